@@ -1,0 +1,1 @@
+"""The Allen Mouse Brain Common Coordinate Framework in PostgreSQL, as Dagster assets."""

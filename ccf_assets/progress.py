@@ -1,0 +1,63 @@
+"""Progress of long work as a log line every few seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+SECONDS_BETWEEN_LINES = 5.0
+_UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
+
+
+def _scaled(count: float) -> str:
+    for size, prefix in _UNITS:
+        if count >= size:
+            return f"{count / size:.1f} {prefix}"
+    return f"{count:.0f} "
+
+
+class Progress:
+    """Counts work done and reports a sentence at most every ``every_s`` seconds.
+
+    A line reads ``copied 12.1 M of 32.4 M voxels, 3.1 M/s, about 7 s left``. Work shorter than the
+    interval reports nothing, so that a small table does not fill a run's log.
+
+    Args:
+        report: receives each sentence (a logger's ``info``, or ``print``).
+        verb: what is being done, in the past tense: ``copied``.
+        unit: what is counted: ``voxels``, ``bytes``.
+        total: how many there will be, when known.
+        every_s: seconds between lines.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[str], object],
+        verb: str,
+        unit: str,
+        total: int | None = None,
+        every_s: float = SECONDS_BETWEEN_LINES,
+    ) -> None:
+        self._report = report
+        self._verb = verb
+        self._unit = unit
+        self.total = total
+        self.count = 0
+        self._every_s = every_s
+        self._start = self._last = time.monotonic()
+
+    def advance(self, more: int) -> None:
+        """Count ``more`` units as done and report if it is time to."""
+        self.count += more
+        now = time.monotonic()
+        if now - self._last >= self._every_s:
+            self._last = now
+            self._report(self._sentence(now - self._start))
+
+    def _sentence(self, elapsed_s: float) -> str:
+        rate = self.count / elapsed_s
+        done = f"{self._verb} {_scaled(self.count).rstrip()}"
+        if not self.total:
+            return f"{done} {self._unit}, {_scaled(rate)}/s"
+        left_s = max(self.total - self.count, 0) / rate if rate else float("inf")
+        return f"{done} of {_scaled(self.total)}{self._unit}, {_scaled(rate)}/s, about {left_s:.0f} s left"

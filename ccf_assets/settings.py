@@ -1,0 +1,42 @@
+"""The settings of a process, read from the environment when they are asked for, never at import.
+
+Every variable the program knows is named here and in the README's table, nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ALLEN = "allen"
+PHANTOM = "phantom"
+
+
+def _project_root() -> Path | None:
+    """The folder of the checkout this package runs from, or None for an installed package."""
+    parent = Path(__file__).resolve().parent.parent
+    return parent if (parent / "pyproject.toml").is_file() else None
+
+
+def home() -> Path:
+    """CCF_HOME: embedded server, downloads, Dagster home; ``.ccf`` in the project, else ``~/.ccf``."""
+    named = os.environ.get("CCF_HOME")
+    if named:
+        return Path(named).expanduser().resolve()
+    return (_project_root() or Path.home()) / ".ccf"
+
+
+def postgres_url() -> str | None:
+    """CCF_POSTGRES_URL: an existing PostgreSQL server (15 or newer); None means the embedded one."""
+    return os.environ.get("CCF_POSTGRES_URL") or None
+
+
+def source() -> str:
+    """CCF_SOURCE: ``allen`` (default), an http(s) base, a local folder, or ``phantom``."""
+    return os.environ.get("CCF_SOURCE") or ALLEN
+
+
+def dagster_yaml() -> Path:
+    """The project's dagster.yaml: beside pyproject.toml in a checkout, inside an installed package."""
+    root = _project_root()
+    return root / "dagster.yaml" if root else Path(__file__).with_name("dagster.yaml")
