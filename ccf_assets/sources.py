@@ -1,0 +1,634 @@
+"""Where the atlas's files come from, and the cache that keeps them.
+
+A source is the Allen Institute, a mirror of it, a local folder, or the phantom that is computed here. What
+belongs in this module: addresses, downloads, checksums, and when a cached file may be used again. What a
+file means, and whether an ontology is fit for use, is decided elsewhere.
+
+The cache (``CCF_HOME/downloads``) holds annotation volumes under their catalogue path, shared by all sources
+because the catalogue pins their checksum, and one ontology per source, because nothing pins that. Beside each
+file stands its origin: the address it came from and its checksum. A file counts as cached only while it still
+has that checksum, so a file that was damaged, or half replaced by a killed process, is simply fetched again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import socket
+import ssl
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import filelock
+import pooch  # type: ignore[import-untyped]
+
+from ccf_assets import phantom, settings
+from ccf_assets.errors import CcfError, SourceUnreachableError
+from ccf_assets.progress import Progress
+
+if TYPE_CHECKING:
+    from requests import RequestException
+
+    from ccf_assets.atlases import AtlasEntry
+
+ALLEN_ONTOLOGY_URL = (
+    "http://api.brain-map.org/api/v2/data/query.csv?criteria=model::Structure,rma::criteria,[ontology_id$eq1],"
+    "rma::options[order$eq%27structures.graph_order%27][num_rows$eqall]"
+)
+ALLEN_ARCHIVE_URL = "http://download.alleninstitute.org/informatics-archive/current-release/mouse_ccf/"
+ONTOLOGY_PATH = "ontology/structure_graph.csv"
+"""The structure graph's path below the base of a mirror or folder."""
+
+BACKOFF_S = (1.0, 2.0, 4.0)
+"""Pauses between attempts: four attempts, 7 s of waiting."""
+TIMEOUT_S = (5.0, 30.0)
+"""To connect, and between two arrivals of data: the ontology query computes for seconds before it answers."""
+PATIENCE_S = 10.0
+"""No new attempt after this long without a single byte: who is offline should hear so soon."""
+CHUNK_BYTES = 64 * 1024
+_BUSY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+ABANDONED_S = 3600.0
+"""A candidate this old belongs to a run that ended without accepting it; validation takes a second."""
+
+Report = Callable[[str], object]
+
+
+def _silent(_line: str) -> None:
+    """The report of a caller that wants none."""
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """A whole, checked file on this machine.
+
+    Attributes:
+        path: where it is.
+        url: the address it came from, without user, password or query of the user's own.
+        sha256: its checksum.
+        bytes: its size.
+        fetched: False when it was taken from the cache.
+        warning: what the user should know about it, if anything.
+    """
+
+    path: Path
+    url: str
+    sha256: str
+    bytes: int
+    fetched: bool
+    warning: str | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The configured source and its cache.
+
+    Attributes:
+        source: ``allen``, ``phantom``, an http(s) base or a folder. It may hold a password: never print it.
+        cache: folder of the cached files.
+        backoff_s: pauses between download attempts, in seconds; one attempt more than there are pauses.
+        timeout_s: seconds to connect, and seconds without data.
+    """
+
+    source: str = field(repr=False)
+    cache: Path
+    backoff_s: tuple[float, ...] = BACKOFF_S
+    timeout_s: tuple[float, float] = TIMEOUT_S
+
+    @classmethod
+    def from_settings(cls) -> Sources:
+        """The source and cache that the environment names."""
+        return cls(source=settings.source(), cache=settings.home() / "downloads")
+
+    @property
+    def is_phantom(self) -> bool:
+        """True when everything comes from the analytic stand-in."""
+        return self.source == settings.PHANTOM
+
+    @property
+    def is_allen(self) -> bool:
+        """True when files come from the Allen Institute itself."""
+        return self.source == settings.ALLEN
+
+    @property
+    def is_remote(self) -> bool:
+        """True when files travel over the network."""
+        return self.is_allen or "://" in self.source
+
+    @cached_property
+    def label(self) -> str:
+        """The source in words that may be shown: no user, password or query."""
+        if self.is_phantom:
+            return "the phantom"
+        if self.is_allen:
+            return "the Allen Institute"
+        return _without_secrets(self._base) if self.is_remote else str(self._folder)
+
+    def structure_graph(self, *, refresh: bool = False, report: Report = _silent) -> FetchedFile:
+        """The ontology as a candidate, to be validated by the caller and then accepted.
+
+        A copy accepted earlier is returned as it is: from a remote source unless ``refresh`` is set, from a
+        folder or the phantom as long as their content is still the same. Anything new lies aside until
+        ``accept_structure_graph``, so that a bad release leaves what was there.
+
+        Args:
+            refresh: ask a remote source again.
+            report: receives a line when something takes time or is odd.
+
+        Raises:
+            SourceUnreachableError: the source does not answer.
+            CcfError: the source answers with something else, or the folder has no such file.
+        """
+        target = self._graph
+        with _exclusive(target, report) as partial:
+            _sweep_candidates(target.parent)
+            accepted = _cached(target, report)
+            if accepted and self.is_remote and not refresh:
+                return accepted
+            if self.is_phantom:
+                partial.write_bytes(phantom.structure_graph_csv())
+                shown = "phantom:structure_graph"
+            else:
+                shown = self._fetch(ONTOLOGY_PATH, partial, report, kept=accepted is not None)
+                _refuse_page(partial, shown)
+            fresh = _fetched(partial, shown)
+            if accepted and accepted.sha256 == fresh.sha256 and not self.is_remote:
+                return accepted
+            candidate = target.with_name(f"candidate-{uuid.uuid4().hex}.csv")
+            partial.replace(candidate)
+            return replace(fresh, path=candidate)
+
+    def accept_structure_graph(self, candidate: FetchedFile) -> FetchedFile:
+        """Put a validated candidate in the place of the accepted ontology, in one step.
+
+        Args:
+            candidate: what ``structure_graph`` returned; an accepted copy is left as it is.
+
+        Returns:
+            The same file under its lasting path.
+        """
+        if candidate.path == self._graph:
+            return candidate
+        with _exclusive(self._graph, _silent):
+            return _kept(candidate, self._graph)
+
+    def ontology_path(self, entry: AtlasEntry) -> Path:
+        """The accepted ontology an atlas belongs to: the phantom's own, or that of the configured source.
+
+        Raises:
+            CcfError: no ontology of this source has been accepted yet, or the atlas is not the phantom's.
+        """
+        if entry.is_phantom:
+            # Computed here and tested with the code: there is nobody else who would accept it.
+            own = replace(self, source=settings.PHANTOM)
+            return own.accept_structure_graph(own.structure_graph()).path
+        self._refuse_real_from_phantom(entry)
+        with _exclusive(self._graph, _silent):
+            accepted = _cached(self._graph, _silent)
+        if accepted is None:
+            raise CcfError(
+                f"There is no ontology of {self.label} for {entry.key} in {self.cache} yet; "
+                "materialise structure_graph first."
+            )
+        return accepted.path
+
+    def annotation(
+        self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent
+    ) -> FetchedFile:
+        """The annotation volume of an atlas, from the cache or fetched and checked.
+
+        Args:
+            entry: the atlas.
+            refresh: fetch it again even if the cached file is whole.
+            report: receives a line when something takes time or is odd.
+
+        Raises:
+            SourceUnreachableError: the source does not answer.
+            CcfError: the source has no such file, or one that is not the catalogue's.
+        """
+        self._refuse_real_from_phantom(entry)
+        target = self.cache / entry.path
+        with _exclusive(target, report) as partial:
+            cached = _cached(target, report)
+            if cached and not self._still_wanted(cached, entry):
+                report(f"{target} is not the file that {entry.key} now asks for; fetching it again.")
+                cached = None
+            if cached and not refresh:
+                return replace(cached, warning=_warning(cached, entry))
+            if entry.is_phantom:
+                phantom.write_annotation(partial, entry.resolution_um, report)
+                shown = _phantom_url(entry)
+            else:
+                shown = self._fetch(entry.path, partial, report, kept=cached is not None)
+            return _kept(_checked(_fetched(partial, shown), entry), target)
+
+    @property
+    def _graph(self) -> Path:
+        """Where the accepted ontology of this source lies."""
+        if self.is_allen or self.is_phantom:
+            folder = self.source
+        else:
+            name = urlsplit(self.label).hostname if self.is_remote else self._folder.name
+            folder = f"{name}-{hashlib.sha256(self.label.encode()).hexdigest()[:8]}"
+        return self.cache / "ontology" / folder / "structure_graph.csv"
+
+    @cached_property
+    def _base(self) -> str:
+        """The base address of a mirror, known to be an address that can be asked."""
+        try:
+            parts = urlsplit(self.source)
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            # Without the value: where it cannot be taken apart, a password in it cannot be hidden.
+            raise CcfError(
+                "CCF_SOURCE is not a usable address; "
+                "set it to allen, phantom, http(s)://server/path or an existing folder."
+            )
+        return self.source
+
+    @cached_property
+    def _folder(self) -> Path:
+        """The folder of a local source, known to exist."""
+        folder = Path(self.source).expanduser().resolve()
+        if not folder.is_dir():
+            raise CcfError(
+                f"CCF_SOURCE names {folder}, which is not a folder; "
+                "set it to allen, phantom, http(s)://server/path or an existing folder."
+            )
+        return folder
+
+    def _file_in_folder(self, path: str) -> Path:
+        file = self._folder / path
+        if not file.is_file():
+            raise CcfError(
+                f"{file} does not exist; "
+                f"put it there, or point CCF_SOURCE at a folder or server that has {path}."
+            )
+        return file
+
+    def _refuse_real_from_phantom(self, entry: AtlasEntry) -> None:
+        if self.is_phantom and not entry.is_phantom:
+            raise CcfError(
+                f"{entry.key} is a real atlas and CCF_SOURCE is phantom, which has none; "
+                f"unset CCF_SOURCE, or load phantom_{entry.resolution_um}um."
+            )
+
+    def _still_wanted(self, cached: FetchedFile, entry: AtlasEntry) -> bool:
+        """Whether a whole cached file is the one that would be fetched now."""
+        if entry.is_phantom:
+            return cached.url == _phantom_url(entry)
+        if entry.checksum_from == "file" and entry.sha256:
+            return _difference(cached, entry) is None
+        # Nothing binding is pinned. A remote file is not asked for twice; a folder is cheap to compare with.
+        if self.is_remote:
+            return True
+        original = self._folder / entry.path
+        return not original.is_file() or _sha256(original) == cached.sha256
+
+    def _fetch(self, path: str, into: Path, report: Report, *, kept: bool) -> str:
+        """Bring the file at ``path`` below the source's base to ``into``; returns the address to show."""
+        if self.is_allen:
+            # The ontology is the answer to a query; its query part is no secret.
+            url = ALLEN_ONTOLOGY_URL if path == ONTOLOGY_PATH else _joined(ALLEN_ARCHIVE_URL, path)
+            shown = url
+        elif self.is_remote:
+            url = _joined(self._base, path)
+            shown = _without_secrets(url)
+        else:
+            original = self._file_in_folder(path)
+            shutil.copyfile(original, into)
+            return original.as_uri()
+        _download(url, into, shown, report, backoff_s=self.backoff_s, timeout_s=self.timeout_s, kept=kept)
+        return shown
+
+
+def _joined(base: str, path: str) -> str:
+    """The address of ``path`` below ``base``, with base's query (a token, say) kept."""
+    parts = urlsplit(base)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
+
+
+def _without_secrets(url: str) -> str:
+    """The address without user, password, query and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _phantom_url(entry: AtlasEntry) -> str:
+    """The phantom's address names the code it was computed by, so that changed code is computed anew."""
+    code = hashlib.sha256(Path(phantom.__file__).read_bytes() + phantom.structure_graph_csv())
+    return f"phantom:{entry.resolution_um}um?code={code.hexdigest()[:12]}"
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _fetched(path: Path, url: str) -> FetchedFile:
+    return FetchedFile(path, url, _sha256(path), path.stat().st_size, fetched=True)
+
+
+@contextmanager
+def _exclusive(target: Path, report: Report) -> Iterator[Path]:
+    """Hold a cached file's lock, so that of several runs that want it one fetches and the others find it.
+
+    Args:
+        target: the cached file.
+        report: told when there is a wait.
+
+    Yields:
+        The path to write aside to: on the same file system, gone afterwards. What a killed process left
+        there is overwritten by the next.
+
+    Raises:
+        CcfError: a file could not be read or written.
+    """
+    partial = target.with_name(f"{target.stem}.partial{target.suffix}")
+    lock = filelock.FileLock(target.with_name(f".{target.name}.lock"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            report(f"waiting for another run that is fetching {target.name}")
+            lock.acquire()
+        try:
+            yield partial
+        finally:
+            partial.unlink(missing_ok=True)
+            lock.release()
+    except OSError as error:
+        raise CcfError(
+            f"{error.filename or target} could not be read or written ({error.strerror or error}); "
+            "see that the disk has room and that the file's permissions allow it."
+        ) from error
+
+
+def _origin(target: Path) -> Path:
+    return target.with_name(f"{target.name}.origin.json")
+
+
+def _kept(file: FetchedFile, target: Path) -> FetchedFile:
+    """Give a whole file its lasting name, with its origin beside it."""
+    origin = {"url": file.url, "sha256": file.sha256, "bytes": file.bytes}
+    aside = _origin(target).with_suffix(".partial")
+    aside.write_text(json.dumps(origin, indent=2) + "\n", "utf-8")
+    file.path.replace(target)
+    aside.replace(_origin(target))
+    return replace(file, path=target)
+
+
+def _cached(target: Path, report: Report) -> FetchedFile | None:
+    """The cached file, if it is still what was fetched."""
+    if not target.is_file():
+        return None
+    try:
+        origin = json.loads(_origin(target).read_text("utf-8"))
+        known = FetchedFile(target, origin["url"], origin["sha256"], origin["bytes"], fetched=False)
+    except (OSError, ValueError, KeyError, TypeError):
+        report(f"{target} has no record of its origin; fetching it again.")
+        return None
+    if _sha256(target) != known.sha256:
+        report(f"{target} no longer has the checksum it was fetched with; fetching it again.")
+        return None
+    return known
+
+
+def _sweep_candidates(folder: Path) -> None:
+    """Remove candidates that nobody accepted, refused ones among them."""
+    for candidate in folder.glob("candidate-*.csv"):
+        if time.time() - candidate.stat().st_mtime > ABANDONED_S:
+            candidate.unlink(missing_ok=True)
+
+
+def _refuse_page(path: Path, shown: str) -> None:
+    """Refuse a web page, which a network's login page or a proxy likes to send with status 200."""
+    with path.open("rb") as file:
+        if file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+            raise CcfError(
+                f"{shown} gave a web page instead of the file; "
+                "open the address in a browser to see what stands in between, and try again."
+            )
+
+
+def _difference(file: FetchedFile, entry: AtlasEntry) -> str | None:
+    """What sets a file apart from the catalogue's size and checksum, or None."""
+    if entry.bytes in (None, file.bytes) and entry.sha256 in (None, file.sha256):
+        return None
+    return (
+        f"{file.url} has {file.bytes} bytes and sha256 {file.sha256}, where the catalogue's {entry.key} has "
+        f"{entry.bytes or 'any number of'} bytes and sha256 {entry.sha256 or 'unknown'}"
+    )
+
+
+def _warning(file: FetchedFile, entry: AtlasEntry) -> str | None:
+    """The warning of a file that differs from a checksum which does not bind."""
+    difference = _difference(file, entry)
+    return (
+        difference and f"{difference}; it is kept, because that checksum is only reported and not confirmed."
+    )
+
+
+def _checked(file: FetchedFile, entry: AtlasEntry) -> FetchedFile:
+    """The fetched volume with its warning, if it may be kept.
+
+    Raises:
+        CcfError: it is a web page, not an NRRD file, or not the catalogue's file.
+    """
+    _refuse_page(file.path, file.url)
+    difference = _difference(file, entry)
+    if difference and entry.checksum_from == "file":
+        raise CcfError(
+            f"{difference}; "
+            "try again, and if it stays so, set CCF_SOURCE to a source that has the official file."
+        )
+    with file.path.open("rb") as opened:
+        if opened.read(4) != b"NRRD":
+            raise CcfError(f"{file.url} is not an NRRD file; see what lies at that address and replace it.")
+    return replace(file, warning=_warning(file, entry))
+
+
+def _download(
+    url: str,
+    into: Path,
+    shown: str,
+    report: Report,
+    *,
+    backoff_s: tuple[float, ...],
+    timeout_s: tuple[float, float],
+    kept: bool,
+) -> None:
+    """Download a file with retries; a broken download starts over.
+
+    Args:
+        url: the address, which may hold secrets.
+        into: the file to write.
+        shown: the address as it may be shown.
+        report: receives the start, progress and failed attempts.
+        backoff_s: pauses between attempts.
+        timeout_s: seconds to connect, and seconds without data.
+        kept: an earlier copy stays in use when this fails, which the error then says.
+
+    Raises:
+        SourceUnreachableError: the server does not answer.
+        CcfError: it answers that it has no such file, or the file never came whole.
+    """
+    import requests  # 0.15 s that a run with everything cached does not need
+
+    report(f"fetching {shown}")
+    started = time.monotonic()
+    attempts = 0
+    for pause_s in (*backoff_s, None):
+        attempts += 1
+        bar = _PoochBar(
+            Progress(report, "downloaded", f"bytes of {PurePosixPath(urlsplit(shown).path).name}")
+        )
+        downloader = pooch.HTTPDownloader(
+            progressbar=bar,
+            chunk_size=CHUNK_BYTES,
+            timeout=timeout_s,
+            # identity: the length in the header is then the file's, which is how a broken transfer shows.
+            headers={"User-Agent": "ccf_assets", "Accept-Encoding": "identity"},
+        )
+        try:
+            downloader(url, str(into), None)
+        except requests.RequestException as error:
+            trouble = _trouble(error)
+        else:
+            return
+        impatient = bar.is_empty and time.monotonic() - started > PATIENCE_S
+        if pause_s is None or impatient or not trouble.passing:
+            break
+        report(f"{urlsplit(shown).hostname}: {trouble.what}; trying again in {pause_s:g} s")
+        time.sleep(pause_s)
+    # Raised here, outside the handler: the library's own error, whose text holds the whole address with its
+    # password, is then not part of what a log prints.
+    raise trouble.error(shown, attempts, kept=kept)
+
+
+class _PoochBar:
+    """What pooch takes for a progress bar, passing the count on to a Progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._open = True
+
+    @property
+    def total(self) -> int | None:
+        return self._progress.total
+
+    @total.setter
+    def total(self, total: int) -> None:
+        self._progress.total = total
+
+    @property
+    def is_empty(self) -> bool:
+        """True until the first data arrive."""
+        return not self._progress.count
+
+    def update(self, count: int) -> None:
+        """Count a chunk; pooch names the size of its buffer, also for the last chunk."""
+        if self._open:
+            left = self.total - self._progress.count if self.total else count
+            self._progress.advance(min(count, left))
+
+    def reset(self) -> None:
+        """Stop counting: after the last chunk pooch resets and counts the whole once more."""
+        self._open = False
+
+    def close(self) -> None:
+        """Nothing to do; pooch calls it."""
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """Why an attempt failed.
+
+    Attributes:
+        what: a clause to follow "because".
+        passing: another attempt may succeed.
+        unreachable: the server is the trouble, not the file.
+        advice: what to do about it.
+    """
+
+    what: str
+    passing: bool = True
+    unreachable: bool = True
+    advice: str = (
+        "check the network and try again, or set CCF_SOURCE to a folder or mirror with the same files"
+    )
+
+    def error(self, shown: str, attempts: int, *, kept: bool) -> CcfError:
+        """The sentence for the user, after the last attempt."""
+        tries = f" ({attempts} attempts)" if attempts > 1 else ""
+        stays = ", so the copy fetched earlier stays in use" if kept else ""
+        sentence = f"{shown} could not be fetched because {self.what}{tries}{stays}; {self.advice}."
+        return SourceUnreachableError(sentence) if self.unreachable else CcfError(sentence)
+
+
+def _trouble(error: RequestException) -> _Trouble:
+    """Tell a failed request by the types of its causes: its text holds the address, passwords included."""
+    import requests
+    from urllib3.exceptions import ReadTimeoutError
+
+    if isinstance(error, requests.HTTPError):
+        return _trouble_of_status(error.response.status_code)
+    causes = list(_causes(error))
+    # The first line that fits counts: a refused connection is a ConnectionError too.
+    for types, trouble in (
+        ((requests.Timeout, ReadTimeoutError), _Trouble("the server did not answer in time")),
+        ((socket.gaierror,), _Trouble("this network does not know the server's name")),
+        (
+            (ssl.SSLCertVerificationError,),
+            _Trouble("the server's certificate is not trusted here", passing=False),
+        ),
+        ((ConnectionRefusedError,), _Trouble("the server refused the connection")),
+        (
+            (requests.exceptions.ChunkedEncodingError,),
+            _Trouble("the connection broke off before the end of the file", unreachable=False),
+        ),
+        ((requests.ConnectionError,), _Trouble("the connection to the server failed")),
+    ):
+        if any(isinstance(cause, types) for cause in causes):
+            return trouble
+    return _Trouble(
+        f"the request failed ({type(error).__name__})",
+        passing=False,
+        unreachable=False,
+        advice="check the address in CCF_SOURCE",
+    )
+
+
+def _trouble_of_status(status: int) -> _Trouble:
+    what = f"the server answered with HTTP status {status}"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY:
+        return _Trouble(what)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        advice = "check the user and password in CCF_SOURCE and whether this network allows it"
+    else:
+        advice = "point CCF_SOURCE at a server or folder that has these files"
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        what = f"the server has no such file (HTTP status {status})"
+    return _Trouble(what, passing=False, unreachable=False, advice=advice)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
