@@ -116,7 +116,9 @@ def atlas_entry(key: str) -> AtlasEntry:
         return CATALOGUE[key]
     except KeyError:
         near = difflib.get_close_matches(key, CATALOGUE, n=3, cutoff=0.4) or list(CATALOGUE)
-        raise CcfError(f"There is no atlas {key!r} in the catalogue; did you mean {', '.join(near)}?") from None
+        raise CcfError(
+            f"There is no atlas {key!r} in the catalogue; did you mean {', '.join(near)}?"
+        ) from None
 
 
 def default_atlases(*, phantom: bool) -> list[AtlasEntry]:

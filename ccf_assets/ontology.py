@@ -26,6 +26,9 @@ REQUIRED_COLUMNS = (
     "color_hex_triplet",
 )
 
+CHECKS = ("one_root", "no_orphan", "no_cycle", "unique_ids", "depth_equals_path", "case_twins")
+"""Names of what check_structure_graph looks at."""
+
 _LARGEST_INT32 = 2**31 - 1
 _SHOWN = 8
 
@@ -133,16 +136,12 @@ def check_structure_graph(graph: pl.DataFrame) -> list[Check]:
         for row in graph.iter_rows(named=True)
         if not _path_agrees(row["path"], row["region_id"], row["parent_id"], row["depth"])
     ]
-    twins = [
-        sorted(group)
-        for group in _by_lower_case(graph["acronym"].to_list()).values()
-        if len(group) > 1
-    ]
+    twins = [sorted(group) for group in _by_lower_case(graph["acronym"].to_list()).values() if len(group) > 1]
     return [
         Check(
             "one_root",
             len(roots) == 1,
-            f"There is one root, {names(roots)}." if len(roots) == 1 else f"There are {len(roots)} roots: {names(roots)}.",
+            f"The number of roots is {len(roots)}: {names(roots)}.",
             {"roots": len(roots)},
         ),
         Check(

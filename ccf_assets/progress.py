@@ -13,7 +13,7 @@ def _scaled(count: float) -> str:
     for size, prefix in _UNITS:
         if count >= size:
             return f"{count / size:.1f} {prefix}"
-    return f"{count:.0f} "
+    return f"{count:.0f}"
 
 
 class Progress:
@@ -56,8 +56,10 @@ class Progress:
 
     def _sentence(self, elapsed_s: float) -> str:
         rate = self.count / elapsed_s
-        done = f"{self._verb} {_scaled(self.count).rstrip()}"
+        done = f"{self._verb} {_scaled(self.count)}"
         if not self.total:
             return f"{done} {self._unit}, {_scaled(rate)}/s"
         left_s = max(self.total - self.count, 0) / rate if rate else float("inf")
-        return f"{done} of {_scaled(self.total)}{self._unit}, {_scaled(rate)}/s, about {left_s:.0f} s left"
+        return (
+            f"{done} of {_scaled(self.total)} {self._unit}, {_scaled(rate)}/s, about {left_s:.0f} s left"
+        )

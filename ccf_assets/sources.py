@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import filelock
-import pooch  # type: ignore[import-untyped]
+import pooch
 
 from ccf_assets import phantom, settings
 from ccf_assets.errors import CcfError, SourceUnreachableError

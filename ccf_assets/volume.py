@@ -127,7 +127,7 @@ def planes(path: Path, entry: AtlasEntry, report: Callable[[str], object] | None
         problems = header_problems(_parse_header(file, path), entry)
         if problems:
             raise CcfError(f"{path} is not the volume of {entry.key}: {'; '.join(problems)}.")
-        data = io.BufferedReader(gzip.GzipFile(fileobj=file), _READ_BYTES)  # type: ignore[arg-type]
+        data = io.BufferedReader(gzip.GzipFile(fileobj=file), _READ_BYTES)
         try:
             for done in range(ml):
                 plane = np.empty((dv, ap), dtype="<u4")
@@ -183,9 +183,13 @@ def find_runs(volume: Iterable[Plane]) -> Runs:
     Args:
         volume: sagittal planes of shape (DV, AP), ML ascending.
     """
-    current = start = np.empty(0)
-    lines, starts, ends, regions = [], [], [], []
-    dv = z = 0
+    lines: list[npt.NDArray[np.uint32]] = []
+    starts: list[npt.NDArray[np.uint16]] = []
+    ends: list[npt.NDArray[np.uint16]] = []
+    regions: list[npt.NDArray[np.uint32]] = []
+    current = np.empty(0, np.uint32)
+    start = np.empty(0, np.uint16)
+    ap = dv = z = 0
 
     def close(voxels: npt.NDArray[np.intp], z_end: int) -> None:
         """Emit the runs that are open at ``voxels`` (flat indices of a plane) and end before ``z_end``."""
@@ -195,7 +199,6 @@ def find_runs(volume: Iterable[Plane]) -> Runs:
         ends.append(np.full(len(voxels), z_end, np.uint16))
         regions.append(current[voxels])
 
-    ap = 0
     for plane in volume:
         flat = plane.ravel()
         if z == 0:

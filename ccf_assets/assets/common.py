@@ -1,0 +1,74 @@
+"""What the assets of every group share: how a table presents itself to Dagster, and how content is named."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import sqlalchemy as sa
+
+from ccf_assets.atlases import AtlasEntry
+from ccf_assets.ontology import read_structure_graph
+from ccf_assets.partitions import CCF_ID_OF
+from ccf_assets.resources import SourcesResource
+
+OWNERS = ["team:ccf-assets"]
+
+BULK_LOAD_POOL = "bulk_load"
+"""Pool of the assets that write millions of rows; dagster.yaml limits how many load at once."""
+
+ORDER_ONLY = "order_only"
+"""Metadata of a dependency that must come first but whose content does not matter.
+
+A foreign key is such a one: voxels need their regions to be there, and do not change when one is renamed.
+"""
+
+
+def after(asset: str) -> dg.AssetDep:
+    """A dependency on ``asset`` for order only; see ORDER_ONLY."""
+    return dg.AssetDep(asset, metadata={ORDER_ONLY: True})
+
+
+def ontology_of(entry: AtlasEntry, sources: SourcesResource) -> pl.DataFrame:
+    """The ontology in use for an atlas; see ontology.read_structure_graph."""
+    return read_structure_graph(sources.get().ontology_path(entry))
+
+
+def content_version(rows: pl.DataFrame) -> dg.DataVersion:
+    """A data version that changes when, and only when, the rows do."""
+    return dg.DataVersion(hashlib.sha256(rows.write_csv().encode()).hexdigest())
+
+
+def table_metadata(table: sa.Table) -> dict[str, Any]:
+    """Definition metadata of an asset that fills one atlas's slice of ``table``."""
+    return {
+        "partition_expr": "ccf_id",
+        "partition_values": CCF_ID_OF,
+        "dagster/table_name": f"{table.schema}.{table.name}",
+        "dagster/column_schema": column_schema(table),
+    }
+
+
+def column_schema(table: sa.Table) -> dg.TableSchema:
+    """The table's columns with types, comments and keys, as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=str(column.type),
+                description=column.comment,
+                constraints=dg.TableColumnConstraints(nullable=bool(column.nullable)),
+                tags={"primary key": ""} if column.primary_key else None,
+            )
+            for column in table.columns
+        ],
+        constraints=dg.TableConstraints(
+            other=[
+                f"({', '.join(key.column_keys)}) → "
+                f"{key.referred_table.name} ({', '.join(e.column.name for e in key.elements)})"
+                for key in table.foreign_key_constraints
+            ]
+        ),
+    )

@@ -1,0 +1,119 @@
+"""Group *ontology*: the structure graph and the tables made of it."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from ccf_assets import ontology, schema
+from ccf_assets.assets.common import OWNERS, after, content_version, ontology_of, table_metadata
+from ccf_assets.atlases import atlas_entry
+from ccf_assets.checks import ONTOLOGY_CHECKS, check_result, ontology_checks
+from ccf_assets.errors import CcfError
+from ccf_assets.partitions import atlas_partitions
+from ccf_assets.resources import PostgresResource, SourcesResource
+
+GROUP = "ontology"
+
+
+class RefreshConfig(dg.Config):
+    """Whether a file that is already cached is fetched again."""
+
+    refresh: bool = False
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"csv", "file"},
+    code_version="1",
+    check_specs=[dg.AssetCheckSpec(name, asset="structure_graph", blocking=True) for name in ONTOLOGY_CHECKS],
+)
+def structure_graph(
+    context: dg.AssetExecutionContext,
+    config: RefreshConfig,
+    sources: SourcesResource,
+    postgres: PostgresResource,
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """The CCF's ontology as the Allen Institute publishes it: one CSV row per structure.
+
+    Downloaded, checked, and only then put in the place of the copy in use: a file that fails a check, or
+    that lacks a region whose voxels are loaded, leaves everything as it was. Its data version is the hash of
+    its content, so a refresh that brings the same file causes no work downstream.
+    """
+    files = sources.get()
+    candidate = files.structure_graph(refresh=config.refresh, report=context.log.info)
+    graph = ontology.read_structure_graph(candidate.path)
+    checks = ontology_checks(graph, postgres.create_engine(), phantom=files.is_phantom)
+    yield from map(check_result, checks)
+    failed = [check.sentence for check in checks if not check.passed]
+    if failed:
+        raise CcfError(f"The ontology from {candidate.url} was not taken. {' '.join(failed)}")
+    accepted = files.accept_structure_graph(candidate)
+    yield dg.MaterializeResult(
+        data_version=dg.DataVersion(accepted.sha256),
+        metadata={
+            "source": dg.MetadataValue.url(accepted.url),
+            "sha256": accepted.sha256,
+            "bytes": accepted.bytes,
+            "structures": graph.height,
+            "fetched": accepted.fetched,
+            "preview": dg.MetadataValue.table(
+                [dg.TableRecord(row) for row in graph.drop("parent_id").head(5).iter_rows(named=True)]
+            ),
+        },
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    code_version="1",
+    partitions_def=atlas_partitions,
+    deps=[structure_graph, after("atlas")],
+    metadata=table_metadata(schema.brain_region),
+)
+def brain_region(
+    context: dg.AssetExecutionContext, sources: SourcesResource
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """The structures of the ontology: id, acronym, names, Allen colour, order."""
+    entry = atlas_entry(context.partition_key)
+    rows = ontology.brain_region_rows(ontology_of(entry, sources), entry.ccf_id)
+    return dg.MaterializeResult(value=rows, data_version=content_version(rows))
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    code_version="1",
+    partitions_def=atlas_partitions,
+    deps=[structure_graph, after("brain_region")],
+    metadata=table_metadata(schema.region_parent),
+)
+def region_parent(
+    context: dg.AssetExecutionContext, sources: SourcesResource
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """Each structure's parent and depth; the root is its own parent, at depth 0."""
+    entry = atlas_entry(context.partition_key)
+    rows = ontology.region_parent_rows(ontology_of(entry, sources), entry.ccf_id)
+    return dg.MaterializeResult(value=rows, data_version=content_version(rows))
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    code_version="1",
+    partitions_def=atlas_partitions,
+    metadata=table_metadata(schema.region_ancestor),
+)
+def region_ancestor(region_parent: pl.DataFrame) -> dg.MaterializeResult[pl.DataFrame]:
+    """Each structure with itself and everything that contains it.
+
+    One join makes any question "in VISp or anything inside it": ``region_id`` in rows whose ``ancestor_id``
+    is VISp. VISp itself owns no voxel, only its layers do.
+    """
+    rows = ontology.region_ancestor_rows(region_parent)
+    return dg.MaterializeResult(value=rows, data_version=content_version(rows))

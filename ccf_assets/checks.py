@@ -1,0 +1,206 @@
+"""Checks: what must hold before, and after, an atlas is loaded.
+
+The first two groups run inside the asset they guard, which is not materialized when one fails. The others
+are asset checks on the tables, each one SQL statement; a failure stops what is downstream in the same run.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import sqlalchemy as sa
+
+from ccf_assets import ontology, schema, volume
+from ccf_assets.atlases import CATALOGUE, AtlasEntry, atlas_entry
+from ccf_assets.ontology import Check
+from ccf_assets.resources import PostgresResource, SourcesResource
+
+ONTOLOGY_CHECKS = (*ontology.CHECKS, "painted_regions_kept")
+ANNOTATION_CHECKS = ("volume_as_catalogued", "painted_ids_known")
+
+
+def check_result(check: Check) -> dg.AssetCheckResult:
+    """A check's outcome as Dagster records it."""
+    return dg.AssetCheckResult(
+        check_name=check.name,
+        passed=check.passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=check.sentence,
+        metadata=dict(check.numbers),
+    )
+
+
+def ontology_checks(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> list[Check]:
+    """All checks of a new ontology: its own consistency, and that no loaded voxel loses its region.
+
+    Args:
+        graph: the ontology, from ontology.read_structure_graph.
+        engine: the database with the atlases that are loaded.
+        phantom: whether it is the phantom's ontology, which only the phantom's atlases use.
+    """
+    return [*ontology.check_structure_graph(graph), _painted_regions_kept(graph, engine, phantom=phantom)]
+
+
+def _painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> Check:
+    run, region, atlas = schema.voxel_run.c, schema.brain_region.c, schema.atlas.c
+    users = [entry.ccf_id for entry in CATALOGUE.values() if entry.is_phantom == phantom]
+    known = sa.bindparam("known", graph["region_id"].to_list(), sa.ARRAY(sa.Integer))
+    painted = (
+        sa.select(run.ccf_id, run.region_id, sa.func.sum(run.z_end - run.z).label("um"))
+        .where(run.ccf_id.in_(users), run.region_id != sa.all_(known))
+        .group_by(run.ccf_id, run.region_id)
+        .subquery()
+    )
+    query = (
+        sa.select(atlas.key, region.acronym, region.region_id)
+        .join_from(painted, schema.atlas, painted.c.ccf_id == atlas.ccf_id)
+        .join(
+            schema.brain_region,
+            sa.and_(region.ccf_id == painted.c.ccf_id, region.region_id == painted.c.region_id),
+        )
+        .order_by(atlas.ccf_id, region.structure_order)
+    )
+    with engine.connect() as connection:
+        lost = connection.execute(query).all()
+    by_region: dict[str, list[str]] = {}
+    for key, acronym, region_id in lost:
+        by_region.setdefault(f"{acronym} ({region_id})", []).append(key)
+    keys = sorted({key for key, _, _ in lost})
+    return Check(
+        "painted_regions_kept",
+        not lost,
+        f"It lacks {len(by_region)} regions that still own voxels in {', '.join(keys)}: "
+        f"{', '.join(by_region)}. Load the annotation that belongs to it first, or drop those atlases."
+        if lost
+        else "Every region that owns voxels is in it.",
+        {"regions_lost": len(by_region)},
+    )
+
+
+def annotation_checks(
+    path: Path, entry: AtlasEntry, graph: pl.DataFrame, report: Callable[[str], object]
+) -> tuple[list[Check], Mapping[int, int]]:
+    """Look at a volume before anything is built on it.
+
+    Args:
+        path: the NRRD file.
+        entry: what the catalogue says of it.
+        graph: the ontology its ids must be in.
+        report: receives progress.
+
+    Returns:
+        The checks, and how many voxels carry each id (none where the header is already wrong).
+    """
+    problems = volume.header_problems(volume.read_header(path), entry)
+    as_catalogued = Check(
+        "volume_as_catalogued",
+        not problems,
+        f"The header of {path.name} is not that of {entry.key}: {'; '.join(problems)}."
+        if problems
+        else f"Type, shape and resolution are those of {entry.key}.",
+        {"differences": len(problems)},
+    )
+    counts = {} if problems else volume.count_voxels(volume.planes(path, entry, report))
+    unknown = ontology.missing_regions(graph, set(counts))
+    painted_ids_known = Check(
+        "painted_ids_known",
+        not unknown,
+        f"{len(unknown)} ids in {path.name} are not in the ontology: "
+        f"{', '.join(f'{i} ({counts[i]} voxels)' for i in unknown[:8])}; load the ontology that belongs to it."
+        if unknown
+        else f"All {len(counts)} ids are in the ontology.",
+        {"ids": len(counts), "unknown_ids": len(unknown)},
+    )
+    return [as_catalogued, painted_ids_known], counts
+
+
+def _atlases_of(context: dg.AssetCheckExecutionContext, engine: sa.Engine) -> list[AtlasEntry]:
+    """The atlas the run is for; for a check that is run by itself, every atlas that is loaded."""
+    key = context.run.tags.get("dagster/partition")
+    if key is not None:
+        return [atlas_entry(key)]
+    with engine.connect() as connection:
+        keys = connection.scalars(sa.select(schema.atlas.c.key).order_by(schema.atlas.c.ccf_id))
+        return [atlas_entry(key) for key in keys if key in CATALOGUE]
+
+
+@dg.asset_check(
+    asset="voxel_run",
+    blocking=True,
+    description="The runs hold as many voxels of every region as the annotation file does, to the voxel.",
+)
+def voxel_counts_equal_file(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource, sources: SourcesResource
+) -> dg.AssetCheckResult:
+    """Count every region in the file and in the table, by independent ways, and compare."""
+    engine, run = postgres.create_engine(), schema.voxel_run.c
+    in_file: dict[tuple[str, int], int] = {}
+    in_table: dict[tuple[str, int], int] = {}
+    for entry in _atlases_of(context, engine):
+        path = sources.get().annotation(entry).path
+        counts = volume.count_voxels(volume.planes(path, entry, context.log.info))
+        in_file.update({(entry.key, region): count for region, count in counts.items()})
+        voxels = sa.func.sum((run.z_end - run.z) // entry.resolution_um)
+        query = sa.select(run.region_id, voxels).where(run.ccf_id == entry.ccf_id).group_by(run.region_id)
+        with engine.connect() as connection:
+            in_table.update({(entry.key, region): int(n) for region, n in connection.execute(query)})
+    wrong = sorted(k for k in in_file.keys() | in_table.keys() if in_file.get(k) != in_table.get(k))
+    return check_result(
+        Check(
+            "voxel_counts_equal_file",
+            not wrong,
+            f"{len(wrong)} regions have other voxel counts than the file: "
+            + ", ".join(f"{k[1]} in {k[0]}: {in_table.get(k, 0)}, not {in_file.get(k, 0)}" for k in wrong[:8])
+            if wrong
+            else f"{sum(in_table.values())} voxels in {len(in_table)} regions, as in the file.",
+            {
+                "voxels_in_table": sum(in_table.values()),
+                "voxels_in_file": sum(in_file.values()),
+                "regions_that_differ": len(wrong),
+            },
+        )
+    )
+
+
+@dg.asset_check(
+    asset="voxel_run",
+    blocking=True,
+    description="No two runs share a voxel, every run is at least one voxel long, equal neighbours are one.",
+)
+def runs_maximal_and_disjoint(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+) -> dg.AssetCheckResult:
+    """Look at each run and the next on its line."""
+    engine, run = postgres.create_engine(), schema.voxel_run.c
+    line = sa.over(sa.func.lead(run.z), partition_by=(run.ccf_id, run.x, run.y), order_by=run.z)
+    after = sa.over(sa.func.lead(run.region_id), partition_by=(run.ccf_id, run.x, run.y), order_by=run.z)
+    pair = (
+        sa.select(run.z, run.z_end, run.region_id, line.label("next_z"), after.label("next_region"))
+        .where(run.ccf_id.in_([entry.ccf_id for entry in _atlases_of(context, engine)]))
+        .subquery()
+        .c
+    )
+    query = sa.select(
+        sa.func.count().filter(pair.next_z < pair.z_end),
+        sa.func.count().filter(pair.z_end <= pair.z),
+        sa.func.count().filter(pair.next_z == pair.z_end, pair.next_region == pair.region_id),
+    )
+    with engine.connect() as connection:
+        overlapping, empty, divided = connection.execute(query).one()
+    numbers = {"overlapping": overlapping, "empty": empty, "divided": divided}
+    passed = not any(numbers.values())
+    return check_result(
+        Check(
+            "runs_maximal_and_disjoint",
+            passed,
+            "No run overlaps the next, is empty, or could be one with it."
+            if passed
+            else f"{overlapping} runs overlap the next, {empty} are empty, "
+            f"{divided} could be one with the next.",
+            numbers,
+        )
+    )
+
+
+atlas_checks = [voxel_counts_equal_file, runs_maximal_and_disjoint]

@@ -1,0 +1,35 @@
+"""The table of contents: everything Dagster is told of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from ccf_assets import schema
+from ccf_assets.assets import atlas, ontology
+from ccf_assets.checks import atlas_checks
+from ccf_assets.io_manager import PostgresIOManager
+from ccf_assets.jobs import jobs
+from ccf_assets.resources import PostgresResource, SourcesResource
+
+
+def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
+    """All definitions; ``resource_overrides`` replaces resources by name, for tests."""
+    postgres = PostgresResource()
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([ontology, atlas]),
+        asset_checks=atlas_checks,
+        jobs=jobs,
+        resources={
+            "postgres": postgres,
+            "sources": SourcesResource(),
+            "io_manager": PostgresIOManager(postgres=postgres, schema=schema.SCHEMA),
+            **(resource_overrides or {}),
+        },
+        # Parallel work here is between runs, one per atlas: a step of its own process costs 3 s to start.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,28 @@
+"""The Dagster faces of postgres.py and sources.py: thin, and configured from the environment at run time.
+
+They have no settings of their own, so that an address with a password never appears in the UI.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+import sqlalchemy as sa
+
+from ccf_assets import postgres
+from ccf_assets.sources import Sources
+
+
+class PostgresResource(dg.ConfigurableResource[None]):
+    """The database: the server CCF_POSTGRES_URL names, else the embedded one, started when first used."""
+
+    def create_engine(self) -> sa.Engine:
+        """An engine on the database, its tables in place."""
+        return postgres.create_engine()
+
+
+class SourcesResource(dg.ConfigurableResource[None]):
+    """Where files come from: what CCF_SOURCE names, cached in CCF_HOME."""
+
+    def get(self) -> Sources:
+        """The source, as the environment now names it."""
+        return Sources.from_settings()
