@@ -243,7 +243,8 @@ def sql_to_ccf(
         return sa.case(
             (value.between(number(f"-{SMALLEST!r}"), number(repr(SMALLEST))), number("0")),
             (value.between(number(f"-{LARGEST!r}"), number(repr(LARGEST))), value),
-            else_=value)
+            else_=number("NaN"),
+        )
 
     ap, dv, ml = usable(ap), usable(dv), usable(ml)
 

