@@ -32,13 +32,13 @@ import numpy.typing as npt
 import polars as pl
 
 from ccf_assets.atlases import CATALOGUE, EXTENT_UM
-from ccf_assets.frames import AXES, UNIT_UM, Axis, Floats, Frame, frame, to_ccf
+from ccf_assets.frames import AXES, LARGEST, UNIT_UM, Axis, Floats, Frame, frame, to_ccf
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 InBrain: TypeAlias = Callable[[Floats], Bools]
 """Whether points in CCF µm, shape (N, 3), lie in the brain. It is only asked for points in the volume."""
 Surface: TypeAlias = Callable[[Floats, Floats], npt.ArrayLike]
-"""CCF y of the brain surface in µm over the columns at x and z in CCF µm, NaN where there is none."""
+"""CCF y of the brain surface in µm at x and z in CCF µm, NaN where there is none. Likewise for the volume."""
 
 CHECKS: Mapping[str, str] = MappingProxyType(
     {
@@ -88,22 +88,33 @@ at least the second in the other unit."""
 _TINY_UM = 20.0
 """Sites that all lie this close to the origin share one voxel: millimetres in a frame of µm do."""
 
+_HALF_BRAIN_UM = 5_000.0
+"""How far from bregma, or from the corner, sites are, to a factor of a few."""
+
 _FACE_UM = 25.0
 """This close to a face of the volume there is no brain."""
 
-_MANY_MORE, _A_FEW = 0.2, 3
-"""Another axis order is named if it moves this share of the sites, and this many, into the brain."""
+_MANY_MORE, _A_FEW = 0.15, 3
+"""Another axis order is named if it moves this share of the sites, and this many, into the brain.
 
-_AGREEING_GAIN, _RECORDINGS_GAINING = 5, 2
-"""...or this many sites in at least so many recordings, with no recording losing any. The order of the axes
-is one for the whole file: what helps one recording and harms another is the anatomy, not the axes. (DANDI
-000363: 28 sites outside as read, 8 as ML, DV, AP, and no recording worse. 000253, which is right: 726 and
-659, and five recordings of thirteen worse.)"""
+Sites above the brain are not counted as long as most of the table is inside: the upper end of a probe is
+there, and an order that hides it proves nothing. (Of the 91 probes of the IBL, each alone in a file, 3 would
+get a wrong hint if they counted, and 1 gets one as it is.)
+"""
+
+_HARDLY_OUTSIDE, _AGREEING_GAIN, _RECORDINGS_GAINING = 0.03, 5, 2
+"""...or, where at most the first share is outside as read, if it moves this many, in so many recordings.
+
+No recording may lose any. A table nearly all inside lists what was found in the brain, and a few outside mean
+something: DANDI 000363 has 28 of 3,000 outside as read, 8 as ML, DV, AP. In a table of whole probes they
+mean nothing: 000253, which is right, has 15 % outside, above the brain; ML, DV, AP seems better for eight of
+its thirteen recordings and worse for five.
+"""
 
 _AGREE = 0.95
 """Below this share of agreeing regions the reports are suspicious. A frame half a voxel off gives 91 %."""
 
-_OUTSIDE_WORDS = ("0", "void", "outside", "outside_brain", "outside brain", "out of brain", "out_of_brain")
+_OUTSIDE_WORDS = ("void", "outside", "outside_brain", "outside brain", "out of brain", "out_of_brain")
 _PAIRS = 10
 
 
@@ -195,8 +206,8 @@ class _Reading:
 
     @cached_property
     def given(self) -> Bools:
-        """Rows whose three coordinates are numbers."""
-        return np.asarray(np.isfinite(self.raw).all(axis=1))
+        """Rows whose three coordinates are numbers that can be a place."""
+        return np.asarray((np.abs(self.raw) <= LARGEST).all(axis=1))
 
     @cached_property
     def zero(self) -> Bools:
@@ -225,7 +236,16 @@ class _Reading:
 
     def points(self, raw: Floats) -> Floats:
         """CCF µm of coordinates in this frame: (N, 3) → (N, 3)."""
-        return to_ccf(self.frame, raw[:, 0], raw[:, 1], raw[:, 2], self.surface_y)
+        surface = self.surface if self.surface_y is not None else None
+        return to_ccf(self.frame, raw[:, 0], raw[:, 1], raw[:, 2], surface)
+
+    def surface(self, x: Floats, z: Floats) -> Floats:
+        """CCF y of the brain surface; NaN, without asking, beside the volume or where it is not known."""
+        result = np.full(len(x), np.nan)
+        asked = (x >= 0) & (x < EXTENT_UM[0]) & (z >= 0) & (z < EXTENT_UM[2])
+        if self.surface_y is not None and asked.any():
+            result[asked] = self.surface_y(x[asked], z[asked])
+        return result
 
     def inside(self, points: Floats) -> Bools:
         """Which points (CCF µm) lie in the brain."""
@@ -235,15 +255,16 @@ class _Reading:
             result[asked] = self.in_brain(points[asked])
         return result
 
-    @cached_property
-    def told_inside(self) -> Bools:
-        """Which of the rows that say something lie in the brain."""
-        return self.inside(self.points(self.raw[self.told]))
+    def above(self, points: Floats) -> Bools:
+        """Which points (CCF µm) lie above the brain; none where its surface is not known."""
+        return np.asarray(points[:, 1] < self.surface(points[:, 0], points[:, 2]))
 
     @cached_property
     def share_inside(self) -> float:
         """Share of the rows that say something that lie in the brain; 0 if there are none."""
-        return float(self.told_inside.mean()) if self.told.any() else 0.0
+        if not self.told.any():
+            return 0.0
+        return float(self.inside(self.points(self.raw[self.told])).mean())
 
     def not_checked(self, name: str) -> Finding:
         """What to say where the brain is needed and not there."""
@@ -261,14 +282,14 @@ def _in_volume(points: Floats) -> Bools:
 
 def _missing_coordinates(reading: _Reading) -> Finding:
     empty = int(np.isnan(reading.raw).any(axis=1).sum())
-    infinite = int((np.isinf(reading.raw).any(axis=1) & ~np.isnan(reading.raw).any(axis=1)).sum())
     sites = reading.sites.height
+    infinite = sites - empty - int(reading.given.sum())
     numbers: dict[str, float | int | str] = {"sites": sites, "missing": empty, "infinite": infinite}
     if not empty + infinite:
         return Finding("missing_coordinates", False, True, f"All {sites:,} sites have coordinates.", numbers)
     sentence = (
-        f"{_of(empty, sites)} lack a coordinate and {infinite:,} have an infinite one; "
-        f"they are kept without a region."
+        f"{_of(empty, sites)} lack a coordinate and {infinite:,} have one that is infinite or absurdly "
+        f"large; they are kept without a region."
     )
     return Finding("missing_coordinates", False, False, sentence, numbers)
 
@@ -370,18 +391,20 @@ def _unit_of_numbers(reading: _Reading) -> Finding:
     unit = _unit(reading.frame)
     numbers: dict[str, float | int | str] = {"rows": len(rows), "unit": reading.frame.unit}
     nothing = Finding(name, False, True, f"Nothing speaks for another unit than {unit}.", numbers)
-    if not len(rows):
-        return nothing
-    largest_um = float(np.abs(rows).max()) * own
+    largest_um = float(np.abs(rows).max(initial=0.0)) * own
     numbers["largest_um"] = largest_um
     tiny = largest_um <= _TINY_UM
     others = {other: size / own for other, size in UNIT_UM.items() if size != own}
+    # A unit in which the table is still a point explains nothing: metres read as mm lie at the origin too.
+    others = {other: factor for other, factor in others.items() if largest_um * factor > _TINY_UM}
+    if not others:
+        return nothing
     if not reading.can_judge:
         huge = float(np.median(np.abs(rows).max(axis=1))) * own > 2 * max(EXTENT_UM)
-        fitting = {o: f for o, f in others.items() if _TINY_UM < largest_um * f <= 2 * max(EXTENT_UM)}
-        if not ((tiny or huge) and fitting):
+        # The unit in which the farthest site is nearest to half a brain away.
+        likely = min(others, key=lambda o: abs(np.log(largest_um * others[o] / _HALF_BRAIN_UM)))
+        if not (tiny or huge) or largest_um * others[likely] > 2 * max(EXTENT_UM):
             return nothing
-        likely = min(fitting, key=lambda o: abs(np.log(largest_um * fitting[o] / 5_000)))
         sentence = (
             f"The numbers are not of the size of {unit} in a mouse brain; they look like {_name(likely)}."
         )
@@ -515,12 +538,12 @@ _AS_READ = _Order((0, 1, 2), (1.0, 1.0, 1.0))
 def _orders(frame_: Frame) -> Iterator[_Order]:
     """The six orders of the axes and, away from the corner, AP or DV or both turned round.
 
-    From the corner a turned axis leaves the volume, and ML turned round cannot be told: the brain is nearly
-    symmetric.
+    As read comes first, then what exchanges two axes, then three. From the corner a turned axis leaves the
+    volume, and ML turned round cannot be told: the brain is nearly symmetric.
     """
-    for source in itertools.permutations(range(3)):
-        one, two, three = source
-        yield _Order((one, two, three), _AS_READ.sign)
+    yield _AS_READ
+    for source in ((2, 1, 0), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1)):
+        yield _Order(source, _AS_READ.sign)
     if frame_.dv_from != "corner":
         for ap, dv in ((-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)):
             yield _Order(_AS_READ.source, (ap, dv, 1.0))
@@ -534,13 +557,13 @@ def _axis_order(reading: _Reading) -> Finding:
     rows = reading.raw[reading.told]
     if not len(rows):
         return Finding(name, False, True, "There are no coordinates to compare.", {"rows": 0})
-    inside_of = {
-        order: reading.inside(reading.points(rows[:, order.source] * np.array(order.sign)))
+    points_of = {
+        order: reading.points(rows[:, order.source] * np.array(order.sign))
         for order in _orders(reading.frame)
     }
-    best = max(
-        inside_of, key=lambda order: int(inside_of[order].sum())
-    )  # the first, which is as read, on a tie
+    inside_of = {order: reading.inside(points) for order, points in points_of.items()}
+    most = max(int(inside.sum()) for inside in inside_of.values())
+    best, *as_good = (order for order, inside in inside_of.items() if int(inside.sum()) == most)
     as_read, with_best = inside_of[_AS_READ], inside_of[best]
     xyz = reading.frame.xyz
     numbers: dict[str, float | int | str] = {
@@ -550,43 +573,48 @@ def _axis_order(reading: _Reading) -> Finding:
         "best": best.name(xyz),
         "share_best": float(with_best.mean()),
     }
-    said = (
-        f"Read as {_AS_READ.name(xyz)}, {_of(int(as_read.sum()), len(rows))} lie in the brain; "
-        f"read as {best.name(xyz)}, {int(with_best.sum()):,} would ({_percent(float(with_best.mean()))})"
-    )
-    if not _much_better(
-        reading.sites["recording_id"].filter(pl.Series(reading.told)), as_read, with_best, best
-    ):
-        first = f"Read as {_AS_READ.name(xyz)}, {_of(int(as_read.sum()), len(rows))} lie in the brain"
-        sentence = f"{first}; no other order of the axes is clearly better."
+    said = f"Read as {_AS_READ.name(xyz)}, {_of(int(as_read.sum()), len(rows))} lie in the brain"
+    wrong, wrong_best = ~as_read, ~with_best
+    if as_read.mean() >= FEW_INSIDE:
+        wrong = wrong & ~reading.above(points_of[_AS_READ])
+        wrong_best = wrong_best & ~reading.above(points_of[best])
+    recordings = reading.sites["recording_id"].filter(pl.Series(reading.told))
+    if _many_more(wrong, wrong_best):
+        hint = ""
+    elif best.sign == _AS_READ.sign and _every_recording_agrees(recordings, as_read, with_best):
+        gained = int(with_best.sum() - as_read.sum())
+        hint = f" These are {gained:,} sites only, but no recording loses any."
+    else:
+        sentence = f"{said}; no other order of the axes is clearly better."
         return Finding(name, False, True, sentence, numbers)
     held = tuple(AXES[best.source.index(AXES.index(axis))] for axis in xyz)
     other = _frame_like(reading, held, 1.0) if best.sign == _AS_READ.sign else None
     remedy = f' (x, y, z in that order are the frame "{other}")' if other else ""
-    gained = int(with_best.sum() - as_read.sum())
-    hint = (
-        ""
-        if gained >= _MANY_MORE * len(rows)
-        else f" It is {gained:,} sites only, but no recording loses any."
+    alike = "".join(f", or {order.name(xyz)}, which puts as many there" for order in as_good[:1])
+    sentence = (
+        f"{said}; read as {best.name(xyz)}, {most:,} would ({_percent(most / len(rows))}).{hint} "
+        f"Are the columns {best.name(xyz)}{remedy}{alike}? Nothing was exchanged."
     )
-    sentence = f"{said}.{hint} Are the columns {best.name(xyz)}{remedy}? Nothing was exchanged."
     return Finding(name, False, False, sentence, numbers)
 
 
-def _much_better(recordings: pl.Series, as_read: Bools, with_best: Bools, best: _Order) -> bool:
-    """Whether an order halves the sites outside, and by enough of them not to be chance or anatomy."""
-    gained = int(with_best.sum()) - int(as_read.sum())
-    if gained < _A_FEW or 2 * int((~with_best).sum()) > int((~as_read).sum()):
+def _many_more(wrong: Bools, wrong_best: Bools) -> bool:
+    """Whether an order puts right at least half of the sites that lie wrong, and many of all."""
+    before, after = int(wrong.sum()), int(wrong_best.sum())
+    return before - after >= max(_A_FEW, _MANY_MORE * len(wrong)) and 2 * after <= before
+
+
+def _every_recording_agrees(recordings: pl.Series, as_read: Bools, with_best: Bools) -> bool:
+    """Whether an order brings most of the few sites outside inside, and no recording is against it."""
+    before, after = int((~as_read).sum()), int((~with_best).sum())
+    if before > _HARDLY_OUTSIDE * len(as_read) or before - after < _AGREEING_GAIN or 2 * after > before:
         return False
-    if gained >= _MANY_MORE * len(as_read):
-        return True
-    by_recording = (
+    gains = (
         pl.DataFrame({"of": recordings, "gain": with_best.astype(np.int64) - as_read.astype(np.int64)})
         .group_by("of")
         .sum()["gain"]
     )
-    all_agree = int((by_recording < 0).sum()) == 0 and int((by_recording > 0).sum()) >= _RECORDINGS_GAINING
-    return gained >= _AGREEING_GAIN and all_agree and best.sign == _AS_READ.sign
+    return int((gains < 0).sum()) == 0 and int((gains > 0).sum()) >= _RECORDINGS_GAINING
 
 
 def _frame_like(reading: _Reading, xyz: Sequence[str], factor: float) -> str | None:
