@@ -346,9 +346,11 @@ def _match_columns(table: _Table, settings: FileSettings, frames: Collection[str
     found: dict[str, str] = {}
     for ours, theirs in settings.columns.items():
         if theirs and theirs not in table.columns:
+            # In TOML a line below [columns] belongs to it, the frame's too.
+            moved = " If it is the frame's name, write the line above [columns]." if ours == "frame" else ""
             raise CcfError(
                 f'{settings.said_in[ours]} says {ours} = "{theirs}", but {table.name} has no such column. '
-                f"Its columns are: {there}."
+                f"Its columns are: {there}.{moved}"
             )
         if theirs:
             found[ours] = theirs
@@ -407,7 +409,7 @@ def _frames_of_rows(
     """The frame of every row: its own, else the file's; refused where neither says one that exists."""
     names = ", ".join(sorted(frames))
     if settings.frame is not None and settings.frame not in frames:
-        near = difflib.get_close_matches(settings.frame, frames, n=1)
+        near = difflib.get_close_matches(settings.frame.lower(), frames, n=1)
         meant = f" (did you mean {near[0]}?)" if near else ""
         raise CcfError(
             f'{settings.said_in["frame ="]} says frame = "{settings.frame}", which is no frame{meant}. '
@@ -433,7 +435,7 @@ def _frames_of_rows(
 def _no_frame(who: str, settings: FileSettings, names: str) -> str:
     return (
         f"{who} in which frame its coordinates are, and a frame is never guessed. "
-        f"Write this line into {settings.own}, with one of the names below:\n"
+        f"Write this line at the top of {settings.own}, with one of the names below:\n"
         f'    frame = "NAME"\n'
         f"The frames are: {names}. ({FOLDER_SETTINGS} says it for every file of its folder.)"
     )
@@ -491,10 +493,10 @@ def _integers(table: _Table, column: str) -> pl.Series:
     wrong = ~fits.fill_null(False)
     if wrong.any():
         row = _first(wrong)
-        said = "nothing" if values[row] is None else repr(values[row])
+        said = "empty" if text[row] in (None, "") else repr(values[row])
         raise CcfError(
-            f"{table.name}, {table.row_name(row)}: {column} (the site_id) is {said}, "
-            f"where a whole number of 32 bits is needed."
+            f"{table.name}, {table.row_name(row)}: {column} is {said}, "
+            f"where the site_id must be a whole number of 32 bits."
         )
     integers: pl.Series = whole.cast(pl.Int32)
     return integers

@@ -181,6 +181,8 @@ def test_settings_with_a_byte_order_mark_are_read(tmp_path: Path):
         ('frame = "ccf"\n[columns]\nap = "a"\nml = "a"', 'ap and ml are both read from the column "a"'),
         ("frame = ", "is not valid TOML"),
         ('frame = "ccf"\n[columns]\nap = "AP_um"', 'says ap = "AP_um", but m.csv has no such column'),
+        ('[columns]\nframe = "ccf"', "If it is the frame's name, write the line above [columns]."),
+        ('frame = "CCF"', "did you mean ccf?"),
         ('frame = "cfc"', "which is no frame (did you mean ccf?). The frames are: ccf, ibl."),
     ],
 )
@@ -203,7 +205,7 @@ def test_an_empty_column_name_says_that_the_file_has_none(tmp_path: Path):
 
 def test_a_file_without_a_frame_is_told_which_line_to_write_where(tmp_path: Path):
     sentence = refusal(tmp_path, SITES, None)
-    assert f"Write this line into {tmp_path / 'm.toml'}" in sentence
+    assert f"Write this line at the top of {tmp_path / 'm.toml'}" in sentence
     assert '\n    frame = "NAME"\n' in sentence
     assert "The frames are: ccf, ibl." in sentence
 
@@ -304,7 +306,8 @@ def test_a_file_without_site_id_has_one_site_per_recording(tmp_path: Path):
 @pytest.mark.parametrize("wrong", ["", "x", "1.5", "nan", "2147483648", "99999999999999999999"])
 def test_a_site_id_that_is_no_whole_number_names_its_row(tmp_path: Path, wrong: str):
     sentence = refusal(tmp_path, f"recording_id,site_id,ap,dv,ml\na,0,1,2,3\na,{wrong},1,2,3\n")
-    assert "m.csv, line 3: site_id (the site_id) is" in sentence
+    assert "m.csv, line 3: site_id is " in sentence
+    assert "where the site_id must be a whole number" in sentence
 
 
 def test_a_site_id_as_pandas_writes_it_is_a_whole_number(tmp_path: Path):
