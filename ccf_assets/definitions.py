@@ -9,6 +9,7 @@ import dagster as dg
 from ccf_assets import schema
 from ccf_assets.assets import atlas, ontology
 from ccf_assets.checks import atlas_checks
+from ccf_assets.console import console
 from ccf_assets.io_manager import PostgresIOManager
 from ccf_assets.jobs import jobs
 from ccf_assets.resources import PostgresResource, SourcesResource
@@ -27,6 +28,7 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
             "io_manager": PostgresIOManager(postgres=postgres, schema=schema.SCHEMA),
             **(resource_overrides or {}),
         },
+        loggers={"console": console},
         # Parallel work here is between runs, one per atlas: a step of its own process costs 3 s to start.
         executor=dg.in_process_executor,
     )

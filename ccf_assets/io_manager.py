@@ -27,6 +27,7 @@ Inputs are read as the type they are annotated with: polars or pandas DataFrame,
 (the slice as a query, for derived tables written as SQL over their inputs).
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -137,6 +138,8 @@ class PostgresIOManager(dg.ConfigurableIOManager):
                 raise CcfError(_integrity_sentence(target.table, error)) from None
             rows = connection.scalar(sa.select(sa.func.count()).select_from(target.table).where(target.where))
             preview = _preview(connection, target)
+        seconds = round(time.monotonic() - started, 2)
+        context.log.info(f"{target.table.name}: {rows:,} rows in place after {seconds} s")
         partitioned = context.has_asset_key and context.has_asset_partitions
         context.add_output_metadata(
             {
@@ -144,7 +147,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
                 "dagster/table_name": f"{target.table.schema}.{target.table.name}",
                 **numbers,
                 "preview": preview,
-                "write_seconds": round(time.monotonic() - started, 2),
+                "write_seconds": seconds,
             }
         )
 
@@ -548,7 +551,7 @@ def _swap(
     started = time.monotonic()
     fresh = [_Fresh(table, column, value) for value in target.values]
     for part in fresh:
-        part.create(raw)
+        part.create(connection)
     if len(fresh) == 1:
         _fill(connection, table, fresh[0].clause, obj, freeze=True, report=report)
     else:
@@ -595,19 +598,31 @@ class _Fresh:
         self.table, self.column, self.value = table, column, value
         self.final = f"{table.name}_{value}"
         self.loading = f"{self.final}_loading"
-        self.clause = sa.table(
-            self.loading, *(sa.column(c.name, c.type) for c in table.columns), schema=table.schema
+        self.clause = sa.Table(
+            self.loading,
+            sa.MetaData(),
+            *(sa.Column(c.name, c.type, nullable=c.nullable) for c in table.columns),
+            schema=table.schema,
         )
         self.name = _name(self.clause)
         self.check = f"{self.loading}_check"
 
-    def create(self, raw: psycopg.Connection[Any]) -> None:
-        raw.execute(
-            sql.SQL(
-                "CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE "
-                "INCLUDING GENERATED INCLUDING COMMENTS)"
-            ).format(self.name, _name(self.table))
-        )
+    def create(self, connection: sa.Connection) -> None:
+        """An empty table with the parent's columns, defaults and checks.
+
+        Not CREATE TABLE … LIKE: that locks the parent to the end of the transaction, and two loads that
+        hold such a lock can never take turns at swapping.
+        """
+        self.clause.create(connection, checkfirst=False)
+        for column in self.table.columns:
+            if isinstance(column.server_default, sa.DefaultClause):
+                default = sql.SQL(str(column.server_default.arg))
+                name = sql.Identifier(column.name)
+                self._alter(_raw(connection), sql.SQL("ALTER {} SET DEFAULT {}").format(name, default))
+        for check in sa.inspect(connection).get_check_constraints(self.table.name, self.table.schema):
+            name = sql.Identifier(check["name"] or self.check)
+            condition = sql.SQL(check["sqltext"])
+            self._alter(_raw(connection), sql.SQL("ADD CONSTRAINT {} CHECK ({})").format(name, condition))
 
     def build_keys(self, connection: sa.Connection) -> None:
         """The parent's primary key and indexes, the partition's CHECK, and the planner's statistics."""
@@ -676,7 +691,7 @@ def _attach(connection: sa.Connection, fresh: Sequence[_Fresh], report: Callable
     raw = _raw(connection)
     raw.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
     deadline = time.monotonic() + LOCK_PATIENCE_S
-    while True:
+    for attempt in itertools.count():
         try:
             with raw.transaction():
                 for part in fresh:
@@ -688,7 +703,8 @@ def _attach(connection: sa.Connection, fresh: Sequence[_Fresh], report: Callable
                     f"{fresh[0].table}: other sessions kept it locked for {LOCK_PATIENCE_S} s, so the new "
                     "rows were not put in place; end the long-running queries on it and load again."
                 ) from None
-            report(f"{fresh[0].table.name}: in use by another session, trying again")
+            if attempt % 5 == 0:
+                report(f"{fresh[0].table.name}: in use by another session, trying again")
             time.sleep(LOCK_WAIT_S / 2)
 
 

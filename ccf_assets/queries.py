@@ -48,18 +48,13 @@ def region_volumes(runs: sa.Select[Any], ancestors: sa.Select[Any], resolution_u
     mm3 = resolution_um**3 * _MM3_PER_UM3
     half = resolution_um / 2
     midline = sa.literal(MIDLINE_UM, sa.Integer)
-    part = (
-        sa.values(
-            sa.column("hemisphere", sa.Text), sa.column("z", sa.Integer), sa.column("z_end", sa.Integer)
-        )
-        .data(
-            [
-                ("left", run.c.z, sa.func.least(run.c.z_end, midline)),
-                ("right", sa.func.greatest(run.c.z, midline), run.c.z_end),
-            ]
-        )
-        .lateral("part")
+    left = sa.select(
+        sa.literal("left").label("hemisphere"),
+        run.c.z.label("z"),
+        sa.func.least(run.c.z_end, midline).label("z_end"),
     )
+    right = sa.select(sa.literal("right"), sa.func.greatest(run.c.z, midline), run.c.z_end)
+    part = sa.union_all(left.correlate(run), right.correlate(run)).lateral("part")
     n = (part.c.z_end - part.c.z) // resolution_um
     sides = (
         sa.select(

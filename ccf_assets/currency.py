@@ -1,0 +1,95 @@
+"""What of an atlas is out of date: never loaded, made by older code, or made from other content.
+
+Every asset names the content it was made from in its data version, and Dagster records with each
+materialization the versions of what went into it. So an asset is current when its code version is the
+present one, every input still has the version it was made from, and its rows are in the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import dagster as dg
+import sqlalchemy as sa
+
+from ccf_assets import schema
+from ccf_assets.assets.common import ORDER_ONLY
+
+_CODE = "dagster/code_version"
+_DATA = "dagster/data_version"
+_INPUT = "dagster/input_data_version/"
+
+
+def outdated(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    engine: sa.Engine,
+    selection: Iterable[str],
+    partition: str,
+    ccf_id: int,
+) -> list[str]:
+    """The assets of ``selection`` that a load of ``partition`` must materialize, in order of dependency.
+
+    Args:
+        defs: all definitions.
+        instance: Dagster's records.
+        engine: the database.
+        selection: names of assets.
+        partition: key of the atlas.
+        ccf_id: its number in the tables.
+    """
+    specs = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
+    stale: set[dg.AssetKey] = set()
+    wanted = {dg.AssetKey(name) for name in selection}
+    order = [key for key in defs.resolve_asset_graph().toposorted_asset_keys if key in wanted]
+    with engine.connect() as connection:
+        for key in order:
+            spec = specs[key]
+            tags = _latest_tags(instance, spec, partition)
+            content = [specs[dep.asset_key] for dep in spec.deps if not dep.metadata.get(ORDER_ONLY)]
+            current = (
+                tags.get(_CODE) == spec.code_version
+                and _has_rows(connection, key.path[-1], ccf_id)
+                and not any(upstream.key in stale for upstream in content)
+                and all(
+                    tags.get(_INPUT + upstream.key.to_user_string())
+                    == _as_input(upstream, _latest_tags(instance, upstream, partition).get(_DATA))
+                    for upstream in content
+                )
+            )
+            if not current:
+                stale.add(key)
+    return [key.path[-1] for key in order if key in stale]
+
+
+def _as_input(upstream: dg.AssetSpec, version: str | None) -> str | None:
+    """How Dagster records an input's version: of a partitioned one, the hash of its partitions' versions."""
+    if version is None or upstream.partitions_def is None:
+        return version
+    return hashlib.sha256(version.encode()).hexdigest()
+
+
+def latest_version(instance: dg.DagsterInstance, asset: str) -> str | None:
+    """Data version of the latest materialization of an unpartitioned asset, or None."""
+    return _latest_tags(instance, dg.AssetSpec(asset), None).get(_DATA)
+
+
+def _latest_tags(
+    instance: dg.DagsterInstance, spec: dg.AssetSpec, partition: str | None
+) -> dict[str, str]:
+    """Tags of the latest materialization; empty when there is none."""
+    partitions = [partition] if spec.partitions_def is not None and partition is not None else None
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=spec.key, asset_partitions=partitions), limit=1
+    ).records
+    materialization = records[0].asset_materialization if records else None
+    return dict(materialization.tags or {}) if materialization else {}
+
+
+def _has_rows(connection: sa.Connection, name: str, ccf_id: int) -> bool:
+    """Whether the asset's table holds rows of the atlas; a file asset has no table and passes."""
+    table = schema.metadata.tables.get(f"{schema.SCHEMA}.{name}")
+    if table is None:
+        return True
+    return bool(connection.scalar(sa.select(sa.exists().where(table.c.ccf_id == ccf_id))))

@@ -1,0 +1,132 @@
+"""Fixtures: a PostgreSQL server for the session, a database for each test, the phantom, the real files.
+
+The server is the embedded one, or the one CCF_POSTGRES_URL names (its user must be allowed to create
+databases). The real files are those of the folder that CCF_TEST_DATA names, laid out like the Allen
+Institute's archive; tests that need them are skipped where the variable is unset, and fail where it is set
+and a file is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from ccf_assets import postgres
+
+_SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DAGSTER_HOME")
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[sa.URL]:
+    """The address of a server whose user may create databases."""
+    # Not below pytest's own temporary folder: that is closed to other users, and under root the server is one.
+    with tempfile.TemporaryDirectory(prefix="ccf_test_") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CCF_HOME", folder)
+        url = postgres.database_url()
+        patch.delenv("CCF_POSTGRES_URL", raising=False)
+        yield url
+        postgres.leave()
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the settings of the shell it was started from."""
+    for name in _SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CCF_HOME", str(tmp_path / "ccf"))
+
+
+@contextmanager
+def _database(server_url: sa.URL, template: str | None = None) -> Iterator[sa.URL]:
+    name = f"ccf_test_{uuid.uuid4().hex[:12]}"
+    admin = sa.create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(
+            f"CREATE DATABASE {name} STRATEGY file_copy TEMPLATE {template or 'template0'}"
+        )
+    try:
+        yield server_url.set(database=name)
+    finally:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(server_url: sa.URL, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
+    """A database of this test's own, with the tables in place; the program's settings name it."""
+    with _database(server_url) as url:
+        monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
+        yield postgres.create_engine()
+
+
+def _loaded(server_url: sa.URL, source: str, *keys: str) -> Iterator[sa.URL]:
+    """A database with the atlases ``keys`` loaded from ``source``, by the jobs the program runs."""
+    import dagster as dg
+
+    from ccf_assets.definitions import defs
+
+    with (
+        _database(server_url) as url,
+        tempfile.TemporaryDirectory(prefix="ccf_test_") as folder,
+        pytest.MonkeyPatch.context() as patch,
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        patch.setenv("CCF_HOME", folder)
+        patch.setenv("CCF_SOURCE", source)
+        patch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
+        defs.resolve_job_def("refresh_ontology").execute_in_process(instance=instance)
+        for key in keys:
+            defs.resolve_job_def("load_atlas").execute_in_process(instance=instance, partition_key=key)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _phantom_url(server_url: sa.URL) -> Iterator[sa.URL]:
+    yield from _loaded(server_url, "phantom", "phantom_100um", "phantom_50um")
+
+
+@pytest.fixture
+def phantom_database(
+    server_url: sa.URL, _phantom_url: sa.URL, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[sa.Engine]:
+    """A copy, of this test's own, of a database with phantom_100um and phantom_50um loaded."""
+    with _database(server_url, template=_phantom_url.database) as url:
+        monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
+        monkeypatch.setenv("CCF_SOURCE", "phantom")
+        yield postgres.create_engine()
+
+
+@pytest.fixture(scope="session")
+def ccf_data() -> Callable[[str], Path]:
+    """Path of a real file below CCF_TEST_DATA: ``ccf_data("ontology/structure_graph.csv")``."""
+    folder = os.environ.get("CCF_TEST_DATA")
+    if not folder:
+        pytest.skip("CCF_TEST_DATA names no folder with the real files")
+
+    def path(relative: str) -> Path:
+        file = Path(folder).resolve() / relative
+        if not file.exists():
+            pytest.fail(f"CCF_TEST_DATA is set, but {file} is missing")
+        return file
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def _real_url(server_url: sa.URL, ccf_data: Callable[[str], Path]) -> Iterator[sa.URL]:
+    keys = ("ccf_2017_100um", "ccf_2017_50um", "ccf_2017_25um")
+    yield from _loaded(server_url, str(ccf_data("")), *keys)
+
+
+@pytest.fixture
+def real_database(_real_url: sa.URL, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
+    """The database with the real CCFv3 at 100, 50 and 25 µm; shared by the session, so only read it."""
+    monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(_real_url))
+    return postgres.create_engine()
