@@ -13,25 +13,26 @@ import sqlalchemy as sa
 
 from ccf_assets import ontology, schema, volume
 from ccf_assets.atlases import CATALOGUE, AtlasEntry, atlas_entry
-from ccf_assets.ontology import Check
+from ccf_assets.finding import Finding
 from ccf_assets.resources import PostgresResource, SourcesResource
 
 ONTOLOGY_CHECKS = (*ontology.CHECKS, "painted_regions_kept")
 ANNOTATION_CHECKS = ("volume_as_catalogued", "painted_ids_known")
 
 
-def check_result(check: Check) -> dg.AssetCheckResult:
-    """A check's outcome as Dagster records it."""
+def check_result(finding: Finding) -> dg.AssetCheckResult:
+    """A finding as Dagster records it: one that does not block is a warning."""
+    warns = not finding.passed and not finding.blocking
     return dg.AssetCheckResult(
-        check_name=check.name,
-        passed=check.passed,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=check.sentence,
-        metadata=dict(check.numbers),
+        check_name=finding.name,
+        passed=finding.passed,
+        severity=dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR,
+        description=finding.sentence,
+        metadata=dict(finding.numbers),
     )
 
 
-def ontology_checks(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> list[Check]:
+def ontology_checks(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> list[Finding]:
     """All checks of a new ontology: its own consistency, and that no loaded voxel loses its region.
 
     Args:
@@ -42,7 +43,7 @@ def ontology_checks(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) ->
     return [*ontology.check_structure_graph(graph), _painted_regions_kept(graph, engine, phantom=phantom)]
 
 
-def _painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> Check:
+def _painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> Finding:
     run, region, atlas = schema.voxel_run.c, schema.brain_region.c, schema.atlas.c
     users = [entry.ccf_id for entry in CATALOGUE.values() if entry.is_phantom == phantom]
     known = sa.bindparam("known", graph["region_id"].to_list(), sa.ARRAY(sa.Integer))
@@ -67,7 +68,7 @@ def _painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bo
     for key, acronym, region_id in lost:
         by_region.setdefault(f"{acronym} ({region_id})", []).append(key)
     keys = sorted({key for key, _, _ in lost})
-    return Check(
+    return Finding.required(
         "painted_regions_kept",
         not lost,
         f"It lacks {len(by_region)} regions that still own voxels in {', '.join(keys)}: "
@@ -80,7 +81,7 @@ def _painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bo
 
 def annotation_checks(
     path: Path, entry: AtlasEntry, graph: pl.DataFrame, report: Callable[[str], object]
-) -> tuple[list[Check], Mapping[int, int]]:
+) -> tuple[list[Finding], Mapping[int, int]]:
     """Look at a volume before anything is built on it.
 
     Args:
@@ -93,7 +94,7 @@ def annotation_checks(
         The checks, and how many voxels carry each id (none where the header is already wrong).
     """
     problems = volume.header_problems(volume.read_header(path), entry)
-    as_catalogued = Check(
+    as_catalogued = Finding.required(
         "volume_as_catalogued",
         not problems,
         f"The header of {path.name} is not that of {entry.key}: {'; '.join(problems)}."
@@ -103,7 +104,7 @@ def annotation_checks(
     )
     counts = {} if problems else volume.count_voxels(volume.planes(path, entry, report))
     unknown = ontology.missing_regions(graph, set(counts))
-    painted_ids_known = Check(
+    painted_ids_known = Finding.required(
         "painted_ids_known",
         not unknown,
         f"{len(unknown)} ids in {path.name} are not in the ontology: "
@@ -147,7 +148,7 @@ def voxel_counts_equal_file(
             in_table.update({(entry.key, region): int(n) for region, n in connection.execute(query)})
     wrong = sorted(k for k in in_file.keys() | in_table.keys() if in_file.get(k) != in_table.get(k))
     return check_result(
-        Check(
+        Finding.required(
             "voxel_counts_equal_file",
             not wrong,
             f"{len(wrong)} regions have other voxel counts than the file: "
@@ -191,7 +192,7 @@ def runs_maximal_and_disjoint(
     numbers = {"overlapping": overlapping, "empty": empty, "divided": divided}
     passed = not any(numbers.values())
     return check_result(
-        Check(
+        Finding.required(
             "runs_maximal_and_disjoint",
             passed,
             "No run overlaps the next, is empty, or could be one with it."

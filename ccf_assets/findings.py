@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
@@ -32,6 +32,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ccf_assets.atlases import CATALOGUE, EXTENT_UM
+from ccf_assets.finding import Finding
 from ccf_assets.frames import AXES, LARGEST, UNIT_UM, Axis, Floats, Frame, frame, to_ccf
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -116,25 +117,6 @@ _AGREE = 0.95
 
 _OUTSIDE_WORDS = ("void", "outside", "outside_brain", "outside brain", "out of brain", "out_of_brain")
 _PAIRS = 10
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check on one table of sites.
-
-    Attributes:
-        name: one of `CHECKS`.
-        blocking: it did not pass, and what it found is impossible.
-        passed: there is nothing to report.
-        sentence: what was found, and what to do about it.
-        numbers: what the sentence rests on: counts, shares (0 to 1), names.
-    """
-
-    name: str
-    blocking: bool
-    passed: bool
-    sentence: str
-    numbers: dict[str, float | int | str] = field(default_factory=dict)
 
 
 # --- All findings of a table ---------------------------------------------------------------------------

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from ccf_assets.errors import CcfError
+from ccf_assets.finding import Finding
 
 REQUIRED_COLUMNS = (
     "id",
@@ -31,23 +31,6 @@ CHECKS = ("one_root", "no_orphan", "no_cycle", "unique_ids", "depth_equals_path"
 
 _LARGEST_INT32 = 2**31 - 1
 _SHOWN = 8
-
-
-@dataclass(frozen=True)
-class Check:
-    """The outcome of one look at the data, in words and numbers.
-
-    Attributes:
-        name: a stable name, used as the name of the asset check.
-        passed: whether the data are as they should be.
-        sentence: what was found; when not passed, also where and what to do.
-        numbers: the figures behind the sentence.
-    """
-
-    name: str
-    passed: bool
-    sentence: str
-    numbers: Mapping[str, int]
 
 
 def listed(items: list[str]) -> str:
@@ -111,7 +94,7 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
     return graph
 
 
-def check_structure_graph(graph: pl.DataFrame) -> list[Check]:
+def check_structure_graph(graph: pl.DataFrame) -> list[Finding]:
     """Look for what would poison everything built on the ontology.
 
     Returns:
@@ -138,13 +121,13 @@ def check_structure_graph(graph: pl.DataFrame) -> list[Check]:
     ]
     twins = [sorted(group) for group in _by_lower_case(graph["acronym"].to_list()).values() if len(group) > 1]
     return [
-        Check(
+        Finding.required(
             "one_root",
             len(roots) == 1,
             f"The number of roots is {len(roots)}: {names(roots)}.",
             {"roots": len(roots)},
         ),
-        Check(
+        Finding.required(
             "no_orphan",
             not orphans,
             f"{len(orphans)} structures name a parent that is not in the file: {names(orphans)}."
@@ -152,7 +135,7 @@ def check_structure_graph(graph: pl.DataFrame) -> list[Check]:
             else "Every parent is in the file.",
             {"orphans": len(orphans)},
         ),
-        Check(
+        Finding.required(
             "no_cycle",
             not in_cycle,
             f"{len(in_cycle)} structures never reach the root, their parents run in a circle: {names(sorted(in_cycle))}."
@@ -160,7 +143,7 @@ def check_structure_graph(graph: pl.DataFrame) -> list[Check]:
             else "Every structure reaches the root.",
             {"structures_in_cycles": len(in_cycle)},
         ),
-        Check(
+        Finding.required(
             "unique_ids",
             not repeated and not out_of_range,
             f"Ids or acronyms occur twice or do not fit int32: {listed(repeated + [str(i) for i in out_of_range])}."
@@ -168,7 +151,7 @@ def check_structure_graph(graph: pl.DataFrame) -> list[Check]:
             else f"{len(ids)} ids and as many acronyms, each once.",
             {"structures": len(ids), "repeated": len(repeated), "out_of_range": len(out_of_range)},
         ),
-        Check(
+        Finding.required(
             "depth_equals_path",
             not wrong_path,
             f"Depth, path and parent disagree for {len(wrong_path)} structures: {names(wrong_path)}."
@@ -176,7 +159,7 @@ def check_structure_graph(graph: pl.DataFrame) -> list[Check]:
             else "Depth is the length of the path, which ends in the parent and the structure.",
             {"disagreements": len(wrong_path)},
         ),
-        Check(
+        Finding.required(
             "case_twins",
             True,
             f"{len(twins)} groups of acronyms differ by case only: {listed(['/'.join(t) for t in twins])}."

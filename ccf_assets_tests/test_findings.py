@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ccf_assets.finding import Finding
 from ccf_assets.findings import (
     CAN_BLOCK,
     CHECKS,
-    Finding,
     claimed_elsewhere,
     duplicate_sites,
     reported_region,
