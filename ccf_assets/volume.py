@@ -74,10 +74,11 @@ def _parse_header(file: io.BufferedReader, path: Path) -> VolumeHeader:
             encoding={"gz": "gzip"}.get(fields["encoding"], fields["encoding"]),
             endian=fields.get("endian", "little"),
         )
-    except (nrrd.NRRDError, KeyError, ValueError, UnicodeDecodeError) as error:
+    except (nrrd.NRRDError, LookupError, ValueError, TypeError, StopIteration) as error:
+        # pynrrd parses as if the file were sound: a header cut short fails wherever it ends.
         raise CcfError(
-            f"{path} is not an annotation volume: its NRRD header cannot be read ({error}). "
-            "Delete it and load again to download it afresh."
+            f"{path} is not an annotation volume: its NRRD header cannot be read "
+            f"({str(error) or 'the file is empty'}). Delete it and load again to download it afresh."
         ) from error
 
 
