@@ -75,9 +75,7 @@ def latest_version(instance: dg.DagsterInstance, asset: str) -> str | None:
     return _latest_tags(instance, dg.AssetSpec(asset), None).get(_DATA)
 
 
-def _latest_tags(
-    instance: dg.DagsterInstance, spec: dg.AssetSpec, partition: str | None
-) -> dict[str, str]:
+def _latest_tags(instance: dg.DagsterInstance, spec: dg.AssetSpec, partition: str | None) -> dict[str, str]:
     """Tags of the latest materialization; empty when there is none."""
     partitions = [partition] if spec.partitions_def is not None and partition is not None else None
     records = instance.fetch_materializations(

@@ -36,12 +36,12 @@ class CcfDagsterStorage(DagsterPostgresStorage):  # type: ignore[misc]
 
 
 def dagster_home() -> Path:
-    """DAGSTER_HOME, set for this process and its children; CCF_HOME/dagster with our dagster.yaml if unset."""
+    """DAGSTER_HOME, set for this process and its children: CCF_HOME/dagster with our settings if unset."""
     named = os.environ.get("DAGSTER_HOME")
     if named:
         return Path(named)
     home = settings.home() / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(settings.dagster_yaml(), home / "dagster.yaml")
+    shutil.copyfile(settings.dagster_file("dagster.yaml"), home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
     return home

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dagster as dg
 
-from ccf_assets.partitions import atlas_partitions
-
 refresh_ontology = dg.define_asset_job(
     "refresh_ontology",
     selection=dg.AssetSelection.assets("structure_graph"),
@@ -17,14 +15,12 @@ load_atlas = dg.define_asset_job(
     selection=(
         dg.AssetSelection.groups("atlas", "ontology") - dg.AssetSelection.assets("structure_graph", "voxel")
     ),
-    partitions_def=atlas_partitions,
     description="Load one atlas: its volume, regions, hierarchy, runs, surface and region sizes.",
 )
 
 load_voxel_rows = dg.define_asset_job(
     "load_voxel_rows",
     selection=dg.AssetSelection.assets("voxel"),
-    partitions_def=atlas_partitions,
     description="Add one row per voxel of a loaded atlas.",
 )
 

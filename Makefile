@@ -1,0 +1,47 @@
+# make run    everything up to a loaded database
+# make test   everything up to a green test suite
+# make lint   ruff (lint and format) and mypy
+# make ui     the Dagster UI on http://127.0.0.1:3000
+#
+# PYTHON names the interpreter the environment is made with (3.10 or newer).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint ui clean
+
+run: $(VENV)/.run
+	$(BIN)/ccf-assets load
+
+ui: $(VENV)/.run
+	$(BIN)/ccf-assets up
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "ccf_assets needs Python 3.10 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Making the environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.venv pyproject.toml
+	@echo "Installing ccf_assets (about a minute, once) …"
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@echo "Installing what the tests need …"
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,289 @@
+"""The command ``ccf-assets``: load atlases, ask them, see them, tidy up."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ccf_assets import inventory, loading, postgres, query, settings
+from ccf_assets.atlases import CATALOGUE, AtlasEntry, atlas_entry, default_atlases
+from ccf_assets.errors import CcfError
+from ccf_assets.loading import Outcome
+
+app = typer.Typer(
+    help="The Allen Mouse Brain Common Coordinate Framework in PostgreSQL.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+AtlasOption = Annotated[
+    str | None, typer.Option("--atlas", "-a", help="Key of a loaded atlas; the finest one if not given.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+
+
+def _say(line: str) -> None:
+    """To standard error, so that standard output holds answers only."""
+    typer.echo(line, err=True)
+
+
+def _answer(answer: object) -> None:
+    typer.echo(json.dumps(answer, indent=2, default=str, ensure_ascii=False))
+
+
+# ---- load
+
+
+@app.command()
+def load(
+    atlases: Annotated[
+        list[str] | None,
+        typer.Argument(help="Keys of atlases, e.g. ccf_2017_25um; all default atlases if none is given."),
+    ] = None,
+    rows: Annotated[
+        bool | None,
+        typer.Option("--rows/--no-rows", help="One row per voxel too. Default: at 50 and 100 µm."),
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Fetch the ontology and the volumes again.")
+    ] = False,
+) -> None:
+    """Load atlases into the database. What is current already is left alone.
+
+    Each load is a Dagster run and shows in the UI. Without an atlas named, and with the source out of reach
+    and nothing cached, the phantom is loaded instead and said to be it.
+    """
+    phantom = settings.source() == settings.PHANTOM
+    entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
+    _say(f"Database: {_where()}")
+    postgres.database_url()
+    _say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
+    outcomes = loading.load(entries, rows=rows, refresh=refresh, report=_report)
+    if not atlases and not phantom and _nothing_reachable(outcomes):
+        _say("")
+        _say("*** The source cannot be reached and nothing is cached: loading the PHANTOM instead.")
+        _say("*** The phantom is an analytic stand-in for demonstrations; it is NOT the Allen CCF.")
+        os.environ["CCF_SOURCE"] = settings.PHANTOM
+        entries = default_atlases(phantom=True)
+        outcomes = loading.load(entries, rows=rows, refresh=False, report=_report)
+    failed = [outcome for outcome in outcomes if outcome.error]
+    _say("")
+    _print_holdings()
+    if failed:
+        raise typer.Exit(1)
+    _print_things_to_try()
+
+
+def _nothing_reachable(outcomes: list[Outcome]) -> bool:
+    """Whether the source was out of reach for the ontology, or for every atlas of which nothing is loaded."""
+    if outcomes[0].error:
+        unreachable = outcomes[0].unreachable
+    else:
+        unreachable = all(outcome.unreachable for outcome in outcomes[1:])
+    return unreachable and not query.loaded_atlases(postgres.create_engine())
+
+
+def _report(outcome: Outcome) -> None:
+    if outcome.error:
+        _say(f"{outcome.key}: FAILED. {outcome.error}")
+    elif outcome.loaded:
+        _say(f"{outcome.key}: loaded {', '.join(outcome.loaded)} in {outcome.seconds:.0f} s")
+    else:
+        _say(f"{outcome.key}: current")
+
+
+def _where() -> str:
+    url = settings.postgres_url()
+    return "the server CCF_POSTGRES_URL names" if url else f"embedded, in {settings.home() / 'postgres'}"
+
+
+def _source() -> str:
+    from ccf_assets.sources import Sources
+
+    return Sources.from_settings().label
+
+
+def _print_things_to_try() -> None:
+    atlas = query.pick_atlas(postgres.create_engine())
+    typer.echo(
+        "\nThree things to try:\n"
+        "  ccf-assets region VISp             a region: its path, children and volume\n"
+        "  ccf-assets locate 8900 1300 8200   the region at a point (CCF µm: AP, DV, ML)\n"
+        f'  ccf-assets psql -c "SELECT acronym, volume_mm3 FROM ccf.region_volume JOIN ccf.brain_region '
+        f"USING (ccf_id, region_id) WHERE ccf_id = {atlas.ccf_id} AND hemisphere = 'both' "
+        f'ORDER BY volume_mm3 DESC LIMIT 10"\n'
+        "  make ui                            the same in the Dagster UI"
+    )
+
+
+# ---- status and drop
+
+
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """What is loaded: atlases, rows, sizes, versions, when and from where."""
+    if as_json:
+        held = inventory.holdings(postgres.create_engine())
+        _answer([dataclasses.asdict(holding) for holding in held])
+    else:
+        _print_holdings()
+
+
+def _print_holdings() -> None:
+    held = inventory.holdings(postgres.create_engine())
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    if not held:
+        console.print("No atlas is loaded yet; run `ccf-assets load`.")
+        return
+    table = Table(title="Loaded atlases", title_justify="left")
+    for heading in ("ccf_id", "atlas", "version", "µm", "regions", "runs", "voxel rows", "MB", "loaded"):
+        table.add_column(heading, justify="left" if heading in {"atlas", "version", "loaded"} else "right")
+    for h in held:
+        table.add_row(
+            str(h.ccf_id), h.key, h.version, f"{h.resolution_um:g}", f"{h.rows['brain_region']:,}",
+            f"{h.rows['voxel_run']:,}", f"{h.rows['voxel']:,}", f"{h.bytes / 1e6:,.0f}",
+            f"{h.loaded_at:%Y-%m-%d %H:%M}",
+        )  # fmt: skip
+    console.print(table)
+    for h in held:
+        console.print(f"{h.key} from {h.source_url}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def drop(
+    atlases: Annotated[list[str], typer.Argument(help="Keys of loaded atlases.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Take atlases out of the database. Downloaded files stay in the cache."""
+    engine = postgres.create_engine()
+    chosen = [query.pick_atlas(engine, key) for key in atlases]
+    if not yes:
+        typer.confirm(f"Drop {', '.join(atlas.key for atlas in chosen)} with all their rows?", abort=True)
+    for atlas in chosen:
+        inventory.drop_atlas(engine, atlas.ccf_id)
+        _say(f"{atlas.key}: dropped")
+
+
+# ---- ask
+
+
+@app.command()
+def region(
+    acronym: Annotated[str, typer.Argument(help="Exact acronym (case matters) or id, e.g. VISp or 385.")],
+    atlas: AtlasOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A region: its names, path from the root, children and volume with all inside it."""
+    engine = postgres.create_engine()
+    found = query.region(engine, query.pick_atlas(engine, atlas), acronym)
+    if as_json:
+        _answer(dataclasses.asdict(found))
+        return
+    typer.echo(
+        f"{found.acronym}  {found.name}  (id {found.region_id}, colour #{found.color_hex}, {found.atlas})"
+    )
+    typer.echo(f"path      {' → '.join(found.path)}")
+    typer.echo(f"children  {', '.join(found.children) or 'none'}")
+    if found.volume_mm3 is not None:
+        typer.echo(
+            f"volume    {found.volume_mm3:.3f} mm³ in {found.voxels:,} voxels, all inside it included "
+            f"(left {found.left_mm3:.3f} mm³, right {found.right_mm3:.3f} mm³)"
+        )
+
+
+@app.command(context_settings={"ignore_unknown_options": True})  # so that -3500 is a number, not an option
+def locate(
+    ap: Annotated[float, typer.Argument(help="AP: CCF µm from the front of the volume.")],
+    dv: Annotated[float, typer.Argument(help="DV: CCF µm from its top.")],
+    ml: Annotated[float, typer.Argument(help="ML: CCF µm from its left; the midline is 5700.")],
+    atlas: AtlasOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The region at a point given in CCF µm."""
+    engine = postgres.create_engine()
+    found = query.locate(engine, query.pick_atlas(engine, atlas), ap, dv, ml)
+    if as_json:
+        _answer(dataclasses.asdict(found))
+    elif found.status == "assigned":
+        typer.echo(
+            f"{found.acronym}  {found.name}  (id {found.region_id}, {found.hemisphere}, {found.atlas})"
+        )
+    else:
+        typer.echo(f"{found.status.replace('_', ' ')}  ({found.atlas})")
+
+
+# ---- the database and the UI
+
+
+@app.command()
+def url(
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Keep the embedded server running until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Print the address of the database, for psql and other programs.
+
+    The embedded server runs while a ccf-assets command or the UI does: use `ccf-assets url --hold` to keep
+    it for another program, or `ccf-assets psql`.
+    """
+    typer.echo(postgres.libpq_url(postgres.database_url()))
+    if hold:
+        _say("Holding the server; stop with Ctrl-C.")
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+)
+def psql(context: typer.Context) -> None:
+    """Open psql on the database; what follows is passed on, e.g. `ccf-assets psql -c "SELECT 1"`."""
+    address = postgres.libpq_url(postgres.database_url())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: it ends a query, not the session
+    raise typer.Exit(subprocess.run([postgres.psql_path(), address, *context.args], check=False).returncode)
+
+
+@app.command()
+def up(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
+) -> None:
+    """Run the Dagster UI with its daemon, sensors and schedules, until Ctrl-C."""
+    from ccf_assets import ui
+
+    ui.serve(host, port, _say)
+
+
+@app.command()
+def catalogue(as_json: JsonOption = False) -> None:
+    """The atlases that can be loaded."""
+    if as_json:
+        _answer([dataclasses.asdict(entry) for entry in CATALOGUE.values()])
+        return
+    for entry in CATALOGUE.values():
+        typer.echo(f"{entry.key:16} {_marks(entry):22} {entry.description}")
+
+
+def _marks(entry: AtlasEntry) -> str:
+    marks: list[Any] = ["default"] * entry.default + ["voxel rows"] * entry.rows
+    return ", ".join(marks)
+
+
+def main() -> None:
+    """Run the command line: a CcfError becomes one line and exit code 1."""
+    # Python's default for SIGTERM skips exit handlers, and one of them stops the embedded server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        app()
+    except CcfError as error:
+        _say(f"ccf-assets: {error}")
+        sys.exit(1)

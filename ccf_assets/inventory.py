@@ -1,0 +1,82 @@
+"""What the database holds, atlas by atlas, and how to take an atlas out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from ccf_assets import schema
+
+
+@dataclass(frozen=True)
+class Holding:
+    """An atlas in the database: its row of table atlas, and what each table holds of it.
+
+    Attributes:
+        rows: exact row counts by table.
+        bytes: size on disk of its partitions of voxel_run and voxel, keys included.
+    """
+
+    ccf_id: int
+    key: str
+    version: str
+    resolution_um: float
+    source_url: str
+    sha256: str
+    loaded_at: datetime
+    rows: Mapping[str, int]
+    bytes: int
+
+
+def _tables_by_atlas() -> list[sa.Table]:
+    """The tables with rows per atlas, those referred to before those that refer to them."""
+    return [table for table in schema.metadata.sorted_tables if "ccf_id" in table.columns]
+
+
+def _partition(table: sa.Table, ccf_id: int) -> str | None:
+    """Name of the partition that holds an atlas's rows, or None for an ordinary table."""
+    partitioned = table.dialect_options["postgresql"]["partition_by"] is not None
+    return f"{schema.SCHEMA}.{table.name}_{ccf_id}" if partitioned else None
+
+
+def holdings(engine: sa.Engine) -> list[Holding]:
+    """Every atlas in the database, by number."""
+    found = []
+    with engine.connect() as connection:
+        for row in connection.execute(sa.select(schema.atlas).order_by(schema.atlas.c.ccf_id)):
+            rows, size = {}, 0
+            for table in _tables_by_atlas():
+                count = sa.select(sa.func.count()).select_from(table).where(table.c.ccf_id == row.ccf_id)
+                rows[table.name] = connection.scalar(count) or 0
+                partition = _partition(table, row.ccf_id)
+                if partition is not None:
+                    relation = sa.func.to_regclass(partition)
+                    size += connection.scalar(sa.select(sa.func.pg_total_relation_size(relation))) or 0
+            found.append(
+                Holding(
+                    ccf_id=row.ccf_id,
+                    key=row.key,
+                    version=row.ccf_version,
+                    resolution_um=row.ccf_resolution,
+                    source_url=row.source_url,
+                    sha256=row.sha256,
+                    loaded_at=row.loaded_at,
+                    rows=rows,
+                    bytes=size,
+                )
+            )
+    return found
+
+
+def drop_atlas(engine: sa.Engine, ccf_id: int) -> None:
+    """Take everything of an atlas out of the database, in one transaction; cached files stay."""
+    with engine.begin() as connection:
+        for table in reversed(_tables_by_atlas()):
+            partition = _partition(table, ccf_id)
+            if partition is None:
+                connection.execute(sa.delete(table).where(table.c.ccf_id == ccf_id))
+            else:
+                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition}")

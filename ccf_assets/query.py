@@ -1,0 +1,209 @@
+"""What people ask of a loaded atlas, in Python; every function takes an engine and answers from the database."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from ccf_assets import schema
+from ccf_assets.atlases import EXTENT_UM, MIDLINE_UM
+from ccf_assets.errors import CcfError
+
+
+@dataclass(frozen=True)
+class LoadedAtlas:
+    """A row of table atlas."""
+
+    ccf_id: int
+    key: str
+    resolution_um: float
+
+
+@dataclass(frozen=True)
+class Region:
+    """One structure of an atlas.
+
+    ``path`` holds the acronyms from the root to the structure itself; ``volume_mm3``, ``left_mm3`` and
+    ``right_mm3`` are of the structure and all inside it, in mm³, None before region_volume is loaded.
+    """
+
+    atlas: str
+    region_id: int
+    acronym: str
+    name: str
+    color_hex: str
+    depth: int
+    path: Sequence[str]
+    children: Sequence[str]
+    voxels: int | None
+    volume_mm3: float | None
+    left_mm3: float | None
+    right_mm3: float | None
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a point lies.
+
+    ``x``, ``y``, ``z`` are CCF µm; ``status`` is assigned, outside_brain, outside_volume or invalid; region
+    and hemisphere are None where the status leaves them unknown.
+    """
+
+    atlas: str
+    x: float
+    y: float
+    z: float
+    status: str
+    hemisphere: str | None
+    region_id: int | None
+    acronym: str | None
+    name: str | None
+
+
+def loaded_atlases(engine: sa.Engine) -> list[LoadedAtlas]:
+    """The atlases in the database, the real before the phantom and the finest first."""
+    a = schema.atlas.c
+    phantom = a.ccf_version.startswith("phantom")
+    query = sa.select(a.ccf_id, a.key, a.ccf_resolution).order_by(phantom, a.ccf_resolution)
+    with engine.connect() as connection:
+        return [LoadedAtlas(*row) for row in connection.execute(query)]
+
+
+def pick_atlas(engine: sa.Engine, key: str | None = None) -> LoadedAtlas:
+    """The loaded atlas named ``key``, or the finest one.
+
+    Raises:
+        CcfError: none is loaded, or not that one.
+    """
+    loaded = loaded_atlases(engine)
+    if not loaded:
+        raise CcfError("No atlas is loaded yet; run `ccf-assets load`.")
+    if key is None:
+        return loaded[0]
+    for atlas in loaded:
+        if atlas.key == key:
+            return atlas
+    raise CcfError(
+        f"Atlas {key!r} is not loaded (loaded: {', '.join(a.key for a in loaded)}); "
+        f"run `ccf-assets load {key}`."
+    )
+
+
+def region(engine: sa.Engine, atlas: LoadedAtlas, acronym: str) -> Region:
+    """The structure with exactly this acronym, or this id.
+
+    Raises:
+        CcfError: there is none; the text names near acronyms, and one that differs by case only.
+    """
+    r, p, up = schema.brain_region.c, schema.region_parent.c, schema.region_ancestor.c
+    v = schema.region_volume.c
+    named = r.region_id == int(acronym) if acronym.isdecimal() else r.acronym == acronym
+    with engine.connect() as connection:
+        found = connection.execute(
+            sa.select(r.region_id, r.acronym, r.full_name, r.color_hex, p.depth)
+            .join_from(
+                schema.brain_region,
+                schema.region_parent,
+                sa.and_(p.ccf_id == r.ccf_id, p.region_id == r.region_id),
+            )
+            .where(r.ccf_id == atlas.ccf_id, named)
+        ).one_or_none()
+        if found is None:
+            raise CcfError(_no_such_region(connection, atlas, acronym))
+        same = sa.and_(r.ccf_id == up.ccf_id, r.region_id == up.ancestor_id)
+        path = connection.scalars(
+            sa.select(r.acronym)
+            .join_from(schema.region_ancestor, schema.brain_region, same)
+            .where(up.ccf_id == atlas.ccf_id, up.region_id == found.region_id)
+            .order_by(up.distance.desc())
+        ).all()
+        child = sa.and_(r.ccf_id == p.ccf_id, r.region_id == p.region_id)
+        children = connection.scalars(
+            sa.select(r.acronym)
+            .join_from(schema.region_parent, schema.brain_region, child)
+            .where(p.ccf_id == atlas.ccf_id, p.parent_id == found.region_id, p.depth > 0)
+            .order_by(r.structure_order)
+        ).all()
+        sizes = {
+            row.hemisphere: row
+            for row in connection.execute(
+                sa.select(v.hemisphere, v.voxels, v.volume_mm3).where(
+                    v.ccf_id == atlas.ccf_id, v.region_id == found.region_id
+                )
+            )
+        }
+    return Region(
+        atlas=atlas.key,
+        region_id=found.region_id,
+        acronym=found.acronym,
+        name=found.full_name,
+        color_hex=found.color_hex,
+        depth=found.depth,
+        path=path,
+        children=children,
+        voxels=sizes["both"].voxels if sizes else None,
+        volume_mm3=sizes["both"].volume_mm3 if sizes else None,
+        left_mm3=sizes["left"].volume_mm3 if sizes else None,
+        right_mm3=sizes["right"].volume_mm3 if sizes else None,
+    )
+
+
+def _no_such_region(connection: sa.Connection, atlas: LoadedAtlas, acronym: str) -> str:
+    r = schema.brain_region.c
+    known = connection.execute(sa.select(r.acronym, r.full_name).where(r.ccf_id == atlas.ccf_id)).all()
+    same_but_case = [a for a, _ in known if a.lower() == acronym.lower()]
+    if same_but_case:
+        return (
+            f"{atlas.key} has no region {acronym!r}; {' and '.join(same_but_case)} differs by case only, "
+            "and case matters."
+        )
+    near = difflib.get_close_matches(acronym, [a for a, _ in known], n=4)
+    near += [a for a, name in known if acronym.lower() in name.lower()][:4]
+    hint = f"; did you mean {', '.join(dict.fromkeys(near))}?" if near else "; see table ccf.brain_region."
+    return f"{atlas.key} has no region {acronym!r}{hint}"
+
+
+def locate(engine: sa.Engine, atlas: LoadedAtlas, x: float, y: float, z: float) -> Located:
+    """The region at a point.
+
+    Args:
+        engine: the database.
+        atlas: the atlas to look in.
+        x: AP, CCF µm from the front of the volume.
+        y: DV, CCF µm from its top.
+        z: ML, CCF µm from its left; the midline is 5700.
+
+    Returns:
+        The point's region, or why it has none.
+    """
+    point = (float(x), float(y), float(z))
+    if not all(map(math.isfinite, point)):
+        return Located(atlas.key, *point, "invalid", None, None, None, None)
+    hemisphere = "left" if z < MIDLINE_UM else "right"
+    if not all(0 <= c < extent for c, extent in zip(point, EXTENT_UM, strict=True)):
+        return Located(atlas.key, *point, "outside_volume", hemisphere, None, None, None)
+    edge = int(atlas.resolution_um)
+    i, j, k = (math.floor(c / edge) * edge for c in point)
+    run, r = schema.voxel_run.c, schema.brain_region.c
+    # One descent of the primary key: the last run on the line that begins at or before the voxel.
+    last = (
+        sa.select(run.ccf_id, run.region_id, run.z_end)
+        .where(run.ccf_id == atlas.ccf_id, run.x == i, run.y == j, run.z <= k)
+        .order_by(run.z.desc())
+        .limit(1)
+        .subquery()
+        .c
+    )
+    query: sa.Select[Any] = sa.select(r.region_id, r.acronym, r.full_name).where(
+        r.ccf_id == last.ccf_id, r.region_id == last.region_id, last.z_end > k
+    )
+    with engine.connect() as connection:
+        found = connection.execute(query).one_or_none()
+    if found is None:
+        return Located(atlas.key, *point, "outside_brain", hemisphere, None, None, None)
+    return Located(atlas.key, *point, "assigned", hemisphere, *found)
