@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Set
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 
@@ -29,6 +30,11 @@ REQUIRED_COLUMNS = (
 CHECKS = ("one_root", "no_orphan", "no_cycle", "unique_ids", "depth_equals_path", "case_twins")
 """Names of what check_structure_graph looks at."""
 
+_NUMBERS: Mapping[str, pl.DataType] = MappingProxyType(
+    {"id": pl.Int64(), "parent_structure_id": pl.Int64(), "depth": pl.Int64(), "graph_order": pl.Int32()}
+)
+"""Columns of whole numbers. Ids are wider here than in the tables, so that one too large can be named."""
+
 _LARGEST_INT32 = 2**31 - 1
 _SHOWN = 8
 
@@ -46,17 +52,19 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
     never pass through a float.
 
     Returns:
-        One row per structure in the file's order: region_id, parent_id (null for the root), depth,
-        structure_order (Int64), acronym, region_name (safe_name), full_name (name, with its commas),
+        One row per structure in the file's order: region_id, parent_id (null for the root), depth (Int64),
+        structure_order (Int32), acronym, region_name (safe_name), full_name (name, with its commas),
         color_hex (6 characters) and path (structure_id_path).
 
     Raises:
-        CcfError: a required column is missing, a number is not a number, or a colour is not hexadecimal.
+        CcfError: a required column is missing or blank in a row, a number is not a number, or a colour is
+            not hexadecimal.
     """
     try:
         raw = pl.read_csv(path, infer_schema=False, encoding="utf8")
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        raise CcfError(f"{path} cannot be read as a CSV of structures: {error}.") from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CcfError(f"{path} cannot be read as a CSV of structures: {reason}.") from error
     missing = [name for name in REQUIRED_COLUMNS if name not in raw.columns]
     if missing:
         raise CcfError(
@@ -66,32 +74,36 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
     if raw.is_empty():
         raise CcfError(f"{path} is not a structure graph: it has a header and no row.")
     # Releases before 2017 have no `name`; their safe_name is the only name there is.
-    full_name = pl.col("name" if "name" in raw.columns else "safe_name")
-    try:
-        graph = raw.select(
-            region_id=pl.col("id").cast(pl.Int64),
-            parent_id=pl.col("parent_structure_id").cast(pl.Int64),
-            depth=pl.col("depth").cast(pl.Int64),
-            structure_order=pl.col("graph_order").cast(pl.Int64),
-            acronym=pl.col("acronym"),
-            region_name=pl.col("safe_name"),
-            full_name=full_name,
-            # 019399 becomes 19399 where a file once went through a spreadsheet: only zeros can be lost there.
-            color_hex=pl.col("color_hex_triplet").str.zfill(6),
-            path=pl.col("structure_id_path"),
-        )
-    except pl.exceptions.InvalidOperationError as error:
-        raise CcfError(f"{path}: a number in the structure graph is not a whole number ({error}).") from error
-    for name in ("region_id", "depth", "structure_order", "acronym", "region_name", "path"):
-        blank = graph.filter(pl.col(name).is_null()).height
-        if blank:
-            raise CcfError(f"{path}: {blank} structures have no {name}.")
-    bad_colours = graph.filter(~pl.col("color_hex").fill_null("").str.contains("^[0-9A-Fa-f]{6}$"))
-    if not bad_colours.is_empty():
-        raise CcfError(
-            f"{path}: the colour of {listed(bad_colours['acronym'].to_list())} is not a hexadecimal number of six digits."
-        )
-    return graph
+    names = [*REQUIRED_COLUMNS, *({"name"} & set(raw.columns))]
+    raw = raw.select(pl.when(pl.col(name).str.strip_chars() != "").then(pl.col(name)) for name in names)
+    # 019399 becomes 19399 where a file once went through a spreadsheet: only zeros can be lost there.
+    raw = raw.with_columns(pl.col("color_hex_triplet").str.zfill(6))
+
+    def refuse(name: str, where: pl.Expr, problem: str) -> None:
+        rows = raw.filter(where)
+        if not rows.is_empty():
+            who = [f"{acronym} ({i})" for acronym, i in rows.select("acronym", "id").iter_rows()]
+            raise CcfError(f"{path}: {name} is {problem} for {listed(who)}.")
+
+    for name in names:
+        if name != "parent_structure_id":
+            refuse(name, pl.col(name).is_null(), "missing")
+    for name, dtype in _NUMBERS.items():
+        unreadable = pl.col(name).is_not_null() & pl.col(name).cast(dtype, strict=False).is_null()
+        refuse(name, unreadable, "not a whole number")
+    colour = "color_hex_triplet"
+    refuse(colour, ~pl.col(colour).str.contains("^[0-9A-Fa-f]{6}$"), "not six hexadecimal digits")
+    return raw.with_columns(pl.col(name).cast(dtype) for name, dtype in _NUMBERS.items()).select(
+        region_id="id",
+        parent_id="parent_structure_id",
+        depth="depth",
+        structure_order="graph_order",
+        acronym="acronym",
+        region_name="safe_name",
+        full_name="name" if "name" in names else "safe_name",
+        color_hex="color_hex_triplet",
+        path="structure_id_path",
+    )
 
 
 def check_structure_graph(graph: pl.DataFrame) -> list[Finding]:
@@ -101,30 +113,34 @@ def check_structure_graph(graph: pl.DataFrame) -> list[Finding]:
         The checks one_root, no_orphan, no_cycle, unique_ids and depth_equals_path, each of which must pass
         before the ontology is used, and case_twins, which only reports.
     """
-    ids = graph["region_id"].to_list()
+    ids, acronyms = graph["region_id"].to_list(), graph["acronym"].to_list()
     parent_of = dict(zip(ids, graph["parent_id"].to_list(), strict=True))
-    acronym_of = dict(zip(ids, graph["acronym"].to_list(), strict=True))
+    acronym_of = dict(zip(ids, acronyms, strict=True))
 
     def names(region_ids: list[int]) -> str:
         return listed([f"{acronym_of[i]} ({i})" for i in region_ids])
 
+    chains = {i: _chain(i, parent_of) for i in parent_of}
     roots = [i for i, parent in parent_of.items() if parent is None]
     orphans = [i for i, parent in parent_of.items() if parent is not None and parent not in parent_of]
-    in_cycle = _ids_without_root(parent_of) - set(orphans) if not orphans else set()
-    repeated = [str(i) for i, times in Counter(ids).items() if times > 1]
-    repeated += [a for a, times in Counter(graph["acronym"].to_list()).items() if times > 1]
-    out_of_range = [i for i in ids if not 0 < i <= _LARGEST_INT32]
+    in_cycle = [i for i, chain in chains.items() if parent_of[chain[-1]] in parent_of]
     wrong_path = [
-        row["region_id"]
-        for row in graph.iter_rows(named=True)
-        if not _path_agrees(row["path"], row["region_id"], row["parent_id"], row["depth"])
+        i
+        for i, path, depth in graph.select("region_id", "path", "depth").iter_rows()
+        # Those that do not reach a root have no true path; they are named by another check.
+        if parent_of[chains[i][-1]] is None
+        and (path.strip("/"), depth) != ("/".join(map(str, reversed(chains[i]))), len(chains[i]) - 1)
     ]
-    twins = [sorted(group) for group in _by_lower_case(graph["acronym"].to_list()).values() if len(group) > 1]
+    repeated = _repeated(ids) + _repeated(acronyms)
+    out_of_range = [i for i in ids if not 0 < i <= _LARGEST_INT32]
+    twins = [sorted(group) for group in _by_lower_case(acronyms).values() if len(group) > 1]
     return [
         Finding.required(
             "one_root",
             len(roots) == 1,
-            f"The number of roots is {len(roots)}: {names(roots)}.",
+            f"The number of roots is {len(roots)}: {names(roots)}."
+            if roots
+            else "There is no root: every structure names a parent.",
             {"roots": len(roots)},
         ),
         Finding.required(
@@ -138,25 +154,28 @@ def check_structure_graph(graph: pl.DataFrame) -> list[Finding]:
         Finding.required(
             "no_cycle",
             not in_cycle,
-            f"{len(in_cycle)} structures never reach the root, their parents run in a circle: {names(sorted(in_cycle))}."
+            f"{len(in_cycle)} structures never reach the root, their parents run in a circle: "
+            f"{names(in_cycle)}."
             if in_cycle
-            else "Every structure reaches the root.",
+            else "No structure is its own ancestor.",
             {"structures_in_cycles": len(in_cycle)},
         ),
         Finding.required(
             "unique_ids",
             not repeated and not out_of_range,
-            f"Ids or acronyms occur twice or do not fit int32: {listed(repeated + [str(i) for i in out_of_range])}."
-            if repeated or out_of_range
+            f"{len(repeated)} ids or acronyms occur more than once: {listed(repeated)}."
+            if repeated
+            else f"{len(out_of_range)} ids are not positive numbers of 32 bits: {names(out_of_range)}."
+            if out_of_range
             else f"{len(ids)} ids and as many acronyms, each once.",
             {"structures": len(ids), "repeated": len(repeated), "out_of_range": len(out_of_range)},
         ),
         Finding.required(
             "depth_equals_path",
             not wrong_path,
-            f"Depth, path and parent disagree for {len(wrong_path)} structures: {names(wrong_path)}."
+            f"Depth, path and parents disagree for {len(wrong_path)} structures: {names(wrong_path)}."
             if wrong_path
-            else "Depth is the length of the path, which ends in the parent and the structure.",
+            else "Every path leads from the root by the parents, and depth is its length.",
             {"disagreements": len(wrong_path)},
         ),
         Finding.required(
@@ -170,25 +189,18 @@ def check_structure_graph(graph: pl.DataFrame) -> list[Finding]:
     ]
 
 
-def _ids_without_root(parent_of: Mapping[int, int | None]) -> set[int]:
-    """The ids whose chain of parents never ends in a root."""
-    reaches: dict[int, bool] = {}
-    for start in parent_of:
-        chain: list[int] = []
-        here: int | None = start
-        while here is not None and here not in reaches and here in parent_of:
-            reaches[here] = False  # until shown otherwise: meeting it again on this walk is a circle
-            chain.append(here)
-            here = parent_of[here]
-        good = here is None or reaches.get(here, False)
-        reaches.update(dict.fromkeys(chain, good))
-    return {i for i, good in reaches.items() if not good}
+def _chain(start: int, parent_of: Mapping[int, int | None]) -> list[int]:
+    """A structure and its ancestors upwards: to a root, to one whose parent is missing, or once round."""
+    chain = {start: None}
+    here = parent_of[start]
+    while here is not None and here in parent_of and here not in chain:
+        chain[here] = None
+        here = parent_of[here]
+    return list(chain)
 
 
-def _path_agrees(path: str, region_id: int, parent_id: int | None, depth: int) -> bool:
-    steps = path.strip("/").split("/")
-    ends = [str(parent_id), str(region_id)] if parent_id is not None else [str(region_id)]
-    return len(steps) == depth + 1 and steps[-2:] == ends
+def _repeated(values: list[int] | list[str]) -> list[str]:
+    return [str(value) for value, times in Counter(values).items() if times > 1]
 
 
 def _by_lower_case(acronyms: list[str]) -> dict[str, set[str]]:
