@@ -4,6 +4,7 @@ The first two groups run inside the asset they guard, which is not materialized 
 are asset checks on the tables, each one SQL statement; a failure stops what is downstream in the same run.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from ccf_assets import ontology, schema, volume
-from ccf_assets.atlases import CATALOGUE, AtlasEntry, atlas_entry
+from ccf_assets.atlases import CATALOGUE, MIDLINE_UM, AtlasEntry, atlas_entry
 from ccf_assets.finding import Finding
 from ccf_assets.resources import PostgresResource, SourcesResource
 
@@ -103,13 +104,15 @@ def annotation_checks(
         {"differences": len(problems)},
     )
     counts = {} if problems else volume.count_voxels(volume.planes(path, entry, report))
-    unknown = ontology.missing_regions(graph, set(counts))
+    unknown = [f"{i} ({counts[i]} voxels)" for i in ontology.missing_regions(graph, set(counts))]
     painted_ids_known = Finding.required(
         "painted_ids_known",
         not unknown,
-        f"{len(unknown)} ids in {path.name} are not in the ontology: "
-        f"{', '.join(f'{i} ({counts[i]} voxels)' for i in unknown[:8])}; load the ontology that belongs to it."
+        f"{len(unknown)} ids in {path.name} are not in the ontology: {ontology.listed(unknown)}; "
+        "load the ontology that belongs to it."
         if unknown
+        else "Not looked at, since the header is wrong."
+        if problems
         else f"All {len(counts)} ids are in the ontology.",
         {"ids": len(counts), "unknown_ids": len(unknown)},
     )
@@ -129,39 +132,62 @@ def _atlases_of(context: dg.AssetCheckExecutionContext, engine: sa.Engine) -> li
 @dg.asset_check(
     asset="voxel_run",
     blocking=True,
-    description="The runs hold as many voxels of every region as the annotation file does, to the voxel.",
+    description="In each hemisphere the runs hold as many voxels of every region as the annotation file.",
 )
 def voxel_counts_equal_file(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, sources: SourcesResource
 ) -> dg.AssetCheckResult:
-    """Count every region in the file and in the table, by independent ways, and compare."""
-    engine, run = postgres.create_engine(), schema.voxel_run.c
-    in_file: dict[tuple[str, int], int] = {}
-    in_table: dict[tuple[str, int], int] = {}
+    """Count every region in the file and in the table, by independent ways, and compare.
+
+    By hemisphere, because a volume that was turned left to right has the same counts altogether.
+    """
+    engine = postgres.create_engine()
+    in_file: dict[tuple[str, str, int], int] = {}
+    in_table: dict[tuple[str, str, int], int] = {}
     for entry in _atlases_of(context, engine):
-        path = sources.get().annotation(entry).path
-        counts = volume.count_voxels(volume.planes(path, entry, context.log.info))
-        in_file.update({(entry.key, region): count for region, count in counts.items()})
-        voxels = sa.func.sum((run.z_end - run.z) // entry.resolution_um)
-        query = sa.select(run.region_id, voxels).where(run.ccf_id == entry.ccf_id).group_by(run.region_id)
+        planes = volume.planes(sources.get().annotation(entry).path, entry, context.log.info)
+        left = volume.count_voxels(itertools.islice(planes, MIDLINE_UM // entry.resolution_um))
+        for side, counts in (("left", left), ("right", volume.count_voxels(planes))):
+            in_file.update({(entry.key, side, region): count for region, count in counts.items()})
         with engine.connect() as connection:
-            in_table.update({(entry.key, region): int(n) for region, n in connection.execute(query)})
+            for side, region, count in connection.execute(_voxels_by_side(entry)):
+                in_table[entry.key, side, region] = int(count)
     wrong = sorted(k for k in in_file.keys() | in_table.keys() if in_file.get(k) != in_table.get(k))
+    told = [f"{k[2]} on the {k[1]} in {k[0]}: {in_table.get(k, 0)}, not {in_file.get(k, 0)}" for k in wrong]
     return check_result(
         Finding.required(
             "voxel_counts_equal_file",
             not wrong,
-            f"{len(wrong)} regions have other voxel counts than the file: "
-            + ", ".join(f"{k[1]} in {k[0]}: {in_table.get(k, 0)}, not {in_file.get(k, 0)}" for k in wrong[:8])
+            f"{len(wrong)} voxel counts are not those of the file: {ontology.listed(told)}."
             if wrong
-            else f"{sum(in_table.values())} voxels in {len(in_table)} regions, as in the file.",
+            else f"{sum(in_table.values())} voxels in {len({(k[0], k[2]) for k in in_table})} regions, "
+            "as in the file, left and right.",
             {
                 "voxels_in_table": sum(in_table.values()),
                 "voxels_in_file": sum(in_file.values()),
-                "regions_that_differ": len(wrong),
+                "counts_that_differ": len(wrong),
             },
         )
     )
+
+
+def _voxels_by_side(entry: AtlasEntry) -> sa.Select[tuple[str, int, int]]:
+    """Side, region and voxels of an atlas's runs; a run across the midline counts to both sides."""
+    run = schema.voxel_run.c
+    of_side = {
+        "left": (run.z, sa.func.least(run.z_end, MIDLINE_UM)),
+        "right": (sa.func.greatest(run.z, MIDLINE_UM), run.z_end),
+    }
+    part = sa.union_all(
+        *(
+            sa.select(sa.literal(side).label("side"), run.region_id, (end - start).label("um")).where(
+                run.ccf_id == entry.ccf_id, start < end
+            )
+            for side, (start, end) in of_side.items()
+        )
+    ).subquery("part")
+    voxels = sa.func.sum(part.c.um // entry.resolution_um)
+    return sa.select(part.c.side, part.c.region_id, voxels).group_by(part.c.side, part.c.region_id)
 
 
 @dg.asset_check(

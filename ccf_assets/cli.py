@@ -116,7 +116,7 @@ def _source() -> str:
 def _print_things_to_try() -> None:
     atlas = query.pick_atlas(postgres.create_engine())
     typer.echo(
-        "\nThree things to try:\n"
+        "\nThings to try:\n"
         "  ccf-assets region VISp             a region: its path, children and volume\n"
         "  ccf-assets locate 8900 1300 8200   the region at a point (CCF µm: AP, DV, ML)\n"
         f'  ccf-assets psql -c "SELECT acronym, volume_mm3 FROM ccf.region_volume JOIN ccf.brain_region '

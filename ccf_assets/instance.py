@@ -14,7 +14,7 @@ from dagster_postgres import DagsterPostgresStorage
 from ccf_assets import postgres, settings
 
 
-class CcfDagsterStorage(DagsterPostgresStorage):  # type: ignore[misc]
+class CcfDagsterStorage(DagsterPostgresStorage):
     """dagster-postgres's storage at the address that postgres.py knows; named in dagster.yaml.
 
     Loading the instance starts the embedded server where it is needed and counts the process among its

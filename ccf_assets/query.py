@@ -1,4 +1,4 @@
-"""What people ask of a loaded atlas, in Python; every function takes an engine and answers from the database."""
+"""What people ask of a loaded atlas, in Python: each function takes an engine and asks the database."""
 
 from __future__ import annotations
 
