@@ -55,11 +55,10 @@ class Progress:
             self._report(self._sentence(now - self._start))
 
     def _sentence(self, elapsed_s: float) -> str:
-        rate = self.count / elapsed_s
+        rate = self.count / elapsed_s if elapsed_s else 0.0
         done = f"{self._verb} {_scaled(self.count)}"
         if not self.total:
             return f"{done} {self._unit}, {_scaled(rate)}/s"
-        left_s = max(self.total - self.count, 0) / rate if rate else float("inf")
-        return (
-            f"{done} of {_scaled(self.total)} {self._unit}, {_scaled(rate)}/s, about {left_s:.0f} s left"
-        )
+        done = f"{done} of {_scaled(self.total)} {self._unit}, {_scaled(rate)}/s"
+        left = max(self.total - self.count, 0)
+        return f"{done}, about {left / rate:.0f} s left" if rate else done
