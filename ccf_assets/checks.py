@@ -7,6 +7,7 @@ are asset checks on the tables, each one SQL statement; a failure stops what is 
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -47,11 +48,13 @@ def ontology_checks(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) ->
 def _painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> Finding:
     run, region, atlas = schema.voxel_run.c, schema.brain_region.c, schema.atlas.c
     users = [entry.ccf_id for entry in CATALOGUE.values() if entry.is_phantom == phantom]
-    known = sa.bindparam("known", graph["region_id"].to_list(), sa.ARRAY(sa.Integer))
+    # An id that does not fit is another check's to tell, and no voxel's.
+    ids = graph["region_id"].cast(pl.Int32, strict=False).drop_nulls().to_list()
+    known = sa.bindparam("known", ids, sa.ARRAY(sa.Integer))
     painted = (
-        sa.select(run.ccf_id, run.region_id, sa.func.sum(run.z_end - run.z).label("um"))
+        sa.select(run.ccf_id, run.region_id)
         .where(run.ccf_id.in_(users), run.region_id != sa.all_(known))
-        .group_by(run.ccf_id, run.region_id)
+        .distinct()
         .subquery()
     )
     query = (
@@ -171,7 +174,7 @@ def voxel_counts_equal_file(
     )
 
 
-def _voxels_by_side(entry: AtlasEntry) -> sa.Select[tuple[str, int, int]]:
+def _voxels_by_side(entry: AtlasEntry) -> sa.Select[Any]:
     """Side, region and voxels of an atlas's runs; a run across the midline counts to both sides."""
     run = schema.voxel_run.c
     of_side = {
