@@ -1,0 +1,239 @@
+"""The tables as the database holds them: described, partitioned, and tied together by real keys."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from ccf_assets import schema
+
+TABLES = list(schema.metadata.tables.values())
+ATLAS_TABLES = (
+    "atlas",
+    "brain_region",
+    "region_parent",
+    "region_ancestor",
+    "voxel_run",
+    "voxel",
+    "brain_surface",
+    "region_volume",
+)
+COORDINATES = {"x", "y", "z", "z_end", *(f"{a}_{c}" for a in ("min", "max", "centroid") for c in "xyz")}
+
+
+def run(engine: sa.Engine, statement: str, **values: object) -> list[tuple[object, ...]]:
+    with engine.begin() as connection:
+        result = connection.execute(sa.text(statement), values)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+def count(engine: sa.Engine, table: str, where: str) -> object:
+    return run(engine, f"SELECT count(*) FROM ccf.{table} WHERE {where}")[0][0]
+
+
+# --- What the database says of itself --------------------------------------------------------------------
+
+
+def test_every_table_and_column_has_a_comment_in_the_database(database: sa.Engine) -> None:
+    look = sa.inspect(database)
+    for table in TABLES:
+        assert look.get_table_comment(table.name, schema.SCHEMA)["text"], table.name
+        for column in look.get_columns(table.name, schema.SCHEMA):
+            assert column["comment"], f"{table.name}.{column['name']}"
+
+
+def test_every_coordinate_says_its_axis_and_that_it_is_ccf_um(database: sa.Engine) -> None:
+    axes = {"x": "AP", "y": "DV", "z": "ML"}
+    look = sa.inspect(database)
+    seen = set()
+    for table in TABLES:
+        for column in look.get_columns(table.name, schema.SCHEMA):
+            if column["name"] in COORDINATES:
+                seen.add(column["name"])
+                (axis,) = [axes[part] for part in column["name"].split("_") if part in axes]
+                assert axis in column["comment"]
+                assert "CCF µm" in column["comment"]
+    assert seen == COORDINATES
+
+
+def test_lengths_and_volumes_say_their_unit() -> None:
+    assert "µm" in schema.atlas.c.ccf_resolution.comment
+    assert "mm³" in schema.region_volume.c.own_mm3.comment
+    assert "mm³" in schema.region_volume.c.volume_mm3.comment
+
+
+def test_the_tables_in_the_database_are_those_defined_here(database: sa.Engine) -> None:
+    found = sa.MetaData(schema=schema.SCHEMA)
+    found.reflect(database)
+    assert set(found.tables) == set(schema.metadata.tables)
+    for name, table in schema.metadata.tables.items():
+        there = found.tables[name]
+        assert there.columns.keys() == table.columns.keys()
+        assert there.primary_key.columns.keys() == table.primary_key.columns.keys()
+        for column in table.columns:
+            dialect = database.dialect
+            assert there.c[column.name].type.compile(dialect) == column.type.compile(dialect)
+            assert there.c[column.name].nullable == column.nullable
+
+
+def test_everything_made_from_an_atlas_is_keyed_by_it_first() -> None:
+    for name in ATLAS_TABLES:
+        assert schema.metadata.tables[f"ccf.{name}"].primary_key.columns.keys()[0] == "ccf_id"
+
+
+def test_voxels_are_partitioned_by_atlas_and_only_they_are(database: sa.Engine) -> None:
+    partitioned = run(
+        database,
+        "SELECT c.relname, p.partstrat::text, pg_get_partkeydef(c.oid) FROM pg_partitioned_table p "
+        "JOIN pg_class c ON c.oid = p.partrelid ORDER BY 1",
+    )
+    assert partitioned == [("voxel", "l", "LIST (ccf_id)"), ("voxel_run", "l", "LIST (ccf_id)")]
+
+
+def test_each_loaded_atlas_is_one_partition_with_its_keys(phantom_database: sa.Engine) -> None:
+    look = sa.inspect(phantom_database)
+    partitions = run(
+        phantom_database,
+        "SELECT relname, pg_get_expr(relpartbound, oid) FROM pg_class "
+        "WHERE relispartition AND relkind = 'r' ORDER BY relname",
+    )
+    assert partitions == [
+        ("voxel_run_903", "FOR VALUES IN (903)"),
+        ("voxel_run_904", "FOR VALUES IN (904)"),
+    ]
+    for name, _ in partitions:
+        key = look.get_pk_constraint(str(name), schema.SCHEMA)
+        assert key["constrained_columns"] == ["ccf_id", "x", "y", "z"]
+        (foreign,) = look.get_foreign_keys(str(name), schema.SCHEMA)
+        assert foreign["referred_table"] == "brain_region"
+
+
+def test_voxels_have_the_index_of_the_tutorial(database: sa.Engine) -> None:
+    indexes = sa.inspect(database).get_indexes("voxel", schema.SCHEMA)
+    assert [index["column_names"] for index in indexes] == [["y", "z"]]
+
+
+# --- Creating --------------------------------------------------------------------------------------------
+
+
+def test_creating_the_tables_again_changes_nothing(phantom_database: sa.Engine) -> None:
+    objects = "SELECT oid, relname FROM pg_class WHERE relnamespace = 'ccf'::regnamespace ORDER BY oid"
+    before = run(phantom_database, objects), count(phantom_database, "voxel_run", "true")
+    for _ in range(2):
+        with phantom_database.begin() as connection:
+            schema.create_tables(connection)
+    assert (run(phantom_database, objects), count(phantom_database, "voxel_run", "true")) == before
+
+
+def test_a_table_that_an_older_version_lacks_is_added_without_harm_to_the_others(
+    phantom_database: sa.Engine,
+) -> None:
+    run(phantom_database, "DROP TABLE ccf.region_volume; COMMENT ON SCHEMA ccf IS 'of an older version'")
+    with phantom_database.begin() as connection:
+        schema.create_tables(connection)
+    assert count(phantom_database, "region_volume", "true") == 0
+    assert count(phantom_database, "brain_region", "true") == 2 * 54
+
+
+def test_many_processes_can_create_the_tables_at_once(database: sa.Engine) -> None:
+    run(database, "DROP SCHEMA ccf CASCADE")
+    ready = threading.Barrier(6)
+    failures: list[BaseException] = []
+
+    def create() -> None:
+        try:
+            with database.connect() as connection:
+                ready.wait(10)
+                with connection.begin():
+                    schema.create_tables(connection)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=create) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert set(sa.inspect(database).get_table_names(schema.SCHEMA)) == {table.name for table in TABLES}
+
+
+# --- Keys ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rows(database: sa.Engine) -> Iterator[sa.Engine]:
+    """One atlas with three regions in a line and a run of the deepest, in partitions made by hand."""
+    run(
+        database,
+        "INSERT INTO ccf.atlas VALUES (7, 'k', 'v', 25, 'd', 4, 4, 4, 'u', 's');"
+        "INSERT INTO ccf.brain_region SELECT 7, i, 'R' || i, 'n', 'n', '00FF99', i"
+        " FROM generate_series(1, 3) i;"
+        "INSERT INTO ccf.region_parent VALUES (7, 1, 1, 0), (7, 2, 1, 1), (7, 3, 2, 2);"
+        "INSERT INTO ccf.region_ancestor VALUES (7, 1, 1, 0), (7, 2, 2, 0), (7, 2, 1, 1), (7, 3, 3, 0),"
+        " (7, 3, 2, 1), (7, 3, 1, 2);"
+        "INSERT INTO ccf.region_volume SELECT 7, i, h, 0, 0, 0, 0 FROM generate_series(1, 3) i,"
+        " unnest(ARRAY['left', 'right', 'both']) h;"
+        "CREATE TABLE ccf.voxel_run_7 PARTITION OF ccf.voxel_run FOR VALUES IN (7);"
+        "CREATE TABLE ccf.voxel_7 PARTITION OF ccf.voxel FOR VALUES IN (7);"
+        "INSERT INTO ccf.voxel_run VALUES (7, 0, 0, 0, 50, 3);",
+    )
+    return database
+
+
+def test_a_row_of_an_unknown_region_or_atlas_is_refused(rows: sa.Engine) -> None:
+    for insert in (
+        "voxel VALUES (7, 0, 0, 0, 99)",
+        "voxel_run VALUES (7, 25, 0, 0, 25, 99)",
+        "region_parent VALUES (7, 99, 1, 1)",
+        "region_ancestor VALUES (7, 3, 99, 1)",
+        "region_volume VALUES (7, 99, 'both', 0, 0, 0, 0)",
+        "brain_region VALUES (8, 1, 'R', 'n', 'n', '00FF99', 0)",
+        "brain_surface VALUES (8, 0, 0, 0)",
+    ):
+        with pytest.raises(sa.exc.IntegrityError, match="foreign key"):
+            run(rows, f"INSERT INTO ccf.{insert}")
+
+
+def test_what_is_unique_occurs_once(rows: sa.Engine) -> None:
+    for insert in (
+        "brain_region VALUES (7, 4, 'R3', 'n', 'n', '00FF99', 4)",
+        "atlas VALUES (8, 'k', 'v', 25, 'd', 4, 4, 4, 'u', 's')",
+        "voxel_run VALUES (7, 0, 0, 0, 75, 2)",
+    ):
+        with pytest.raises(sa.exc.IntegrityError, match="unique"):
+            run(rows, f"INSERT INTO ccf.{insert}")
+
+
+def test_acronyms_that_differ_by_case_are_two(rows: sa.Engine) -> None:
+    run(rows, "INSERT INTO ccf.brain_region VALUES (7, 4, 'r3', 'n', 'n', '00FF99', 4)")
+
+
+def test_a_hemisphere_is_left_right_or_both(rows: sa.Engine) -> None:
+    with pytest.raises(sa.exc.IntegrityError, match="region_volume_hemisphere_check"):
+        run(rows, "UPDATE ccf.region_volume SET hemisphere = 'middle' WHERE hemisphere = 'left'")
+
+
+def test_the_hierarchy_and_the_sizes_go_with_a_region(rows: sa.Engine) -> None:
+    run(rows, "DELETE FROM ccf.brain_region WHERE region_id = 2")
+    assert run(rows, "SELECT region_id FROM ccf.region_parent ORDER BY 1") == [(1,)]
+    pairs = run(rows, "SELECT region_id, ancestor_id FROM ccf.region_ancestor ORDER BY 1, 2")
+    assert pairs == [(1, 1), (3, 1), (3, 3)]
+    assert count(rows, "region_volume", "region_id = 2") == 0
+    assert count(rows, "region_volume", "region_id = 3") == 3
+
+
+def test_a_region_that_owns_voxels_cannot_go(rows: sa.Engine) -> None:
+    for table in ("voxel_run", "voxel"):
+        with pytest.raises(sa.exc.IntegrityError, match=f"{table}_.*fkey"):
+            run(rows, "DELETE FROM ccf.brain_region WHERE region_id = 3")
+        run(rows, "TRUNCATE ccf.voxel_run; INSERT INTO ccf.voxel VALUES (7, 0, 0, 0, 3)")
+    assert count(rows, "region_parent", "region_id = 3") == 1
+
+
+def test_an_atlas_with_regions_cannot_go(rows: sa.Engine) -> None:
+    with pytest.raises(sa.exc.IntegrityError, match="foreign key"):
+        run(rows, "DELETE FROM ccf.atlas")
