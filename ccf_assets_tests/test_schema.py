@@ -227,10 +227,10 @@ def test_the_hierarchy_and_the_sizes_go_with_a_region(rows: sa.Engine) -> None:
 
 
 def test_a_region_that_owns_voxels_cannot_go(rows: sa.Engine) -> None:
-    with pytest.raises(sa.exc.IntegrityError, match="voxel_run_.*fkey"):
+    with pytest.raises(sa.exc.IntegrityError, match=r"voxel_run_.*fkey"):
         run(rows, "DELETE FROM ccf.brain_region WHERE region_id = 3")
     run(rows, "TRUNCATE ccf.voxel_run; INSERT INTO ccf.voxel VALUES (7, 0, 0, 0, 3)")
-    with pytest.raises(sa.exc.IntegrityError, match="voxel_.*fkey"):
+    with pytest.raises(sa.exc.IntegrityError, match=r"voxel_.*fkey"):
         run(rows, "DELETE FROM ccf.brain_region WHERE region_id = 3")
     assert count(rows, "region_parent", "region_id = 3") == 1
 
