@@ -7,21 +7,25 @@ from collections.abc import Mapping
 import dagster as dg
 
 from ccf_assets import schema
-from ccf_assets.assets import atlas, ontology
+from ccf_assets.assets import atlas, ontology, recordings
 from ccf_assets.checks import atlas_checks
 from ccf_assets.console import console
 from ccf_assets.io_manager import PostgresIOManager
 from ccf_assets.jobs import jobs
 from ccf_assets.resources import PostgresResource, SourcesResource
+from ccf_assets.schedules import schedules
+from ccf_assets.sensors import sensors
 
 
 def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """All definitions; ``resource_overrides`` replaces resources by name, for tests."""
     postgres = PostgresResource()
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([ontology, atlas]),
-        asset_checks=atlas_checks,
+        assets=dg.load_assets_from_modules([ontology, atlas, recordings]),
+        asset_checks=[*atlas_checks, recordings.reported_region],
         jobs=jobs,
+        sensors=sensors,
+        schedules=schedules,
         resources={
             "postgres": postgres,
             "sources": SourcesResource(),

@@ -28,9 +28,13 @@ Inputs are read as the type they are annotated with: polars or pandas DataFrame,
 """
 
 import itertools
+import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, TypeAlias, cast
 
 import dagster as dg
@@ -38,6 +42,7 @@ import pandas as pd
 import polars as pl
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from dagster import ResourceDependency
 from pgpq import ArrowToPostgresBinaryEncoder
@@ -47,15 +52,23 @@ from sqlalchemy.dialects import postgresql
 
 from ccf_assets.errors import CcfError
 from ccf_assets.postgres import libpq_url
-from ccf_assets.progress import Progress
+from ccf_assets.progress import SECONDS_BETWEEN_LINES, Progress
 from ccf_assets.resources import PostgresResource
 
 Output: TypeAlias = "pl.DataFrame | pd.DataFrame | pa.RecordBatchReader | sa.Select[Any]"
+_Rows: TypeAlias = "pa.RecordBatchReader | sa.Select[Any]"
+_Report: TypeAlias = Callable[[str], object]
 
 ROWS_KEY = b"rows"
 """Arrow schema metadata under which a stream may say how many rows it will bring, for progress."""
 
 PREVIEW_ROWS = 5
+
+NAMED_PARTITIONS = 5
+"""Most partitions that an error names one by one."""
+
+ROWS_PER_BATCH = 65_536
+"""Rows of a frame sent at once: a few MB. Between 16 thousand and a million the speed is the same."""
 
 INDEX_MEMORY = "256MB"
 """maintenance_work_mem while keys are built: 2.8 M rows sort in memory; more gains nothing measurable."""
@@ -66,6 +79,12 @@ LOCK_WAIT_S = 2
 LOCK_PATIENCE_S = 600
 """After this long of trying, a load gives up and says who is in the way."""
 
+LONGEST_NAME = 63
+"""PostgreSQL cuts identifiers to so many bytes."""
+
+KEYS_PER_QUERY = 500
+"""Partitions whose rows are counted at once; a query has at most 1664 columns."""
+
 _ARROW_TYPES: Sequence[tuple[type[sa.types.TypeEngine[Any]], pa.DataType]] = (
     (sa.SmallInteger, pa.int16()),
     (sa.BigInteger, pa.int64()),
@@ -75,8 +94,74 @@ _ARROW_TYPES: Sequence[tuple[type[sa.types.TypeEngine[Any]], pa.DataType]] = (
     (sa.Boolean, pa.bool_()),
     (sa.Date, pa.date32()),
     (sa.String, pa.string()),
+    (sa.LargeBinary, pa.binary()),
 )
-"""Column type to the Arrow type whose binary form it takes; subclasses before their parents."""
+"""Type of a reflected column to the Arrow type whose binary form it takes; subclasses before their parents."""
+
+_NULLABLE: Mapping[pa.DataType, pd.api.extensions.ExtensionDtype] = {
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+"""What pandas reads a column with nulls as, where its own way is by float and loses digits."""
+
+
+class _Untyped(sa.types.UserDefinedType[str]):
+    """Text that the server reads as the type of what it is compared with, as it does a quoted literal."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "unknown"
+
+
+@dataclass(frozen=True)
+class _Dimension:
+    """One way in which an asset's partitions divide its table.
+
+    Attributes:
+        name: the dimension's name, of a multi-partitioned asset.
+        expression: a column of the table, or an SQL expression that the asset's author wrote.
+        definition: the partitions.
+        value_of: what the expression holds for a partition, where that is not its key.
+    """
+
+    name: str
+    expression: str
+    definition: dg.PartitionsDefinition[Any]
+    value_of: Mapping[str, object] = field(default_factory=dict)
+
+    def key(self, key: str) -> str:
+        """This dimension's part of a partition key."""
+        return key.keys_by_dimension[self.name] if isinstance(key, dg.MultiPartitionKey) else key
+
+    def value(self, key: str) -> object:
+        return self.value_of.get(key, key)
+
+    def of(self, source: sa.FromClause) -> sa.ColumnElement[Any]:
+        if self.expression in source.c:
+            return source.c[self.expression]
+        return sa.literal_column(f"({self.expression})")
+
+    def holds(self, source: sa.FromClause, keys: Sequence[str]) -> sa.ColumnElement[bool]:
+        """The condition that a row of ``source`` is in one of the partitions ``keys``."""
+        of = self.of(source)
+        if not isinstance(self.definition, dg.TimeWindowPartitionsDefinition):
+            return of.in_([_bound(self.value(key)) for key in keys])
+        spans: list[list[Any]] = []
+        for start, end in sorted(map(self.definition.time_window_for_partition_key, keys)):
+            if spans and spans[-1][1] == start:
+                spans[-1][1] = end
+            else:
+                spans.append([start, end])
+        # As text with its offset: an instant to a timestamptz, the window's own clock to date and timestamp.
+        ends = [[_bound(end.isoformat(" ")) for end in span] for span in spans]
+        return sa.or_(sa.false(), *(sa.and_(of >= start, of < end) for start, end in ends))
+
+
+def _bound(value: object) -> sa.BindParameter[Any]:
+    return sa.literal(value, _Untyped()) if isinstance(value, str) else sa.literal(value)
 
 
 @dataclass(frozen=True)
@@ -85,26 +170,54 @@ class Slice:
 
     Attributes:
         table: the table, as reflected from the database.
-        values: values of the partition column covered, or None when something else delimits the slice.
-        column: the column ``values`` are of.
-        where: the slice as a condition on ``table``; always true for an unpartitioned asset.
+        dimensions: how partitions divide it; empty for an asset without, whose slice is the whole table.
+        keys: the partitions covered.
     """
 
     table: sa.Table
-    where: sa.ColumnElement[bool]
-    column: str | None = None
-    values: Sequence[object] | None = None
+    dimensions: Sequence[_Dimension] = ()
+    keys: Sequence[str] = ()
+
+    def where(
+        self, source: sa.FromClause | None = None, keys: Sequence[str] | None = None
+    ) -> sa.ColumnElement[bool]:
+        """The slice, or its partitions ``keys``, as a condition on the table or another with its columns."""
+        if not self.dimensions:
+            return sa.true()
+        source = self.table if source is None else source
+        keys = self.keys if keys is None else keys
+        parts = [list(dict.fromkeys(map(dimension.key, keys))) for dimension in self.dimensions]
+        if math.prod(map(len, parts)) == len(keys):
+            return sa.and_(*(d.holds(source, part) for d, part in zip(self.dimensions, parts, strict=True)))
+        return sa.or_(*(self.where(source, [key]) for key in keys))
+
+    def partitions(self) -> str:
+        """The partitions for an error's text."""
+        more = len(self.keys) - NAMED_PARTITIONS
+        values = [(str(key), self.dimensions[0].value(key)) for key in self.keys[:NAMED_PARTITIONS]]
+        names = [repr(key) if value == key else f"{key!r} ({value})" for key, value in values]
+        return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What was put in place; ``per_key`` only where several partitions were."""
+
+    rows: int
+    numbers: Mapping[str, float]
+    preview: dg.TableMetadataValue
+    per_key: Mapping[str, int]
 
 
 class PostgresIOManager(dg.ConfigurableIOManager):
     """Writes assets to PostgreSQL tables and reads them back; see the module's text for how.
 
     The table is the last part of the asset key. Its schema comes from the asset's metadata ``schema``, else
-    from this manager's ``schema``, else from the key's prefix, else it is ``public``. A partitioned asset
-    names its partition column (or SQL expression) in metadata ``partition_expr``: a string, or for multi
-    partitions a mapping from dimension to string. Where the column does not hold the partition key itself,
-    metadata ``partition_values`` maps keys to its values. An input's metadata ``columns`` restricts what is
-    read.
+    from this manager's ``schema``, else from the key's prefix, else it is ``public``. An op's output goes to
+    the table that its metadata ``table`` names, else that of its own name. A partitioned asset names its
+    partition column (or SQL expression) in metadata ``partition_expr``: a string, or for multi partitions a
+    mapping from dimension to string. Where the column does not hold the partition key itself, metadata
+    ``partition_values`` maps keys to its values. An input's metadata ``columns`` restricts what is read.
     """
 
     postgres: ResourceDependency[PostgresResource]
@@ -124,29 +237,33 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         if obj is None:
             raise CcfError(f"{_label(context)} returned None; annotate it '-> None' if it has no output.")
         started = time.monotonic()
-        with self.postgres.create_engine().begin() as connection:
+        schema, name = self._place(context, context)
+        report = context.log.info
+        rows = _as_rows(f"{schema}.{name}", obj)
+        with _one_sentence(f"{schema}.{name}"), self.postgres.create_engine().begin() as connection:
             target = self._slice(context, context, connection)
             list_column = _list_column(connection, target.table)
-            try:
-                if list_column is None:
-                    numbers = _merge(connection, target, obj, context.log.info)
-                else:
-                    numbers = _swap(connection, target, list_column, obj, context.log.info)
-            except sa.exc.IntegrityError as error:
-                raise CcfError(_integrity_sentence(target.table, error.orig)) from None
-            except psycopg.errors.IntegrityError as error:
-                raise CcfError(_integrity_sentence(target.table, error)) from None
-            rows = connection.scalar(sa.select(sa.func.count()).select_from(target.table).where(target.where))
-            preview = _preview(connection, target)
+            if list_column is None:
+                written = _merge(connection, target, rows, report)
+            else:
+                written = _swap(connection, target, list_column, rows, report)
         seconds = round(time.monotonic() - started, 2)
-        context.log.info(f"{target.table.name}: {rows:,} rows in place after {seconds} s")
-        partitioned = context.has_asset_key and context.has_asset_partitions
+        report(f"{name}: {written.rows:,} rows in place after {seconds} s")
+        count = {}
+        if not target.dimensions:
+            count = {"dagster/row_count": written.rows}
+        elif len(target.keys) == 1:
+            count = {"dagster/partition_row_count": written.rows}
+        for key, rows_of_key in written.per_key.items():
+            context.step_context.add_asset_metadata(
+                {"dagster/partition_row_count": rows_of_key}, context.asset_key, key
+            )
         context.add_output_metadata(
             {
-                "dagster/partition_row_count" if partitioned else "dagster/row_count": rows,
-                "dagster/table_name": f"{target.table.schema}.{target.table.name}",
-                **numbers,
-                "preview": preview,
+                **count,
+                "dagster/table_name": f"{schema}.{name}",
+                **written.numbers,
+                "preview": written.preview,
                 "write_seconds": seconds,
             }
         )
@@ -162,19 +279,19 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         wanted = context.dagster_type.typing_type
         upstream = cast("dg.OutputContext", context.upstream_output)
         engine = self.postgres.create_engine()
-        with engine.connect() as connection:
+        with _one_sentence(".".join(self._place(context, upstream))), engine.connect() as connection:
             source = self._slice(context, upstream, connection)
         names = (context.definition_metadata or {}).get("columns") or source.table.columns.keys()
         unknown = [name for name in names if name not in source.table.columns]
         if unknown:
             raise CcfError(f"{source.table} has no column {', '.join(unknown)}, named in metadata 'columns'.")
-        query = sa.select(*(source.table.c[name] for name in names)).where(source.where)
+        query = sa.select(*(source.table.c[name] for name in names)).where(source.where())
         if wanted is sa.Select:
             return query
         if wanted is pa.RecordBatchReader:
             return read_arrow(engine.url, query)
         if wanted is pd.DataFrame:
-            return cast("pd.DataFrame", read_arrow(engine.url, query).read_all().to_pandas())
+            return _to_pandas(read_arrow(engine.url, query).read_all())
         if wanted in (pl.DataFrame, Any):
             return cast("pl.DataFrame", pl.from_arrow(read_arrow(engine.url, query)))
         raise CcfError(
@@ -184,118 +301,129 @@ class PostgresIOManager(dg.ConfigurableIOManager):
 
     # ---- what an asset covers
 
+    def _place(
+        self, context: dg.OutputContext | dg.InputContext, output: dg.OutputContext
+    ) -> tuple[str, str]:
+        """Schema and name of the table of ``context``; ``output`` describes what writes it."""
+        metadata = output.definition_metadata or {}
+        path = context.asset_key.path if context.has_asset_key else [metadata.get("table", output.name)]
+        prefix = path[-2] if len(path) > 1 else "public"
+        return metadata.get("schema") or self.schema_ or prefix, path[-1]
+
     def _slice(
         self,
         context: dg.OutputContext | dg.InputContext,
         output: dg.OutputContext,
         connection: sa.Connection,
     ) -> Slice:
-        """The table and rows that ``context`` covers; ``output`` describes the asset that writes them."""
-        metadata = output.definition_metadata or {}
-        path = context.asset_key.path if context.has_asset_key else [metadata.get("table", output.name)]
-        prefix = path[-2] if len(path) > 1 else "public"
-        schema = metadata.get("schema") or self.schema_ or prefix
+        """The table and rows that ``context`` covers; ``output`` describes what writes them."""
+        schema, name = self._place(context, output)
         try:
-            table = sa.Table(path[-1], sa.MetaData(), schema=schema, autoload_with=connection)
+            table = sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection, resolve_fks=False)
         except sa.exc.NoSuchTableError:
-            raise CcfError(f"{_label(context)}: there is no table {schema}.{path[-1]}.") from None
+            raise CcfError(f"{_label(context)}: there is no table {schema}.{name}.") from None
         if not (context.has_asset_key and context.has_asset_partitions):
-            return Slice(table, where=sa.true())
+            return Slice(table)
+        metadata = output.definition_metadata or {}
         expression = metadata.get("partition_expr")
         if expression is None:
             raise CcfError(
                 f"{_label(context)} has partitions but no metadata 'partition_expr'; name the column "
                 'they divide, as in metadata={"partition_expr": "ccf_id"}.'
             )
-        value_of: Mapping[str, object] = metadata.get("partition_values") or {}
-        keys = context.asset_partition_keys
-        definition = context.asset_partitions_def
-        if isinstance(definition, dg.TimeWindowPartitionsDefinition):
-            window = context.asset_partitions_time_window
-            when = _expression(table, expression)
-            return Slice(table, where=sa.and_(when >= window.start, when < window.end))
-        if isinstance(definition, dg.MultiPartitionsDefinition):
-            return Slice(table, where=_multi_where(table, expression, definition, keys))
-        values = [value_of.get(key, key) for key in keys]
-        return Slice(
-            table,
-            where=_expression(table, expression).in_(values),
-            column=expression if expression in table.columns else None,
-            values=values,
-        )
+        definition, keys = context.asset_partitions_def, context.asset_partition_keys
+        if not isinstance(definition, dg.MultiPartitionsDefinition):
+            values = metadata.get("partition_values") or {}
+            return Slice(table, [_Dimension("", expression, definition, values)], keys)
+        expressions = expression if isinstance(expression, Mapping) else {}
+        missing = [part.name for part in definition.partitions_defs if part.name not in expressions]
+        if missing:
+            raise CcfError(
+                f"{_label(context)}: metadata 'partition_expr' names no column for {', '.join(missing)}."
+            )
+        dimensions = [
+            _Dimension(part.name, expressions[part.name], part.partitions_def)
+            for part in definition.partitions_defs
+        ]
+        return Slice(table, dimensions, keys)
 
 
 def _label(context: dg.OutputContext | dg.InputContext) -> str:
     return context.asset_key.to_user_string() if context.has_asset_key else str(context.name)
 
 
-def _expression(table: sa.Table, expression: str) -> sa.ColumnElement[Any]:
-    """A column of the table, or an SQL expression that the asset's author wrote."""
-    return table.c[expression] if expression in table.columns else sa.literal_column(f"({expression})")
+@contextmanager
+def _one_sentence(where: str) -> Iterator[None]:
+    """What the server says of rows or statements, as one sentence; statements and values stay out of it."""
+    try:
+        yield
+    except (psycopg.Error, sa.exc.DBAPIError) as error:
+        cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        diagnostics = getattr(cause, "diag", None)
+        said = [getattr(diagnostics, "message_primary", None) or _first_line(cause)]
+        said += filter(None, [getattr(diagnostics, "message_detail", None)])
+        context = getattr(diagnostics, "context", None) or ""
+        said += [_first_line(context)] if context.startswith("COPY ") else []
+        raise CcfError(": ".join([where, *said]).rstrip(".") + ".") from None
 
 
-def _multi_where(
-    table: sa.Table,
-    expressions: Mapping[str, str],
-    definition: dg.MultiPartitionsDefinition,
-    keys: Sequence[str],
-) -> sa.ColumnElement[bool]:
-    """Each key's dimensions hold together; any of the keys may."""
-    dimensions = {d.name: d.partitions_def for d in definition.partitions_defs}
-    missing = set(dimensions) - set(expressions)
-    if missing:
-        raise CcfError(
-            f"{table}: metadata 'partition_expr' names no column for {', '.join(sorted(missing))}."
-        )
+@contextmanager
+def _going_on(report: _Report, what: str) -> Iterator[None]:
+    """Say every few seconds that ``what`` goes on, while the server works and says nothing."""
+    done, started = threading.Event(), time.monotonic()
 
-    def holds(name: str, key: str) -> sa.ColumnElement[bool]:
-        column, part = _expression(table, expressions[name]), dimensions[name]
-        if isinstance(part, dg.TimeWindowPartitionsDefinition):
-            window = part.time_window_for_partition_key(key)
-            return sa.and_(column >= window.start, column < window.end)
-        return column == key
+    def say() -> None:
+        while not done.wait(SECONDS_BETWEEN_LINES):
+            report(f"{what}, {time.monotonic() - started:.0f} s so far")
 
-    return sa.or_(
-        *(
-            sa.and_(*(holds(name, part) for name, part in key.keys_by_dimension.items()))
-            for key in cast("Sequence[dg.MultiPartitionKey]", keys)
-        )
-    )
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
-def _preview(connection: sa.Connection, part: Slice) -> dg.TableMetadataValue:
-    """The first few rows of the slice, for the UI."""
-    query = sa.select(part.table).where(part.where).order_by(*part.table.primary_key).limit(PREVIEW_ROWS)
+def _preview(
+    connection: sa.Connection, source: sa.FromClause, where: sa.ColumnElement[bool], keys: Sequence[str]
+) -> dg.TableMetadataValue:
+    """The first few rows by key, for the UI."""
+    query = sa.select(source).where(where).order_by(*(source.c[key] for key in keys)).limit(PREVIEW_ROWS)
     records = [
-        dg.TableRecord(
-            {name: v if isinstance(v, (int, float, str, bool)) else str(v) for name, v in row.items()}
-        )
+        dg.TableRecord({name: _shown(value) for name, value in row.items()})
         for row in connection.execute(query).mappings()
     ]
-    columns = [dg.TableColumn(c.name, str(c.type)) for c in part.table.columns]
+    columns = [dg.TableColumn(c.name, str(c.type)) for c in source.c]
     return dg.MetadataValue.table(records, dg.TableSchema(columns))
+
+
+def _shown(value: object) -> str | float | None:
+    """``value`` as JSON can hold it, which knows no NaN."""
+    if value is None or isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)
 
 
 # ---- Arrow in and out
 
 
 def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
-    """Run ``query`` and stream its rows as Arrow batches; values are bound, never written into the SQL.
+    """Run ``query`` and stream its rows as Arrow batches, in constant memory.
 
     The connection is closed when the stream has been read to its end or is dropped.
     """
     # Imported here: only reading needs it.
     import adbc_driver_postgresql.dbapi as adbc
 
-    compiled = query.compile(
-        dialect=postgresql.dialect(paramstyle="numeric_dollar"),
-        compile_kwargs={"render_postcompile": True},
-    )
-    values = [compiled.params[name] for name in cast("list[str]", compiled.positiontup or [])]
+    dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
+    compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    # Values go in as literals that psycopg quotes: for a statement with parameters the driver does not stream.
+    statement = str(compiled) % {name: sql.Literal(v).as_string() for name, v in compiled.params.items()}
     connection = adbc.connect(libpq_url(url))
     cursor = connection.cursor()
     try:
-        cursor.execute(str(compiled), values or None)
+        cursor.execute(statement)
         reader = cursor.fetch_record_batch()
     except BaseException:
         cursor.close()
@@ -312,19 +440,35 @@ def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(reader.schema.remove_metadata(), batches())
 
 
-def _as_reader(obj: pl.DataFrame | pd.DataFrame | pa.RecordBatchReader) -> pa.RecordBatchReader:
-    if isinstance(obj, pa.RecordBatchReader):
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    frame = cast("pd.DataFrame", table.to_pandas())
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if column.null_count and column.type in _NULLABLE:
+            frame[name] = column.to_pandas(types_mapper=_NULLABLE.get)
+    return frame
+
+
+def _as_rows(where: str, obj: Output) -> _Rows:
+    """A frame as a stream; what streams or is a query already, as it is."""
+    if isinstance(obj, (sa.Select, pa.RecordBatchReader)):
         return obj
     if isinstance(obj, pl.DataFrame):
         table = obj.to_arrow(compat_level=pl.CompatLevel.oldest())
     elif isinstance(obj, pd.DataFrame):
-        table = pa.Table.from_pandas(obj, preserve_index=False)
+        try:
+            table = pa.Table.from_pandas(obj, preserve_index=False)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise CcfError(f"{where}: the frame cannot be written: {_first_line(error)}") from None
     else:
         raise CcfError(
-            f"A {type(obj).__module__}.{type(obj).__name__} cannot be written; return a polars or pandas "
-            "DataFrame, a pyarrow.RecordBatchReader or a sqlalchemy.Select."
+            f"{where}: a {type(obj).__module__}.{type(obj).__name__} cannot be written; return a polars or "
+            "pandas DataFrame, a pyarrow.RecordBatchReader or a sqlalchemy.Select."
         )
-    return table.replace_schema_metadata({ROWS_KEY: str(table.num_rows)}).to_reader(max_chunksize=65_536)
+    return table.replace_schema_metadata({ROWS_KEY: str(table.num_rows)}).to_reader(ROWS_PER_BATCH)
+
+
+def _first_line(text: object) -> str:
+    return str(text).strip().partition("\n")[0]
 
 
 def _arrow_type(column: sa.Column[Any]) -> pa.DataType:
@@ -334,8 +478,27 @@ def _arrow_type(column: sa.Column[Any]) -> pa.DataType:
         if isinstance(column.type, column_type):
             return arrow_type
     raise CcfError(
-        f"{column.table}.{column.name} is of type {column.type}, which cannot be written from Arrow."
+        f"{column.table}.{column.name} is of type {column.type}, which cannot be written from a frame or "
+        "stream; return a sqlalchemy.Select that casts to it."
     )
+
+
+def _fitting(column: sa.Column[Any], values: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """``values`` as the column's type.
+
+    Raises:
+        CcfError: one of them does not fit it.
+    """
+    try:
+        fitting = values.cast(wanted)
+    except pa.ArrowException as error:
+        raise CcfError(
+            f"{column.table}: a value does not fit column {column.name} ({column.type}): {_first_line(error)}."
+        ) from None
+    # The one cast that pyarrow does not check.
+    if wanted == pa.float32() and pc.sum(pc.is_inf(fitting)) != pc.sum(pc.is_inf(values.cast(pa.float64()))):
+        raise CcfError(f"{column.table}: a value is too large for column {column.name} ({column.type}).")
+    return fitting
 
 
 def _copy(
@@ -343,61 +506,69 @@ def _copy(
     table: sa.Table,
     into: sa.TableClause,
     reader: pa.RecordBatchReader,
-    *,
-    freeze: bool,
-    report: Callable[[str], object],
-) -> None:
-    """Binary COPY of every batch into ``into``, whose columns are those of ``table``.
+    report: _Report,
+) -> int:
+    """Binary COPY of every batch into ``into``, which has columns of ``table`` and is of this transaction.
+
+    Returns:
+        The number of rows.
 
     Raises:
-        CcfError: a column is not in the table, or a value does not fit its column's type.
+        CcfError: a value does not fit its column's type.
     """
-    schema = pa.schema([(name, _arrow_type(table.c[name])) for name in _columns(table, reader.schema.names)])
+    columns = [table.c[name] for name in reader.schema.names]
+    schema = pa.schema([(column.name, _arrow_type(column)) for column in columns])
     encoder = ArrowToPostgresBinaryEncoder(schema)
-    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary{})").format(
-        _name(into),
-        sql.SQL(", ").join(map(sql.Identifier, schema.names)),
-        sql.SQL(", FREEZE" if freeze else ""),
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE)").format(
+        _name(into), sql.SQL(", ").join(map(sql.Identifier, schema.names))
     )
     total = (reader.schema.metadata or {}).get(ROWS_KEY)
     rows = Progress(report, f"{table.name}: copied", "rows", int(total) if total else None)
     with _raw(connection).cursor() as cursor, cursor.copy(command) as copy:
         copy.write(encoder.write_header())
         for batch in reader:
-            try:
-                fitting = pa.Table.from_batches([batch]).cast(schema)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise CcfError(f"{table}: a value does not fit its column: {error}") from error
-            for part in fitting.to_batches():
-                copy.write(encoder.write_batch(part))
+            arrays = map(_fitting, columns, batch.columns, schema.types)
+            copy.write(encoder.write_batch(pa.record_batch(list(arrays), schema=schema)))
             rows.advance(batch.num_rows)
         copy.write(encoder.finish())
+    return rows.count
 
 
-def _columns(table: sa.Table, names: Sequence[str]) -> list[str]:
+def _fill(
+    connection: sa.Connection, table: sa.Table, into: sa.TableClause, rows: _Rows, report: _Report
+) -> int:
+    """Bring ``rows`` into ``into``, which has columns of ``table``; returns how many there were."""
+    if not isinstance(rows, sa.Select):
+        return _copy(connection, table, into, rows, report)
+    with _going_on(report, f"{table.name}: filling it from a query"):
+        return connection.execute(sa.insert(into).from_select(_names(rows), rows)).rowcount
+
+
+def _names(rows: _Rows) -> list[str]:
+    return [c.key or "" for c in rows.selected_columns] if isinstance(rows, sa.Select) else rows.schema.names
+
+
+def _checked_names(target: Slice, rows: _Rows, keys: Sequence[str] = ()) -> list[str]:
+    """The columns that ``rows`` brings.
+
+    Raises:
+        CcfError: one is not in the table or comes twice, or one of ``keys`` or of those that the asset's
+            partitions divide is missing.
+    """
+    table, names = target.table, _names(rows)
     unknown = [name for name in names if name not in table.columns]
     if unknown:
         raise CcfError(
             f"{table} has no column {', '.join(unknown)}; it has {', '.join(table.columns.keys())}."
         )
-    return list(names)
-
-
-def _fill(
-    connection: sa.Connection,
-    table: sa.Table,
-    into: sa.TableClause,
-    obj: Output,
-    *,
-    freeze: bool,
-    report: Callable[[str], object],
-) -> None:
-    """Bring ``obj`` into the staging table ``into``, which has columns of ``table``."""
-    if not isinstance(obj, sa.Select):
-        _copy(connection, table, into, _as_reader(obj), freeze=freeze, report=report)
-        return
-    names = _columns(table, obj.selected_columns.keys())
-    connection.execute(sa.insert(into).from_select(names, obj))
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise CcfError(f"{table}: the rows bring column {', '.join(sorted(twice))} twice.")
+    divided = [d.expression for d in target.dimensions if d.expression in table.columns]
+    missing = [name for name in dict.fromkeys([*keys, *divided]) if name not in names]
+    if missing:
+        raise CcfError(f"{table}: rows must bring {', '.join(missing)}; they bring {', '.join(names)}.")
+    return names
 
 
 def _raw(connection: sa.Connection) -> psycopg.Connection[Any]:
@@ -409,307 +580,366 @@ def _name(table: sa.TableClause) -> sql.Identifier:
     return sql.Identifier(*filter(None, (table.schema, table.name)))
 
 
-# ---- merge into an ordinary table
+def _wait_for(connection: sa.Connection, what: str, report: _Report) -> None:
+    """Take the lock named ``what`` until the transaction ends; others who do wait for each other."""
+    with _going_on(report, f"{what}: waiting for another load of it"):
+        _raw(connection).execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [what])
 
 
-def _merge(
-    connection: sa.Connection, target: Slice, obj: Output, report: Callable[[str], object]
-) -> Mapping[str, float]:
-    """Make the slice equal ``obj`` by primary key, touching only rows that differ.
+# ---- staging, for a merge or for several partitions
 
-    Columns that ``obj`` does not bring get their default in new and in changed rows, and stay in equal ones.
 
-    Returns:
-        How many rows were inserted, updated and deleted.
+def _stage(
+    connection: sa.Connection, target: Slice, rows: _Rows, names: Sequence[str], report: _Report
+) -> tuple[sa.TableClause, int]:
+    """Bring ``rows`` into a temporary table of the columns ``names``; returns it and how many there were.
+
+    Its columns are taken from the catalogue, since CREATE TABLE … LIKE would lock the target; see _Fresh.
     """
     table, raw = target.table, _raw(connection)
-    names = obj.selected_columns.keys() if isinstance(obj, sa.Select) else _as_names(obj)
-    names = _columns(table, names)
-    keys = [column.name for column in table.primary_key]
-    if not set(keys) <= set(names):
-        raise CcfError(
-            f"{table}: rows must bring the key ({', '.join(keys)}); they bring {', '.join(names)}."
-        )
-    staged = _staging(table, names)
-    stage, commas = _name(staged), sql.SQL(", ").join
+    columns = raw.execute(_STAGING, [_name(table).as_string(), list(names)]).fetchall()
     raw.execute(
-        sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
-            sql.Identifier(staged.name), commas(map(sql.Identifier, names)), _name(table)
-        )
+        f"CREATE TEMP TABLE staging ({', '.join(definition for (definition,) in columns)}) ON COMMIT DROP"
     )
-    _fill(connection, table, staged, obj, freeze=False, report=report)
+    staged = sa.table("staging", *(sa.column(name, table.c[name].type) for name in names), schema="pg_temp")
+    count = _fill(connection, table, staged, rows, report)
+    raw.execute("ANALYZE pg_temp.staging")
     _refuse_rows_outside(connection, target, staged)
-    _refuse_repeated_keys(connection, table, staged, keys)
-    raw.execute(sql.SQL("ANALYZE {}").format(stage))
-
-    same_key = sa.and_(*(table.c[k] == staged.c[k] for k in keys))
-    deleted = connection.execute(
-        sa.delete(table).where(target.where, ~sa.exists().select_from(staged).where(same_key))
-    ).rowcount
-    t, s = sql.Identifier("t"), sql.Identifier("s")
-
-    def of(alias: sql.Identifier, columns: Sequence[str]) -> sql.Composed:
-        return commas(sql.SQL("{}.{}").format(alias, sql.Identifier(c)) for c in columns)
-
-    join = sql.SQL(" AND ").join(sql.SQL("{0}.{2} = {1}.{2}").format(t, s, sql.Identifier(k)) for k in keys)
-    changing = [n for n in names if n not in keys]
-    updated = 0
-    if changing:
-        defaults = [c.name for c in table.columns if c.server_default is not None and c.name not in names]
-        settings = [sql.SQL("{} = s.{}").format(sql.Identifier(n), sql.Identifier(n)) for n in changing]
-        settings += [sql.SQL("{} = DEFAULT").format(sql.Identifier(n)) for n in defaults]
-        updated = raw.execute(
-            sql.SQL("UPDATE {} t SET {} FROM {} s WHERE {} AND ({}) IS DISTINCT FROM ({})").format(
-                _name(table), commas(settings), stage, join, of(t, changing), of(s, changing)
-            )
-        ).rowcount
-    inserted = raw.execute(
-        sql.SQL(
-            "INSERT INTO {} ({}) SELECT {} FROM {} s WHERE NOT EXISTS (SELECT FROM {} t WHERE {})"
-        ).format(_name(table), commas(map(sql.Identifier, names)), of(s, names), stage, _name(table), join)
-    ).rowcount
-    return {"rows_inserted": inserted, "rows_updated": updated, "rows_deleted": deleted}
+    return staged, count
 
 
-def _staging(table: sa.Table, names: Sequence[str]) -> sa.TableClause:
-    """The temporary table that a merge, or a load of several partitions, goes through."""
-    columns = [sa.column(name, table.c[name].type) for name in names]
-    return sa.table(f"{table.name}_staging", *columns, schema="pg_temp")
-
-
-def _as_names(obj: pl.DataFrame | pd.DataFrame | pa.RecordBatchReader) -> list[str]:
-    return list(obj.schema.names if isinstance(obj, pa.RecordBatchReader) else obj.columns)
-
-
-def _refuse_rows_outside(connection: sa.Connection, target: Slice, staged: sa.TableClause) -> None:
+def _refuse_rows_outside(connection: sa.Connection, target: Slice, source: sa.TableClause) -> None:
     """A row of another partition would be left behind by the next run of this one."""
-    if target.column is None or target.values is None:
+    if not target.dimensions:
         return
-    stray = connection.execute(
-        sa.select(staged.c[target.column]).where(staged.c[target.column].not_in(target.values)).limit(1)
-    ).first()
+    divided = [dimension.of(source).label(dimension.expression) for dimension in target.dimensions]
+    outside = sa.select(*divided).select_from(source).where(target.where(source).is_not(sa.true())).limit(1)
+    stray = connection.execute(outside).mappings().first()
     if stray is not None:
         raise CcfError(
-            f"{target.table}: a row has {target.column} {stray[0]!r}, outside the partitions being written "
-            f"({', '.join(map(repr, target.values))})."
+            f"{target.table}: a row has {_pairs(stray)}, outside what is being written: {target.partitions()}."
         )
 
 
 def _refuse_repeated_keys(
     connection: sa.Connection, table: sa.Table, staged: sa.TableClause, keys: Sequence[str]
 ) -> None:
-    columns = [staged.c[k] for k in keys]
-    repeated = connection.execute(
-        sa.select(*columns).group_by(*columns).having(sa.func.count() > 1).limit(1)
-    ).first()
+    columns = [staged.c[key] for key in keys]
+    query = sa.select(*columns).group_by(*columns).having(sa.func.count() > 1).limit(1)
+    repeated = connection.execute(query).mappings().first()
     if repeated is not None:
-        key = ", ".join(f"{k} {v!r}" for k, v in zip(keys, repeated, strict=True))
-        raise CcfError(f"{table}: two rows have the key {key}; a key may occur once.")
+        raise CcfError(f"{table}: two rows have the key {_pairs(repeated)}; a key may occur once.")
+
+
+def _pairs(row: Mapping[Any, object]) -> str:
+    shown = {
+        name: value if isinstance(value, (int, float, str)) else str(value) for name, value in row.items()
+    }
+    return ", ".join(f"{name} {value!r}" for name, value in shown.items())
+
+
+def _rows_per_key(connection: sa.Connection, target: Slice, staged: sa.TableClause) -> Mapping[str, int]:
+    """The rows of each partition, where there are several."""
+    counts: dict[str, int] = {}
+    keys = target.keys if len(target.keys) > 1 else ()
+    for first in range(0, len(keys), KEYS_PER_QUERY):
+        part = keys[first : first + KEYS_PER_QUERY]
+        each = [sa.func.count().filter(target.where(staged, [key])) for key in part]
+        counts |= zip(part, connection.execute(sa.select(*each).select_from(staged)).one(), strict=True)
+    return counts
+
+
+# ---- merge into an ordinary table
+
+
+def _merge(connection: sa.Connection, target: Slice, rows: _Rows, report: _Report) -> _Written:
+    """Make the slice equal ``rows`` by primary key, touching only rows that differ.
+
+    Columns that ``rows`` does not bring get their default in new and in changed rows, and stay in equal ones.
+    Loads of one table merge one after the other.
+    """
+    table = target.table
+    keys = [column.name for column in table.primary_key]
+    if not keys:
+        raise CcfError(f"{table} has no primary key to merge rows by; give it one.")
+    names = _checked_names(target, rows, keys)
+    staged, count = _stage(connection, target, rows, names, report)
+    _refuse_repeated_keys(connection, table, staged, keys)
+    _wait_for(connection, str(table), report)
+
+    changing = [name for name in names if name not in keys]
+    defaults = [
+        column.name
+        for column in table.columns
+        if isinstance(column.server_default, sa.DefaultClause) and column.name not in names
+    ]
+    same_key = sa.and_(*(table.c[key] == staged.c[key] for key in keys))
+    differs = sa.or_(sa.false(), *(table.c[name].is_distinct_from(staged.c[name]) for name in changing))
+    brought = sa.exists().select_from(staged).where(same_key).correlate(table)
+    known = sa.exists().select_from(table).where(same_key).correlate(staged)
+    values = {**{name: staged.c[name] for name in changing}, **dict.fromkeys(defaults, sa.text("DEFAULT"))}
+    with _going_on(report, f"{table.name}: merging"):
+        numbers = {
+            "rows_deleted": connection.execute(sa.delete(table).where(target.where(), ~brought)).rowcount,
+            "rows_updated": connection.execute(
+                sa.update(table).values(values).where(same_key, differs)
+            ).rowcount
+            if changing
+            else 0,
+            "rows_inserted": connection.execute(
+                sa.insert(table).from_select(names, sa.select(staged).where(~known))
+            ).rowcount,
+        }
+    preview = _preview(connection, table, target.where(), keys)
+    return _Written(count, numbers, preview, _rows_per_key(connection, target, staged))
 
 
 # ---- swap a LIST partition
 
 
-def _list_column(connection: sa.Connection, table: sa.Table) -> str | None:
-    """The column a table is LIST-partitioned by, or None for any other table."""
-    return cast(
-        "str | None",
-        connection.scalar(
-            sa.text(
-                "SELECT a.attname FROM pg_partitioned_table p "
-                "JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] "
-                "WHERE p.partrelid = CAST(:name AS regclass) AND p.partstrat = 'l' AND p.partnatts = 1"
-            ),
-            {"name": _name(table).as_string()},
-        ),
-    )
+def _list_column(connection: sa.Connection, table: sa.Table) -> tuple[str, str] | None:
+    """Name and type of the column that a table is LIST-partitioned by, or None for any other table."""
+    query = """
+        SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_partitioned_table p
+        JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+        WHERE p.partrelid = %s::regclass AND p.partstrat = 'l' AND p.partnatts = 1
+    """
+    return _raw(connection).execute(query, [_name(table).as_string()]).fetchone()
 
 
 def _swap(
-    connection: sa.Connection,
-    target: Slice,
-    column: str,
-    obj: Output,
-    report: Callable[[str], object],
-) -> Mapping[str, float]:
+    connection: sa.Connection, target: Slice, column: tuple[str, str], rows: _Rows, report: _Report
+) -> _Written:
     """Build the partitions covered anew, keys and all, and put them in the place of the old ones.
 
-    Readers see the old partition until the transaction commits. Loads of the same partition queue.
-
-    Returns:
-        Seconds spent bringing the rows and building the keys.
+    Readers see the old partitions until the transaction commits. Loads of the same partition queue.
     """
     table, raw = target.table, _raw(connection)
-    if target.values is None or target.column != column:
+    if [dimension.expression for dimension in target.dimensions] != [column[0]]:
         raise CcfError(
-            f"{table} is partitioned by {column}, so an asset that writes it must be partitioned by it too, "
-            f'with metadata {{"partition_expr": "{column}"}}.'
+            f"{table} is partitioned by {column[0]}, so an asset that writes it must be partitioned by it too, "
+            f'with metadata {{"partition_expr": "{column[0]}"}}.'
         )
-    for value in sorted(map(str, target.values)):
-        raw.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{table}.{value}"])
+    names = _checked_names(target, rows)
+    values = sorted({str(target.dimensions[0].value(key)) for key in target.keys})
+    for value in values:
+        _wait_for(connection, f"{table}_{value}", report)
     raw.execute(f"SET LOCAL maintenance_work_mem = '{INDEX_MEMORY}'")
     started = time.monotonic()
-    fresh = [_Fresh(table, column, value) for value in target.values]
+    fresh = [_Fresh(raw, table, *column, value) for value in values]
     for part in fresh:
-        part.create(connection)
+        part.create()
+    per_key: Mapping[str, int] = {}
     if len(fresh) == 1:
-        _fill(connection, table, fresh[0].clause, obj, freeze=True, report=report)
+        count = _fill(connection, table, fresh[0].clause, rows, report)
     else:
-        _fill_several(connection, table, column, fresh, obj, report)
+        staged, count = _stage(connection, target, rows, names, report)
+        per_key = _rows_per_key(connection, target, staged)
+        for part in fresh:
+            part.take_from(staged)
     copied = time.monotonic()
-    for part in fresh:
-        report(f"{table.name}: building keys")
-        part.build_keys(connection)
+    with _going_on(report, f"{table.name}: building keys"):
+        for part in fresh:
+            part.build_keys()
+            try:
+                part.close_bounds()
+            except psycopg.errors.CheckViolation:
+                _refuse_rows_outside(connection, target, part.clause)
     keyed = time.monotonic()
-    _attach(connection, fresh, report)
-    return {"copy_seconds": round(copied - started, 2), "key_seconds": round(keyed - copied, 2)}
+    # Before the swap, whose locks readers would wait for.
+    preview = _preview(connection, fresh[0].clause, sa.true(), [key.name for key in table.primary_key])
+    _attach(raw, fresh, report)
+    numbers = {"copy_seconds": round(copied - started, 2), "key_seconds": round(keyed - copied, 2)}
+    return _Written(count, numbers, preview, per_key)
 
 
-def _fill_several(
-    connection: sa.Connection,
-    table: sa.Table,
-    column: str,
-    fresh: "Sequence[_Fresh]",
-    obj: Output,
-    report: Callable[[str], object],
-) -> None:
-    """Bring a range of partitions into one staging table and deal its rows out to the fresh ones."""
-    raw = _raw(connection)
-    staged = _staging(table, table.columns.keys())
-    raw.execute(
-        sql.SQL("CREATE TEMP TABLE {} (LIKE {}) ON COMMIT DROP").format(
-            sql.Identifier(staged.name), _name(table)
-        )
-    )
-    _fill(connection, table, staged, obj, freeze=False, report=report)
-    _refuse_rows_outside(connection, Slice(table, sa.true(), column, [part.value for part in fresh]), staged)
-    for part in fresh:
-        raw.execute(
-            sql.SQL("INSERT INTO {} SELECT * FROM {} WHERE {} = {}").format(
-                part.name, _name(staged), sql.Identifier(column), sql.Literal(part.value)
-            )
-        )
+_COLUMN = """quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
+        CASE WHEN a.attcollation <> t.typcollation THEN 'COLLATE ' || a.attcollation::regcollation END"""
+
+_STAGING = f"""
+SELECT concat_ws(' ', {_COLUMN}) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = %s::regclass AND a.attname = ANY(%s)
+"""  # noqa: S608
+
+_PARTITION = f"""
+SELECT 0 AS step, NULL AS index, NULL AS built_as, format('CREATE TABLE %s (%s)', {{fresh}},
+    string_agg(concat_ws(' ', {_COLUMN},
+        CASE a.attgenerated
+            WHEN '' THEN 'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid)
+            WHEN 's' THEN 'GENERATED ALWAYS AS (' || pg_get_expr(d.adbin, d.adrelid) || ') STORED'
+            ELSE 'GENERATED ALWAYS AS (' || pg_get_expr(d.adbin, d.adrelid) || ') VIRTUAL' END,
+        'CONSTRAINT ' || quote_ident(n.conname),
+        CASE WHEN a.attnotnull THEN 'NOT NULL' END), ', ' ORDER BY a.attnum)) AS statement
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+LEFT JOIN pg_constraint n ON n.conrelid = a.attrelid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum]
+WHERE a.attrelid = {{table}}::regclass AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+SELECT 1, NULL, NULL, CASE objsubid
+    WHEN 0 THEN format('COMMENT ON TABLE %s IS %L', {{fresh}}, description)
+    ELSE format('COMMENT ON COLUMN %s.%I IS %L', {{fresh}}, attname, description) END
+FROM pg_description LEFT JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid
+WHERE objoid = {{table}}::regclass AND classoid = 'pg_class'::regclass
+UNION ALL
+SELECT CASE contype WHEN 'c' THEN 1 ELSE 3 END, NULL, NULL,
+    format('ALTER TABLE %s ADD CONSTRAINT %I %s', {{fresh}}, conname, pg_get_constraintdef(oid))
+FROM pg_constraint
+WHERE conrelid = {{table}}::regclass AND (contype = 'c' OR contype = 'f' AND conparentid = 0)
+UNION ALL
+SELECT 2, c.relname, b.name, CASE
+    WHEN k.oid IS NOT NULL
+        THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', {{fresh}}, b.name, pg_get_constraintdef(k.oid))
+    -- The parent's statement with other names in front.
+    ELSE format('%s %I ON %s', u.create, b.name, {{fresh}}) || substr(pg_get_indexdef(c.oid),
+        1 + length(format('%s %I ON ONLY %I.%I', u.create, c.relname, s.nspname, p.relname))) END
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_class p ON p.oid = i.indrelid
+JOIN pg_namespace s ON s.oid = p.relnamespace
+LEFT JOIN pg_constraint k ON k.conindid = c.oid AND k.conrelid = p.oid AND k.contype IN ('p', 'u', 'x')
+CROSS JOIN LATERAL (SELECT concat({{loading}}, '_', c.oid)) AS b (name)
+CROSS JOIN LATERAL (SELECT CASE WHEN i.indisunique THEN 'CREATE UNIQUE INDEX' ELSE 'CREATE INDEX' END) AS u ("create")
+WHERE p.oid = {{table}}::regclass
+ORDER BY 1, 2
+"""  # noqa: S608
+"""What makes a table that can be a partition of another: the statements that create it (step 0), its checks and
+comments (1), keys and indexes (2, with the parent's name and the one built under), foreign keys (3)."""
+
+_PARTITION_OF_VALUE = """
+SELECT i.inhrelid::regclass::text
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+CROSS JOIN (SELECT CAST({value} AS {type}) AS value) AS v
+WHERE i.inhparent = {table}::regclass AND pg_get_expr(c.relpartbound, c.oid) IN (
+    format('FOR VALUES IN (%s)', v.value::text),
+    format('FOR VALUES IN (''%s'')', replace(format('%s', v.value), , ''))
+)
+"""
+"""The partition of this value and no other, which the server shows bare or quoted, by its type."""
 
 
 class _Fresh:
-    """A partition being built beside the one it will replace."""
+    """A partition being built beside the one it will replace, after the catalogue's description of its parent.
 
-    def __init__(self, table: sa.Table, column: str, value: object) -> None:
-        self.table, self.column, self.value = table, column, value
+    Not by CREATE TABLE … LIKE: that locks the parent to the end of the transaction, and two loads that hold
+    such a lock can never take turns at swapping.
+    """
+
+    def __init__(
+        self, raw: psycopg.Connection[Any], table: sa.Table, column: str, column_type: str, value: str
+    ) -> None:
+        self.raw, self.table = raw, table
+        # The value is quoted whatever its type, so that the server reads it as the column's.
+        self.column, self.column_type, self.value = sql.Identifier(column), column_type, sql.Literal(value)
         self.final = f"{table.name}_{value}"
-        self.loading = f"{self.final}_loading"
-        self.clause = sa.Table(
-            self.loading,
-            sa.MetaData(),
-            *(sa.Column(c.name, c.type, nullable=c.nullable) for c in table.columns),
-            schema=table.schema,
-        )
+        # Short enough for the oid that is added for an index.
+        self.loading = _cut(f"{self.final}_loading", LONGEST_NAME - len("_4294967295"))
+        columns = (sa.column(c.name, c.type) for c in table.columns)
+        self.clause = sa.table(self.loading, *columns, schema=table.schema)
         self.name = _name(self.clause)
-        self.check = f"{self.loading}_check"
+        self.statements = self._ask(_PARTITION)
 
-    def create(self, connection: sa.Connection) -> None:
-        """An empty table with the parent's columns, defaults and checks.
+    def create(self) -> None:
+        """An empty table with the parent's columns, defaults, checks and comments."""
+        self._run(0)
+        self._run(1)
 
-        Not CREATE TABLE … LIKE: that locks the parent to the end of the transaction, and two loads that
-        hold such a lock can never take turns at swapping.
-        """
-        self.clause.create(connection, checkfirst=False)
-        for column in self.table.columns:
-            if isinstance(column.server_default, sa.DefaultClause):
-                default = sql.SQL(str(column.server_default.arg))
-                name = sql.Identifier(column.name)
-                self._alter(_raw(connection), sql.SQL("ALTER {} SET DEFAULT {}").format(name, default))
-        for check in sa.inspect(connection).get_check_constraints(self.table.name, self.table.schema):
-            name = sql.Identifier(check["name"] or self.check)
-            condition = sql.SQL(check["sqltext"])
-            self._alter(_raw(connection), sql.SQL("ADD CONSTRAINT {} CHECK ({})").format(name, condition))
-
-    def build_keys(self, connection: sa.Connection) -> None:
-        """The parent's primary key and indexes, the partition's CHECK, and the planner's statistics."""
-        raw = _raw(connection)
-        keys = [sql.Identifier(c.name) for c in self.table.primary_key]
-        if keys:
-            self._alter(raw, sql.SQL("ADD PRIMARY KEY ({})").format(sql.SQL(", ").join(keys)))
-        for index in sa.inspect(connection).get_indexes(self.table.name, self.table.schema):
-            # Others (of constraints, on expressions) are built by ATTACH, which takes a little longer.
-            if "duplicates_constraint" in index or None in index["column_names"]:
-                continue
-            columns = sql.SQL(", ").join(sql.Identifier(cast("str", c)) for c in index["column_names"])
-            raw.execute(sql.SQL("CREATE INDEX ON {} ({})").format(self.name, columns))
-        # A CHECK that says what the partition holds lets ATTACH skip its scan. A stray row fails it.
-        try:
-            self._alter(
-                raw,
-                sql.SQL("ADD CONSTRAINT {} CHECK ({} = {})").format(
-                    sql.Identifier(self.check), sql.Identifier(self.column), sql.Literal(self.value)
-                ),
-            )
-        except psycopg.errors.CheckViolation:
-            raise CcfError(
-                f"{self.table}: a row has another {self.column} than {self.value!r}, "
-                "the partition being written."
-            ) from None
-        raw.execute(sql.SQL("ANALYZE {}").format(self.name))
-
-    def attach(self, raw: psycopg.Connection[Any]) -> None:
-        """Foreign keys, then out with the old and in with the new: what must not wait holds locks last."""
-        foreign_keys = raw.execute(
-            "SELECT pg_get_constraintdef(oid) FROM pg_constraint "
-            "WHERE conrelid = %s::regclass AND contype = 'f' AND conparentid = 0",
-            [_name(self.table).as_string(raw)],
-        ).fetchall()
-        for (definition,) in foreign_keys:
-            self._alter(raw, sql.SQL("ADD ") + sql.SQL(definition))
-        old = sql.Identifier(*filter(None, (self.table.schema, self.final)))
-        raw.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(old))
-        raw.execute(
-            sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES IN ({})").format(
-                _name(self.table), self.name, sql.Literal(self.value)
+    def take_from(self, staged: sa.TableClause) -> None:
+        """The rows of this partition, out of a staging table with those of several."""
+        columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in staged.c)
+        self.raw.execute(
+            sql.SQL("INSERT INTO {0} ({1}) SELECT {1} FROM {2} WHERE {3} = {4}").format(
+                self.name, columns, _name(staged), self.column, self.value
             )
         )
-        self._alter(raw, sql.SQL("DROP CONSTRAINT {}").format(sql.Identifier(self.check)))
-        indexes = raw.execute(
-            "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-            "WHERE i.indrelid = %s::regclass",
-            [self.name.as_string(raw)],
-        ).fetchall()
-        for (index,) in indexes:
-            raw.execute(
-                sql.SQL("ALTER INDEX {} RENAME TO {}").format(
-                    sql.Identifier(*filter(None, (self.table.schema, index))),
-                    sql.Identifier(index.replace(self.loading, self.final)),
-                )
+
+    def build_keys(self) -> None:
+        """The parent's keys and indexes, and the planner's statistics."""
+        self._run(2)
+        self.raw.execute(sql.SQL("ANALYZE {}").format(self.name))
+
+    def close_bounds(self) -> None:
+        """A CHECK that says what the partition holds lets ATTACH skip its scan; a stray row fails it."""
+        check = sql.SQL("ADD CONSTRAINT {0} CHECK ({1} IS NOT NULL AND {1} = {2})")
+        with self.raw.transaction():
+            self._alter(check.format(sql.Identifier(self.loading), self.column, self.value))
+
+    def add_foreign_keys(self) -> None:
+        """The parent's foreign keys; what they refer to is locked for writers until the transaction ends."""
+        self._run(3)
+
+    def take_place(self) -> None:
+        """Out with the old partition, in with this one, under its names."""
+        for (old,) in self._ask(_PARTITION_OF_VALUE):
+            self.raw.execute(sql.SQL("DROP TABLE {}").format(sql.SQL(old)))
+        self.raw.execute(
+            sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES IN ({})").format(
+                _name(self.table), self.name, self.value
             )
-        self._alter(raw, sql.SQL("RENAME TO {}").format(sql.Identifier(self.final)))
+        )
+        self._alter(sql.SQL("DROP CONSTRAINT {}").format(sql.Identifier(self.loading)))
+        for _, index, built_as, _ in self.statements:
+            if index is not None:
+                # voxel_pkey on voxel is voxel_1_pkey on the partition of 1.
+                kind = index.removeprefix(self.table.name).removeprefix("_")
+                self._rename("INDEX", built_as, f"{self.final}_{kind}")
+        self._rename("TABLE", self.loading, self.final)
 
-    def _alter(self, raw: psycopg.Connection[Any], action: sql.Composable) -> None:
-        raw.execute(sql.SQL("ALTER TABLE {} ").format(self.name) + action)
+    def _ask(self, query: str) -> list[tuple[Any, ...]]:
+        words = {
+            "table": _name(self.table).as_string(),
+            "fresh": self.name.as_string(),
+            "loading": self.loading,
+        }
+        literals = {name: sql.Literal(word) for name, word in words.items()}
+        composed = sql.SQL(query).format(**literals, value=self.value, type=sql.SQL(self.column_type))
+        return self.raw.execute(composed).fetchall()
+
+    def _run(self, step: int) -> None:
+        for number, _, _, statement in self.statements:
+            if number == step:
+                self.raw.execute(statement)
+
+    def _alter(self, action: sql.Composable) -> None:
+        self.raw.execute(sql.SQL("ALTER TABLE {} ").format(self.name) + action)
+
+    def _rename(self, kind: str, old: str, new: str) -> None:
+        path = filter(None, (self.table.schema, old))
+        self.raw.execute(
+            sql.SQL("ALTER {} {} RENAME TO {}").format(
+                sql.SQL(kind), sql.Identifier(*path), sql.Identifier(_cut(new, LONGEST_NAME))
+            )
+        )
 
 
-def _attach(connection: sa.Connection, fresh: Sequence[_Fresh], report: Callable[[str], object]) -> None:
+def _cut(name: str, longest: int) -> str:
+    """``name``, or where it is too long for an identifier, its beginning and a hash of it."""
+    text = name.encode()
+    if len(text) <= longest:
+        return name
+    return f"{text[: longest - 9].decode(errors='ignore')}_{blake2b(text, digest_size=4).hexdigest()}"
+
+
+def _attach(raw: psycopg.Connection[Any], fresh: Sequence[_Fresh], report: _Report) -> None:
     """Attach every fresh partition, waiting for locks in short spells so that no reader waits behind us."""
-    raw = _raw(connection)
+    table = fresh[0].table
     raw.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
     deadline = time.monotonic() + LOCK_PATIENCE_S
     for attempt in itertools.count():
         try:
             with raw.transaction():
+                # These scan the rows, so they come before the lock that readers wait for.
                 for part in fresh:
-                    part.attach(raw)
+                    part.add_foreign_keys()
+                raw.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(_name(table)))
+                for part in fresh:
+                    part.take_place()
             return
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             if time.monotonic() > deadline:
                 raise CcfError(
-                    f"{fresh[0].table}: other sessions kept it locked for {LOCK_PATIENCE_S} s, so the new "
-                    "rows were not put in place; end the long-running queries on it and load again."
+                    f"{table}: other sessions kept it locked for {LOCK_PATIENCE_S} s, so the new rows were "
+                    "not put in place; end the long-running queries on it and load again."
                 ) from None
             if attempt % 5 == 0:
-                report(f"{fresh[0].table.name}: in use by another session, trying again")
+                report(f"{table.name}: in use by another session, trying again")
             time.sleep(LOCK_WAIT_S / 2)
-
-
-def _integrity_sentence(table: sa.Table, error: BaseException | None) -> str:
-    """One sentence from what the server says of a broken key."""
-    diagnostics = getattr(error, "diag", None)
-    detail = getattr(diagnostics, "message_detail", None) or str(error)
-    return f"{table}: the rows break {getattr(diagnostics, 'constraint_name', 'a key')}: {detail}"

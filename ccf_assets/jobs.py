@@ -24,4 +24,29 @@ load_voxel_rows = dg.define_asset_job(
     description="Add one row per voxel of a loaded atlas.",
 )
 
-jobs = [refresh_ontology, load_atlas, load_voxel_rows]
+check_annotation = dg.define_asset_job(
+    "check_annotation",
+    selection=dg.AssetSelection.assets("annotation"),
+    description="Fetch one atlas's annotation volume again and verify it.",
+)
+
+register_recordings = dg.define_asset_job(
+    "register_recordings",
+    selection=dg.AssetSelection.groups("recordings"),
+    description="Read files of recording sites and find the region of each site in every loaded atlas.",
+)
+
+register_sites = dg.define_asset_job(
+    "register_sites",
+    selection=dg.AssetSelection.assets("recording_region"),
+    description="Find the region, in every loaded atlas, of sites that are in the database already.",
+)
+
+jobs = [
+    refresh_ontology,
+    load_atlas,
+    load_voxel_rows,
+    check_annotation,
+    register_recordings,
+    register_sites,
+]

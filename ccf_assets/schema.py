@@ -7,11 +7,24 @@ the ontology rewrites cascade; those from voxels do not, so a region that still 
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from ccf_assets.frames import COEFFICIENTS, Frame, frame_rows
 
 SCHEMA = "ccf"
 
 HEMISPHERES = ("left", "right", "both")
+
+STATUSES = ("assigned", "outside_brain", "outside_volume", "invalid_nan", "invalid_infinite")
+"""What can become of a site: its region is known, or why it has none."""
+
+INSERTED = "inserted"
+"""Source, and partition key, of the sites a lab inserts itself. Keys of files end in .csv or .parquet."""
 
 metadata = sa.MetaData(
     schema=SCHEMA,
@@ -127,7 +140,7 @@ region_ancestor = sa.Table(
     _region_fk(cascade=True),
     _region_fk("ancestor_id", cascade=True),
     sa.Index(None, "ccf_id", "ancestor_id"),
-    comment="The closure of region_parent: join on region_id and filter on ancestor_id for 'in X or inside it'",
+    comment="The closure of region_parent: ancestor_id contains region_id, which is itself or inside it",
 )
 
 voxel_run = sa.Table(
@@ -198,12 +211,169 @@ region_volume = sa.Table(
 )
 
 
-def create_tables(connection: sa.Connection) -> None:
-    """Create the schema and whatever tables are missing; does nothing to those that are there.
+coordinate_frame = sa.Table(
+    "coordinate_frame",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True, comment="Name a site refers to"),
+    sa.Column("description", sa.Text, nullable=False, comment="What the frame is, and what to watch for"),
+    sa.Column("source", sa.Text, nullable=False, comment="Where its numbers come from"),
+    sa.Column("unit", sa.Text, nullable=False, comment="Unit of ap, dv and ml"),
+    sa.Column("xyz", sa.Text, nullable=False, comment="Which of ap, dv, ml a file's x, y, z are, in order"),
+    sa.Column("dv_from", sa.Text, nullable=False, comment="What dv is measured from"),
+    *(
+        sa.Column(
+            name,
+            sa.Double,
+            nullable=False,
+            comment=f"CCF {name[0]} of the frame's origin, µm"
+            if name.endswith("_0")
+            else f"µm of CCF {name[0]} per unit of {name[2:]}",
+        )
+        for name in COEFFICIENTS
+    ),
+    sa.CheckConstraint("dv_from IN ('corner', 'bregma', 'surface')", name="dv_from"),
+    sa.CheckConstraint(
+        "dv_from <> 'surface' OR (y_ap = 0 AND y_ml = 0 AND y_0 = 0 AND x_dv = 0 AND z_dv = 0)", name="depth"
+    ),
+    sa.CheckConstraint(
+        "x_ap * (y_dv * z_ml - y_ml * z_dv) - x_dv * (y_ap * z_ml - y_ml * z_ap) "
+        "+ x_ml * (y_ap * z_dv - y_dv * z_ap) <> 0",
+        name="invertible",
+    ),
+    comment="Named coordinate frames: affine maps from (ap, dv, ml, 1) to CCF µm; kept by the program",
+)
 
-    Safe to call from several processes at once: a lock held to the end of the transaction lets one at a
-    time through, since CREATE … IF NOT EXISTS alone can collide.
+recording_file = sa.Table(
+    "recording_file",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True, comment="Partition key: the file's path, made safe"),
+    sa.Column("digest", sa.Text, nullable=False, comment="SHA-256 of the file and its settings"),
+    sa.Column("sites", sa.Integer, nullable=False, comment="Rows in the file"),
+    sa.Column("refused", sa.Text, comment="Why its sites were not taken; null when they were"),
+    sa.Column("warnings", sa.Text, comment="What is suspicious about it, a sentence a line"),
+    sa.Column(
+        "read_at",
+        sa.DateTime(timezone=True),
+        nullable=False,
+        server_default=sa.func.now(),
+        comment="When the file, or what was found in it, last changed",
+    ),
+    comment="Each file of recording sites, and what was found in it",
+)
+
+recording_site = sa.Table(
+    "recording_site",
+    metadata,
+    sa.Column("recording_id", sa.Text, primary_key=True, comment="The lab's name or number of the recording"),
+    sa.Column(
+        "site_id", sa.Integer, primary_key=True, autoincrement=False, comment="Number of the site in it"
+    ),
+    sa.Column("ap", sa.Double, nullable=False, comment="Antero-posterior, in the frame's unit and sign"),
+    sa.Column("dv", sa.Double, nullable=False, comment="Dorso-ventral, in the frame's unit and sign"),
+    sa.Column("ml", sa.Double, nullable=False, comment="Medio-lateral, in the frame's unit and sign"),
+    sa.Column(
+        "frame",
+        sa.Text,
+        sa.ForeignKey("coordinate_frame.name"),
+        nullable=False,
+        comment="Frame of ap, dv, ml (coordinate_frame.name); there is no default",
+    ),
+    sa.Column("reported_region", sa.Text, comment="Region as reported with the site: id or acronym"),
+    sa.Column(
+        "source",
+        sa.Text,
+        nullable=False,
+        server_default=INSERTED,
+        index=True,
+        comment="The file it came from (partition key), or where a lab's own rows came from",
+    ),
+    sa.Column(
+        "inserted_at",
+        sa.DateTime(timezone=True),
+        nullable=False,
+        server_default=sa.func.now(),
+        comment="When the row last changed",
+    ),
+    sa.CheckConstraint(r"source ~ '^[^[:cntrl:]]+$' AND strpos(source, '...') = 0", name="source"),
+    comment="Recording sites as they were given: from files, or inserted by a lab's own software",
+)
+
+recording_region = sa.Table(
+    "recording_region",
+    metadata,
+    sa.Column("recording_id", sa.Text, primary_key=True, comment="Recording (recording_site)"),
+    sa.Column("site_id", sa.Integer, primary_key=True, autoincrement=False, comment="Site (recording_site)"),
+    _ccf_id(),
+    sa.Column("x", sa.Double, comment="AP, CCF µm; null where a coordinate is not a finite number"),
+    sa.Column("y", sa.Double, comment="DV, CCF µm; null also where the column has no brain surface"),
+    sa.Column("z", sa.Double, comment="ML, CCF µm"),
+    sa.Column("hemisphere", sa.Text, comment="left (z < 5700 µm) or right; null where z is"),
+    sa.Column("region_id", sa.Integer, comment="Region at the point; null outside the brain"),
+    sa.Column("status", sa.Text, nullable=False, comment=f"One of {', '.join(STATUSES)}"),
+    sa.Column(
+        "source", sa.Text, nullable=False, index=True, comment="Where the site came from (recording_site)"
+    ),
+    sa.ForeignKeyConstraint(
+        ["recording_id", "site_id"],
+        ["recording_site.recording_id", "recording_site.site_id"],
+        ondelete="CASCADE",
+    ),
+    _atlas_fk(),
+    _region_fk(cascade=False),
+    sa.CheckConstraint("status IN ({})".format(", ".join(f"'{s}'" for s in STATUSES)), name="status"),
+    sa.CheckConstraint("(status = 'assigned') = (region_id IS NOT NULL)", name="assigned"),
+    sa.Index(None, "ccf_id", "region_id"),
+    comment="The region of every site in every loaded atlas; no site is left out",
+)
+
+_SQL = ("recordings.sql",)
+"""Files below sql/: views, functions and triggers over the tables, in the order they are installed."""
+
+
+def _sql_folder() -> Path:
+    return Path(__file__).with_name("sql")
+
+
+def _installed_as() -> str:
+    """What the schema's comment says once this version of everything is in place."""
+    parts = [
+        Path(__file__).read_bytes(),
+        *((_sql_folder() / n).read_bytes() for n in _SQL),
+    ]
+    return (
+        f"Allen Mouse Brain CCF; installed by ccf_assets, {hashlib.sha256(b''.join(parts)).hexdigest()[:16]}"
+    )
+
+
+def create_tables(connection: sa.Connection) -> None:
+    """Create the schema and whatever tables are missing, and install the views and functions.
+
+    Does nothing where this version's are in place: replacing a trigger locks its table, which a command that
+    only asks something must not wait for. Safe to call from several processes at once: a lock held to the
+    end of the transaction lets one at a time through, since CREATE … IF NOT EXISTS alone can collide.
     """
+    comment = sa.text("SELECT obj_description(to_regnamespace(:schema), 'pg_namespace')")
+    if connection.scalar(comment, {"schema": SCHEMA}) == _installed_as():
+        return
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{SCHEMA}.create_tables"))))
     connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
     metadata.create_all(connection)
+    for name in _SQL:
+        text = (_sql_folder() / name).read_text("utf-8")
+        connection.exec_driver_sql(text.replace("%", "%%"))
+    connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_installed_as()}'")
+
+
+def keep_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:
+    """Bring coordinate_frame up to date with the frames the program knows.
+
+    A frame that is no longer known stays: sites may refer to it. A frame that changes takes the regions of
+    its sites with it (a trigger), so that they are registered anew.
+    """
+    t = coordinate_frame
+    stored = {row["name"]: dict(row) for row in connection.execute(sa.select(t)).mappings()}
+    changed = [row for row in frame_rows(frames) if stored.get(str(row["name"])) != row]
+    if changed:
+        insert = postgresql.insert(t)
+        values = {c.name: insert.excluded[c.name] for c in t.columns if not c.primary_key}
+        connection.execute(insert.on_conflict_do_update(index_elements=[t.c.name], set_=values), changed)

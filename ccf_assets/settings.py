@@ -36,6 +36,21 @@ def source() -> str:
     return os.environ.get("CCF_SOURCE") or ALLEN
 
 
+def recordings() -> Path:
+    """CCF_RECORDINGS: the folder the recordings sensor watches; ``recordings`` in CCF_HOME."""
+    named = os.environ.get("CCF_RECORDINGS")
+    return Path(named).expanduser().resolve() if named else home() / "recordings"
+
+
+def frames_files() -> list[Path]:
+    """CCF_FRAMES: a TOML file of a lab's own coordinate frames; else ``frames.toml`` in CCF_HOME, if any."""
+    named = os.environ.get("CCF_FRAMES")
+    if named:
+        return [Path(named).expanduser().resolve()]
+    usual = home() / "frames.toml"
+    return [usual] if usual.is_file() else []
+
+
 def dagster_file(name: str) -> Path:
     """``dagster.yaml`` or ``workspace.yaml``: beside pyproject.toml, or inside an installed package."""
     root = _project_root()

@@ -1,0 +1,78 @@
+-- Views, functions and triggers over the recording tables. Run as a whole on every start: all idempotent.
+
+CREATE OR REPLACE VIEW ccf.recording_site_region AS
+SELECT a.key AS atlas,
+       rr.recording_id,
+       rr.site_id,
+       r.acronym,
+       r.region_name,
+       rr.region_id,
+       rr.hemisphere,
+       rr.status,
+       rr.x,
+       rr.y,
+       rr.z,
+       s.frame,
+       s.reported_region,
+       rr.source,
+       rr.ccf_id
+FROM ccf.recording_region AS rr
+JOIN ccf.recording_site AS s USING (recording_id, site_id)
+JOIN ccf.atlas AS a USING (ccf_id)
+LEFT JOIN ccf.brain_region AS r USING (ccf_id, region_id);
+
+COMMENT ON VIEW ccf.recording_site_region IS
+  'Every site with its region by name. WHERE atlas = ''ccf_2017_25um'' gives one registration per site; coordinates are CCF µm';
+
+CREATE OR REPLACE FUNCTION ccf.sites_in(region text, atlas text DEFAULT NULL)
+RETURNS SETOF ccf.recording_site_region
+LANGUAGE sql STABLE
+AS $$
+  SELECT v.*
+  FROM ccf.recording_site_region AS v
+  JOIN ccf.region_ancestor AS inside ON inside.ccf_id = v.ccf_id AND inside.region_id = v.region_id
+  JOIN ccf.brain_region AS a ON a.ccf_id = inside.ccf_id AND a.region_id = inside.ancestor_id
+  WHERE a.acronym = sites_in.region AND (sites_in.atlas IS NULL OR v.atlas = sites_in.atlas)
+  ORDER BY v.ccf_id, v.recording_id, v.site_id
+$$;
+
+COMMENT ON FUNCTION ccf.sites_in(text, text) IS
+  'Sites in a region (exact acronym) or anything inside it, in one atlas by key or in all';
+
+-- A site whose coordinates change has no region until it is registered anew, which the sensor
+-- unregistered_sites does: a row that is not there is found, a row that is wrong is not.
+CREATE OR REPLACE FUNCTION ccf.forget_regions_of_site() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  DELETE FROM ccf.recording_region WHERE recording_id = OLD.recording_id AND site_id = OLD.site_id;
+  RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER forget_regions
+AFTER UPDATE ON ccf.recording_site
+FOR EACH ROW
+WHEN ((OLD.ap, OLD.dv, OLD.ml, OLD.frame, OLD.source) IS DISTINCT FROM (NEW.ap, NEW.dv, NEW.ml, NEW.frame, NEW.source))
+EXECUTE FUNCTION ccf.forget_regions_of_site();
+
+CREATE OR REPLACE FUNCTION ccf.forget_regions_of_frame() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  DELETE FROM ccf.recording_region AS rr
+  USING ccf.recording_site AS s
+  WHERE s.frame = OLD.name AND (rr.recording_id, rr.site_id) = (s.recording_id, s.site_id);
+  RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER forget_regions
+AFTER UPDATE ON ccf.coordinate_frame
+FOR EACH ROW
+WHEN ((OLD.dv_from, OLD.x_ap, OLD.x_dv, OLD.x_ml, OLD.x_0, OLD.y_ap, OLD.y_dv, OLD.y_ml, OLD.y_0,
+       OLD.z_ap, OLD.z_dv, OLD.z_ml, OLD.z_0)
+      IS DISTINCT FROM
+      (NEW.dv_from, NEW.x_ap, NEW.x_dv, NEW.x_ml, NEW.x_0, NEW.y_ap, NEW.y_dv, NEW.y_ml, NEW.y_0,
+       NEW.z_ap, NEW.z_dv, NEW.z_ml, NEW.z_0))
+EXECUTE FUNCTION ccf.forget_regions_of_frame();
