@@ -96,7 +96,7 @@ _ARROW_TYPES: Sequence[tuple[type[sa.types.TypeEngine[Any]], pa.DataType]] = (
     (sa.String, pa.string()),
     (sa.LargeBinary, pa.binary()),
 )
-"""Type of a reflected column to the Arrow type whose binary form it takes; subclasses before their parents."""
+"""Type of a reflected column to the Arrow type of the same binary form; subclasses before their parents."""
 
 _NULLABLE: Mapping[pa.DataType, pd.api.extensions.ExtensionDtype] = {
     pa.int16(): pd.Int16Dtype(),
@@ -418,7 +418,7 @@ def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
 
     dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
     compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    # Values go in as literals that psycopg quotes: for a statement with parameters the driver does not stream.
+    # Values go in as literals, quoted by psycopg: a statement with parameters is not streamed by the driver.
     statement = str(compiled) % {name: sql.Literal(v).as_string() for name, v in compiled.params.items()}
     connection = adbc.connect(libpq_url(url))
     cursor = connection.cursor()
@@ -493,11 +493,11 @@ def _fitting(column: sa.Column[Any], values: pa.Array, wanted: pa.DataType) -> p
         fitting = values.cast(wanted)
     except pa.ArrowException as error:
         raise CcfError(
-            f"{column.table}: a value does not fit column {column.name} ({column.type}): {_first_line(error)}."
+            f"{column.table}: a value does not fit {column.name} ({column.type}): {_first_line(error)}."
         ) from None
     # The one cast that pyarrow does not check.
     if wanted == pa.float32() and pc.sum(pc.is_inf(fitting)) != pc.sum(pc.is_inf(values.cast(pa.float64()))):
-        raise CcfError(f"{column.table}: a value is too large for column {column.name} ({column.type}).")
+        raise CcfError(f"{column.table}: a value is too large for {column.name} ({column.type}).")
     return fitting
 
 
@@ -617,7 +617,7 @@ def _refuse_rows_outside(connection: sa.Connection, target: Slice, source: sa.Ta
     stray = connection.execute(outside).mappings().first()
     if stray is not None:
         raise CcfError(
-            f"{target.table}: a row has {_pairs(stray)}, outside what is being written: {target.partitions()}."
+            f"{target.table}: a row has {_pairs(stray)}, outside what is written: {target.partitions()}."
         )
 
 
@@ -717,7 +717,7 @@ def _swap(
     table, raw = target.table, _raw(connection)
     if [dimension.expression for dimension in target.dimensions] != [column[0]]:
         raise CcfError(
-            f"{table} is partitioned by {column[0]}, so an asset that writes it must be partitioned by it too, "
+            f"{table} is partitioned by {column[0]}; an asset that writes it must be partitioned by it too, "
             f'with metadata {{"partition_expr": "{column[0]}"}}.'
         )
     names = _checked_names(target, rows)
@@ -790,20 +790,20 @@ SELECT 2, c.relname, b.name, CASE
     WHEN k.oid IS NOT NULL
         THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', {{fresh}}, b.name, pg_get_constraintdef(k.oid))
     -- The parent's statement with other names in front.
-    ELSE format('%s %I ON %s', u.create, b.name, {{fresh}}) || substr(pg_get_indexdef(c.oid),
-        1 + length(format('%s %I ON ONLY %I.%I', u.create, c.relname, s.nspname, p.relname))) END
+    ELSE format('%s %I ON %s', u.verb, b.name, {{fresh}}) || substr(pg_get_indexdef(c.oid),
+        1 + length(format('%s %I ON ONLY %I.%I', u.verb, c.relname, s.nspname, p.relname))) END
 FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_class p ON p.oid = i.indrelid
 JOIN pg_namespace s ON s.oid = p.relnamespace
 LEFT JOIN pg_constraint k ON k.conindid = c.oid AND k.conrelid = p.oid AND k.contype IN ('p', 'u', 'x')
 CROSS JOIN LATERAL (SELECT concat({{loading}}, '_', c.oid)) AS b (name)
-CROSS JOIN LATERAL (SELECT CASE WHEN i.indisunique THEN 'CREATE UNIQUE INDEX' ELSE 'CREATE INDEX' END) AS u ("create")
+CROSS JOIN LATERAL (SELECT concat('CREATE ', CASE WHEN i.indisunique THEN 'UNIQUE ' END, 'INDEX')) AS u (verb)
 WHERE p.oid = {{table}}::regclass
 ORDER BY 1, 2
 """  # noqa: S608
-"""What makes a table that can be a partition of another: the statements that create it (step 0), its checks and
-comments (1), keys and indexes (2, with the parent's name and the one built under), foreign keys (3)."""
+"""The statements that make a table which can be a partition of another: the table (step 0), checks, comments
+(1), keys and indexes (2, with the name on the parent and the one built under), foreign keys (3)."""
 
 _PARTITION_OF_VALUE = """
 SELECT i.inhrelid::regclass::text
@@ -811,14 +811,14 @@ FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 CROSS JOIN (SELECT CAST({value} AS {type}) AS value) AS v
 WHERE i.inhparent = {table}::regclass AND pg_get_expr(c.relpartbound, c.oid) IN (
     format('FOR VALUES IN (%s)', v.value::text),
-    format('FOR VALUES IN (''%s'')', replace(format('%s', v.value), , ''))
+    format('FOR VALUES IN (''%s'')', replace(format('%s', v.value), '''', ''''''))
 )
 """
 """The partition of this value and no other, which the server shows bare or quoted, by its type."""
 
 
 class _Fresh:
-    """A partition being built beside the one it will replace, after the catalogue's description of its parent.
+    """A partition being built beside the one it will replace, as the catalogue describes their parent.
 
     Not by CREATE TABLE … LIKE: that locks the parent to the end of the transaction, and two loads that hold
     such a lock can never take turns at swapping.
