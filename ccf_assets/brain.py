@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
@@ -42,6 +44,12 @@ class Brain:
         return found
 
 
+@functools.lru_cache(maxsize=1)
+def _brain(url: sa.URL, entry: AtlasEntry) -> Brain:
+    """One process looks at many files: the mask is read once."""
+    return Brain(entry.resolution_um, _inside(url, entry), _surface(url, entry))
+
+
 def read_brain(engine: sa.Engine) -> Brain | None:
     """The brain of a loaded atlas: the coarsest of at most 50 µm, else the finest; None if none is loaded.
 
@@ -53,7 +61,7 @@ def read_brain(engine: sa.Engine) -> Brain | None:
     if not entries:
         return None
     entry = min(entries, key=_preference)
-    return Brain(entry.resolution_um, _inside(engine.url, entry), _surface(engine.url, entry))
+    return _brain(engine.url, entry)
 
 
 def _preference(entry: AtlasEntry) -> tuple[bool, bool, int]:

@@ -55,6 +55,8 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
         [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-w", workspace,
          "--host", host, "--port", str(port), "--log-level", "error"],
         start_new_session=True,
+        # Remarks of dagster about its own features, from each of its processes.
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     try:
         ready = False

@@ -6,6 +6,7 @@ what is stored of it from before stays.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -58,7 +59,7 @@ def _specs(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(name, asset=asset, description=text) for name, text in checks.items()]
 
 
-def _check_of_files(name: str, told: Sequence[tuple[str, Finding]]) -> dg.AssetCheckResult:
+def _check_of_files(asset: str, name: str, told: Sequence[tuple[str, Finding]]) -> dg.AssetCheckResult:
     """One check over the files of a run: an error if a file is refused for it, else a warning."""
     bad = [(key, finding) for key, finding in told if not finding.passed]
     lines = [f"{key}: {finding.sentence}" for key, finding in bad] or ["Nothing found."]
@@ -68,6 +69,7 @@ def _check_of_files(name: str, told: Sequence[tuple[str, Finding]]) -> dg.AssetC
     text = "\n".join([*lines[:_LINES_OF_A_CHECK], *([f"… and {more} more files."] if more > 0 else [])])
     refused = any(finding.blocking for _, finding in bad)
     return dg.AssetCheckResult(
+        asset_key=asset,
         check_name=name,
         passed=not bad,
         severity=dg.AssetCheckSeverity.ERROR if refused else dg.AssetCheckSeverity.WARN,
@@ -80,94 +82,119 @@ def _check_of_files(name: str, told: Sequence[tuple[str, Finding]]) -> dg.AssetC
     )
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"postgres", "csv", "polars"},
-    code_version="1",
-    partitions_def=recording_partitions,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    metadata=_table_metadata(schema.recording_file),
-    check_specs=_specs("recording_file", _FILE_CHECKS),
-)
-def recording_file(
-    context: dg.AssetExecutionContext, postgres: PostgresResource
-) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
-    """Each file of recording sites in the folder, and what was found in it.
-
-    What is impossible (a coordinate lost, indices for micrometres, a site twice) refuses the file: none of
-    its sites is taken, those stored from before stay. What is suspicious is said, and its sites are taken.
-    """
-    frames = load_frames(*settings.frames_files())
-    brain = read_brain(postgres.create_engine())
-    told: dict[str, list[tuple[str, Finding]]] = {name: [] for name in _FILE_CHECKS}
-    rows: list[dict[str, Any]] = []
-    for key in filter(is_file, context.partition_keys):
-        digest, height, seen = "", 0, []
-        try:
-            file = recordings.site_file(settings.recordings(), key)
-            if file is None:
-                raise CcfError(f"{key} is gone; its sites stay until they are deleted.")
-            digest = file.digest
-            sites = recordings.read_sites(settings.recordings(), key, frames)
-            height = sites.height
-            seen = findings.site_findings(
-                sites, frames, brain.in_brain if brain else None, brain.surface_y if brain else None
-            )
-            seen.append(Finding(READABLE, False, True, f"{height:,} sites."))
-        except (CcfError, OSError) as error:
-            seen = [Finding.required(READABLE, False, str(error), {})]
-        refused = "\n".join(finding.sentence for finding in seen if finding.blocking) or None
-        warnings = "\n".join(f.sentence for f in seen if not f.passed and not f.blocking) or None
-        rows.append(dict(zip(_FILE_SCHEMA, (key, digest, height, refused, warnings), strict=True)))
-        if refused:
-            context.log.warning(f"{key} was refused: {refused}")
-        elif warnings:
-            context.log.warning(f"{key}: {warnings}")
-        for finding in seen:
-            told[finding.name].append((key, finding))
-    yield from (_check_of_files(name, about) for name, about in told.items())
-    yield dg.Output(
-        pl.DataFrame(rows, schema=_FILE_SCHEMA),
-        metadata={"files": len(rows), "files_refused": sum(row["refused"] is not None for row in rows)},
+def _out(table: sa.Table, description: str) -> dg.AssetOut:
+    return dg.AssetOut(
+        description=description,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"postgres", "csv", "polars"},
+        code_version="1",
+        metadata=_table_metadata(table),
+        dagster_type=pl.DataFrame,
     )
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"postgres", "csv", "polars"},
-    code_version="1",
+@dg.multi_asset(
+    # In this order: a file counts as read only when its sites are stored, so a run that is killed between
+    # the two is asked for again.
+    outs={
+        "recording_site": _out(
+            schema.recording_site,
+            "The sites of the files that were taken, in their own frames; and those a lab inserted itself.\n\n"
+            "A file replaces its own sites only. A site that another file has already stays that file's.",
+        ),
+        "recording_file": _out(
+            schema.recording_file,
+            "Each file of recording sites in the folder, and what was found in it.\n\n"
+            "What is impossible (a coordinate lost, indices for micrometres, a site twice) refuses the file: "
+            "none of its sites is taken, those stored from before stay. What is suspicious is said, and the "
+            "sites are taken.",
+        ),
+    },
+    check_specs=[
+        *_specs("recording_file", _FILE_CHECKS),
+        *_specs("recording_site", {"claimed_elsewhere": findings.CHECKS["claimed_elsewhere"]}),
+    ],
     partitions_def=recording_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    metadata=_table_metadata(schema.recording_site),
-    check_specs=_specs("recording_site", {"claimed_elsewhere": findings.CHECKS["claimed_elsewhere"]}),
 )
-def recording_site(
-    context: dg.AssetExecutionContext, postgres: PostgresResource, recording_file: pl.DataFrame
+def read_recordings(
+    context: dg.AssetExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
-    """The sites of the files that were taken, in their own frames; and those a lab inserted itself.
-
-    A file replaces its own sites only. A site that another file has already stays that file's.
-    """
+    """Read and check the files of the run's partitions; store their sites, then what was found."""
     engine = postgres.create_engine()
-    frames = load_frames(*settings.frames_files())
-    taken = recording_file.filter(pl.col("refused").is_null())["source"].to_list()
+    read = [_read_file(key, engine) for key in filter(is_file, context.partition_keys)]
+    told: dict[str, list[tuple[str, Finding]]] = {name: [] for name in _FILE_CHECKS}
+    for file in read:
+        if file.refused:
+            context.log.warning(f"{file.key} was refused: {file.refused}")
+        elif file.warnings:
+            context.log.warning(f"{file.key}: {file.warnings}")
+        for finding in file.seen:
+            told[finding.name].append((file.key, finding))
+    yield from (_check_of_files("recording_file", name, about) for name, about in told.items())
+
+    taken = {file.key: file.sites for file in read if file.sites is not None}
     kept = [key for key in context.partition_keys if key not in taken]
     parts = [_stored(engine, schema.recording_site.c.source.in_(kept))]
-    told: list[tuple[str, Finding]] = []
-    for key in sorted(taken, key=context.partition_keys.index):
-        sites = recordings.read_sites(settings.recordings(), key, frames)
-        ids = sites["recording_id"].unique().to_list()
-        others = sa.and_(
-            schema.recording_site.c.recording_id == sa.any_(sa.literal(ids, sa.ARRAY(sa.Text))),
-            schema.recording_site.c.source.not_in(taken),
-        )
+    claims: list[tuple[str, Finding]] = []
+    for key, sites in taken.items():
+        ids = sa.literal(sites["recording_id"].unique().to_list(), sa.ARRAY(sa.Text))
+        site = schema.recording_site.c
+        others = sa.and_(site.recording_id == sa.any_(ids), site.source.not_in(taken))
         owners = pl.concat([_stored(engine, others), *parts])
-        told.append((key, findings.claimed_elsewhere(sites, owners)))
+        claims.append((key, findings.claimed_elsewhere(sites, owners)))
         parts.append(findings.unclaimed(sites, owners))
-    yield _check_of_files("claimed_elsewhere", told)
-    yield dg.Output(pl.concat(parts))
+    yield _check_of_files("recording_site", "claimed_elsewhere", claims)
+    yield dg.Output(pl.concat(parts), output_name="recording_site")
+    rows = [(file.key, file.digest, file.height, file.refused, file.warnings) for file in read]
+    yield dg.Output(
+        pl.DataFrame(rows, schema=_FILE_SCHEMA, orient="row"),
+        output_name="recording_file",
+        metadata={"files": len(read), "files_refused": sum(file.refused is not None for file in read)},
+    )
+
+
+@dataclass(frozen=True)
+class _ReadFile:
+    """A file of sites as it was read: its sites, or None where they are not to be taken."""
+
+    key: str
+    digest: str
+    height: int
+    sites: pl.DataFrame | None
+    seen: Sequence[Finding]
+
+    @property
+    def refused(self) -> str | None:
+        """Why it was refused, if it was."""
+        return "\n".join(finding.sentence for finding in self.seen if finding.blocking) or None
+
+    @property
+    def warnings(self) -> str | None:
+        """What is suspicious about it, a sentence a line."""
+        told = (finding.sentence for finding in self.seen if not finding.passed and not finding.blocking)
+        return "\n".join(told) or None
+
+
+def _read_file(key: str, engine: sa.Engine) -> _ReadFile:
+    """Read one file and look at it; whatever is wrong with it becomes a finding."""
+    folder, frames, digest = settings.recordings(), load_frames(*settings.frames_files()), ""
+    try:
+        file = recordings.site_file(folder, key)
+        if file is None:
+            raise CcfError(f"{key} is gone; its sites stay until they are deleted.")
+        digest = file.digest
+        sites = recordings.read_sites(folder, key, frames)
+        brain = read_brain(engine)
+        seen = findings.site_findings(
+            sites, frames, brain.in_brain if brain else None, brain.surface_y if brain else None
+        )
+    except (CcfError, OSError) as error:
+        return _ReadFile(key, digest, 0, None, [Finding.required(READABLE, False, str(error), {})])
+    seen = [Finding(READABLE, False, True, f"{sites.height:,} sites."), *seen]
+    impossible = any(finding.blocking for finding in seen)
+    return _ReadFile(key, digest, sites.height, None if impossible else sites, seen)
 
 
 def _stored(engine: sa.Engine, condition: sa.ColumnElement[bool]) -> pl.DataFrame:
@@ -177,7 +204,7 @@ def _stored(engine: sa.Engine, condition: sa.ColumnElement[bool]) -> pl.DataFram
 
 
 def _frame(engine: sa.Engine, query: sa.Select[Any]) -> pl.DataFrame:
-    frame = pl.from_arrow(read_arrow(engine.url, query))
+    frame = pl.from_arrow(read_arrow(engine.url, query).read_all())
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a stream of batches is never a Series
     return frame
 
