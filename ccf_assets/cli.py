@@ -10,11 +10,12 @@ import subprocess
 import sys
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from ccf_assets import inventory, loading, postgres, query, settings
+from ccf_assets import frames, inventory, loading, postgres, query, settings
 from ccf_assets.atlases import CATALOGUE, AtlasEntry, atlas_entry, default_atlases
 from ccf_assets.errors import CcfError
 from ccf_assets.loading import Outcome
@@ -119,9 +120,7 @@ def _print_things_to_try() -> None:
         "\nThings to try:\n"
         "  ccf-assets region VISp             a region: its path, children and volume\n"
         "  ccf-assets locate 8900 1300 8200   the region at a point (CCF µm: AP, DV, ML)\n"
-        f'  ccf-assets psql -c "SELECT acronym, volume_mm3 FROM ccf.region_volume JOIN ccf.brain_region '
-        f"USING (ccf_id, region_id) WHERE ccf_id = {atlas.ccf_id} AND hemisphere = 'both' "
-        f'ORDER BY volume_mm3 DESC LIMIT 10"\n'
+        f"  ccf-assets psql -c \"SELECT * FROM ccf.sites_in('CA1', '{atlas.key}')\"   which sites are in CA1\n"
         "  make ui                            the same in the Dagster UI"
     )
 
@@ -203,15 +202,28 @@ def region(
 
 @app.command(context_settings={"ignore_unknown_options": True})  # so that -3500 is a number, not an option
 def locate(
-    ap: Annotated[float, typer.Argument(help="AP: CCF µm from the front of the volume.")],
-    dv: Annotated[float, typer.Argument(help="DV: CCF µm from its top.")],
-    ml: Annotated[float, typer.Argument(help="ML: CCF µm from its left; the midline is 5700.")],
+    ap: Annotated[float | None, typer.Argument(help="AP in the frame's unit and sign.")] = None,
+    dv: Annotated[float | None, typer.Argument(help="DV, likewise.")] = None,
+    ml: Annotated[float | None, typer.Argument(help="ML, likewise.")] = None,
+    frame: Annotated[
+        str, typer.Option("--frame", "-f", help="Frame of the numbers, e.g. ccf, stereotaxic, ibl.")
+    ] = "ccf",
     atlas: AtlasOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The region at a point given in CCF µm."""
+    """The region at a point: AP, DV and ML in a named frame (`ccf` is CCF µm).
+
+    Without a point, a CSV on standard input (columns ap, dv, ml, or x, y, z in the frame's own order) comes
+    back on standard output with the region of each row added. `ccf-assets frames` lists the frames.
+    """
     engine = postgres.create_engine()
-    found = query.locate(engine, query.pick_atlas(engine, atlas), ap, dv, ml)
+    picked = query.pick_atlas(engine, atlas)
+    if ap is None:
+        _locate_rows(engine, picked, frame, as_json=as_json)
+        return
+    if dv is None or ml is None:
+        raise CcfError("A point is three numbers: AP, DV and ML.")
+    [found] = query.locate(engine, picked, frame, [ap], [dv], [ml])
     if as_json:
         _answer(dataclasses.asdict(found))
     elif found.status == "assigned":
@@ -220,6 +232,58 @@ def locate(
         )
     else:
         typer.echo(f"{found.status.replace('_', ' ')}  ({found.atlas})")
+
+
+def _locate_rows(engine: sa.Engine, atlas: query.LoadedAtlas, frame: str, *, as_json: bool) -> None:
+    """Answer a CSV on standard input row by row; its own columns are passed on as they are."""
+    import polars as pl
+
+    from ccf_assets.frames import load_frames
+    from ccf_assets.tables import point_columns
+
+    if sys.stdin.isatty():
+        raise CcfError("Give a point (AP DV ML), or a CSV on standard input: ccf-assets locate < points.csv")
+    known = frames.frame(frame, load_frames(*settings.frames_files()))
+    rows, (ap, dv, ml) = point_columns(sys.stdin.buffer, known)
+    found = [dataclasses.asdict(each) for each in query.locate(engine, atlas, frame, ap, dv, ml)]
+    if as_json:
+        _answer(found)
+        return
+    answers = pl.DataFrame(found, infer_schema_length=None).rename(
+        {"x": "ccf_x_um", "y": "ccf_y_um", "z": "ccf_z_um"}
+    )
+    typer.echo(rows.hstack(answers).write_csv(), nl=False)
+
+
+@app.command("frames")
+def list_frames(as_json: JsonOption = False) -> None:
+    """The coordinate frames that can be named, your own (CCF_FRAMES) among them."""
+    known = frames.load_frames(*settings.frames_files())
+    if as_json:
+        _answer(frames.frame_rows(known))
+        return
+    for each in known.values():
+        typer.echo(
+            f"{each.name}  (unit {each.unit}; x, y, z = {', '.join(each.xyz).upper()})\n    {each.description}"
+        )
+
+
+@app.command("recordings")
+def list_recordings(as_json: JsonOption = False) -> None:
+    """Files and other sources of recording sites: what was found in each, and where the sites lie."""
+    found = inventory.sources(postgres.create_engine())
+    if as_json:
+        _answer([dataclasses.asdict(source) for source in found])
+        return
+    if not found:
+        typer.echo(f"No recordings yet; put a CSV or Parquet file of sites into {settings.recordings()}.")
+    for source in found:
+        statuses = ", ".join(f"{count:,} {status}" for status, count in source.statuses.items())
+        typer.echo(f"{source.source}  {source.sites:,} sites  {statuses or 'not registered yet'}")
+        if source.refused:
+            typer.echo(f"    refused: {source.refused}")
+        if source.warnings:
+            typer.echo(f"    warning: {source.warnings}")
 
 
 # ---- the database and the UI

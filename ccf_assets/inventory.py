@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from ccf_assets import schema
+from ccf_assets import registration, schema
 
 
 @dataclass(frozen=True)
@@ -80,3 +80,51 @@ def drop_atlas(engine: sa.Engine, ccf_id: int) -> None:
                 connection.execute(sa.delete(table).where(table.c.ccf_id == ccf_id))
             else:
                 connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition}")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of recording sites, or another source of them.
+
+    Attributes:
+        source: partition key.
+        sites: how many of its sites are stored.
+        statuses: how many have which status, in the finest loaded atlas; empty before they are registered.
+        refused: why the file was not taken, if it was not.
+        warnings: what is suspicious about it.
+    """
+
+    source: str
+    sites: int
+    statuses: Mapping[str, int]
+    refused: str | None
+    warnings: str | None
+
+
+def sources(engine: sa.Engine) -> list[Source]:
+    """Every source of recording sites, files that were refused among them, by name."""
+    site, region = schema.recording_site.c, schema.recording_region.c
+    a = schema.atlas.c
+    finest = (
+        registration.loaded_atlases().order_by(a.ccf_version.startswith("phantom"), a.ccf_resolution).limit(1)
+    )
+    with engine.connect() as connection:
+        atlas = connection.scalar(finest)
+        files = {row.source: row for row in connection.execute(sa.select(schema.recording_file))}
+        sites = dict(
+            connection.execute(sa.select(site.source, sa.func.count()).group_by(site.source)).tuples().all()
+        )
+        count = sa.select(region.source, region.status, sa.func.count()).where(region.ccf_id == atlas)
+        statuses: dict[str, dict[str, int]] = {}
+        for source, status, number in connection.execute(count.group_by(region.source, region.status)):
+            statuses.setdefault(source, {})[status] = number
+    return [
+        Source(
+            source,
+            sites.get(source, 0),
+            dict(sorted(statuses.get(source, {}).items())),
+            getattr(files.get(source), "refused", None),
+            getattr(files.get(source), "warnings", None),
+        )
+        for source in sorted({*files, *sites})
+    ]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
-from ccf_assets import schema
-from ccf_assets.atlases import EXTENT_UM, MIDLINE_UM
+from ccf_assets import frames, registration, schema, settings
 from ccf_assets.errors import CcfError
+from ccf_assets.frames import load_frames
 
 
 @dataclass(frozen=True)
@@ -50,14 +48,14 @@ class Region:
 class Located:
     """Where a point lies.
 
-    ``x``, ``y``, ``z`` are CCF µm; ``status`` is assigned, outside_brain, outside_volume or invalid; region
-    and hemisphere are None where the status leaves them unknown.
+    ``x``, ``y``, ``z`` are CCF µm, None where they are not known; ``status`` is one of schema.STATUSES;
+    region and hemisphere are None where the status leaves them unknown.
     """
 
     atlas: str
-    x: float
-    y: float
-    z: float
+    x: float | None
+    y: float | None
+    z: float | None
     status: str
     hemisphere: str | None
     region_id: int | None
@@ -168,42 +166,40 @@ def _no_such_region(connection: sa.Connection, atlas: LoadedAtlas, acronym: str)
     return f"{atlas.key} has no region {acronym!r}{hint}"
 
 
-def locate(engine: sa.Engine, atlas: LoadedAtlas, x: float, y: float, z: float) -> Located:
-    """The region at a point.
+def locate(
+    engine: sa.Engine,
+    atlas: LoadedAtlas,
+    frame: str,
+    ap: Sequence[float],
+    dv: Sequence[float],
+    ml: Sequence[float],
+) -> list[Located]:
+    """The region at each point.
 
     Args:
         engine: the database.
         atlas: the atlas to look in.
-        x: AP, CCF µm from the front of the volume.
-        y: DV, CCF µm from its top.
-        z: ML, CCF µm from its left; the midline is 5700.
+        frame: name of the frame of the coordinates; ``ccf`` is CCF µm.
+        ap: antero-posterior coordinates in the frame's unit and sign.
+        dv: dorso-ventral coordinates, as many.
+        ml: medio-lateral coordinates, as many.
 
     Returns:
-        The point's region, or why it has none.
+        One answer per point, in order: its region, or why it has none.
+
+    Raises:
+        CcfError: there is no such frame.
     """
-    point = (float(x), float(y), float(z))
-    if not all(map(math.isfinite, point)):
-        return Located(atlas.key, *point, "invalid", None, None, None, None)
-    hemisphere = "left" if z < MIDLINE_UM else "right"
-    if not all(0 <= c < extent for c, extent in zip(point, EXTENT_UM, strict=True)):
-        return Located(atlas.key, *point, "outside_volume", hemisphere, None, None, None)
-    edge = int(atlas.resolution_um)
-    i, j, k = (math.floor(c / edge) * edge for c in point)
-    run, r = schema.voxel_run.c, schema.brain_region.c
-    # One descent of the primary key: the last run on the line that begins at or before the voxel.
-    last = (
-        sa.select(run.ccf_id, run.region_id, run.z_end)
-        .where(run.ccf_id == atlas.ccf_id, run.x == i, run.y == j, run.z <= k)
-        .order_by(run.z.desc())
-        .limit(1)
-        .subquery()
-        .c
-    )
-    query: sa.Select[Any] = sa.select(r.region_id, r.acronym, r.full_name).where(
-        r.ccf_id == last.ccf_id, r.region_id == last.region_id, last.z_end > k
+    known = load_frames(*settings.frames_files())
+    points = registration.given_sites(frames.frame(frame, known).name, ap, dv, ml)
+    loaded = registration.loaded_atlases().where(schema.atlas.c.ccf_id == atlas.ccf_id)
+    found = registration.registrations(points, loaded).subquery()
+    f, r = found.c, schema.brain_region.c
+    same = sa.and_(r.ccf_id == f.ccf_id, r.region_id == f.region_id)
+    query = (
+        sa.select(f.x, f.y, f.z, f.status, f.hemisphere, f.region_id, r.acronym, r.full_name)
+        .select_from(found.outerjoin(schema.brain_region, same))
+        .order_by(f.site_id)
     )
     with engine.connect() as connection:
-        found = connection.execute(query).one_or_none()
-    if found is None:
-        return Located(atlas.key, *point, "outside_brain", hemisphere, None, None, None)
-    return Located(atlas.key, *point, "assigned", hemisphere, *found)
+        return [Located(atlas.key, *row) for row in connection.execute(query)]
