@@ -69,6 +69,8 @@ def load(
     _say(f"Database: {_where()}")
     postgres.database_url()
     _say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
+    if not atlases:
+        inventory.put_examples(settings.recordings())
     outcomes = loading.load(entries, rows=rows, refresh=refresh, report=_report)
     if not atlases and not phantom and _nothing_reachable(outcomes):
         _say("")
@@ -90,7 +92,7 @@ def _nothing_reachable(outcomes: list[Outcome]) -> bool:
     if outcomes[0].error:
         unreachable = outcomes[0].unreachable
     else:
-        unreachable = all(outcome.unreachable for outcome in outcomes[1:])
+        unreachable = all(outcome.unreachable for outcome in outcomes if outcome.key in CATALOGUE)
     return unreachable and not query.loaded_atlases(postgres.create_engine())
 
 
@@ -115,12 +117,11 @@ def _source() -> str:
 
 
 def _print_things_to_try() -> None:
-    atlas = query.pick_atlas(postgres.create_engine())
     typer.echo(
         "\nThings to try:\n"
         "  ccf-assets region VISp             a region: its path, children and volume\n"
         "  ccf-assets locate 8900 1300 8200   the region at a point (CCF µm: AP, DV, ML)\n"
-        f"  ccf-assets psql -c \"SELECT * FROM ccf.sites_in('CA1', '{atlas.key}')\"   which sites are in CA1\n"
+        "  ccf-assets sites CA1               the recording sites in CA1 or anything inside it\n"
         "  make ui                            the same in the Dagster UI"
     )
 
@@ -250,8 +251,9 @@ def _locate_rows(engine: sa.Engine, atlas: query.LoadedAtlas, frame: str, *, as_
         _answer(found)
         return
     answers = pl.DataFrame(found, infer_schema_length=None).rename(
-        {"x": "ccf_x_um", "y": "ccf_y_um", "z": "ccf_z_um"}
+        {"x": "ccf_x_um", "y": "ccf_y_um", "z": "ccf_z_um", "name": "region_name"}
     )
+    answers = answers.rename({name: f"ccf_{name}" for name in answers.columns if name in rows.columns})
     typer.echo(rows.hstack(answers).write_csv(), nl=False)
 
 
@@ -263,9 +265,26 @@ def list_frames(as_json: JsonOption = False) -> None:
         _answer(frames.frame_rows(known))
         return
     for each in known.values():
-        typer.echo(
-            f"{each.name}  (unit {each.unit}; x, y, z = {', '.join(each.xyz).upper()})\n    {each.description}"
-        )
+        typer.echo(f"{each.name}  (unit {each.unit}; x, y, z = {', '.join(each.xyz).upper()})")
+        typer.echo(f"    {each.description}")
+
+
+@app.command()
+def sites(
+    acronym: Annotated[str, typer.Argument(help="Exact acronym of a region, e.g. TH.")],
+    atlas: AtlasOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The recording sites in a region or anything inside it."""
+    engine = postgres.create_engine()
+    picked = query.pick_atlas(engine, atlas)
+    found = query.sites_in(engine, picked, acronym)
+    if as_json:
+        _answer(found)
+        return
+    for row in found:
+        typer.echo(f"{row['recording_id']}\t{row['site_id']}\t{row['acronym']}\t{row['hemisphere']}")
+    _say(f"{len(found):,} sites in {acronym} or inside it ({picked.key})")
 
 
 @app.command("recordings")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -82,6 +84,12 @@ def drop_atlas(engine: sa.Engine, ccf_id: int) -> None:
                 connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition}")
 
 
+def put_examples(folder: Path) -> None:
+    """Put the example recordings into the folder of recordings, where there is no such folder yet."""
+    if not folder.exists():
+        shutil.copytree(Path(__file__).with_name("examples"), folder)
+
+
 @dataclass(frozen=True)
 class Source:
     """A file of recording sites, or another source of them.
@@ -111,9 +119,8 @@ def sources(engine: sa.Engine) -> list[Source]:
     with engine.connect() as connection:
         atlas = connection.scalar(finest)
         files = {row.source: row for row in connection.execute(sa.select(schema.recording_file))}
-        sites = dict(
-            connection.execute(sa.select(site.source, sa.func.count()).group_by(site.source)).tuples().all()
-        )
+        by_source = sa.select(site.source, sa.func.count().label("number")).group_by(site.source)
+        sites: dict[str, int] = {row.source: row.number for row in connection.execute(by_source)}
         count = sa.select(region.source, region.status, sa.func.count()).where(region.ccf_id == atlas)
         statuses: dict[str, dict[str, int]] = {}
         for source, status, number in connection.execute(count.group_by(region.source, region.status)):

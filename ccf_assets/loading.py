@@ -60,7 +60,8 @@ def load(
         report: receives each outcome as it comes.
 
     Returns:
-        The outcome of the ontology, then, unless that failed, of each atlas in the order they ended.
+        The outcome of the ontology, then, unless that failed, of each atlas in the order they ended, then of
+        the recordings: what the sensors would find to do is done at once.
     """
     # Not forked: a forked child would share the parent's database connections.
     context = multiprocessing.get_context("spawn")
@@ -77,6 +78,8 @@ def load(
         for done in as_completed(loads):
             outcomes.append(done.result())
             report(outcomes[-1])
+        outcomes.append(pool.submit(_register_recordings).result())
+        report(outcomes[-1])
     return outcomes
 
 
@@ -141,6 +144,38 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
     return Outcome(key, loaded, seconds=time.monotonic() - started)
 
 
+def _register_recordings() -> Outcome:
+    """Do what the sensors of recordings would ask for now: new files, sites without a region."""
+    from ccf_assets import asking, recordings, sensors, settings
+    from ccf_assets.partitions import range_tags, recording_partitions
+
+    started = time.monotonic()
+    name = "recordings"
+    partitions = str(recording_partitions.name)
+    engine = postgres.create_engine()
+    folder = settings.recordings()
+    defs, instance = _dagster()
+    loaded: list[str] = []
+    with instance:
+        for job in ("register_recordings", "register_sites"):
+            if job == "register_sites":
+                keys = list(sensors.unregistered(engine))
+            elif folder.is_dir():
+                scan = recordings.scan_folder(folder, time.time(), settle_s=0)
+                change = recordings.what_is_new(scan, sensors.known_files(engine))
+                keys = [*change.new, *change.changed]
+            else:
+                keys = []
+            instance.add_dynamic_partitions(partitions, keys)
+            for batch in asking.batches(keys, instance.get_dynamic_partitions(partitions), len(keys)):
+                tags = range_tags(batch[0], batch[-1])
+                outcome = _run(defs, instance, job, name, None, None, {}, started, tags)
+                if outcome.error is not None:
+                    return outcome
+            loaded += keys
+    return Outcome(name, loaded, seconds=time.monotonic() - started)
+
+
 def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:
     """The definitions and the instance, in this process."""
     warnings.simplefilter("ignore")  # Remarks of dagster and its dependencies about each other.
@@ -159,24 +194,26 @@ def _run(
     job: str,
     name: str,
     partition: str | None,
-    assets: Sequence[str],
+    assets: Sequence[str] | None,
     config: dict[str, Any],
     started: float,
+    tags: dict[str, str] | None = None,
 ) -> Outcome:
-    """Run ``assets`` of ``job`` and put into words how it ended."""
+    """Run ``assets`` of ``job``, or all of them, and put into words how it ended."""
     import dagster as dg
 
     result = defs.resolve_job_def(job).execute_in_process(
         run_config={**config, "loggers": {"console": {"config": {"label": name}}}},
         instance=instance,
         partition_key=partition,
-        asset_selection=[dg.AssetKey(asset) for asset in assets],
+        asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
+        tags=tags,
         raise_on_error=False,
     )
     error, kind = _failure(result)
     return Outcome(
         name,
-        list(assets) if result.success else [],
+        list(assets or []) if result.success else [],
         None if result.success else error,
         unreachable=kind == "SourceUnreachableError",
         seconds=time.monotonic() - started,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -203,3 +204,24 @@ def locate(
     )
     with engine.connect() as connection:
         return [Located(atlas.key, *row) for row in connection.execute(query)]
+
+
+def sites_in(engine: sa.Engine, atlas: LoadedAtlas, acronym: str) -> list[dict[str, Any]]:
+    """The recording sites in a region or anything inside it.
+
+    Args:
+        engine: the database.
+        atlas: the atlas to look in.
+        acronym: exact acronym of the region.
+
+    Returns:
+        Rows of the view recording_site_region, by recording and site.
+
+    Raises:
+        CcfError: there is no such region.
+    """
+    name = region(engine, atlas, acronym).acronym
+    call = sa.text("SELECT * FROM ccf.sites_in(:region, :atlas)")
+    with engine.connect() as connection:
+        rows = connection.execute(call, {"region": name, "atlas": atlas.key}).mappings()
+        return [dict(row) for row in rows]

@@ -38,4 +38,4 @@ def _numbers(column: pl.Series) -> list[float]:
     bad = column.filter(numbers.is_null() & (column.str.strip_chars().fill_null("") != ""))
     if not bad.is_empty():
         raise CcfError(f"Column {column.name} has {bad[0]!r}, which is not a number.")
-    return numbers.fill_null(float("nan")).to_list()
+    return [float("nan") if number is None else float(number) for number in numbers]
