@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -100,9 +101,15 @@ def _report(outcome: Outcome) -> None:
     if outcome.error:
         _say(f"{outcome.key}: FAILED. {outcome.error}")
     elif outcome.loaded:
-        _say(f"{outcome.key}: loaded {', '.join(outcome.loaded)} in {outcome.seconds:.0f} s")
+        verb = "loaded" if outcome.key in CATALOGUE else "read"
+        _say(f"{outcome.key}: {verb} {_listed(outcome.loaded)} in {outcome.seconds:.0f} s")
     else:
         _say(f"{outcome.key}: current")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """All of a dozen names, else the first and how many there are."""
+    return ", ".join(names) if len(names) <= 12 else f"{names[0]} and {len(names) - 1:,} more"  # noqa: PLR2004
 
 
 def _where() -> str:
@@ -298,7 +305,8 @@ def list_recordings(as_json: JsonOption = False) -> None:
         typer.echo(f"No recordings yet; put a CSV or Parquet file of sites into {settings.recordings()}.")
     for source in found:
         statuses = ", ".join(f"{count:,} {status}" for status, count in source.statuses.items())
-        typer.echo(f"{source.source}  {source.sites:,} sites  {statuses or 'not registered yet'}")
+        state = statuses or ("refused" if source.refused else "not registered yet")
+        typer.echo(f"{source.source}  {source.sites:,} sites  {state}")
         if source.refused:
             typer.echo(f"    refused: {source.refused}")
         if source.warnings:
