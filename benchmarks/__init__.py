@@ -1,0 +1,1 @@
+"""Benchmarks of loading and asking; see README.md."""
