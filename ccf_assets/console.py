@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 
 import dagster as dg
 
@@ -28,15 +29,24 @@ class _Plain(logging.Formatter):
         return f"{self.formatTime(record, self.datefmt)} {self._label}  {level}{said}"
 
 
+def reporter(label: str) -> Callable[[str], object]:
+    """What says a line of its own, outside a run, in the same form."""
+    return _logger(label).info
+
+
 @dg.logger(
     {"label": dg.Field(str, default_value="", description="Stands before each line")},
     description="Progress of a load as plain lines on standard error",
 )
 def console(context: dg.InitLoggerContext) -> logging.Logger:
     """The logger of runs that the command line starts."""
+    return _logger(context.logger_config["label"])
+
+
+def _logger(label: str) -> logging.Logger:
     logger = logging.Logger("ccf_assets", logging.INFO)
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_OwnLines())
-    handler.setFormatter(_Plain(context.logger_config["label"]))
+    handler.setFormatter(_Plain(label))
     logger.addHandler(handler)
     return logger

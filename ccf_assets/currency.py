@@ -2,7 +2,8 @@
 
 Every asset names the content it was made from in its data version, and Dagster records with each
 materialization the versions of what went into it. So an asset is current when its code version is the
-present one, every input still has the version it was made from, and its rows are in the database.
+present one, every input still has the version it was made from, its rows are in the database, and the run
+that made it ended well: what failed a check, or was killed before it was checked, is made again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ccf_assets.assets.common import ORDER_ONLY
 _CODE = "dagster/code_version"
 _DATA = "dagster/data_version"
 _INPUT = "dagster/input_data_version/"
+_ENDED_WELL = "ended well"  # ours, beside Dagster's
 
 
 def outdated(
@@ -50,6 +52,7 @@ def outdated(
             content = [specs[dep.asset_key] for dep in spec.deps if not dep.metadata.get(ORDER_ONLY)]
             current = (
                 tags.get(_CODE) == spec.code_version
+                and tags.get(_ENDED_WELL) == "yes"
                 and _has_rows(connection, key.path[-1], ccf_id)
                 and not any(upstream.key in stale for upstream in content)
                 and all(
@@ -76,13 +79,19 @@ def latest_version(instance: dg.DagsterInstance, asset: str) -> str | None:
 
 
 def _latest_tags(instance: dg.DagsterInstance, spec: dg.AssetSpec, partition: str | None) -> dict[str, str]:
-    """Tags of the latest materialization; empty when there is none."""
+    """Tags of the latest materialization, and whether its run ended well; empty when there is none."""
     partitions = [partition] if spec.partitions_def is not None and partition is not None else None
     records = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=spec.key, asset_partitions=partitions), limit=1
     ).records
     materialization = records[0].asset_materialization if records else None
-    return dict(materialization.tags or {}) if materialization else {}
+    if materialization is None:
+        return {}
+    run = instance.get_run_by_id(records[0].run_id)
+    return {
+        **(materialization.tags or {}),
+        _ENDED_WELL: "yes" if run is not None and run.is_success else "no",
+    }
 
 
 def _has_rows(connection: sa.Connection, name: str, ccf_id: int) -> bool:

@@ -1,13 +1,16 @@
-"""Dagster's own instance: where it keeps its records, and the folder that is its home."""
+"""Dagster's own instance: where it keeps its records, its home folder, and runs whose process was killed."""
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
+import sqlalchemy as sa
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
@@ -42,6 +45,48 @@ def dagster_home() -> Path:
         return Path(named)
     home = settings.home() / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(settings.dagster_file("dagster.yaml"), home / "dagster.yaml")
+    ours, there = settings.dagster_file("dagster.yaml").read_bytes(), home / "dagster.yaml"
+    if not there.is_file() or there.read_bytes() != ours:
+        # In one step: another process that found half of it would keep its records elsewhere.
+        aside = home / f"dagster.yaml.{uuid.uuid4().hex}"
+        aside.write_bytes(ours)
+        aside.replace(there)
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+# ---- runs whose process was killed
+
+_ALIVE = {"ccf_assets/alive": "its process holds a lock"}
+"""Tag of the runs of which the database knows whether their process is alive."""
+
+_UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def _connect() -> sa.Connection:
+    return postgres.create_engine().connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def alive(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Hold a lock in the database that says that the run's process is alive; it goes with the process."""
+    with _connect() as connection:
+        # Shared, because the resource that holds it is made once for assets and once for the IO manager.
+        connection.execute(sa.select(sa.func.pg_advisory_lock_shared(sa.func.hashtextextended(run_id, 0))))
+        instance.add_run_tags(run_id, _ALIVE)
+        yield
+
+
+def close_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Record the runs whose process was killed as failed.
+
+    Dagster would take them for running, for ever, and keep their place in the pool for them.
+    """
+    with _connect() as connection:
+        for begun in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED, tags=_ALIVE)):
+            key = sa.func.hashtextextended(begun.run_id, 0)
+            if connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
+                run = instance.get_run_by_id(begun.run_id)
+                if run is not None and not run.is_finished:
+                    instance.report_run_failed(run, "The process that executed this run was killed.")
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))

@@ -7,22 +7,34 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 import threading
 import time
+import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ccf_assets import postgres
 from ccf_assets.atlases import AtlasEntry, atlas_entry
+from ccf_assets.errors import CcfError, SourceUnreachableError
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster_shared.error import SerializableErrorInfo
 
 WORKERS = 2
 """Atlases loading at once. One load keeps a core busy in Python and one in PostgreSQL."""
+
+GRACE_S = 10
+"""Longest wait for a worker to undo and record what it was told to stop doing."""
+
+_ONTOLOGY = "structure_graph"
+_RECORDINGS = "recordings"
 
 
 @dataclass(frozen=True)
@@ -65,56 +77,152 @@ def load(
     """
     # Not forked: a forked child would share the parent's database connections.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(WORKERS, mp_context=context, initializer=_end_with_parent) as pool:
-        outcomes = [pool.submit(_load_ontology, refresh).result()]
-        report(outcomes[0])
-        if outcomes[0].error is not None:
-            return outcomes
-        largest_first = sorted(entries, key=lambda entry: entry.resolution_um)
-        loads = [
-            pool.submit(_load_atlas, entry.key, entry.rows if rows is None else rows, refresh)
-            for entry in largest_first
-        ]
-        for done in as_completed(loads):
-            outcomes.append(done.result())
-            report(outcomes[-1])
-        outcomes.append(pool.submit(_register_recordings).result())
+    with ProcessPoolExecutor(WORKERS, mp_context=context, initializer=_prepare_worker) as pool:
+        try:
+            outcomes = _load_all(pool, entries, rows=rows, refresh=refresh, report=report)
+        except BaseException:
+            _end_workers()
+            raise
+    if any(outcome.error == _KILLED for outcome in outcomes):
+        with ProcessPoolExecutor(1, mp_context=context, initializer=_prepare_worker) as pool:
+            pool.submit(_work, _close_dead_runs, _ONTOLOGY).result()
+    return outcomes
+
+
+def _load_all(
+    pool: ProcessPoolExecutor,
+    entries: Sequence[AtlasEntry],
+    *,
+    rows: bool | None,
+    refresh: bool,
+    report: Callable[[Outcome], object],
+) -> list[Outcome]:
+    outcomes = [_outcome(pool.submit(_work, _load_ontology, _ONTOLOGY, refresh), _ONTOLOGY)]
+    report(outcomes[0])
+    if outcomes[0].error is not None:
+        return outcomes
+    loads = {
+        pool.submit(_work, _load_atlas, entry.key, entry.rows if rows is None else rows, refresh): entry.key
+        for entry in sorted(entries, key=lambda entry: entry.resolution_um)  # the largest first
+    }
+    for done in as_completed(loads):
+        outcomes.append(_outcome(done, loads[done]))
+        report(outcomes[-1])
+    if _KILLED not in {outcome.error for outcome in outcomes}:
+        outcomes.append(_outcome(pool.submit(_work, _register_recordings, _RECORDINGS), _RECORDINGS))
         report(outcomes[-1])
     return outcomes
 
 
-def _end_with_parent() -> None:
-    """End this worker when the command that started it is killed, so that nothing is left running."""
+_KILLED = (
+    "Its process was killed, perhaps because memory ran out; what it had not finished was undone. Load again."
+)
+
+
+def _outcome(load: Future[Outcome], key: str) -> Outcome:
+    try:
+        return load.result()
+    except BrokenProcessPool:
+        return Outcome(key, error=_KILLED)
+
+
+def _end_workers() -> None:
+    """End the workers, in order where they manage it in time."""
+    workers = multiprocessing.active_children()
+    for worker in workers:
+        worker.terminate()
+    deadline = time.monotonic() + GRACE_S
+    for worker in workers:
+        worker.join(max(0, deadline - time.monotonic()))
+        worker.kill()
+
+
+# ---- in a worker
+
+_busy = False
+_ending = False
+
+
+def _prepare_worker() -> None:
+    """Leave Ctrl-C to the command, end in order when it says so, and end when it was killed."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _on_sigterm(_number: int, _frame: object) -> None:
+    """Interrupt the load at hand, which Dagster then records as failed; without one, end at once."""
+    global _ending  # noqa: PLW0603 - a signal handler has nothing else to tell it to
+    if _ending:
+        return
+    _ending = True
+    if not _busy:
+        _end()
+    raise KeyboardInterrupt
+
+
+def _follow_parent() -> None:
     parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            postgres.leave()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_S)
+        _end()
 
 
-def _load_ontology(refresh: bool) -> Outcome:
+def _end() -> NoReturn:
+    sys.stderr.flush()
+    postgres.leave()
+    os._exit(1)
+
+
+def _work(function: Callable[..., Outcome], key: str, *arguments: object) -> Outcome:
+    """Call ``function`` and turn whatever it raises into an outcome."""
+    global _busy  # noqa: PLW0603
+    _busy = True
+    started = time.monotonic()
+    try:
+        return function(key, *arguments)
+    except CcfError as error:
+        unreachable = isinstance(error, SourceUnreachableError)
+        return Outcome(key, error=str(error), unreachable=unreachable, seconds=time.monotonic() - started)
+    except Exception as error:  # of one atlas; the others are not to suffer for it
+        traceback.print_exc()
+        return Outcome(key, error=f"{type(error).__name__}: {error}", seconds=time.monotonic() - started)
+    finally:
+        _busy = False
+        if _ending:
+            _end()
+
+
+def _close_dead_runs(key: str) -> Outcome:
+    from ccf_assets.instance import close_dead_runs
+
+    _, instance = _dagster()
+    with instance:
+        close_dead_runs(instance)
+    return Outcome(key)
+
+
+def _load_ontology(key: str, refresh: bool) -> Outcome:
     from ccf_assets import currency
-    from ccf_assets.errors import CcfError, SourceUnreachableError
+    from ccf_assets.console import reporter
+    from ccf_assets.instance import close_dead_runs
     from ccf_assets.sources import Sources
 
     started = time.monotonic()
-    name = "structure_graph"
     defs, instance = _dagster()
     with instance:
-        if not refresh:
-            try:
-                candidate = Sources.from_settings().structure_graph()
-            except CcfError as error:
-                unreachable = isinstance(error, SourceUnreachableError)
-                return Outcome(name, error=str(error), unreachable=unreachable)
-            if candidate.sha256 == currency.latest_version(instance, name):
-                return Outcome(name)
-        config = {"ops": {name: {"config": {"refresh": refresh}}}}
-        return _run(defs, instance, "refresh_ontology", name, None, [name], config, started)
+        close_dead_runs(instance)
+        if not refresh and not currency.outdated(defs, instance, postgres.create_engine(), [key], "", 0):
+            files = Sources.from_settings()
+            candidate = files.structure_graph(report=reporter(key))
+            if candidate.sha256 == currency.latest_version(instance, key):
+                # Where the cache was emptied, it was fetched again, and is known to be sound.
+                files.accept_structure_graph(candidate)
+                return Outcome(key, seconds=time.monotonic() - started)
+        return _run(defs, instance, "refresh_ontology", key, None, [key], refresh, started)
 
 
 def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
@@ -124,33 +232,32 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
     defs, instance = _dagster()
     loaded: list[str] = []
     with instance:
-        for job, wanted in (("load_atlas", True), ("load_voxel_rows", rows)):
-            if not wanted:
-                continue
+        if refresh:
+            # First and by itself: whether it brings anything new decides what else there is to do.
+            outcome = _run(defs, instance, "load_atlas", key, key, ["annotation"], refresh, started)
+            if outcome.error is not None:
+                return outcome
+            loaded += outcome.loaded
+        for job in ("load_atlas", "load_voxel_rows") if rows else ("load_atlas",):
             selection = [k.path[-1] for k in defs.resolve_job_def(job).asset_layer.selected_asset_keys]
             stale = currency.outdated(
                 defs, instance, postgres.create_engine(), selection, key, atlas_entry(key).ccf_id
             )
-            config: dict[str, Any] = {}
-            if refresh and job == "load_atlas":
-                stale = sorted({*stale, "annotation"})
-                config = {"ops": {"annotation": {"config": {"refresh": True}}}}
             if not stale:
                 continue
-            outcome = _run(defs, instance, job, key, key, stale, config, started)
-            loaded += outcome.loaded
+            outcome = _run(defs, instance, job, key, key, stale, False, started)
             if outcome.error is not None:
                 return outcome
+            loaded += outcome.loaded
     return Outcome(key, loaded, seconds=time.monotonic() - started)
 
 
-def _register_recordings() -> Outcome:
+def _register_recordings(name: str) -> Outcome:
     """Do what the sensors of recordings would ask for now: new files, sites without a region."""
     from ccf_assets import asking, recordings, sensors, settings
     from ccf_assets.partitions import range_tags, recording_partitions
 
     started = time.monotonic()
-    name = "recordings"
     partitions = str(recording_partitions.name)
     engine = postgres.create_engine()
     folder = settings.recordings()
@@ -169,7 +276,7 @@ def _register_recordings() -> Outcome:
             instance.add_dynamic_partitions(partitions, keys)
             for batch in asking.batches(keys, instance.get_dynamic_partitions(partitions), len(keys)):
                 tags = range_tags(batch[0], batch[-1])
-                outcome = _run(defs, instance, job, name, None, None, {}, started, tags)
+                outcome = _run(defs, instance, job, name, None, None, False, started, tags)
                 if outcome.error is not None:
                     return outcome
             loaded += keys
@@ -195,40 +302,72 @@ def _run(
     name: str,
     partition: str | None,
     assets: Sequence[str] | None,
-    config: dict[str, Any],
+    refresh: bool,
     started: float,
     tags: dict[str, str] | None = None,
 ) -> Outcome:
-    """Run ``assets`` of ``job``, or all of them, and put into words how it ended."""
+    """Run ``assets`` of ``job``, or all of them, and put into words how it ended.
+
+    ``refresh`` is for the first of the assets.
+    """
     import dagster as dg
 
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"label": name}}}}
+    if refresh and assets:
+        config["ops"] = {assets[0]: {"config": {"refresh": True}}}
     result = defs.resolve_job_def(job).execute_in_process(
-        run_config={**config, "loggers": {"console": {"config": {"label": name}}}},
+        run_config=config,
         instance=instance,
         partition_key=partition,
         asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
         tags=tags,
         raise_on_error=False,
     )
-    error, kind = _failure(result)
-    return Outcome(
-        name,
-        list(assets or []) if result.success else [],
-        None if result.success else error,
-        unreachable=kind == "SourceUnreachableError",
-        seconds=time.monotonic() - started,
+    seconds = time.monotonic() - started
+    if result.success:
+        return Outcome(name, list(assets or []), seconds=seconds)
+    error, unreachable = _failure(result)
+    return Outcome(name, error=error, unreachable=unreachable, seconds=seconds)
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
+    """Why a run failed, in a sentence, and whether it was because the source is out of reach."""
+    import dagster as dg
+
+    errors = [
+        event.step_failure_data.error
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.error is not None
+    ]
+    causes = [cause for error in errors for cause in _causes(error)]
+    # The sentence that was written to be read, not what it was made of, nor what it is wrapped in.
+    meant = next(
+        (c for c in causes if c.cls_name in {CcfError.__name__, SourceUnreachableError.__name__}), None
     )
+    if meant is not None:
+        return _text(meant), meant.cls_name == SourceUnreachableError.__name__
+    broken = [
+        check.description or check.check_name
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+    ]
+    if broken:
+        return " ".join(broken), False
+    if not errors:
+        return "The run failed; its page in the UI says more.", False
+    deepest = list(_causes(errors[0]))[-1]
+    return f"{deepest.cls_name}: {_text(deepest)} The run's page in the UI says more.", False
 
 
-def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str | None]:
-    """The sentence and the class of what made a run fail."""
-    for event in result.all_events:
-        if event.is_step_failure and event.step_failure_data.error is not None:
-            error = event.step_failure_data.error
-            while error.cause is not None:
-                error = error.cause
-            sentence = error.message.strip()
-            prefix = f"{error.cls_name}: "
-            return sentence.rpartition(prefix)[2] if prefix in sentence else sentence, error.cls_name
-    failed = [e.description or e.check_name for e in result.get_asset_check_evaluations() if not e.passed]
-    return " ".join(failed) or "The run failed; see it in the UI.", None
+def _causes(error: SerializableErrorInfo) -> Iterator[SerializableErrorInfo]:
+    """The error and what led to it."""
+    cause: SerializableErrorInfo | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.cause or cause.context
+
+
+def _text(error: SerializableErrorInfo) -> str:
+    """What the error says, without the name of its class in front."""
+    before, named, text = error.message.strip().partition(f"{error.cls_name}: ")
+    return text if named else before

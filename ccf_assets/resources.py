@@ -5,6 +5,9 @@ They have no settings of their own, so that an address with a password never app
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import dagster as dg
 import sqlalchemy as sa
 
@@ -14,6 +17,17 @@ from ccf_assets.sources import Sources
 
 class PostgresResource(dg.ConfigurableResource[None]):
     """The database: the server CCF_POSTGRES_URL names, else the embedded one, started when first used."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[None]:
+        """For as long as a run has this resource, the database knows that its process is alive."""
+        from ccf_assets.instance import alive
+
+        if context.run_id is None or context.instance is None:
+            yield self.create_resource(context)
+        else:
+            with alive(context.instance, context.run_id):
+                yield self.create_resource(context)
 
     def create_engine(self) -> sa.Engine:
         """An engine on the database, its tables in place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -12,14 +13,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
+import dagster as dg
+
 from ccf_assets import postgres, settings
 from ccf_assets.errors import CcfError
-from ccf_assets.instance import dagster_home
+from ccf_assets.instance import close_dead_runs, dagster_home
 
-HOST = "127.0.0.1"
-PORT = 3000
 _START_S = 120
-_STOP_S = 30
+_STOP_S = 15
 
 
 def serve(host: str, port: int, report: Callable[[str], object]) -> None:
@@ -31,14 +32,18 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
         report: receives what is going on, a line at a time.
 
     Raises:
-        CcfError: the port is taken, or the UI ended by itself.
+        CcfError: the port cannot be had, or the UI ended by itself.
     """
-    with socket.socket() as probe:
-        if probe.connect_ex((host, port)) == 0:
-            raise CcfError(f"Something listens on {host}:{port} already; stop it or choose another --port.")
+    try:
+        socket.create_server((host, port)).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise CcfError(f"Cannot listen on {host}:{port}: {why}. Choose another --port or --host.") from None
     report("Starting the database …")
     postgres.database_url()
     dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        close_dead_runs(instance)
     workspace = str(settings.dagster_file("workspace.yaml"))
     report("Starting Dagster …")
     interrupted = False
@@ -48,14 +53,14 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
         interrupted = True
 
     # Before the child starts: a script's background job ignores SIGINT, and its children would, for ever.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     # In its own session, so that a Ctrl-C in the terminal reaches only us, and we stop it in good order.
     child = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-w", workspace,
+        [sys.executable, "-m", "dagster", "dev", "-w", workspace,
          "--host", host, "--port", str(port), "--log-level", "error"],
         start_new_session=True,
-        # Remarks of dagster about its own features, from each of its processes.
+        # Remarks of dagster and its dependencies about each other, in every process it starts.
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     try:
@@ -84,11 +89,19 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
-    """SIGINT ends dagster in order; what does not end in time is killed with its whole session."""
-    if child.poll() is None:
-        child.send_signal(signal.SIGINT)
-        try:
-            child.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+    """End the whole session of ``child``, runs in progress included, and wait until it has ended.
+
+    SIGINT ends each process in order: Dagster's own, and a run, which it records as failed. What does not
+    end in time is killed.
+    """
+    for number, seconds in ((signal.SIGINT, _STOP_S), (signal.SIGKILL, 5)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            child.poll()  # collects it, so that it no longer counts
+            try:
+                os.killpg(child.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.1)
