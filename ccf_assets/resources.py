@@ -23,10 +23,10 @@ class PostgresResource(dg.ConfigurableResource[None]):
         """For as long as a run has this resource, the database knows that its process is alive."""
         from ccf_assets.instance import alive
 
-        if context.run_id is None or context.instance is None:
+        if context.run is None or context.instance is None:
             yield self.create_resource(context)
         else:
-            with alive(context.instance, context.run_id):
+            with alive(context.instance, context.run.run_id):
                 yield self.create_resource(context)
 
     def create_engine(self) -> sa.Engine:

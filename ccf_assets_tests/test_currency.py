@@ -253,7 +253,6 @@ def test_newer_code_that_makes_the_same_leaves_the_rest_current(loaded: Loader) 
     assert newer.outdated() == []
 
 
-@pytest.mark.xfail(reason="what a failed check says of the rows is not looked at", strict=True)
 def test_a_load_that_a_check_stopped_is_not_current(loaded: Loader) -> None:
     true = volume.find_runs
 
