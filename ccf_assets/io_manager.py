@@ -293,7 +293,8 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         if wanted is pd.DataFrame:
             return _to_pandas(read_arrow(engine.url, query).read_all())
         if wanted in (pl.DataFrame, Any):
-            return cast("pl.DataFrame", pl.from_arrow(read_arrow(engine.url, query)))
+            # Whole: polars refuses a stream without a batch.
+            return cast("pl.DataFrame", pl.from_arrow(read_arrow(engine.url, query).read_all()))
         raise CcfError(
             f"{_label(context)} is annotated {wanted}; annotate it polars.DataFrame, pandas.DataFrame, "
             "pyarrow.RecordBatchReader or sqlalchemy.Select."
@@ -331,7 +332,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
                 f"{_label(context)} has partitions but no metadata 'partition_expr'; name the column "
                 'they divide, as in metadata={"partition_expr": "ccf_id"}.'
             )
-        definition, keys = context.asset_partitions_def, context.asset_partition_keys
+        definition, keys = context.asset_partitions_def, sorted(context.asset_partition_keys)
         if not isinstance(definition, dg.MultiPartitionsDefinition):
             values = metadata.get("partition_values") or {}
             return Slice(table, [_Dimension("", expression, definition, values)], keys)
@@ -541,7 +542,7 @@ def _fill(
     if not isinstance(rows, sa.Select):
         return _copy(connection, table, into, rows, report)
     with _going_on(report, f"{table.name}: filling it from a query"):
-        return connection.execute(sa.insert(into).from_select(_names(rows), rows)).rowcount
+        return _changed(connection, sa.insert(into).from_select(_names(rows), rows))
 
 
 def _names(rows: _Rows) -> list[str]:
@@ -574,6 +575,11 @@ def _checked_names(target: Slice, rows: _Rows, keys: Sequence[str] = ()) -> list
 def _raw(connection: sa.Connection) -> psycopg.Connection[Any]:
     """The psycopg connection below, in the same transaction."""
     return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+
+
+def _changed(connection: sa.Connection, statement: sa.Insert | sa.Update | sa.Delete) -> int:
+    """Execute ``statement``; returns how many rows it touched."""
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def _name(table: sa.TableClause) -> sql.Identifier:
@@ -677,18 +683,21 @@ def _merge(connection: sa.Connection, target: Slice, rows: _Rows, report: _Repor
     differs = sa.or_(sa.false(), *(table.c[name].is_distinct_from(staged.c[name]) for name in changing))
     brought = sa.exists().select_from(staged).where(same_key).correlate(table)
     known = sa.exists().select_from(table).where(same_key).correlate(staged)
+    elsewhere = sa.select(*table.primary_key).where(brought, target.where().is_not(sa.true())).limit(1)
+    taken = connection.execute(elsewhere).mappings().first() if target.dimensions else None
+    if taken is not None:
+        raise CcfError(
+            f"{table}: the key {_pairs(taken)} is in use outside what is written: {target.partitions()}."
+        )
     values = {**{name: staged.c[name] for name in changing}, **dict.fromkeys(defaults, sa.text("DEFAULT"))}
+    new = sa.select(staged).where(~known)
     with _going_on(report, f"{table.name}: merging"):
         numbers = {
-            "rows_deleted": connection.execute(sa.delete(table).where(target.where(), ~brought)).rowcount,
-            "rows_updated": connection.execute(
-                sa.update(table).values(values).where(same_key, differs)
-            ).rowcount
+            "rows_deleted": _changed(connection, sa.delete(table).where(target.where(), ~brought)),
+            "rows_updated": _changed(connection, sa.update(table).values(values).where(same_key, differs))
             if changing
             else 0,
-            "rows_inserted": connection.execute(
-                sa.insert(table).from_select(names, sa.select(staged).where(~known))
-            ).rowcount,
+            "rows_inserted": _changed(connection, sa.insert(table).from_select(names, new)),
         }
     preview = _preview(connection, table, target.where(), keys)
     return _Written(count, numbers, preview, _rows_per_key(connection, target, staged))
