@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from ccf_assets import download as download_module
 from ccf_assets import sources as sources_module
 from ccf_assets.atlases import CATALOGUE, AtlasEntry
 from ccf_assets.errors import CcfError, SourceUnreachableError
@@ -299,14 +300,14 @@ def test_an_unknown_name_is_unreachable(tmp_path, monkeypatch):
 
 
 def test_who_is_offline_hears_so_before_all_attempts_are_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources_module, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(download_module, "PATIENCE_S", 0.0)
     with pytest.raises(SourceUnreachableError) as refused:
         Sources(unreachable_address(), tmp_path, backoff_s=(60.0,)).structure_graph()
     assert "attempts" not in str(refused.value)
 
 
 def test_a_connection_that_gives_data_is_worth_more_patience(server, sources, monkeypatch):
-    monkeypatch.setattr(sources_module, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(download_module, "PATIENCE_S", 0.0)
     server.faults[VOLUME_PATH] = [cut]
     assert sources.annotation(ENTRY).path.read_bytes() == VOLUME
 
@@ -333,12 +334,12 @@ def test_an_unreachable_server_says_that_the_cached_copy_stays(server, sources):
 
 
 def test_progress_is_reported_while_a_file_arrives(sources, monkeypatch):
-    monkeypatch.setattr(sources_module, "Progress", functools.partial(Progress, every_s=0.0))
+    monkeypatch.setattr(download_module, "Progress", functools.partial(Progress, every_s=0.0))
     lines: list[str] = []
     sources.annotation(ENTRY, report=lines.append)
     assert lines[0] == f"fetching {sources.source}/{ENTRY.path}"
     progress = [line for line in lines if line.startswith("downloaded")]
-    assert len(progress) == -(-len(VOLUME) // sources_module.CHUNK_BYTES)
+    assert len(progress) == -(-len(VOLUME) // download_module.CHUNK_BYTES)
     assert progress[-1].startswith("downloaded 512.0 k of 512.0 k")
     assert "annotation_100.nrrd" in progress[-1]
 
@@ -589,7 +590,7 @@ def test_the_allen_institutes_addresses_are_asked_and_shown_in_full(monkeypatch,
         asked.append((url, shown))
         into.write_bytes(VOLUME if url.endswith(".nrrd") else GRAPH)
 
-    monkeypatch.setattr(sources_module, "_download", download)
+    monkeypatch.setattr(sources_module, "download", download)
     allen = Sources("allen", tmp_path)
     assert allen.structure_graph().url == ALLEN_ONTOLOGY_URL
     assert allen.annotation(ENTRY).url == f"{ALLEN_ARCHIVE_URL}annotation/ccf_2017/annotation_100.nrrd"
