@@ -57,36 +57,51 @@ def due(
     return [key for key, digest in lacking.items() if is_due(key, digest)]
 
 
-def batches(keys: Collection[str], in_order: Sequence[str], most: int) -> list[list[str]]:
+def batches(
+    keys: Collection[str],
+    in_order: Sequence[str],
+    most: int,
+    also: Collection[str] = (),
+    widest_gap: int = 0,
+) -> list[list[str]]:
     """Group keys into stretches without a gap, so that each can be one run over a range of partitions.
 
     Args:
         keys: the keys to group.
         in_order: all partition keys, in the order of the partition set; holds every one of ``keys``.
         most: longest stretch.
+        also: keys that may be done again to close a gap, where that saves a run.
+        widest_gap: most of those in one gap.
+
+    Returns:
+        Stretches of ``in_order`` that begin and end with one of ``keys`` and hold each of them once.
     """
     groups: list[list[str]] = []
-    last = -2
-    for place, key in enumerate(in_order):
+    gap: list[str] | None = None  # what lies between the last stretch and here; None if it cannot be closed
+    for key in in_order:
         if key in keys:
-            if place == last + 1 and len(groups[-1]) < most:
-                groups[-1].append(key)
+            if gap is not None and len(groups[-1]) + len(gap) < most:
+                groups[-1] += [*gap, key]
             else:
                 groups.append([key])
-            last = place
+            gap = []
+        elif gap is not None:
+            gap = [*gap, key] if key in also and len(gap) < widest_gap else None
     return groups
 
 
 def ask(
     batch: Sequence[str], lacking: Mapping[str, str], asked: Mapping[str, Asked], now: float
 ) -> tuple[str, dict[str, Asked]]:
-    """The name of a batch, which changes with its content and with each repetition, and its requests."""
+    """The name of a batch, which no other request has, and the requests for what lacks work in it.
+
+    The time is part of the name: work done once may have to be done again with the same content (a file that
+    is changed and changed back), and Dagster starts no second run of one name.
+    """
+    lack = [key for key in batch if key in lacking]
     times = {
-        key: asked[key].times + 1 if key in asked and asked[key].digest == lacking[key] else 1
-        for key in batch
+        key: asked[key].times + 1 if key in asked and asked[key].digest == lacking[key] else 1 for key in lack
     }
-    content = "\n".join(
-        f"{key}\t{lacking[key]}\t{times[key]}\t{now if times[key] > 1 else ''}" for key in batch
-    )
-    name = hashlib.sha256(content.encode()).hexdigest()
-    return name, {key: Asked(lacking[key], name, times[key], now) for key in batch}
+    content = "\n".join(f"{key}\t{lacking[key]}\t{times[key]}" for key in lack)
+    name = hashlib.sha256(f"{now!r}\n{content}".encode()).hexdigest()
+    return name, {key: Asked(lacking[key], name, times[key], now) for key in lack}

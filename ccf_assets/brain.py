@@ -50,18 +50,21 @@ def _brain(url: sa.URL, entry: AtlasEntry) -> Brain:
     return Brain(entry.resolution_um, _inside(url, entry), _surface(url, entry))
 
 
-def read_brain(engine: sa.Engine) -> Brain | None:
-    """The brain of a loaded atlas: the coarsest of at most 50 µm, else the finest; None if none is loaded.
+def brain_atlas(engine: sa.Engine) -> AtlasEntry | None:
+    """The loaded atlas to look at sites with: the coarsest of at most 50 µm, else the finest; None if none.
 
     The phantom serves only where no real atlas is loaded.
     """
     with engine.connect() as connection:
         ids = {ccf_id for ccf_id, _ in connection.execute(loaded_atlases())}
     entries = [entry for entry in CATALOGUE.values() if entry.ccf_id in ids]
-    if not entries:
-        return None
-    entry = min(entries, key=_preference)
-    return _brain(engine.url, entry)
+    return min(entries, key=_preference, default=None)
+
+
+def read_brain(engine: sa.Engine) -> Brain | None:
+    """The brain of the atlas that `brain_atlas` chooses; None if none is loaded."""
+    entry = brain_atlas(engine)
+    return None if entry is None else _brain(engine.url, entry)
 
 
 def _preference(entry: AtlasEntry) -> tuple[bool, bool, int]:

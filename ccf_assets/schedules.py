@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from ccf_assets import inventory
+from ccf_assets import sensors
 from ccf_assets.atlases import CATALOGUE
 from ccf_assets.jobs import check_annotation, refresh_ontology
 from ccf_assets.resources import PostgresResource, SourcesResource
@@ -36,9 +36,9 @@ def monthly_annotation_check(
     """Ask for a check of each loaded atlas's annotation file."""
     phantom_only = sources.get().is_phantom
     keys = [
-        holding.key
-        for holding in inventory.holdings(postgres.create_engine())
-        if holding.key in CATALOGUE and (CATALOGUE[holding.key].is_phantom or not phantom_only)
+        key
+        for key in sensors.atlases_there(postgres.create_engine())
+        if key in CATALOGUE and (CATALOGUE[key].is_phantom or not phantom_only)
     ]
     if not keys:
         yield dg.SkipReason("No atlas is loaded that CCF_SOURCE has files of.")

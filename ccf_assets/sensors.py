@@ -1,7 +1,7 @@
 """Sensors: new recordings, sites without a region, atlases made from content that has changed since.
 
 Each is a thin shell over a pure comparison (recordings.what_is_new, asking.due, currency.outdated). A read
-that fails raises, so that it never passes for an empty one; the next tick tries again.
+that fails raises or says so, and never passes for an empty one; the next tick tries again.
 """
 
 import dataclasses
@@ -12,11 +12,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import psutil
 import sqlalchemy as sa
 
-from ccf_assets import asking, currency, inventory, recordings, registration, schema, settings
+from ccf_assets import asking, currency, recordings, registration, schema, settings
+from ccf_assets.assets.recordings import circumstances, is_file
 from ccf_assets.atlases import CATALOGUE
 from ccf_assets.errors import CcfError
+from ccf_assets.frames import load_frames
 from ccf_assets.jobs import load_atlas, register_recordings, register_sites
 from ccf_assets.partitions import keys_of_run, range_tags, recording_partitions
 from ccf_assets.resources import PostgresResource
@@ -28,10 +31,17 @@ SETTLE_S = 5.0
 FILES_PER_RUN = 100
 """A run costs some 4 s to start and a small file 10 ms: a thousand files are ten runs."""
 
-RETRY_S = 3600
-"""An atlas that is still outdated after a run is asked for again after this long."""
+WIDEST_GAP = 10
+"""So many unchanged files between two changed ones are read again rather than starting another run."""
+
+SILENT_S = 900
+"""A run that has logged nothing for so long is lost; whatever takes long says every 5 s that it goes on."""
 
 _PARTITIONS = str(recording_partitions.name)
+
+_memo: dict[str, Mapping[str, recordings.Stamp]] = {}
+"""Folder → what its last scan saw: saves reading files that have not changed. Not in the cursor, which
+Dagster keeps with every tick: a thousand files would be 150 KB, four times a minute."""
 
 
 @dg.sensor(
@@ -45,47 +55,69 @@ def new_recordings(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run for every file that is new or has changed, many files to a run."""
     folder = settings.recordings()
-    folder.mkdir(parents=True, exist_ok=True)
-    cursor = json.loads(context.cursor or "{}")
-    memo = {name: tuple(stamp) for name, stamp in cursor.get("memo", {}).items()}
     try:
-        scan = recordings.scan_folder(folder, time.time(), SETTLE_S, memo)
-    except CcfError as error:
+        if folder.parent == settings.home():
+            # A folder elsewhere is not made: it may be on a disk that is not there just now.
+            folder.mkdir(parents=True, exist_ok=True)
+        scan = recordings.scan_folder(folder, time.time(), SETTLE_S, _memo.get(str(folder)))
+    except (CcfError, OSError) as error:
         return dg.SkipReason(str(error))
+    _memo[str(folder)] = scan.memo
     change = recordings.what_is_new(scan, known_files(postgres.create_engine()))
     lacking = {key: scan.files[key].digest for key in (*change.new, *change.changed)}
-    waiting = [*scan.waiting.values(), *scan.unreadable.values()]
-    idle = waiting[0] if waiting else f"{len(scan.files)} files, nothing new."
-    return _requests(context, lacking, cursor.get("asked", {}), {"memo": scan.memo}, idle)
+    asked = json.loads(context.cursor or "{}").get("asked", {})
+    return _requests(context, lacking, asked, _nothing_new(scan, change), unchanged=scan.files)
+
+
+def _nothing_new(scan: recordings.FolderScan, change: recordings.FolderChange) -> str:
+    """What to say where there is nothing to do: first what the user should know of."""
+    parts = [*scan.unreadable.values(), *scan.waiting.values()]
+    more = [f"… and {len(parts) - 3} more such files."] if len(parts) > 3 else []  # noqa: PLR2004
+    gone = [f"{len(change.gone)} files are gone; their sites stay."] if change.gone else []
+    return " ".join([*parts[:3], *more, *gone, f"{len(scan.files)} files, nothing new."])
 
 
 def known_files(engine: sa.Engine) -> dict[str, str]:
-    """Partition key → digest of the files that have been read, whether taken or refused."""
-    table = schema.recording_file.c
+    """Partition key → digest of the files that have been read, whether taken or refused.
+
+    A file that was refused, or could not be compared with a brain, counts as changed once the frames or the
+    brain that it was looked at with are others.
+    """
+    table, now = schema.recording_file.c, circumstances(engine)
     with engine.connect() as connection:
-        return {row.source: row.digest for row in connection.execute(sa.select(table.source, table.digest))}
+        rows = connection.execute(sa.select(table.source, table.digest)).all()
+    return {source: digest.removesuffix(f" {now}") for source, digest in rows}
 
 
 @dg.sensor(
     job=register_sites,
     minimum_interval_seconds=20,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Registers sites that lack a region in a loaded atlas: inserted by SQL, or the atlas came later.",
+    description="Registers sites that lack a region in an atlas: inserted by SQL, or the atlas came later.",
 )
-def unregistered_sites(context: dg.SensorEvaluationContext, postgres: PostgresResource) -> dg.SensorResult:
+def unregistered_sites(
+    context: dg.SensorEvaluationContext, postgres: PostgresResource
+) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run for every source that has a site without a row for a loaded atlas."""
-    lacking = unregistered(postgres.create_engine())
+    engine = postgres.create_engine()
+    try:
+        frames = load_frames(*settings.frames_files())
+    except CcfError as error:
+        return dg.SkipReason(str(error))
+    with engine.begin() as connection:
+        # A lab's frame that was changed: its sites lose their regions (a trigger) and are found below.
+        schema.keep_frames(connection, frames)
+    lacking = unregistered(engine)
     for key in _alive(context.instance, register_recordings.name):
         lacking.pop(key, None)  # its run is about to register it
-    cursor = json.loads(context.cursor or "{}")
-    idle = "Every site has a row for every loaded atlas."
-    return _requests(context, lacking, cursor.get("asked", {}), {}, idle)
+    asked = json.loads(context.cursor or "{}").get("asked", {})
+    return _requests(context, lacking, asked, "Every site has a row for every loaded atlas.")
 
 
 def unregistered(engine: sa.Engine) -> dict[str, str]:
     """Source → digest of what it lacks, for the sources with a site that lacks a row for a loaded atlas."""
     site, region = schema.recording_site.c, schema.recording_region.c
-    atlas = registration.loaded_atlases().subquery().c
+    atlas = registration.loaded_atlases().cte("loaded").c
     registered = sa.exists().where(
         region.recording_id == site.recording_id,
         region.site_id == site.site_id,
@@ -100,27 +132,56 @@ def unregistered(engine: sa.Engine) -> dict[str, str]:
     )
     lacks: dict[str, list[str]] = {}
     with engine.connect() as connection:
+        if _all_registered(connection):
+            return {}
         for source, *what in connection.execute(query):
             lacks.setdefault(source, []).append(str(what))
     return {source: hashlib.sha256("".join(w).encode()).hexdigest() for source, w in lacks.items()}
+
+
+def _all_registered(connection: sa.Connection) -> bool:
+    """Whether there are as many rows as sites times loaded atlases.
+
+    Every row is of a site and an atlas that exist (foreign keys), so equal numbers leave nothing out.
+    Counting takes a tenth of the time of looking for each pair.
+    """
+    atlases = registration.loaded_atlases().cte("loaded")
+    region = schema.recording_region
+    rows = (
+        sa.select(sa.func.count()).select_from(region).where(region.c.ccf_id.in_(sa.select(atlases.c.ccf_id)))
+    )
+    sites = sa.select(sa.func.count()).select_from(schema.recording_site)
+    loaded = sa.select(sa.func.count()).select_from(atlases)
+    counts = sa.select(rows.scalar_subquery() == sites.scalar_subquery() * loaded.scalar_subquery())
+    return bool(connection.scalar(counts))
 
 
 def _requests(
     context: dg.SensorEvaluationContext,
     lacking: Mapping[str, str],
     asked_before: Mapping[str, Mapping[str, Any]],
-    extra: Mapping[str, object],
     idle: str,
+    unchanged: Collection[str] = (),
 ) -> dg.SensorResult:
-    """Run requests for what lacks work and is due, new partitions, and the cursor that remembers them."""
+    """Run requests for what lacks work and is due, new partitions, and the cursor that remembers them.
+
+    Args:
+        context: of the tick.
+        lacking: partition key → digest of what lacks work.
+        asked_before: the requests that the cursor remembers.
+        idle: what to say where nothing lacks work.
+        unchanged: files that a run may read again on its way from one to another.
+    """
     now = time.time()
     asked = {key: asking.Asked(**fields) for key, fields in asked_before.items() if key in lacking}
     due = asking.due(lacking, asked, _alive_batches(context.instance), now)
-    there = context.instance.get_dynamic_partitions(_PARTITIONS)
+    there = dict.fromkeys(context.instance.get_dynamic_partitions(_PARTITIONS))
     new = [key for key in due if key not in there]
+    also = {key for key in unchanged if key in there and is_file(key)}
     requests = []
-    for batch in asking.batches(set(due), [*there, *new], FILES_PER_RUN):
-        name, remembered = asking.ask(batch, lacking, asked, now)
+    for batch in asking.batches(set(due), [*there, *new], FILES_PER_RUN, also, WIDEST_GAP):
+        wanted = {key: lacking[key] for key in batch if key in lacking}
+        name, remembered = asking.ask(batch, wanted, asked, now)
         asked |= remembered
         requests.append(
             dg.RunRequest(run_key=name, tags={BATCH_TAG: name, **range_tags(batch[0], batch[-1])})
@@ -131,8 +192,12 @@ def _requests(
         run_requests=requests,
         skip_reason=None if requests else dg.SkipReason(idle),
         dynamic_partitions_requests=[recording_partitions.build_add_request(new)] if new else [],
-        cursor=json.dumps({**extra, "asked": {key: dataclasses.asdict(a) for key, a in asked.items()}}),
+        cursor=_cursor(asked),
     )
+
+
+def _cursor(asked: Mapping[str, asking.Asked]) -> str:
+    return json.dumps({"asked": {key: dataclasses.asdict(a) for key, a in asked.items()}})
 
 
 _UNFINISHED = [
@@ -166,32 +231,92 @@ def _alive(instance: dg.DagsterInstance, job: str) -> Sequence[str]:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Brings loaded atlases up to date when the content they were made from has changed.",
 )
-def outdated_atlases(
-    context: dg.SensorEvaluationContext, postgres: PostgresResource
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def outdated_atlases(context: dg.SensorEvaluationContext, postgres: PostgresResource) -> dg.SensorResult:
     """Ask for what has become stale of each loaded atlas, after a refresh that brought other content."""
     from ccf_assets.definitions import defs  # not above: the definitions contain this sensor
 
-    engine = postgres.create_engine()
+    engine, now = postgres.create_engine(), time.time()
     busy = {tags.get("dagster/partition") for tags in _unfinished(context.instance)}
     wanted = [key.path[-1] for key in defs.resolve_job_def(load_atlas.name).asset_layer.selected_asset_keys]
-    asked = False
-    for holding in inventory.holdings(engine):
-        if holding.key not in CATALOGUE or holding.key in busy:
-            continue
-        selection = [*wanted, "voxel"] if holding.rows["voxel"] else wanted
-        stale = currency.outdated(defs, context.instance, engine, selection, holding.key, holding.ccf_id)
-        if stale:
-            asked = True
-            # With the hour, so that a run that was killed is asked for again, and not every minute.
-            content = f"{holding.key} {stale} {time.time() // RETRY_S}"
-            yield dg.RunRequest(
-                run_key=hashlib.sha256(content.encode()).hexdigest(),
-                partition_key=holding.key,
-                asset_selection=[dg.AssetKey(name) for name in stale],
-            )
-    if not asked:
-        yield dg.SkipReason("Every loaded atlas is made from the present content.")
+    stale: dict[str, list[str]] = {}
+    for key, has_rows in atlases_there(engine).items():
+        if key in CATALOGUE and key not in busy:
+            selection = [*wanted, "voxel"] if has_rows else wanted
+            ccf_id = CATALOGUE[key].ccf_id
+            if outdated := currency.outdated(defs, context.instance, engine, selection, key, ccf_id):
+                stale[key] = outdated
+    before = json.loads(context.cursor or "{}").get("asked", {})
+    asked = {key: asking.Asked(**fields) for key, fields in before.items() if key in stale or key in busy}
+    lacking = {key: " ".join(names) for key, names in stale.items()}
+    requests = []
+    for key in asking.due(lacking, asked, (), now):
+        name, remembered = asking.ask([key], lacking, asked, now)
+        asked |= remembered
+        names = [dg.AssetKey(name) for name in stale[key]]
+        requests.append(dg.RunRequest(run_key=name, partition_key=key, asset_selection=names))
+    idle = "Every loaded atlas is made from the present content."
+    if stale:
+        idle = f"Runs for {', '.join(stale)} have been asked for."
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else dg.SkipReason(idle),
+        cursor=_cursor(asked),
+    )
 
 
-sensors = [new_recordings, unregistered_sites, outdated_atlases]
+def atlases_there(engine: sa.Engine) -> dict[str, bool]:
+    """Key of every atlas in the database → whether it has one row per voxel."""
+    atlas, voxel = schema.atlas.c, schema.voxel.c
+    one = sa.select(voxel.ccf_id).where(voxel.ccf_id == atlas.ccf_id).limit(1).scalar_subquery()
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.select(atlas.key, one.is_not(None).label("has_rows")).order_by(atlas.ccf_id)
+        )
+        return {row.key: bool(row.has_rows) for row in rows}
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ends runs whose process was killed, so that what they were to do is asked for again.",
+)
+def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Report as failed the runs that nobody carries out any more.
+
+    Where the whole of Dagster was killed, nobody is left to report it: the run would count as running for
+    ever, keep its place in the queue, and its work would be waited for and never done.
+    """
+    instance = context.instance
+    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    lost = [run for run in started if _is_lost(instance, run.run_id, time.time())]
+    for run in lost:
+        instance.report_run_failed(run, "The process of this run is gone; it was killed.")
+    names = ", ".join(run.run_id for run in lost)
+    return dg.SkipReason(f"Ended, for their processes are gone: {names}." if lost else "No run is lost.")
+
+
+def _is_lost(instance: dg.DagsterInstance, run_id: str, now: float) -> bool:
+    """Whether a run's process is gone, as far as can be told from here."""
+    last = instance.get_records_for_run(run_id, limit=1, ascending=False).records
+    if last and now - last[0].timestamp > SILENT_S:
+        return True
+    if settings.postgres_url() is not None:
+        return False  # A server of the lab's: the run may be on another machine.
+    engine_events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
+    pids = [
+        int(str(data.metadata["pid"].value))
+        for record in engine_events
+        if (event := record.event_log_entry.dagster_event) is not None
+        and "pid" in (data := event.engine_event_data).metadata
+    ]
+    return bool(pids) and not _is_alive(pids[-1])
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+sensors = [new_recordings, unregistered_sites, outdated_atlases, lost_runs]

@@ -5,8 +5,9 @@ A file that cannot be taken does not keep back the others of its run: it is refu
 what is stored of it from before stays.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
@@ -15,10 +16,10 @@ import sqlalchemy as sa
 
 from ccf_assets import findings, recordings, registration, schema, settings
 from ccf_assets.assets.common import OWNERS, column_schema
-from ccf_assets.brain import read_brain
+from ccf_assets.brain import Brain, brain_atlas, read_brain
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
-from ccf_assets.frames import load_frames
+from ccf_assets.frames import Frame, frame_rows, load_frames
 from ccf_assets.io_manager import read_arrow
 from ccf_assets.partitions import keys_of_run, recording_partitions
 from ccf_assets.resources import PostgresResource
@@ -100,7 +101,7 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
     outs={
         "recording_site": _out(
             schema.recording_site,
-            "The sites of the files that were taken, in their own frames; and those a lab inserted itself.\n\n"
+            "The sites of the files that were taken, in their own frames; and a lab's own rows.\n\n"
             "A file replaces its own sites only. A site that another file has already stays that file's.",
         ),
         "recording_file": _out(
@@ -123,31 +124,35 @@ def read_recordings(
 ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
     """Read and check the files of the run's partitions; store their sites, then what was found."""
     engine = postgres.create_engine()
-    read = [_read_file(key, engine) for key in filter(is_file, context.partition_keys)]
+    frames, brain = load_frames(*settings.frames_files()), read_brain(engine)
+    read = [_read_file(key, frames, brain) for key in context.partition_keys if is_file(key)]
+    taken = {file.key: file.sites for file in read if file.sites is not None}
+    owned = _owned(engine, taken)
+    parts = [_stored(engine, schema.recording_site.c.source.in_(set(context.partition_keys) - set(taken)))]
     told: dict[str, list[tuple[str, Finding]]] = {name: [] for name in _FILE_CHECKS}
+    claims: list[tuple[str, Finding]] = []
+    for place, file in enumerate(read):
+        if file.sites is not None:
+            finding = findings.claimed_elsewhere(file.sites, owned)
+            claims.append((file.key, finding))
+            parts.append(findings.unclaimed(file.sites, owned))
+            owned = pl.concat([owned, parts[-1].select(owned.columns)])
+            if not finding.passed:
+                read[place] = replace(file, seen=[*file.seen, finding])
+        for finding in file.seen:
+            told[finding.name].append((file.key, finding))
     for file in read:
         if file.refused:
             context.log.warning(f"{file.key} was refused: {file.refused}")
         elif file.warnings:
             context.log.warning(f"{file.key}: {file.warnings}")
-        for finding in file.seen:
-            told[finding.name].append((file.key, finding))
     yield from (_check_of_files("recording_file", name, about) for name, about in told.items())
-
-    taken = {file.key: file.sites for file in read if file.sites is not None}
-    kept = [key for key in context.partition_keys if key not in taken]
-    parts = [_stored(engine, schema.recording_site.c.source.in_(kept))]
-    claims: list[tuple[str, Finding]] = []
-    for key, sites in taken.items():
-        ids = sa.literal(sites["recording_id"].unique().to_list(), sa.ARRAY(sa.Text))
-        site = schema.recording_site.c
-        others = sa.and_(site.recording_id == sa.any_(ids), site.source.not_in(taken))
-        owners = pl.concat([_stored(engine, others), *parts])
-        claims.append((key, findings.claimed_elsewhere(sites, owners)))
-        parts.append(findings.unclaimed(sites, owners))
     yield _check_of_files("recording_site", "claimed_elsewhere", claims)
     yield dg.Output(pl.concat(parts), output_name="recording_site")
-    rows = [(file.key, file.digest, file.height, file.refused, file.warnings) for file in read]
+    now = circumstances(engine)
+    rows = [
+        (f.key, f.digest if f.settled else f"{f.digest} {now}", f.height, f.refused, f.warnings) for f in read
+    ]
     yield dg.Output(
         pl.DataFrame(rows, schema=_FILE_SCHEMA, orient="row"),
         output_name="recording_file",
@@ -155,15 +160,26 @@ def read_recordings(
     )
 
 
+def circumstances(engine: sa.Engine) -> str:
+    """A digest of what files are looked at with: the frames, and the atlas that serves as the brain."""
+    atlas, frames = brain_atlas(engine), load_frames(*settings.frames_files())
+    return hashlib.sha256(repr((atlas and atlas.key, frame_rows(frames))).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class _ReadFile:
-    """A file of sites as it was read: its sites, or None where they are not to be taken."""
+    """A file of sites as it was read: its sites, or None where they are not to be taken.
+
+    Attributes:
+        settled: other frames or another brain would not change what becomes of it.
+    """
 
     key: str
     digest: str
     height: int
     sites: pl.DataFrame | None
     seen: Sequence[Finding]
+    settled: bool
 
     @property
     def refused(self) -> str | None:
@@ -177,24 +193,45 @@ class _ReadFile:
         return "\n".join(told) or None
 
 
-def _read_file(key: str, engine: sa.Engine) -> _ReadFile:
+def _read_file(key: str, frames: Mapping[str, Frame], brain: Brain | None) -> _ReadFile:
     """Read one file and look at it; whatever is wrong with it becomes a finding."""
-    folder, frames, digest = settings.recordings(), load_frames(*settings.frames_files()), ""
+    folder, digest = settings.recordings(), ""
     try:
         file = recordings.site_file(folder, key)
         if file is None:
             raise CcfError(f"{key} is gone; its sites stay until they are deleted.")
         digest = file.digest
         sites = recordings.read_sites(folder, key, frames)
-        brain = read_brain(engine)
         seen = findings.site_findings(
             sites, frames, brain.in_brain if brain else None, brain.surface_y if brain else None
         )
     except (CcfError, OSError) as error:
-        return _ReadFile(key, digest, 0, None, [Finding.required(READABLE, False, str(error), {})])
+        return _refused(key, digest, str(error))
+    except Exception as error:  # what nobody thought of must not hold back the other files
+        return _refused(key, digest, f"{key} cannot be read: {type(error).__name__}: {error}.")
     seen = [Finding(READABLE, False, True, f"{sites.height:,} sites."), *seen]
     impossible = any(finding.blocking for finding in seen)
-    return _ReadFile(key, digest, sites.height, None if impossible else sites, seen)
+    settled = brain is not None and not impossible
+    return _ReadFile(key, digest, sites.height, None if impossible else sites, seen, settled)
+
+
+def _refused(key: str, digest: str, why: str) -> _ReadFile:
+    return _ReadFile(key, digest, 0, None, [Finding.required(READABLE, False, why, {})], False)
+
+
+def _owned(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """recording_id, site_id, source of the stored sites that files of this run claim and cannot have.
+
+    They are another file's. Where that other file is read in this run too, and no longer has a site, the
+    site is free.
+    """
+    key, table = ["recording_id", "site_id"], schema.recording_site.c
+    claimed = pl.concat([pl.DataFrame(schema=recordings.SITES_SCHEMA), *taken.values()])
+    ids = sa.literal(claimed["recording_id"].unique().to_list(), sa.ARRAY(sa.Text))
+    stored = _stored(engine, table.recording_id == sa.any_(ids)).select(*key, "source")
+    read_again = pl.col("source").is_in(list(taken))
+    still_there = stored.join(claimed.select(*key, "source").unique(), on=[*key, "source"], how="semi")
+    return pl.concat([stored.filter(~read_again), still_there])
 
 
 def _stored(engine: sa.Engine, condition: sa.ColumnElement[bool]) -> pl.DataFrame:
@@ -229,7 +266,7 @@ def recording_region(recording_site: sa.Select[Any]) -> sa.Select[Any]:
     invalid_infinite. The view recording_site_region has the regions' names; sites_in('TH') lists the sites in
     a region or anything inside it.
     """
-    return registration.registrations(recording_site, registration.loaded_atlases())
+    return registration.registrations(recording_site, registration.loaded_atlases(), hold=True)
 
 
 @dg.asset_check(asset=recording_region, description=findings.CHECKS["reported_region"])
@@ -255,7 +292,9 @@ def reported_region(
             passed=True, description="No site has both a reported and a computed region."
         )
     ours = region.source.in_(keys) if keys is not None else sa.true()
-    computed = sa.select(region.recording_id, region.site_id, region.region_id, region.status)
+    computed = sa.select(region.recording_id, region.site_id, region.region_id, region.status).where(
+        region.status.not_like("invalid%")
+    )
     ontology = schema.brain_region.c
     up = schema.region_ancestor.c
     finding = findings.reported_region(
