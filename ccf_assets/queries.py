@@ -61,10 +61,10 @@ def region_volumes(runs: sa.Select[Any], ancestors: sa.Select[Any], resolution_u
             run.c.region_id,
             part.c.hemisphere,
             sa.func.sum(n).label("voxels"),
-            # Sums of µm stay exact in bigint: 5e8 voxels at 1e4 µm are 5e12.
-            sa.func.sum(sa.cast(run.c.x, sa.BigInteger) * n).label("sum_x"),
-            sa.func.sum(sa.cast(run.c.y, sa.BigInteger) * n).label("sum_y"),
-            sa.func.sum(sa.cast(part.c.z + part.c.z_end, sa.BigInteger) * n).label("sum_two_z"),
+            # One run's µm times voxels are at most 2.6e7, an int; sums of int are exact in bigint.
+            sa.func.sum(run.c.x * n).label("sum_x"),
+            sa.func.sum(run.c.y * n).label("sum_y"),
+            sa.func.sum((part.c.z + part.c.z_end) * n).label("sum_two_z"),
             sa.func.min(run.c.x).label("min_x"),
             sa.func.max(run.c.x).label("max_x"),
             sa.func.min(run.c.y).label("min_y"),
