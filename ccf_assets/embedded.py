@@ -189,6 +189,10 @@ def _make(data: Path) -> None:
         )
     if made_by is not None:
         return
+    if data.is_dir() and any(data.iterdir()):
+        raise CcfError(
+            f"{data} is no data folder of PostgreSQL; move it away, or set CCF_HOME to another folder."
+        )
     aside = data.with_name(f"{data.name}.new")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(mode=0o700)
@@ -286,8 +290,10 @@ def _socket_dir(data: Path) -> Path:
 def _reason(said: str) -> str:
     """What a server or initdb gave as its reason, from all it said."""
     lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it said nothing"]
-    fatal = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:"))]
-    return (fatal or lines)[-1].rpartition(":  ")[2].rstrip(".")
+    # The server logs what is wrong before it says that it gives up for that.
+    levels = ("PANIC:", "error:", "LOG:  unrecognized", "LOG:  invalid", "LOG:  could not", "FATAL:")
+    told = [line for level in levels for line in lines if level in line]
+    return (told or lines)[0].rpartition(":  ")[2].rstrip(".")
 
 
 # ---- under root
