@@ -14,11 +14,15 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
 from ccf_assets import postgres
+
+if TYPE_CHECKING:
+    from ccf_assets_tests.lab import Lab
 
 _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DAGSTER_HOME")
 
@@ -130,3 +134,16 @@ def real_database(_real_url: sa.URL, monkeypatch: pytest.MonkeyPatch) -> sa.Engi
     """The database with the real CCFv3 at 100, 50 and 25 µm; shared by the session, so only read it."""
     monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(_real_url))
     return postgres.create_engine()
+
+
+@pytest.fixture
+def lab(phantom_database: sa.Engine, tmp_path: Path) -> Iterator[Lab]:
+    """A folder of recordings, two phantoms and a Dagster instance of this test's own."""
+    import dagster as dg
+
+    from ccf_assets_tests.lab import Lab
+
+    folder = tmp_path / "ccf" / "recordings"
+    folder.mkdir(parents=True)
+    with dg.instance_for_test() as instance:
+        yield Lab(folder, phantom_database, instance)
