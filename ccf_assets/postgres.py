@@ -145,8 +145,8 @@ def libpq_url(url: sa.URL) -> str:
     """``url``, password included, as psql and other libpq programs take it."""
     text = url.set(drivername="postgresql").render_as_string(hide_password=False)
     address, question, query = text.partition("?")
-    # SQLAlchemy writes a blank as in a web form; libpq reads %20 only.
-    return address + question + query.replace("+", "%20")
+    # SQLAlchemy leaves a blank as it is, or writes it as in a web form; libpq wants %20.
+    return address.replace(" ", "%20") + question + query.replace("+", "%20")
 
 
 def dagster_url() -> str:
@@ -154,7 +154,7 @@ def dagster_url() -> str:
     with create_engine().begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(DAGSTER_SCHEMA))))
         # Not IF NOT EXISTS: that asks for the right to create schemas also where there is one already.
-        if connection.scalar(sa.select(sa.func.to_regnamespace(DAGSTER_SCHEMA))) is None:
+        if not sa.inspect(connection).has_schema(DAGSTER_SCHEMA):
             connection.execute(sa.schema.CreateSchema(DAGSTER_SCHEMA))
     url = database_url().set(drivername="postgresql+psycopg2")
     options = f"{url.query.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()

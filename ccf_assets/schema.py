@@ -356,7 +356,9 @@ def create_tables(connection: sa.Connection) -> None:
     if connection.scalar(comment, {"schema": SCHEMA}) == _installed_as():
         return
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{SCHEMA}.create_tables"))))
-    connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
+    # Not IF NOT EXISTS: that asks for the right to create schemas also where an administrator made this one.
+    if not sa.inspect(connection).has_schema(SCHEMA):
+        connection.execute(sa.schema.CreateSchema(SCHEMA))
     metadata.create_all(connection)
     for name in _SQL:
         text = (_sql_folder() / name).read_text("utf-8")
