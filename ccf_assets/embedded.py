@@ -210,9 +210,11 @@ def _make(data: Path) -> None:
 
 def _start(data: Path, deadline: float) -> None:
     """Start the server and wait until it is ready, has ended again, or the time is over."""
-    _write_settings(data)
-    # Of a server that runs no longer. PostgreSQL itself trusts the number in it, whoever has it now.
-    (data / "postmaster.pid").unlink(missing_ok=True)
+    sockets = _socket_dir(data)
+    _write_settings(data, sockets)
+    # Of a server that runs no longer. PostgreSQL itself trusts the number in them, whoever has it now.
+    for left in (data / "postmaster.pid", *sockets.glob(".s.PGSQL.*.lock")):
+        left.unlink(missing_ok=True)
     log = data / "log"
     with log.open("a") as file:
         before = file.tell()
@@ -259,8 +261,8 @@ def _stop(data: Path) -> None:
             Path(server.socket_dir).rmdir()
 
 
-def _write_settings(data: Path) -> None:
-    values = {**SETTINGS, "unix_socket_directories": f'"{_socket_dir(data)}"'}
+def _write_settings(data: Path, sockets: Path) -> None:
+    values = {**SETTINGS, "unix_socket_directories": f'"{sockets}"'}
     lines = [f"{name} = '{value}'\n" for name, value in values.items()]
     settings = data / "ccf.conf"
     settings.write_text("".join(lines), "utf-8")

@@ -145,8 +145,8 @@ _ending = False
 
 def _prepare_worker() -> None:
     """Leave Ctrl-C to the command, end in order when it says so, and end when it was killed."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    # The terminal sends Ctrl-C to the command's group of processes; this one, and what it starts, is another.
+    os.setpgrp()
     signal.signal(signal.SIGTERM, _on_sigterm)
     threading.Thread(target=_follow_parent, daemon=True).start()
 
@@ -356,7 +356,7 @@ def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
     if not errors:
         return "The run failed; its page in the UI says more.", False
     deepest = list(_causes(errors[0]))[-1]
-    return f"{deepest.cls_name}: {_text(deepest)} The run's page in the UI says more.", False
+    return f"{deepest.cls_name}: {_text(deepest).rstrip('.')}. The run's page in the UI says more.", False
 
 
 def _causes(error: SerializableErrorInfo) -> Iterator[SerializableErrorInfo]:

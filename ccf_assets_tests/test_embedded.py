@@ -357,6 +357,8 @@ def test_a_number_that_is_now_another_process_is_not_taken_for_the_server(home: 
     # As after a reboot, when this test's number was the server's.
     lines[0] = str(os.getpid())
     file.write_text("\n".join(lines) + "\n")
+    lock = home / f"postgres/.s.PGSQL.{found.port}.lock"
+    lock.write_text(lock.read_text().replace(str(found.pid), str(os.getpid())))
     assert server(home) is None
     assert ask(embedded.join(home / "postgres"), "SELECT 1") == 1
 
