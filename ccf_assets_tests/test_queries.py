@@ -19,7 +19,7 @@ from ccf_assets.atlases import MIDLINE_UM
 Volume = npt.NDArray[np.uint32]
 
 on_one_database = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 """The queries only read what stands in them, so all examples can share a database."""
 
