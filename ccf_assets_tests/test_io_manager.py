@@ -949,6 +949,14 @@ def test_an_empty_frame_empties_the_slice_and_nothing_else(lab: Lab) -> None:
     assert lab.rows("site") == []
 
 
+def test_a_merge_of_much_leaves_statistics_for_the_loads_that_refer_to_it(lab: Lab) -> None:
+    known = "SELECT reltuples::int FROM pg_class WHERE oid = 'lab.site'::regclass"
+    lab.write(sample("site", *range(100)))
+    assert lab.sql(known) == [(100,)]
+    lab.write(sample("site", *range(105)))
+    assert lab.sql(known) == [(100,)], "a few more are not worth it"
+
+
 def test_a_table_of_nothing_but_its_key_can_be_merged(lab: Lab) -> None:
     lab.sql("DELETE FROM lab.region WHERE id > 3")
     before = lab.sql("SELECT id, xmin FROM lab.region WHERE id > 0 ORDER BY id")
@@ -1156,6 +1164,17 @@ def test_other_tables_are_never_mistaken_for_a_partition(lab: Lab) -> None:
     ):
         lab.voxels(pl.DataFrame({"atlas": [2], "x": [1], "region": [5]}), key="2")
     assert lab.rows("voxel", "atlas, x") == [(3, 1)]
+    assert lab.left_over() == []
+
+
+def test_a_partition_that_other_tables_refer_to_is_not_replaced(lab: Lab) -> None:
+    lab.sql("CREATE TABLE lab.mark (atlas int, x int, FOREIGN KEY (atlas, x) REFERENCES lab.voxel)")
+    lab.voxels(voxels(1, 3))
+    with pytest.raises(
+        CcfError, match=r"lab\.voxel: cannot drop table lab\.voxel_1 because other objects depend on it"
+    ):
+        lab.voxels(voxels(1, 2))
+    assert lab.sql("SELECT count(*) FROM lab.voxel") == [(3,)]
     assert lab.left_over() == []
 
 
