@@ -30,7 +30,7 @@ _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DA
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[sa.URL]:
     """The address of a server whose user may create databases."""
-    # Not below pytest's own temporary folder: that is closed to other users, and under root the server is one.
+    # Not below pytest's own temporary folder: it is closed to other users, and under root the server is one.
     with tempfile.TemporaryDirectory(prefix="ccf_test_") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CCF_HOME", folder)
         url = postgres.database_url()
@@ -136,14 +136,28 @@ def real_database(_real_url: sa.URL, monkeypatch: pytest.MonkeyPatch) -> sa.Engi
     return postgres.create_engine()
 
 
+@pytest.fixture(scope="session")
+def _lab_url(server_url: sa.URL, _phantom_url: sa.URL) -> Iterator[sa.URL]:
+    with _database(server_url, template=_phantom_url.database) as url:
+        yield url
+
+
 @pytest.fixture
-def lab(phantom_database: sa.Engine, tmp_path: Path) -> Iterator[Lab]:
-    """A folder of recordings, two phantoms and a Dagster instance of this test's own."""
+def lab(_lab_url: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lab]:
+    """A folder of recordings, two phantoms, no site, and a Dagster instance of this test's own.
+
+    The database is the same for all such tests: emptying its recordings is faster than a copy of it.
+    """
     import dagster as dg
 
     from ccf_assets_tests.lab import Lab
 
+    monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(_lab_url))
+    monkeypatch.setenv("CCF_SOURCE", "phantom")
+    engine = postgres.create_engine()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE ccf.recording_file, ccf.recording_site CASCADE")
     folder = tmp_path / "ccf" / "recordings"
     folder.mkdir(parents=True)
-    with dg.instance_for_test() as instance:
-        yield Lab(folder, phantom_database, instance)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Lab(folder, engine, instance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,8 +52,12 @@ class Lab:
 
     def tick(self, sensor: dg.SensorDefinition) -> tuple[list[dg.RunRequest], str]:
         """Evaluate a sensor as the daemon does; returns its requests and its reason to skip."""
+        repository = defs.get_repository_def()
         with dg.build_sensor_context(
-            self.instance, cursor=self.cursors.get(sensor.name), definitions=defs
+            self.instance,
+            cursor=self.cursors.get(sensor.name),
+            repository_def=repository,
+            resources=dict(defs.resources or {}),
         ) as context:
             data = sensor.evaluate_tick(context)
         self.cursors[sensor.name] = data.cursor
@@ -85,7 +90,8 @@ class Lab:
         self, job: str, tags: Mapping[str, str], status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED
     ) -> dg.DagsterRun:
         """A run that exists and is not carried out."""
-        return self.instance.create_run_for_job(defs.resolve_job_def(job), status=status, tags=dict(tags))
+        run = dg.DagsterRun(job_name=job, run_id=str(uuid.uuid4()), status=status, tags=dict(tags))
+        return self.instance.add_run(run)
 
     def ask(self, question: str, **values: object) -> list[tuple[object, ...]]:
         """Rows of a query."""
