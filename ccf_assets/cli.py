@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -328,8 +329,10 @@ def url(
     """
     typer.echo(postgres.libpq_url(postgres.database_url()))
     if hold:
+        sys.stdout.flush()
         _say("Holding the server; stop with Ctrl-C.")
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        with suppress(KeyboardInterrupt):
+            signal.pause()
 
 
 @app.command(

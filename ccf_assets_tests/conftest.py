@@ -9,6 +9,8 @@ and a file is missing.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -29,14 +31,29 @@ _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DA
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[sa.URL]:
-    """The address of a server whose user may create databases."""
+    """The address of a server whose user may create databases.
+
+    The embedded one is held by a process of its own: tests leave and stop servers in theirs.
+    """
+    named = os.environ.get("CCF_POSTGRES_URL")
+    if named:
+        yield sa.make_url(named).set(drivername="postgresql+psycopg")
+        return
     # Not below pytest's own temporary folder: it is closed to other users, and under root the server is one.
-    with tempfile.TemporaryDirectory(prefix="ccf_test_") as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CCF_HOME", folder)
-        url = postgres.database_url()
-        patch.delenv("CCF_POSTGRES_URL", raising=False)
-        yield url
-        postgres.leave()
+    with tempfile.TemporaryDirectory(prefix="ccf_test_") as folder:
+        holder = subprocess.Popen(
+            [Path(sys.executable).with_name("ccf-assets"), "url", "--hold"],
+            env={**os.environ, "CCF_HOME": folder},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            assert holder.stdout is not None
+            yield sa.make_url(holder.stdout.readline().strip()).set(drivername="postgresql+psycopg")
+        finally:
+            holder.terminate()
+            holder.wait()
 
 
 @pytest.fixture(autouse=True)
