@@ -65,7 +65,9 @@ def registrations(sites: sa.Select[Any], atlases: sa.Select[Any], *, hold: bool 
         site = sites.selected_columns
         # In order of the key, as others mostly write them, so that two who wait do not wait for each other.
         sites = sites.order_by(site.recording_id, site.site_id).with_for_update(read=True)
-    s, a, f = sites.subquery("s"), atlases.subquery("a"), schema.coordinate_frame
+    s, f = sites.subquery("s"), schema.coordinate_frame
+    # Asked once, not once for each site.
+    a = atlases.cte("a").prefix_with("MATERIALIZED")
     # OFFSET 0 keeps each level a level: merged into one, every coordinate would be computed anew wherever the
     # next level names it, which takes seven times as long. With a surface at 0, y is the depth below it.
     point = sql_to_ccf(f.c, s.c.ap, s.c.dv, s.c.ml, sa.literal(0))
@@ -85,20 +87,27 @@ def registrations(sites: sa.Select[Any], atlases: sa.Select[Any], *, hold: bool 
     )  # fmt: skip
     over = (located.with_for_update(read=True, of=f) if hold else located).subquery("over")
     o, surface = over.c, schema.brain_surface.c
-    above = sa.and_(
-        o.dv_from == "surface",
-        surface.ccf_id == o.ccf_id,
-        surface.x == _voxel(o.x, 0, o.resolution),
-        surface.z == _voxel(o.z, 2, o.resolution),
+    # Here and below a site looks up its one row, instead of a join: nothing is known yet of rows that were
+    # just inserted, and the join that is planned for a few of them took a minute for 100,000.
+    above = (
+        sa.select(surface.y)
+        .where(
+            o.dv_from == "surface",
+            surface.ccf_id == o.ccf_id,
+            surface.x == _voxel(o.x, 0, o.resolution),
+            surface.z == _voxel(o.z, 2, o.resolution),
+        )
+        .limit(1)
+        .lateral("above")
     )
-    y = o.y + sa.case((o.dv_from == "surface", surface.y), else_=0)
+    y = o.y + sa.case((o.dv_from == "surface", above.c.y), else_=0)
     valid = o.invalid.is_(None)
     in_ccf = (
         sa.select(
             o.recording_id, o.site_id, o.source, o.ccf_id, o.resolution, o.invalid,
             *(sa.case((valid, c)).label(n) for n, c in (("x", o.x), ("y", y), ("z", o.z))),
         )
-        .select_from(over.outerjoin(schema.brain_surface, above))
+        .select_from(over.outerjoin(above, sa.true()))
         .offset(0)
         .subquery("in_ccf")
     )  # fmt: skip
