@@ -67,6 +67,8 @@ def load(
     """
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
+    if all(entry.is_phantom for entry in entries):
+        os.environ["CCF_SOURCE"] = settings.PHANTOM  # it is computed here: no other source is asked
     _say(f"Database: {_where()}")
     postgres.database_url()
     _say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
@@ -94,7 +96,8 @@ def _nothing_reachable(outcomes: list[Outcome]) -> bool:
         unreachable = outcomes[0].unreachable
     else:
         unreachable = all(outcome.unreachable for outcome in outcomes if outcome.key in CATALOGUE)
-    return unreachable and not query.loaded_atlases(postgres.create_engine())
+    real = [atlas for atlas in query.loaded_atlases(postgres.create_engine()) if not atlas.is_phantom]
+    return unreachable and not real
 
 
 def _report(outcome: Outcome) -> None:
@@ -173,7 +176,11 @@ def drop(
 ) -> None:
     """Take atlases out of the database. Downloaded files stay in the cache."""
     engine = postgres.create_engine()
-    chosen = [query.pick_atlas(engine, key) for key in atlases]
+    held = {holding.key: holding for holding in inventory.holdings(engine)}
+    for key in atlases:
+        if key not in held:
+            raise CcfError(f"Atlas {key!r} is not in the database (there are: {', '.join(held) or 'none'}).")
+    chosen = [held[key] for key in atlases]
     if not yes:
         typer.confirm(f"Drop {', '.join(atlas.key for atlas in chosen)} with all their rows?", abort=True)
     for atlas in chosen:
@@ -257,6 +264,8 @@ def _locate_rows(engine: sa.Engine, atlas: query.LoadedAtlas, frame: str, *, as_
     if as_json:
         _answer(found)
         return
+    if not found:
+        raise CcfError("The CSV on standard input has a header and no row.")
     answers = pl.DataFrame(found, infer_schema_length=None).rename(
         {"x": "ccf_x_um", "y": "ccf_y_um", "z": "ccf_z_um", "name": "region_name"}
     )

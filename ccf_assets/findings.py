@@ -765,7 +765,7 @@ def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFr
             ),
             on=_KEY,
         )
-        .filter(pl.col("status") != "invalid")
+        .filter(~pl.col("status").str.starts_with("invalid"))
         # An acronym goes before a number, should one ever look like one; "385.0" is what pandas makes of 385.
         .join(acronyms, left_on=text, right_on="acronym", how="left", coalesce=False)
     )

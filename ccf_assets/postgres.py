@@ -68,11 +68,17 @@ def _named_url(text: str) -> sa.URL:
         url = sa.make_url(text.strip().replace("postgres://", "postgresql://", 1))
     except (sa.exc.ArgumentError, ValueError):
         url = None
-    if url is None or url.get_backend_name() != "postgresql" or "@" in (url.host or ""):
+    if (
+        url is None
+        or url.get_backend_name() != "postgresql"
+        or "@" in (url.host or "")
+        or "password" in url.query
+    ):
         # The text may hold a password: it is not repeated.
         raise CcfError(
             "CCF_POSTGRES_URL is not the address of a PostgreSQL database; write it as "
-            "postgresql://user:password@host:5432/database, with @ in a password as %40."
+            "postgresql://user:password@host:5432/database, with @ in a password as %40 and the password "
+            "nowhere else."
         )
     return url.set(drivername="postgresql+psycopg")
 

@@ -16,11 +16,12 @@ from ccf_assets.frames import load_frames
 
 @dataclass(frozen=True)
 class LoadedAtlas:
-    """A row of table atlas."""
+    """An atlas whose voxels are in the database."""
 
     ccf_id: int
     key: str
     resolution_um: float
+    is_phantom: bool
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,17 @@ class Located:
 
 
 def loaded_atlases(engine: sa.Engine) -> list[LoadedAtlas]:
-    """The atlases in the database, the real before the phantom and the finest first."""
-    a = schema.atlas.c
+    """The atlases in the database, the real before the phantom and the finest first.
+
+    One that is being loaded for the first time is not yet among them.
+    """
+    a, loaded = schema.atlas.c, registration.loaded_atlases().subquery().c
     phantom = a.ccf_version.startswith("phantom")
-    query = sa.select(a.ccf_id, a.key, a.ccf_resolution).order_by(phantom, a.ccf_resolution)
+    query = (
+        sa.select(a.ccf_id, a.key, a.ccf_resolution, phantom)
+        .where(a.ccf_id.in_(sa.select(loaded.ccf_id)))
+        .order_by(phantom, a.ccf_resolution)
+    )
     with engine.connect() as connection:
         return [LoadedAtlas(*row) for row in connection.execute(query)]
 

@@ -64,6 +64,9 @@ _MISSING = ("", "nan", "na", "n/a", "null", "none")
 
 _INT32 = 2**31
 
+_LONGEST_TEXT = 500
+"""Bytes of an identifier: part of a key, which PostgreSQL ends at a third of a page."""
+
 
 class FrameOrder(Protocol):
     """What reading needs to know of a frame: which of ap, dv, ml its x, y and z are."""
@@ -512,6 +515,12 @@ def _texts(table: _Table, column: str, *, needed: bool = False) -> pl.Series:
     missing = text.is_null() | (text == "") | (text.str.to_lowercase() == "nan")
     if needed and missing.any():
         raise CcfError(f"{table.name}, {table.row_name(_first(missing))}: {column} is empty.")
+    odd = (text.str.contains(r"\p{Cc}") | (text.str.len_bytes() > _LONGEST_TEXT)).fill_null(value=False)
+    if odd.any():
+        raise CcfError(
+            f"{table.name}, {table.row_name(_first(odd))}: {column} has a control character, "
+            f"or is longer than {_LONGEST_TEXT} bytes."
+        )
     return text.set(missing, None)
 
 

@@ -483,7 +483,7 @@ def test_other_regions_differ_and_are_named(report: str, computed: int | None, s
 
 
 def test_what_cannot_be_compared_is_left_out():
-    found = compare((None, 593, "assigned"), ("VISp", None, "invalid"))
+    found = compare((None, 593, "assigned"), ("VISp", None, "invalid_nan"))
     assert found.passed
     assert found.sentence == "No site has both a reported and a computed region."
 

@@ -1,0 +1,47 @@
+"""Edges of the command line that once ended in a traceback or a wrong answer."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from ccf_assets import cli, postgres, query
+from ccf_assets.atlases import atlas_entry
+from ccf_assets.errors import CcfError
+from ccf_assets.loading import Outcome
+
+ASK = CliRunner()
+
+
+def test_an_atlas_that_is_still_loading_is_not_asked(phantom_database: sa.Engine) -> None:
+    finer = atlas_entry("phantom_25um")
+    with phantom_database.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO ccf.atlas (ccf_id, key, ccf_version, ccf_resolution, ccf_description, shape_ap, "
+                "shape_dv, shape_ml, source_url, sha256) VALUES (:id, :key, 'phantom', 25, '', 1, 1, 1, '', '')"
+            ),
+            {"id": finer.ccf_id, "key": finer.key},
+        )
+    assert query.pick_atlas(phantom_database).key == "phantom_50um"
+    answer = ASK.invoke(cli.app, ["locate", "8900", "1300", "8200"])
+    assert answer.exit_code == 0, answer.output
+
+
+def test_a_csv_without_a_row_is_refused_in_a_sentence(phantom_database: sa.Engine) -> None:
+    answer = ASK.invoke(cli.app, ["locate"], input="ap,dv,ml\n")
+    assert isinstance(answer.exception, CcfError)
+    assert "header and no row" in str(answer.exception)
+
+
+def test_a_loaded_phantom_does_not_pass_for_the_atlas_when_offline(phantom_database: sa.Engine) -> None:
+    out_of_reach = Outcome("structure_graph", error="no network", unreachable=True)
+    assert cli._nothing_reachable([out_of_reach])
+
+
+def test_a_password_in_the_query_of_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCF_POSTGRES_URL", "postgresql://u@localhost/db?password=secret")
+    with pytest.raises(CcfError) as refused:
+        postgres.database_url()
+    assert "secret" not in str(refused.value)
