@@ -104,7 +104,7 @@ def _report(outcome: Outcome) -> None:
     if outcome.error:
         _say(f"{outcome.key}: FAILED. {outcome.error}")
     elif outcome.loaded:
-        verb = "loaded" if outcome.key in CATALOGUE else "read"
+        verb = "loaded" if outcome.key in CATALOGUE else "registered"
         _say(f"{outcome.key}: {verb} {_listed(outcome.loaded)} in {outcome.seconds:.0f} s")
     else:
         _say(f"{outcome.key}: current")
@@ -127,12 +127,13 @@ def _source() -> str:
 
 
 def _print_things_to_try() -> None:
+    program = os.path.relpath(sys.argv[0])
     typer.echo(
         "\nThings to try:\n"
-        "  ccf-assets region VISp             a region: its path, children and volume\n"
-        "  ccf-assets locate 8900 1300 8200   the region at a point (CCF µm: AP, DV, ML)\n"
-        "  ccf-assets sites CA1               the recording sites in CA1 or anything inside it\n"
-        "  make ui                            the same in the Dagster UI"
+        f"  {program} region VISp             a region: its path, children and volume\n"
+        f"  {program} locate 8900 1300 8200   the region at a point (CCF µm: AP, DV, ML)\n"
+        f"  {program} sites CA1               the recording sites in CA1 or anything inside it\n"
+        f"  {program} up                      the same in the Dagster UI"
     )
 
 
@@ -316,10 +317,9 @@ def list_recordings(as_json: JsonOption = False) -> None:
         statuses = ", ".join(f"{count:,} {status}" for status, count in source.statuses.items())
         state = statuses or ("refused" if source.refused else "not registered yet")
         typer.echo(f"{source.source}  {source.sites:,} sites  {state}")
-        if source.refused:
-            typer.echo(f"    refused: {source.refused}")
-        if source.warnings:
-            typer.echo(f"    warning: {source.warnings}")
+        for label, text in (("refused", source.refused), ("warning", source.warnings)):
+            for line in (text or "").splitlines():
+                typer.echo(f"    {label}: {line}")
 
 
 # ---- the database and the UI
@@ -337,6 +337,10 @@ def url(
     it for another program, or `ccf-assets psql`.
     """
     typer.echo(postgres.libpq_url(postgres.database_url()))
+    if not hold and settings.postgres_url() is None:
+        _say(
+            "The embedded server runs while a command or the UI uses it; --hold keeps it for other programs."
+        )
     if hold:
         sys.stdout.flush()
         _say("Holding the server; stop with Ctrl-C.")

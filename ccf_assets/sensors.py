@@ -239,8 +239,10 @@ def outdated_atlases(context: dg.SensorEvaluationContext, postgres: PostgresReso
     busy = {tags.get("dagster/partition") for tags in _unfinished(context.instance)}
     wanted = [key.path[-1] for key in defs.resolve_job_def(load_atlas.name).asset_layer.selected_asset_keys]
     stale: dict[str, list[str]] = {}
+    phantom_only = settings.source() == settings.PHANTOM
     for key, has_rows in atlases_there(engine).items():
-        if key in CATALOGUE and key not in busy:
+        served = key in CATALOGUE and (CATALOGUE[key].is_phantom or not phantom_only)
+        if served and key not in busy:
             selection = [*wanted, "voxel"] if has_rows else wanted
             ccf_id = CATALOGUE[key].ccf_id
             if outdated := currency.outdated(defs, context.instance, engine, selection, key, ccf_id):

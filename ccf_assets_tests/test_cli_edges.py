@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from ccf_assets import cli, postgres, query
+from ccf_assets import cli, postgres, query, schema
 from ccf_assets.atlases import atlas_entry
 from ccf_assets.errors import CcfError
 from ccf_assets.loading import Outcome
@@ -18,11 +18,18 @@ def test_an_atlas_that_is_still_loading_is_not_asked(phantom_database: sa.Engine
     finer = atlas_entry("phantom_25um")
     with phantom_database.begin() as connection:
         connection.execute(
-            sa.text(
-                "INSERT INTO ccf.atlas (ccf_id, key, ccf_version, ccf_resolution, ccf_description, shape_ap, "
-                "shape_dv, shape_ml, source_url, sha256) VALUES (:id, :key, 'phantom', 25, '', 1, 1, 1, '', '')"
-            ),
-            {"id": finer.ccf_id, "key": finer.key},
+            sa.insert(schema.atlas).values(
+                ccf_id=finer.ccf_id,
+                key=finer.key,
+                ccf_version=finer.version,
+                ccf_resolution=finer.resolution_um,
+                ccf_description=finer.description,
+                shape_ap=finer.shape[0],
+                shape_dv=finer.shape[1],
+                shape_ml=finer.shape[2],
+                source_url="",
+                sha256="",
+            )
         )
     assert query.pick_atlas(phantom_database).key == "phantom_50um"
     answer = ASK.invoke(cli.app, ["locate", "8900", "1300", "8200"])
@@ -38,6 +45,11 @@ def test_a_csv_without_a_row_is_refused_in_a_sentence(phantom_database: sa.Engin
 def test_a_loaded_phantom_does_not_pass_for_the_atlas_when_offline(phantom_database: sa.Engine) -> None:
     out_of_reach = Outcome("structure_graph", error="no network", unreachable=True)
     assert cli._nothing_reachable([out_of_reach])
+
+
+def test_a_misspelt_region_is_an_error_in_sql_too(phantom_database: sa.Engine) -> None:
+    with phantom_database.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="no region 'th'"):
+        connection.execute(sa.text("SELECT * FROM ccf.sites_in('th')"))
 
 
 def test_a_password_in_the_query_of_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

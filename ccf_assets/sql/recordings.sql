@@ -26,14 +26,25 @@ COMMENT ON VIEW ccf.recording_site_region IS
 
 CREATE OR REPLACE FUNCTION ccf.sites_in(region text, atlas text DEFAULT NULL)
 RETURNS SETOF ccf.recording_site_region
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
+BEGIN
+  -- A misspelt region must not read as "no recording touched it".
+  IF NOT EXISTS (
+    SELECT FROM ccf.brain_region AS r JOIN ccf.atlas AS a USING (ccf_id)
+    WHERE r.acronym = sites_in.region AND (sites_in.atlas IS NULL OR a.key = sites_in.atlas)
+  ) THEN
+    RAISE EXCEPTION 'There is no region % in %; acronyms are exact, and case matters.',
+      quote_literal(sites_in.region), coalesce(sites_in.atlas, 'any loaded atlas');
+  END IF;
+  RETURN QUERY
   SELECT v.*
   FROM ccf.recording_site_region AS v
   JOIN ccf.region_ancestor AS inside ON inside.ccf_id = v.ccf_id AND inside.region_id = v.region_id
   JOIN ccf.brain_region AS a ON a.ccf_id = inside.ccf_id AND a.region_id = inside.ancestor_id
   WHERE a.acronym = sites_in.region AND (sites_in.atlas IS NULL OR v.atlas = sites_in.atlas)
-  ORDER BY v.ccf_id, v.recording_id, v.site_id
+  ORDER BY v.ccf_id, v.recording_id, v.site_id;
+END
 $$;
 
 COMMENT ON FUNCTION ccf.sites_in(text, text) IS
