@@ -386,10 +386,15 @@ def _marks(entry: AtlasEntry) -> str:
 
 def main() -> None:
     """Run the command line: a CcfError becomes one line and exit code 1."""
-    # Python's default for SIGTERM skips exit handlers, and one of them stops the embedded server.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # Python's default for these skips exit handlers, and one of them stops the embedded server.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:
         app()
     except CcfError as error:
         _say(f"ccf-assets: {error}")
+        sys.exit(1)
+    except sa.exc.DBAPIError as error:
+        _say(f"ccf-assets: The database answers: {' '.join(str(error.orig).split())}")
         sys.exit(1)

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import psycopg
 import sqlalchemy as sa
 
 from ccf_assets import registration, schema
+from ccf_assets.errors import CcfError
+
+LOCK_WAIT_S = 10
+"""Longest wait for other sessions before a drop gives up."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +79,28 @@ def holdings(engine: sa.Engine) -> list[Holding]:
 
 
 def drop_atlas(engine: sa.Engine, ccf_id: int) -> None:
-    """Take everything of an atlas out of the database, in one transaction; cached files stay."""
-    with engine.begin() as connection:
-        for table in reversed(_tables_by_atlas()):
-            partition = _partition(table, ccf_id)
-            if partition is None:
-                connection.execute(sa.delete(table).where(table.c.ccf_id == ccf_id))
-            else:
-                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition}")
+    """Take everything of an atlas out of the database, in one transaction; cached files stay.
+
+    Raises:
+        CcfError: other sessions are using its tables.
+    """
+    try:
+        with engine.begin() as connection:
+            # Whoever comes to read queues behind us while we wait.
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
+            for table in reversed(_tables_by_atlas()):
+                partition = _partition(table, ccf_id)
+                if partition is None:
+                    connection.execute(sa.delete(table).where(table.c.ccf_id == ccf_id))
+                else:
+                    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition}")
+    except sa.exc.OperationalError as error:
+        if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            raise
+        raise CcfError(
+            "The tables are in use by another session, so nothing was dropped; "
+            "wait for its queries or loads to end, or end them, and drop again."
+        ) from None
 
 
 def put_examples(folder: Path) -> None:

@@ -103,7 +103,7 @@ def _load_all(
         return outcomes
     loads = {
         pool.submit(_work, _load_atlas, entry.key, entry.rows if rows is None else rows, refresh): entry.key
-        for entry in sorted(entries, key=lambda entry: entry.resolution_um)  # the largest first
+        for entry in sorted(set(entries), key=lambda entry: entry.resolution_um)  # the largest first
     }
     for done in as_completed(loads):
         outcomes.append(_outcome(done, loads[done]))

@@ -13,6 +13,9 @@ from ccf_assets import frames, registration, schema, settings
 from ccf_assets.errors import CcfError
 from ccf_assets.frames import load_frames
 
+_LARGEST_ID = 2**31 - 1
+"""Of the type of the column; no region has a larger one."""
+
 
 @dataclass(frozen=True)
 class LoadedAtlas:
@@ -109,7 +112,8 @@ def region(engine: sa.Engine, atlas: LoadedAtlas, acronym: str) -> Region:
     """
     r, p, up = schema.brain_region.c, schema.region_parent.c, schema.region_ancestor.c
     v = schema.region_volume.c
-    named = r.region_id == int(acronym) if acronym.isdecimal() else r.acronym == acronym
+    is_id = acronym.isdecimal() and int(acronym) <= _LARGEST_ID
+    named = r.region_id == int(acronym) if is_id else r.acronym == acronym
     with engine.connect() as connection:
         found = connection.execute(
             sa.select(r.region_id, r.acronym, r.full_name, r.color_hex, p.depth)

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from ccf_assets import embedded, postgres
 from ccf_assets.errors import CcfError
-from ccf_assets_tests.program import ROOT, ccf, new_home, python, server
+from ccf_assets_tests.program import ROOT, ccf, new_home, python, read_until, server, start
 
 USER = """
 import sys
@@ -334,6 +334,19 @@ def test_a_process_may_come_back_after_leaving(home: Path, monkeypatch: pytest.M
             assert connection.scalar(sa.text("SELECT count(*) FROM ccf.atlas")) == 0
         postgres.leave()
         assert server(home) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_url_hold_keeps_it_for_another_program_until_it_is_stopped(
+    home: Path, number: signal.Signals
+) -> None:
+    holding = start("url", "--hold", CCF_HOME=str(home))
+    said = read_until(holding, "Holding the server")
+    with psycopg.connect(said.splitlines()[0]) as connection:
+        assert connection.execute("SELECT count(*) FROM ccf.atlas").fetchone() == (0,)
+    holding.send_signal(number)
+    assert holding.communicate(timeout=20)[0] == ""
+    assert server(home) is None
 
 
 # ---- after a fall
