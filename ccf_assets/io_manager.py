@@ -729,7 +729,9 @@ def _swap(
 ) -> _Written:
     """Build the partitions covered anew, keys and all, and put them in the place of the old ones.
 
-    Readers see the old partitions until the transaction commits. Loads of the same partition queue.
+    Readers see the old partitions until the transaction commits. Loads of the same partition queue. As after
+    TRUNCATE, a REPEATABLE READ transaction that began before the swap and looks only after it may find the
+    partition empty, where a query or a run over several partitions filled it; COPY … FREEZE spares it that.
     """
     table, raw = target.table, _raw(connection)
     if [dimension.expression for dimension in target.dimensions] != [column[0]]:

@@ -1,6 +1,7 @@
 """PostgresIOManager against a real database: every output kind into every target, and what may go wrong."""
 
 import datetime as dt
+import functools
 import logging
 import re
 import threading
@@ -28,6 +29,8 @@ from ccf_assets.errors import CcfError
 from ccf_assets.io_manager import PostgresIOManager, read_arrow
 from ccf_assets.resources import PostgresResource
 from ccf_assets_tests.conftest import _database
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -74,8 +77,11 @@ class Lab:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.dsn = postgres.libpq_url(engine.url)
-        self.instance = dg.DagsterInstance.ephemeral()
         self.manager = PostgresIOManager(postgres=PostgresResource(), schema="lab")
+
+    @functools.cached_property
+    def instance(self) -> dg.DagsterInstance:
+        return dg.DagsterInstance.ephemeral()
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
@@ -228,8 +234,9 @@ def lab(_engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     monkeypatch.setattr(postgres, "create_engine", lambda: _engine)  # which remembers compiled statements
     lab = Lab(_engine)
     lab.sql("DROP SCHEMA IF EXISTS lab CASCADE; CREATE SCHEMA lab;" + PLAIN + ";" + PARTITIONED)
-    with lab.instance:
-        yield lab
+    yield lab
+    if "instance" in vars(lab):
+        lab.instance.dispose()
 
 
 def stream(frame: pl.DataFrame, rows: int = 2) -> pa.RecordBatchReader:
@@ -1249,6 +1256,16 @@ def test_a_reader_sees_the_old_rows_or_the_new_and_never_a_hole(lab: Lab) -> Non
     assert seen == {(100, 5), (200, 6), (300, 7), (400, 8)}
 
 
+@pytest.mark.parametrize(("kind", "seen"), [("stream", 3), ("query", 0)])
+def test_an_old_snapshot_that_looks_only_now_finds_what_was_copied(lab: Lab, kind: str, seen: int) -> None:
+    lab.voxels(voxels(1, 2))
+    with psycopg.connect(lab.dsn) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT 1 FROM pg_class")
+        lab.voxels(KINDS[kind](voxels(1, 3)))
+        assert reader.execute("SELECT count(*) FROM lab.voxel").fetchone() == (seen,)
+
+
 def test_a_long_reader_makes_the_swap_wait_and_does_not_hold_up_others(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1493,6 +1510,14 @@ def test_a_stream_keeps_its_connection_only_while_it_is_used(lab: Lab) -> None:
     with pytest.raises(Exception, match="division by zero"):
         read_arrow(lab.engine.url, sa.select(1 / (table.c.x - 1))).read_all()
     assert connections() == 0, "after an error"
+
+
+def test_a_stream_begins_before_the_query_ends_and_ends_it_when_dropped(lab: Lab) -> None:
+    billion = sa.select(sa.func.generate_series(1, 10**9).label("n")).where(sa.literal("a") == "a")
+    reader = read_arrow(lab.engine.url, billion)
+    assert reader.read_next_batch()["n"][0].as_py() == 1
+    del reader
+    assert lab.left_over() == []
 
 
 def test_an_asset_may_pass_a_stream_on(lab: Lab) -> None:
