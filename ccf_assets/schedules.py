@@ -31,7 +31,7 @@ weekly_ontology_refresh = dg.ScheduleDefinition(
     description="On the 1st of the month at 5:00 UTC: fetch the loaded atlases' volumes again, and verify.",
 )
 def monthly_annotation_check(
-    postgres: PostgresResource, sources: SourcesResource
+    context: dg.ScheduleEvaluationContext, postgres: PostgresResource, sources: SourcesResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Ask for a check of each loaded atlas's annotation file."""
     phantom_only = sources.get().is_phantom
@@ -43,7 +43,11 @@ def monthly_annotation_check(
     if not keys:
         yield dg.SkipReason("No atlas is loaded that CCF_SOURCE has files of.")
     for key in keys:
-        yield dg.RunRequest(partition_key=key, run_config={"ops": {"annotation": _REFRESH}})
+        yield dg.RunRequest(
+            run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {key}",  # Dagster wants one where several are
+            partition_key=key,
+            run_config={"ops": {"annotation": _REFRESH}},
+        )
 
 
 schedules = [weekly_ontology_refresh, monthly_annotation_check]

@@ -1,0 +1,404 @@
+"""Sensors: every new file, changed file and unregistered site is asked for once, and again if that failed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from ccf_assets import inventory, phantom, sensors
+from ccf_assets.atlases import atlas_entry
+from ccf_assets.definitions import defs
+from ccf_assets.partitions import keys_of_run, range_tags
+from ccf_assets.postgres import libpq_url
+from ccf_assets.sensors import lost_runs, new_recordings, outdated_atlases, unregistered_sites
+from ccf_assets_tests.lab import Lab
+
+BRAIN = (6600, 4000, 6700)
+"""A point in the phantom."""
+
+
+class Clock:
+    """The time that sensors see."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    import time
+
+    clock = Clock(time.time())
+    monkeypatch.setattr(sensors, "time", clock)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def forget_scans() -> Iterator[None]:
+    yield
+    sensors._memo.clear()
+
+
+def statuses(lab: Lab) -> list[tuple[object, ...]]:
+    return lab.ask("SELECT recording_id, site_id, ccf_id, status FROM ccf.recording_region ORDER BY 1, 2, 3")
+
+
+def insert(lab: Lab, recording: str, number: int = 1, source: str = "inserted") -> None:
+    lab.tell(
+        "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, source) "
+        "SELECT :recording, n, 6600, 4000, 6700, 'ccf', :source FROM generate_series(0, :last) AS n",
+        recording=recording,
+        last=number - 1,
+        source=source,
+    )
+
+
+# --- new_recordings ---------------------------------------------------------------------------------------
+
+
+def test_a_dropped_file_is_registered_in_every_loaded_atlas(lab: Lab) -> None:
+    lab.write("m1.csv", ("m1", 0, *BRAIN), ("m1", 1, -1, 0, 0))
+    (result,) = lab.serve(new_recordings)
+    assert result.success
+    assert [row[3] for row in statuses(lab)] == ["assigned"] * 2 + ["outside_volume"] * 2
+    assert lab.tick(new_recordings) == ([], "1 files, nothing new.")
+    assert lab.tick(unregistered_sites)[0] == []
+
+
+def test_a_thousand_files_are_few_runs_and_each_is_asked_for_once(lab: Lab) -> None:
+    (lab.folder / "recordings.toml").write_text('frame = "ccf"\n')
+    for number in range(1000):
+        lab.write(f"{number // 100}/m{number}.csv", (f"m{number}", 0, *BRAIN), toml=None)
+    lab.age(lab.folder / "recordings.toml")
+    requests, _ = lab.tick(new_recordings)
+    assert len(requests) <= 20
+    in_order = lab.instance.get_dynamic_partitions("recording")
+    keys = [key for request in requests for key in keys_of_run(request.tags, in_order) or ()]
+    assert len(keys) == len(set(keys)) == 1000
+    for request in requests:
+        lab.queue("register_recordings", request.tags)
+    for _ in range(3):
+        assert lab.tick(new_recordings) == ([], "Runs for 1000 have been asked for.")
+        assert lab.tick(unregistered_sites)[0] == []
+    assert len(json.dumps(lab.cursors["new_recordings"])) < 300_000
+
+
+def test_a_run_over_a_range_registers_each_of_its_files(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensors, "FILES_PER_RUN", 10)
+    for number in range(30):
+        lab.write(f"m{number}.csv", (f"m{number}", 0, *BRAIN))
+    assert len(lab.serve(new_recordings)) == 3
+    assert lab.ask("SELECT status, count(*) FROM ccf.recording_region GROUP BY 1") == [("assigned", 60)]
+    assert lab.ask("SELECT count(*), count(refused) FROM ccf.recording_file") == [(30, 0)]
+    assert lab.tick(new_recordings) == ([], "30 files, nothing new.")
+    assert len(lab.cursors["new_recordings"] or "") < 100
+
+
+def test_changed_files_among_unchanged_ones_share_runs(lab: Lab) -> None:
+    for number in range(18):
+        lab.write(f"m{number:02d}.csv", (f"m{number}", 0, *BRAIN))
+    lab.serve(new_recordings)
+    for number in range(0, 18, 3):
+        lab.write(f"m{number:02d}.csv", (f"m{number}", 0, 1, 1, 1))
+    assert len(lab.serve(new_recordings)) == 1
+    moved = lab.ask(
+        "SELECT count(DISTINCT recording_id) FROM ccf.recording_region WHERE status = 'outside_brain'"
+    )
+    assert moved == [(6,)]
+    assert lab.tick(new_recordings)[0] == []
+
+
+def test_a_source_of_inserted_rows_is_never_read_as_a_file(lab: Lab) -> None:
+    lab.write("a.csv", ("a", 0, *BRAIN))
+    lab.serve(new_recordings)
+    insert(lab, "own")
+    lab.serve(unregistered_sites)
+    lab.write("b.csv", ("b", 0, *BRAIN))
+    lab.serve(new_recordings)
+    assert lab.instance.get_dynamic_partitions("recording") == ["a.csv", "inserted", "b.csv"]
+    lab.write("a.csv", ("a", 0, 1, 1, 1))
+    lab.write("b.csv", ("b", 0, 1, 1, 1))
+    requests, _ = lab.tick(new_recordings)
+    in_order = lab.instance.get_dynamic_partitions("recording")
+    assert [keys_of_run(r.tags, in_order) for r in requests] == [["a.csv"], ["b.csv"]]
+
+
+def test_a_failed_run_is_asked_for_again_ever_more_slowly(lab: Lab, clock: Clock) -> None:
+    lab.write("m1.csv", ("m1", 0, *BRAIN))
+    keys = set()
+    for waited in (0, 30, 60, 120):
+        clock.now += waited - 1
+        assert waited == 0 or lab.tick(new_recordings)[0] == []
+        clock.now += 1.5
+        (request,), _ = lab.tick(new_recordings)
+        keys.add(request.run_key)
+        run = lab.queue("register_recordings", request.tags)
+        clock.now += 100_000
+        assert lab.tick(new_recordings)[0] == []  # as long as it runs
+        lab.instance.report_run_failed(run)
+        clock.now -= 100_000
+    assert len(keys) == 4
+
+
+def test_a_file_that_is_changed_back_is_read_again(lab: Lab) -> None:
+    for content in (BRAIN, (1, 1, 1), BRAIN):
+        lab.write("m1.csv", ("m1", 0, *content))
+        assert len(lab.serve(new_recordings)) == 1
+    assert {row[3] for row in statuses(lab)} == {"assigned"}
+
+
+def test_a_lost_cursor_costs_nothing_but_a_scan(lab: Lab) -> None:
+    lab.write("m1.csv", ("m1", 0, *BRAIN))
+    lab.serve(new_recordings)
+    lab.cursors.clear()
+    sensors._memo.clear()
+    assert lab.tick(new_recordings)[0] == []
+
+
+def test_a_restart_between_the_request_and_its_run_asks_for_nothing_twice(lab: Lab) -> None:
+    lab.write("m1.csv", ("m1", 0, *BRAIN))
+    (request,), _ = lab.tick(new_recordings)
+    sensors._memo.clear()
+    lab.queue("register_recordings", request.tags)
+    assert lab.tick(new_recordings)[0] == []
+
+
+def test_a_file_that_was_just_written_waits(lab: Lab) -> None:
+    path = lab.write("m1.csv", ("m1", 0, *BRAIN))
+    os.utime(path)
+    requests, said = lab.tick(new_recordings)
+    assert not requests
+    assert "m1.csv was written less than 5 s ago" in said
+    lab.age(path)
+    assert len(lab.tick(new_recordings)[0]) == 1
+
+
+def test_a_deleted_file_keeps_its_sites_and_is_said_to_be_gone(lab: Lab) -> None:
+    path = lab.write("m1.csv", ("m1", 0, *BRAIN))
+    lab.serve(new_recordings)
+    path.unlink()
+    assert lab.tick(new_recordings) == ([], "1 files are gone; their sites stay. 0 files, nothing new.")
+    assert len(statuses(lab)) == 2
+    lab.write("m1.csv", ("m1", 0, *BRAIN))
+    assert lab.tick(new_recordings)[0] == []  # back as it was
+
+
+def test_an_empty_folder_is_made_and_skipped(lab: Lab) -> None:
+    lab.folder.rmdir()
+    assert lab.tick(new_recordings) == ([], "0 files, nothing new.")
+    assert lab.folder.is_dir()
+
+
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.write("m1.csv", ("m1", 0, *BRAIN))
+    lab.serve(new_recordings)
+    cursor = lab.cursors["new_recordings"]
+
+    def refuse(path: object) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("ccf_assets.recordings.os.scandir", refuse)
+    requests, said = lab.tick(new_recordings)
+    assert (requests, "cannot be read: Permission denied" in said) == ([], True)
+    assert lab.cursors["new_recordings"] == cursor
+    assert len(statuses(lab)) == 2
+
+
+def test_a_named_folder_that_is_missing_is_not_made(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CCF_RECORDINGS", str(tmp_path / "not mounted" / "sites"))
+    requests, said = lab.tick(new_recordings)
+    assert not requests
+    assert "does not exist" in said
+    assert not (tmp_path / "not mounted").exists()
+
+
+def test_a_refused_file_is_read_again_once_its_frame_is_known(lab: Lab, tmp_path: Path) -> None:
+    lab.write("m1.csv", ("m1", 0, *BRAIN), toml='frame = "ours"\n')
+    lab.serve(new_recordings)
+    assert lab.tick(new_recordings)[0] == []
+    (tmp_path / "ccf" / "frames.toml").write_text(
+        '[ours]\ndescription = "d"\nsource = "s"\nxyz = ["ap", "dv", "ml"]\nunit = "um"\n'
+        'dv_from = "corner"\nap = "posterior"\ndv = "down"\nml = "right"\n'
+    )
+    lab.serve(unregistered_sites)  # brings the frame into the database
+    lab.serve(new_recordings)
+    assert [row[3] for row in statuses(lab)] == ["assigned"] * 2
+    assert lab.tick(new_recordings)[0] == []
+
+
+# --- unregistered_sites -----------------------------------------------------------------------------------
+
+
+def test_inserted_rows_are_registered_by_the_next_run(lab: Lab) -> None:
+    insert(lab, "own", 100_000)
+    assert len(lab.serve(unregistered_sites)) == 1
+    rows = "SELECT count(DISTINCT ccf_id), count(*) FROM ccf.recording_region WHERE status = 'assigned'"
+    assert lab.ask(rows) == [(2, 200_000)]
+    assert lab.tick(unregistered_sites) == ([], "Every site has a row for every loaded atlas.")
+
+
+def test_all_sites_are_registered_in_an_atlas_that_comes_later(lab: Lab) -> None:
+    last = "WHERE ccf_id = (SELECT max(ccf_id) FROM ccf.atlas)"
+    lab.tell(f"CREATE TABLE later AS SELECT * FROM ccf.brain_surface {last}")
+    lab.tell(f"DELETE FROM ccf.brain_surface {last}")
+    lab.write("m1.csv", ("m1", 0, *BRAIN))
+    lab.serve(new_recordings)
+    insert(lab, "own")
+    lab.serve(unregistered_sites)
+    assert len(statuses(lab)) == 2
+    lab.tell("INSERT INTO ccf.brain_surface SELECT * FROM later")
+    lab.tell("DROP TABLE later")
+    lab.serve(unregistered_sites)
+    assert len(statuses(lab)) == 4
+    assert lab.tick(unregistered_sites)[0] == []
+
+
+def test_a_site_that_is_moved_by_sql_is_registered_anew(lab: Lab) -> None:
+    insert(lab, "own", 3)
+    lab.serve(unregistered_sites)
+    lab.tell("UPDATE ccf.recording_site SET ap = -1 WHERE site_id = 1")
+    assert len(statuses(lab)) == 4
+    lab.serve(unregistered_sites)
+    assert [row[3] for row in statuses(lab) if row[1] == 1] == ["outside_volume"] * 2
+    lab.tell("UPDATE ccf.recording_site SET reported_region = 'TH'")
+    assert lab.tick(unregistered_sites)[0] == []
+
+
+def test_the_sites_of_a_changed_frame_are_registered_anew(lab: Lab, tmp_path: Path) -> None:
+    frames = tmp_path / "ccf" / "frames.toml"
+    text = (
+        '[ours]\ndescription = "d"\nsource = "s"\nxyz = ["ap", "dv", "ml"]\nunit = "um"\n'
+        'dv_from = "corner"\nap = "posterior"\ndv = "down"\nml = "right"\norigin_um = [{}, 0, 0]\n'
+    )
+    frames.write_text(text.format(0))
+    lab.tick(unregistered_sites)
+    insert(lab, "other")
+    insert(lab, "own", source="own software")
+    lab.tell("UPDATE ccf.recording_site SET frame = 'ours' WHERE recording_id = 'own'")
+    lab.serve(unregistered_sites)
+    assert {row[3] for row in statuses(lab)} == {"assigned"}
+    assert lab.tick(unregistered_sites)[0] == []
+    frames.write_text(text.format(-13_000))
+    (request,), _ = lab.tick(unregistered_sites)
+    assert lab.run(unregistered_sites, request).success
+    assert [row[3] for row in statuses(lab)] == ["assigned"] * 2 + ["outside_volume"] * 2
+    frames.write_text("[ours\n")
+    requests, said = lab.tick(unregistered_sites)
+    assert not requests
+    assert "not valid TOML" in said
+
+
+def test_sites_of_a_file_whose_run_is_alive_are_left_to_it(lab: Lab) -> None:
+    lab.write("m1.csv", ("m1", 0, *BRAIN))
+    lab.serve(new_recordings)
+    lab.tell("DELETE FROM ccf.recording_region")
+    run = lab.queue("register_recordings", range_tags("m1.csv", "m1.csv"))
+    assert lab.tick(unregistered_sites)[0] == []
+    lab.instance.report_run_failed(run)
+    assert len(lab.tick(unregistered_sites)[0]) == 1
+
+
+def test_sources_that_look_strange_are_registered(lab: Lab) -> None:
+    names = ["a,b", "[x]", 'say "hi"', "été", " blank ", "*", "100%", "a|b", "probe.csv"]
+    for number, name in enumerate(names):
+        insert(lab, f"r{number}", source=name)
+    lab.serve(unregistered_sites)
+    assert len(statuses(lab)) == 2 * len(names)
+    assert lab.tick(unregistered_sites)[0] == []
+
+
+# --- lost_runs --------------------------------------------------------------------------------------------
+
+
+def test_a_run_whose_process_is_gone_is_ended(
+    lab: Lab, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CCF_POSTGRES_URL")  # as with the embedded server: all runs are on this machine
+    from dagster._core.events import EngineEventData
+
+    runs = {}
+    for name, pid in (("dead", 2**22 + 1), ("alive", os.getpid())):
+        runs[name] = lab.queue("register_sites", {"name": name})
+        lab.instance.report_engine_event("Started process", runs[name], EngineEventData.in_process(pid))
+    _, said = lab.tick(lost_runs)
+    assert runs["dead"].run_id in said
+    ended = {
+        name: lab.instance.get_run_by_id(run.run_id).is_failure_or_canceled  # type: ignore[union-attr]
+        for name, run in runs.items()
+    }
+    assert ended == {"dead": True, "alive": False}
+    assert lab.tick(lost_runs)[1] == "No run is lost."
+
+
+def test_on_a_labs_own_server_a_run_is_lost_when_it_has_been_silent(lab: Lab, clock: Clock) -> None:
+    from dagster._core.events import EngineEventData
+
+    run = lab.queue("register_sites", {})
+    lab.instance.report_engine_event("Started process", run, EngineEventData.in_process(2**22 + 1))
+    assert lab.tick(lost_runs)[1] == "No run is lost."
+    clock.now += sensors.SILENT_S + 1
+    assert run.run_id in lab.tick(lost_runs)[1]
+
+
+# --- outdated_atlases -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def loaded(lab: Lab, phantom_database: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """The phantom at 100 µm only, loaded in this lab's own Dagster instance."""
+    lab.engine = phantom_database
+    monkeypatch.setenv("CCF_POSTGRES_URL", libpq_url(phantom_database.url))
+    inventory.drop_atlas(lab.engine, atlas_entry("phantom_50um").ccf_id)
+    refresh(lab)
+    job = defs.resolve_job_def("load_atlas")
+    assert job.execute_in_process(instance=lab.instance, partition_key="phantom_100um").success
+    return lab
+
+
+def refresh(lab: Lab) -> None:
+    config = {"ops": {"structure_graph": {"config": {"refresh": True}}}}
+    job = defs.resolve_job_def("refresh_ontology")
+    assert job.execute_in_process(instance=lab.instance, run_config=config).success
+
+
+def test_an_unchanged_ontology_starts_nothing(loaded: Lab) -> None:
+    assert loaded.tick(outdated_atlases)[0] == []
+    refresh(loaded)
+    assert loaded.tick(outdated_atlases) == ([], "Every loaded atlas is made from the present content.")
+
+
+def test_a_changed_name_updates_the_regions_and_touches_no_voxel(
+    loaded: Lab, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = loaded.ask("SELECT ('ccf.voxel_run_' || ccf_id)::regclass::oid FROM ccf.atlas")
+    text = phantom.structure_graph_csv().decode()
+    monkeypatch.setattr(
+        phantom, "structure_graph_csv", lambda: text.replace("Caudoputamen", "Renamed").encode()
+    )
+    refresh(loaded)
+    (request,), _ = loaded.tick(outdated_atlases)
+    names = [key.path[-1] for key in request.asset_selection or ()]
+    assert "brain_region" in names
+    assert not {"annotation", "voxel_run", "brain_surface", "voxel"} & set(names)
+
+    run = loaded.queue("load_atlas", {"dagster/partition": "phantom_100um"})
+    clock.now += 1e6
+    assert loaded.tick(outdated_atlases)[0] == []  # while it runs
+    loaded.instance.report_run_failed(run)
+    (request,), _ = loaded.tick(outdated_atlases)  # it was killed
+    assert loaded.tick(outdated_atlases)[0] == []
+    assert loaded.run(outdated_atlases, request).success
+    assert loaded.ask("SELECT count(*) FROM ccf.brain_region WHERE region_name LIKE '%Renamed%'") != [(0,)]
+    assert loaded.ask("SELECT ('ccf.voxel_run_' || ccf_id)::regclass::oid FROM ccf.atlas") == before
+    clock.now += 1e6
+    assert loaded.tick(outdated_atlases)[0] == []
