@@ -44,7 +44,7 @@ def monthly_annotation_check(
         yield dg.SkipReason("No atlas is loaded that CCF_SOURCE has files of.")
     for key in keys:
         yield dg.RunRequest(
-            run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {key}",  # Dagster wants one where several are
+            run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {key}",  # several need one each
             partition_key=key,
             run_config={"ops": {"annotation": _REFRESH}},
         )
