@@ -9,6 +9,7 @@ and a file is missing.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,9 @@ from ccf_assets import postgres
 
 if TYPE_CHECKING:
     from ccf_assets_tests.lab import Lab
+
+# A shell's background job ignores Ctrl-C, and so would every program the tests start in order to stop it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DAGSTER_HOME")
 
