@@ -1,6 +1,5 @@
 # make run    everything up to a loaded database
 # make test   everything up to a green test suite
-# make test-kills   the tests that kill loads in the middle, on a quiet machine
 # make lint   ruff (lint and format) and mypy
 # make ui     the Dagster UI on http://127.0.0.1:3000
 #
@@ -10,7 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-kills lint ui clean
+.PHONY: run test lint ui clean
 
 run: $(VENV)/.run
 	$(BIN)/ccf-assets load
@@ -20,9 +19,6 @@ ui: $(VENV)/.run
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
-
-test-kills: $(VENV)/.test
-	$(BIN)/python -m pytest -m kills
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

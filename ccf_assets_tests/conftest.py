@@ -182,10 +182,3 @@ def lab(_lab_url: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
     folder.mkdir(parents=True)
     with dg.DagsterInstance.ephemeral() as instance:
         yield Lab(folder, engine, instance)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The sensors' tests register 100,000 rows and 1,000 files: they run with make test-kills, for now."""
-    for item in items:
-        if item.path.name == "test_sensors.py":
-            item.add_marker(pytest.mark.kills)

@@ -203,7 +203,6 @@ def _left_behind(home: Path) -> Mapping[str, Any]:
 NOTHING = {"staging": 0, "sessions": 0, "advisory": 0, "unfinished": 0, "last": "FAILURE", "voxels": 0}
 
 
-@pytest.mark.kills
 def test_atlases_load_side_by_side_as_runs_of_dagster(home: Path) -> None:
     query = """
         SELECT a.pipeline_name, b.pipeline_name, a.start_time < b.end_time AND b.start_time < a.end_time
@@ -213,19 +212,17 @@ def test_atlases_load_side_by_side_as_runs_of_dagster(home: Path) -> None:
     assert asked.stdout == "load_atlas|load_atlas|t\n"
 
 
-@pytest.mark.kills
 def test_ctrl_c_ends_a_load_at_once_in_order_and_completely(home: Path) -> None:
     load = _load(home)
     os.killpg(load.pid, signal.SIGINT)  # as a terminal does
     rest, _ = load.communicate(timeout=30)
     assert load.returncode not in {0, None}
     assert "Traceback" not in rest
-    assert session(load) == []
+    wait_for(lambda: not session(load))  # Python's resource tracker ends when its pipe closes
     assert server(home) is None
     assert _left_behind(home) == NOTHING
 
 
-@pytest.mark.kills
 def test_a_load_that_is_told_to_end_before_its_workers_are_there_ends(home: Path) -> None:
     load = start("load", "phantom_50um", **_settings(home))
     read_until(load, "Loading phantom_50um")
@@ -233,11 +230,10 @@ def test_a_load_that_is_told_to_end_before_its_workers_are_there_ends(home: Path
     rest, _ = load.communicate(timeout=30)
     assert load.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in rest
-    assert session(load) == []
+    wait_for(lambda: not session(load))  # Python's resource tracker ends when its pipe closes
     assert server(home) is None
 
 
-@pytest.mark.kills
 def test_when_the_command_is_killed_its_workers_end_in_order(home: Path) -> None:
     load = _load(home)
     load.kill()
@@ -247,7 +243,6 @@ def test_when_the_command_is_killed_its_workers_end_in_order(home: Path) -> None
     assert _left_behind(home) == NOTHING
 
 
-@pytest.mark.kills
 def test_a_killed_worker_fails_the_load_in_a_sentence(home: Path) -> None:
     load = _load(home)
     workers = [p for p in psutil.Process(load.pid).children() if "spawn_main" in " ".join(p.cmdline())]
@@ -262,7 +257,6 @@ def test_a_killed_worker_fails_the_load_in_a_sentence(home: Path) -> None:
     assert _left_behind(home) == NOTHING
 
 
-@pytest.mark.kills
 def test_after_everything_was_killed_at_once_the_next_load_puts_it_right(home: Path) -> None:
     load = _load(home)
     everything = [*psutil.Process(load.pid).children(recursive=True), psutil.Process(load.pid)]
