@@ -56,7 +56,7 @@ def brain_atlas(engine: sa.Engine) -> AtlasEntry | None:
     The phantom serves only where no real atlas is loaded.
     """
     with engine.connect() as connection:
-        ids = {ccf_id for ccf_id, _ in connection.execute(loaded_atlases())}
+        ids = set(connection.scalars(loaded_atlases()))
     entries = [entry for entry in CATALOGUE.values() if entry.ccf_id in ids]
     return min(entries, key=_preference, default=None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -60,7 +61,19 @@ def dagster_home() -> Path:
 _ALIVE = {"ccf_assets/alive": "its process holds a lock"}
 """Tag of the runs of which the database knows whether their process is alive."""
 
-_UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
+_BEGUN = [status for status in UNFINISHED if status.name not in {"QUEUED", "NOT_STARTED"}]
+
+SILENT_S = 900
+"""A run that never took its lock, and has logged nothing for so long, is dead: whatever takes long says
+every few seconds that it goes on, and Dagster's monitoring ends what does not start."""
 
 
 def _connect() -> sa.Connection:
@@ -77,16 +90,42 @@ def alive(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
         yield
 
 
-def close_dead_runs(instance: dg.DagsterInstance) -> None:
+def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Record the runs whose process was killed as failed.
 
-    Dagster would take them for running, for ever, and keep their place in the pool for them.
+    Dagster would take them for running, for ever: their place in the queue and the pool would be kept for
+    them, and their work would be waited for and never done.
+
+    Returns:
+        The ids of the runs that were dead.
     """
+    begun = instance.get_runs(dg.RunsFilter(statuses=_BEGUN))
     with _connect() as connection:
-        for begun in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED, tags=_ALIVE)):
-            key = sa.func.hashtextextended(begun.run_id, 0)
-            if connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
-                run = instance.get_run_by_id(begun.run_id)
-                if run is not None and not run.is_finished:
-                    instance.report_run_failed(run, "The process that executed this run was killed.")
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+        dead = [
+            run.run_id
+            for run in begun
+            if (
+                _is_unlocked(connection, run)
+                if run.tags.items() >= _ALIVE.items()
+                else _is_silent(instance, run)
+            )
+        ]
+    for run_id in dead:
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(run, "The process that executed this run was killed.")
+    return dead
+
+
+def _is_unlocked(connection: sa.Connection, run: dg.DagsterRun) -> bool:
+    """Whether nobody holds the lock of a run that had one."""
+    key = sa.func.hashtextextended(run.run_id, 0)
+    free = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
+    if free:
+        connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+    return free
+
+
+def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+    return bool(last) and time.time() - last[0].timestamp > SILENT_S

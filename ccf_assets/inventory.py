@@ -24,7 +24,7 @@ class Holding:
 
     Attributes:
         rows: exact row counts by table.
-        bytes: size on disk of its partitions of voxel_run and voxel, keys included.
+        bytes: size on disk of its partitions of voxel_run, voxel and brain_surface, keys included.
     """
 
     ccf_id: int
@@ -131,12 +131,8 @@ class Source:
 def sources(engine: sa.Engine) -> list[Source]:
     """Every source of recording sites, files that were refused among them, by name."""
     site, region = schema.recording_site.c, schema.recording_region.c
-    a = schema.atlas.c
-    finest = (
-        registration.loaded_atlases().order_by(a.ccf_version.startswith("phantom"), a.ccf_resolution).limit(1)
-    )
     with engine.connect() as connection:
-        atlas = connection.scalar(finest)
+        atlas = connection.scalar(registration.loaded_atlases())
         files = {row.source: row for row in connection.execute(sa.select(schema.recording_file))}
         by_source = sa.select(site.source, sa.func.count().label("number")).group_by(site.source)
         sites: dict[str, int] = {row.source: row.number for row in connection.execute(by_source)}

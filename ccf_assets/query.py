@@ -73,12 +73,9 @@ def loaded_atlases(engine: sa.Engine) -> list[LoadedAtlas]:
 
     One that is being loaded for the first time is not yet among them.
     """
-    a, loaded = schema.atlas.c, registration.loaded_atlases().subquery().c
-    phantom = a.ccf_version.startswith("phantom")
-    query = (
-        sa.select(a.ccf_id, a.key, a.ccf_resolution, phantom)
-        .where(a.ccf_id.in_(sa.select(loaded.ccf_id)))
-        .order_by(phantom, a.ccf_resolution)
+    a = schema.atlas.c
+    query = registration.loaded_atlases().with_only_columns(
+        a.ccf_id, a.key, a.ccf_resolution, a.ccf_version.startswith("phantom")
     )
     with engine.connect() as connection:
         return [LoadedAtlas(*row) for row in connection.execute(query)]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from ccf_assets import schema
 from ccf_assets.atlases import EXTENT_UM, MIDLINE_UM
@@ -19,15 +20,29 @@ def loaded_atlases() -> sa.Select[Any]:
     """The atlases whose voxels and surface are in the database; an atlas being loaded is not yet one.
 
     Returns:
-        ccf_id and resolution (double precision, µm).
+        ccf_id, resolution (double precision, µm), voxels_of and surface_of (see recording_region), the
+        finest atlas first and the phantoms last.
     """
     a = schema.atlas.c
     # One row of each, not EXISTS: that is planned as a join which reads every run, 0.7 s where this is 1 ms.
-    there = (
-        sa.select(rows.c.ccf_id).where(rows.c.ccf_id == a.ccf_id).limit(1).scalar_subquery().is_not(None)
+    voxels, surface = (
+        sa.select(sa.literal_column(f"{rows.name}.tableoid", postgresql.OID))
+        .select_from(rows)
+        .where(rows.c.ccf_id == a.ccf_id)
+        .limit(1)
+        .scalar_subquery()
         for rows in (schema.voxel_run, schema.brain_surface)
     )
-    return sa.select(a.ccf_id, sa.cast(a.ccf_resolution, sa.Double).label("resolution")).where(*there)
+    return (
+        sa.select(
+            a.ccf_id,
+            sa.cast(a.ccf_resolution, sa.Double).label("resolution"),
+            sa.cast(voxels, sa.BigInteger).label("voxels_of"),
+            sa.cast(surface, sa.BigInteger).label("surface_of"),
+        )
+        .where(voxels.is_not(None), surface.is_not(None))
+        .order_by(a.ccf_version.startswith("phantom"), a.ccf_resolution)
+    )
 
 
 def given_sites(frame: str, ap: Sequence[float], dv: Sequence[float], ml: Sequence[float]) -> sa.Select[Any]:
@@ -54,7 +69,7 @@ def registrations(sites: sa.Select[Any], atlases: sa.Select[Any], *, hold: bool 
 
     Args:
         sites: recording_id, site_id, ap, dv, ml, frame, source.
-        atlases: ccf_id, resolution, as `loaded_atlases` gives them.
+        atlases: as `loaded_atlases` gives them.
         hold: let nobody change the sites (rows of recording_site) or their frames before the transaction
             ends. Else a change made while this runs would be overwritten with the region of the old place.
 
@@ -78,7 +93,8 @@ def registrations(sites: sa.Select[Any], atlases: sa.Select[Any], *, hold: bool 
     invalid = sa.case((nan, "invalid_nan"), (infinite, "invalid_infinite"))
     located = (
         sa.select(
-            s.c.recording_id, s.c.site_id, s.c.source, a.c.ccf_id, a.c.resolution, f.c.dv_from,
+            s.c.recording_id, s.c.site_id, s.c.source, f.c.dv_from,
+            a.c.ccf_id, a.c.resolution, a.c.voxels_of, a.c.surface_of,
             point.x.label("x"), point.y.label("y"), point.z.label("z"), invalid.label("invalid"),
         )
         .join_from(s, f, f.c.name == s.c.frame)
@@ -104,7 +120,8 @@ def registrations(sites: sa.Select[Any], atlases: sa.Select[Any], *, hold: bool 
     valid = o.invalid.is_(None)
     in_ccf = (
         sa.select(
-            o.recording_id, o.site_id, o.source, o.ccf_id, o.resolution, o.invalid,
+            o.recording_id, o.site_id, o.source, o.invalid,
+            o.ccf_id, o.resolution, o.voxels_of, o.surface_of,
             *(sa.case((valid, c)).label(n) for n, c in (("x", o.x), ("y", y), ("z", o.z))),
         )
         .select_from(over.outerjoin(above, sa.true()))
@@ -152,6 +169,8 @@ def registrations(sites: sa.Select[Any], atlases: sa.Select[Any], *, hold: bool 
             else_="assigned",
         ).label("status"),
         p.source,
+        p.voxels_of,
+        p.surface_of,
     ).select_from(voxel.outerjoin(last, sa.true()))
 
 

@@ -7,7 +7,6 @@ the ontology rewrites cascade; those from voxels do not, so a region that still 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +24,9 @@ STATUSES = ("assigned", "outside_brain", "outside_volume", "invalid_nan", "inval
 
 INSERTED = "inserted"
 """Source, and partition key, of the sites a lab inserts itself. Keys of files end in .csv or .parquet."""
+
+VERSION = 1
+"""Of the tables, views and functions; raised with every change of them, so that they are installed anew."""
 
 metadata = sa.MetaData(
     schema=SCHEMA,
@@ -105,7 +107,8 @@ brain_region = sa.Table(
     sa.Column("color_hex", sa.CHAR(6), nullable=False, comment="Allen colour, RRGGBB in hexadecimal"),
     sa.Column("structure_order", sa.Integer, nullable=False, comment="The ontology's graph_order, root 0"),
     _atlas_fk(),
-    sa.UniqueConstraint("ccf_id", "acronym"),
+    # Deferrable, so that two structures can exchange acronyms in one statement.
+    sa.UniqueConstraint("ccf_id", "acronym", deferrable=True, initially="IMMEDIATE"),
     comment="The structures of each atlas's ontology",
 )
 
@@ -180,6 +183,7 @@ brain_surface = sa.Table(
     _coordinate("y", "DV of the top of the column's first in-brain voxel, CCF µm", key=False),
     _atlas_fk(),
     comment="Upper surface of the brain; columns that miss the brain are absent",
+    postgresql_partition_by="LIST (ccf_id)",
 )
 
 region_volume = sa.Table(
@@ -248,6 +252,11 @@ recording_file = sa.Table(
     metadata,
     sa.Column("source", sa.Text, primary_key=True, comment="Partition key: the file's path, made safe"),
     sa.Column("digest", sa.Text, nullable=False, comment="SHA-256 of the file and its settings"),
+    sa.Column(
+        "looked_at_with",
+        sa.Text,
+        comment="Digest of the frames and the atlas it was looked at with; null where others change nothing",
+    ),
     sa.Column("sites", sa.Integer, nullable=False, comment="Rows in the file"),
     sa.Column("refused", sa.Text, comment="Why its sites were not taken; null when they were"),
     sa.Column("warnings", sa.Text, comment="What is suspicious about it, a sentence a line"),
@@ -313,6 +322,16 @@ recording_region = sa.Table(
     sa.Column(
         "source", sa.Text, nullable=False, index=True, comment="Where the site came from (recording_site)"
     ),
+    *(
+        sa.Column(
+            name,
+            sa.BigInteger,
+            nullable=False,
+            comment=f"Number (oid) of the partition of {of} that was asked; a reload makes another, "
+            "and the site is registered anew",
+        )
+        for name, of in (("voxels_of", "voxel_run"), ("surface_of", "brain_surface"))
+    ),
     sa.ForeignKeyConstraint(
         ["recording_id", "site_id"],
         ["recording_site.recording_id", "recording_site.site_id"],
@@ -334,26 +353,27 @@ def _sql_folder() -> Path:
     return Path(__file__).with_name("sql")
 
 
-def _installed_as() -> str:
-    """What the schema's comment says once this version of everything is in place."""
-    parts = [
-        Path(__file__).read_bytes(),
-        *((_sql_folder() / n).read_bytes() for n in _SQL),
-    ]
-    return (
-        f"Allen Mouse Brain CCF; installed by ccf_assets, {hashlib.sha256(b''.join(parts)).hexdigest()[:16]}"
-    )
+_INSTALLED = "Allen Mouse Brain CCF; installed by ccf_assets, version "
+"""The schema's comment, with the version behind it."""
+
+
+def _installed_version(connection: sa.Connection) -> int:
+    """Version of the tables in the database; 0 where there are none, or nobody knows."""
+    comment = sa.text("SELECT obj_description(to_regnamespace(:schema), 'pg_namespace')")
+    said = str(connection.scalar(comment, {"schema": SCHEMA}) or "")
+    number = said.removeprefix(_INSTALLED)
+    return int(number) if said != number and number.isdecimal() else 0
 
 
 def create_tables(connection: sa.Connection) -> None:
     """Create the schema and whatever tables are missing, and install the views and functions.
 
-    Does nothing where this version's are in place: replacing a trigger locks its table, which a command that
-    only asks something must not wait for. Safe to call from several processes at once: a lock held to the
-    end of the transaction lets one at a time through, since CREATE … IF NOT EXISTS alone can collide.
+    Does nothing where this version's are in place, or a newer one's: replacing a trigger locks its table,
+    which a command that only asks something must not wait for. Safe to call from several processes at once:
+    a lock held to the end of the transaction lets one at a time through, since CREATE … IF NOT EXISTS alone
+    can collide.
     """
-    comment = sa.text("SELECT obj_description(to_regnamespace(:schema), 'pg_namespace')")
-    if connection.scalar(comment, {"schema": SCHEMA}) == _installed_as():
+    if _installed_version(connection) >= VERSION:
         return
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{SCHEMA}.create_tables"))))
     # Not IF NOT EXISTS: that asks for the right to create schemas also where an administrator made this one.
@@ -361,9 +381,9 @@ def create_tables(connection: sa.Connection) -> None:
         connection.execute(sa.schema.CreateSchema(SCHEMA))
     metadata.create_all(connection)
     for name in _SQL:
-        text = (_sql_folder() / name).read_text("utf-8")
+        text = Path(__file__).with_name("sql").joinpath(name).read_text("utf-8")
         connection.exec_driver_sql(text.replace("%", "%%"))
-    connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_installed_as()}'")
+    connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_INSTALLED}{VERSION}'")
 
 
 def keep_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:

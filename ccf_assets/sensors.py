@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-import psutil
 import sqlalchemy as sa
 
 from ccf_assets import asking, currency, recordings, registration, schema, settings
@@ -20,6 +19,7 @@ from ccf_assets.assets.recordings import circumstances, is_file
 from ccf_assets.atlases import CATALOGUE
 from ccf_assets.errors import CcfError
 from ccf_assets.frames import load_frames
+from ccf_assets.instance import UNFINISHED, close_dead_runs
 from ccf_assets.jobs import load_atlas, register_recordings, register_sites
 from ccf_assets.partitions import keys_of_run, range_tags, recording_partitions
 from ccf_assets.resources import PostgresResource
@@ -33,9 +33,6 @@ FILES_PER_RUN = 100
 
 WIDEST_GAP = 10
 """So many unchanged files between two changed ones are read again rather than starting another run."""
-
-SILENT_S = 900
-"""A run that has logged nothing for so long is lost; whatever takes long says every 5 s that it goes on."""
 
 _PARTITIONS = str(recording_partitions.name)
 
@@ -81,12 +78,13 @@ def known_files(engine: sa.Engine) -> dict[str, str]:
     """Partition key → digest of the files that have been read, whether taken or refused.
 
     A file that was refused, or could not be compared with a brain, counts as changed once the frames or the
-    brain that it was looked at with are others.
+    brain that it was looked at with are others: its digest is then given as empty.
     """
-    table, now = schema.recording_file.c, circumstances(engine)
+    table = schema.recording_file.c
+    same = table.looked_at_with.is_(None) | (table.looked_at_with == circumstances(engine))
     with engine.connect() as connection:
-        rows = connection.execute(sa.select(table.source, table.digest)).all()
-    return {source: digest.removesuffix(f" {now}") for source, digest in rows}
+        rows = connection.execute(sa.select(table.source, sa.case((same, table.digest), else_="")))
+        return {row[0]: row[1] for row in rows}
 
 
 @dg.sensor(
@@ -117,18 +115,18 @@ def unregistered_sites(
 def unregistered(engine: sa.Engine) -> dict[str, str]:
     """Source → digest of what it lacks, for the sources with a site that lacks a row for a loaded atlas."""
     site, region = schema.recording_site.c, schema.recording_region.c
-    atlas = registration.loaded_atlases().cte("loaded").c
+    loaded = registration.loaded_atlases().cte("loaded")
     registered = sa.exists().where(
         region.recording_id == site.recording_id,
         region.site_id == site.site_id,
-        region.ccf_id == atlas.ccf_id,
+        *_registered_now(loaded),
     )
     query = (
-        sa.select(site.source, atlas.ccf_id, sa.func.count(), sa.func.max(site.inserted_at))
-        .join_from(schema.recording_site, atlas.ccf_id.table, sa.true())
+        sa.select(site.source, loaded.c.ccf_id, sa.func.count(), sa.func.max(site.inserted_at))
+        .join_from(schema.recording_site, loaded, sa.true())
         .where(~registered)
-        .group_by(site.source, atlas.ccf_id)
-        .order_by(site.source, atlas.ccf_id)
+        .group_by(site.source, loaded.c.ccf_id)
+        .order_by(site.source, loaded.c.ccf_id)
     )
     lacks: dict[str, list[str]] = {}
     with engine.connect() as connection:
@@ -139,6 +137,12 @@ def unregistered(engine: sa.Engine) -> dict[str, str]:
     return {source: hashlib.sha256("".join(w).encode()).hexdigest() for source, w in lacks.items()}
 
 
+def _registered_now(loaded: sa.FromClause) -> Sequence[sa.ColumnElement[bool]]:
+    """That a row of recording_region is of a loaded atlas as it is now, not before it was reloaded."""
+    region = schema.recording_region.c
+    return [region[name] == loaded.c[name] for name in ("ccf_id", "voxels_of", "surface_of")]
+
+
 def _all_registered(connection: sa.Connection) -> bool:
     """Whether there are as many rows as sites times loaded atlases.
 
@@ -147,9 +151,7 @@ def _all_registered(connection: sa.Connection) -> bool:
     """
     atlases = registration.loaded_atlases().cte("loaded")
     region = schema.recording_region
-    rows = (
-        sa.select(sa.func.count()).select_from(region).where(region.c.ccf_id.in_(sa.select(atlases.c.ccf_id)))
-    )
+    rows = sa.select(sa.func.count()).join_from(region, atlases, sa.and_(*_registered_now(atlases)))
     sites = sa.select(sa.func.count()).select_from(schema.recording_site)
     loaded = sa.select(sa.func.count()).select_from(atlases)
     counts = sa.select(rows.scalar_subquery() == sites.scalar_subquery() * loaded.scalar_subquery())
@@ -200,18 +202,9 @@ def _cursor(asked: Mapping[str, asking.Asked]) -> str:
     return json.dumps({"asked": {key: dataclasses.asdict(a) for key, a in asked.items()}})
 
 
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-
-
 def _unfinished(instance: dg.DagsterInstance, job: str | None = None) -> Iterator[Mapping[str, str]]:
     """Tags of the runs that are queued or running."""
-    for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNFINISHED)):
+    for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=list(UNFINISHED))):
         yield run.tags
 
 
@@ -283,42 +276,11 @@ def atlases_there(engine: sa.Engine) -> dict[str, bool]:
     description="Ends runs whose process was killed, so that what they were to do is asked for again.",
 )
 def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Report as failed the runs that nobody carries out any more.
-
-    Where the whole of Dagster was killed, nobody is left to report it: the run would count as running for
-    ever, keep its place in the queue, and its work would be waited for and never done.
-    """
-    instance = context.instance
-    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    lost = [run for run in started if _is_lost(instance, run.run_id, time.time())]
-    for run in lost:
-        instance.report_run_failed(run, "The process of this run is gone; it was killed.")
-    names = ", ".join(run.run_id for run in lost)
-    return dg.SkipReason(f"Ended, for their processes are gone: {names}." if lost else "No run is lost.")
-
-
-def _is_lost(instance: dg.DagsterInstance, run_id: str, now: float) -> bool:
-    """Whether a run's process is gone, as far as can be told from here."""
-    last = instance.get_records_for_run(run_id, limit=1, ascending=False).records
-    if last and now - last[0].timestamp > SILENT_S:
-        return True
-    if settings.postgres_url() is not None:
-        return False  # A server of the lab's: the run may be on another machine.
-    engine_events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
-    pids = [
-        int(str(data.metadata["pid"].value))
-        for record in engine_events
-        if (event := record.event_log_entry.dagster_event) is not None
-        and "pid" in (data := event.engine_event_data).metadata
-    ]
-    return bool(pids) and not _is_alive(pids[-1])
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    """Report as failed the runs that nobody carries out any more; see instance.close_dead_runs."""
+    lost = close_dead_runs(context.instance)
+    return dg.SkipReason(
+        f"Ended, for their processes are gone: {', '.join(lost)}." if lost else "No run is lost."
+    )
 
 
 sensors = [new_recordings, unregistered_sites, outdated_atlases, lost_runs]

@@ -64,7 +64,9 @@ def server_url() -> Iterator[sa.URL]:
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the settings of the shell it was started from."""
     for name in _SETTINGS:
-        monkeypatch.delenv(name, raising=False)
+        # Set first, so that what a test sets without monkeypatch is undone too.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     monkeypatch.setenv("CCF_HOME", str(tmp_path / "ccf"))
 
 
@@ -97,18 +99,19 @@ def _loaded(server_url: sa.URL, source: str, *keys: str) -> Iterator[sa.URL]:
 
     from ccf_assets.definitions import defs
 
-    with (
-        _database(server_url) as url,
-        tempfile.TemporaryDirectory(prefix="ccf_test_") as folder,
-        pytest.MonkeyPatch.context() as patch,
-        dg.DagsterInstance.ephemeral() as instance,
-    ):
-        patch.setenv("CCF_HOME", folder)
-        patch.setenv("CCF_SOURCE", source)
-        patch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
-        defs.resolve_job_def("refresh_ontology").execute_in_process(instance=instance)
-        for key in keys:
-            defs.resolve_job_def("load_atlas").execute_in_process(instance=instance, partition_key=key)
+    with _database(server_url) as url:
+        # The settings are this load's only: tests and fixtures that come after must not see them.
+        with (
+            tempfile.TemporaryDirectory(prefix="ccf_test_") as folder,
+            pytest.MonkeyPatch.context() as patch,
+            dg.DagsterInstance.ephemeral() as instance,
+        ):
+            patch.setenv("CCF_HOME", folder)
+            patch.setenv("CCF_SOURCE", source)
+            patch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
+            defs.resolve_job_def("refresh_ontology").execute_in_process(instance=instance)
+            for key in keys:
+                defs.resolve_job_def("load_atlas").execute_in_process(instance=instance, partition_key=key)
         yield url
 
 

@@ -93,6 +93,12 @@ class Lab:
         run = dg.DagsterRun(job_name=job, run_id=str(uuid.uuid4()), status=status, tags=dict(tags))
         return self.instance.add_run(run)
 
+    def status(self, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+        """What has become of a run."""
+        found = self.instance.get_run_by_id(run.run_id)
+        assert found is not None
+        return found.status
+
     def ask(self, question: str, **values: object) -> list[tuple[object, ...]]:
         """Rows of a query."""
         with self.engine.connect() as connection:

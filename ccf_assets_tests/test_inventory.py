@@ -33,7 +33,12 @@ def test_what_is_held_is_counted_table_by_table(phantom_database: sa.Engine) -> 
 def test_the_size_is_that_of_the_partitions_with_their_keys(phantom_database: sa.Engine) -> None:
     [fine, _] = inventory.holdings(phantom_database)
     with phantom_database.connect() as connection:
-        size = connection.scalar(sa.text("SELECT pg_total_relation_size('ccf.voxel_run_903')"))
+        size = connection.scalar(
+            sa.text(
+                "SELECT sum(pg_total_relation_size(('ccf.' || name || '_903')::regclass)) "
+                "FROM unnest(ARRAY['voxel_run', 'brain_surface']) name"
+            )
+        )
     assert fine.bytes == size
     assert fine.bytes > 162_260 * 24
 

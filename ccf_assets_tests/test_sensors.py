@@ -7,12 +7,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import inventory, phantom, sensors
+from ccf_assets import instance, inventory, phantom, sensors
 from ccf_assets.atlases import atlas_entry
 from ccf_assets.definitions import defs
+from ccf_assets.instance import alive
 from ccf_assets.partitions import keys_of_run, range_tags
 from ccf_assets.postgres import libpq_url
 from ccf_assets.sensors import lost_runs, new_recordings, outdated_atlases, unregistered_sites
@@ -38,6 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
     clock = Clock(time.time())
     monkeypatch.setattr(sensors, "time", clock)
+    monkeypatch.setattr(instance, "time", clock)
     return clock
 
 
@@ -320,34 +323,24 @@ def test_sources_that_look_strange_are_registered(lab: Lab) -> None:
 # --- lost_runs --------------------------------------------------------------------------------------------
 
 
-def test_a_run_whose_process_is_gone_is_ended(
-    lab: Lab, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("CCF_POSTGRES_URL")  # as with the embedded server: all runs are on this machine
-    from dagster._core.events import EngineEventData
-
-    runs = {}
-    for name, pid in (("dead", 2**22 + 1), ("alive", os.getpid())):
-        runs[name] = lab.queue("register_sites", {"name": name})
-        lab.instance.report_engine_event("Started process", runs[name], EngineEventData.in_process(pid))
-    _, said = lab.tick(lost_runs)
-    assert runs["dead"].run_id in said
-    ended = {
-        name: lab.instance.get_run_by_id(run.run_id).is_failure_or_canceled  # type: ignore[union-attr]
-        for name, run in runs.items()
-    }
-    assert ended == {"dead": True, "alive": False}
-    assert lab.tick(lost_runs)[1] == "No run is lost."
+def test_a_run_whose_process_is_gone_is_ended(lab: Lab) -> None:
+    gone, going_on = lab.queue("register_sites", {}), lab.queue("register_sites", {})
+    with alive(lab.instance, going_on.run_id):
+        with alive(lab.instance, gone.run_id):
+            assert lab.tick(lost_runs)[1] == "No run is lost."
+        assert lab.tick(lost_runs)[1] == f"Ended, for their processes are gone: {gone.run_id}."
+        assert lab.tick(lost_runs)[1] == "No run is lost."
+        assert lab.status(gone) == dg.DagsterRunStatus.FAILURE
+        assert lab.status(going_on) == dg.DagsterRunStatus.STARTED
 
 
-def test_on_a_labs_own_server_a_run_is_lost_when_it_has_been_silent(lab: Lab, clock: Clock) -> None:
-    from dagster._core.events import EngineEventData
-
+def test_a_run_that_never_said_it_was_alive_is_lost_when_it_has_been_silent(lab: Lab, clock: Clock) -> None:
     run = lab.queue("register_sites", {})
-    lab.instance.report_engine_event("Started process", run, EngineEventData.in_process(2**22 + 1))
+    lab.instance.report_engine_event("Started process", run)
     assert lab.tick(lost_runs)[1] == "No run is lost."
-    clock.now += sensors.SILENT_S + 1
+    clock.now += instance.SILENT_S + 1
     assert run.run_id in lab.tick(lost_runs)[1]
+    assert lab.status(run) == dg.DagsterRunStatus.FAILURE
 
 
 # --- outdated_atlases -------------------------------------------------------------------------------------
@@ -402,3 +395,19 @@ def test_a_changed_name_updates_the_regions_and_touches_no_voxel(
     assert loaded.ask("SELECT ('ccf.voxel_run_' || ccf_id)::regclass::oid FROM ccf.atlas") == before
     clock.now += 1e6
     assert loaded.tick(outdated_atlases)[0] == []
+
+
+@pytest.mark.parametrize("asset", ["voxel_run", "brain_surface"])
+def test_all_sites_are_registered_anew_when_an_atlas_is_loaded_again(loaded: Lab, asset: str) -> None:
+    insert(loaded, "own", 3)
+    loaded.serve(unregistered_sites)
+    assert loaded.tick(unregistered_sites)[0] == []
+    again = defs.resolve_job_def("load_atlas").execute_in_process(
+        instance=loaded.instance, partition_key="phantom_100um", asset_selection=[dg.AssetKey(asset)]
+    )
+    assert again.success
+    loaded.tell("UPDATE ccf.voxel_run SET region_id = 997")  # as if that had brought something else
+    assert loaded.ask("SELECT count(*) FROM ccf.recording_region WHERE region_id = 997") == [(0,)]
+    assert len(loaded.serve(unregistered_sites)) == 1
+    assert loaded.ask("SELECT count(*) FROM ccf.recording_region WHERE region_id = 997") == [(3,)]
+    assert loaded.tick(unregistered_sites) == ([], "Every site has a row for every loaded atlas.")

@@ -35,6 +35,7 @@ _FILE_SCHEMA = pl.Schema(
     {
         "source": pl.String(),
         "digest": pl.String(),
+        "looked_at_with": pl.String(),
         "sites": pl.Int32(),
         "refused": pl.String(),
         "warnings": pl.String(),
@@ -150,9 +151,7 @@ def read_recordings(
     yield _check_of_files("recording_site", "claimed_elsewhere", claims)
     yield dg.Output(pl.concat(parts), output_name="recording_site")
     now = circumstances(engine)
-    rows = [
-        (f.key, f.digest if f.settled else f"{f.digest} {now}", f.height, f.refused, f.warnings) for f in read
-    ]
+    rows = [(f.key, f.digest, None if f.settled else now, f.height, f.refused, f.warnings) for f in read]
     yield dg.Output(
         pl.DataFrame(rows, schema=_FILE_SCHEMA, orient="row"),
         output_name="recording_file",
@@ -292,9 +291,7 @@ def reported_region(
             passed=True, description="No site has both a reported and a computed region."
         )
     ours = region.source.in_(keys) if keys is not None else sa.true()
-    computed = sa.select(region.recording_id, region.site_id, region.region_id, region.status).where(
-        region.status.not_like("invalid%")
-    )
+    computed = sa.select(region.recording_id, region.site_id, region.region_id, region.status)
     ontology = schema.brain_region.c
     up = schema.region_ancestor.c
     finding = findings.reported_region(
@@ -313,7 +310,5 @@ def reported_region(
 
 def _finest_with(engine: sa.Engine, sites: pl.DataFrame) -> int | None:
     """The finest loaded atlas, the real before the phantom; None without sites or without an atlas."""
-    a = schema.atlas.c
-    query = registration.loaded_atlases().order_by(a.ccf_version.startswith("phantom"), a.ccf_resolution)
     with engine.connect() as connection:
-        return None if sites.is_empty() else connection.scalar(query)
+        return None if sites.is_empty() else connection.scalar(registration.loaded_atlases())
