@@ -505,8 +505,7 @@ def test_a_load_that_fails_while_rows_stream_leaves_the_rows_of_the_last(
     assert after["region_volume"] == before["region_volume"]
     assert set(sa.inspect(phantom_database).get_table_names(schema.SCHEMA)) == {
         *(table.name for table in schema.metadata.tables.values()),
-        "voxel_run_903",
-        "voxel_run_904",
+        *(f"{table}_{atlas}" for table in ("brain_surface", "voxel_run") for atlas in (903, 904)),
     }
 
 

@@ -227,9 +227,8 @@ def test_asking_which_atlases_are_loaded_does_not_read_their_voxels(real_databas
     with real_database.connect() as connection:
         query = registration.loaded_atlases()
         text = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
-        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN ANALYZE {text}"))
-    assert plan.count("Limit") == 2
-    assert float(plan.rpartition("Execution Time: ")[2].split()[0]) < 100, plan
+        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}"))
+    assert plan.count("Limit") == 2, plan
 
 
 # --- The tutorial's two sites -----------------------------------------------------------------------------
