@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from ccf_assets import schema
 from ccf_assets.atlases import CATALOGUE, AtlasEntry
 from ccf_assets.frames import Floats
-from ccf_assets.io_manager import read_arrow
+from ccf_assets.lookup import paint, read_runs, read_surface, surface_above
 from ccf_assets.registration import loaded_atlases
 
 FINE_ENOUGH_UM = 50
@@ -38,16 +37,15 @@ class Brain:
         return found
 
     def surface_y(self, x: Floats, z: Floats) -> Floats:
-        """CCF y of the surface above points inside the volume, µm; NaN where there is none."""
-        i, k = ((c // self.edge_um).astype(np.intp) for c in (x, z))
-        found: Floats = self.surface[i, k]
-        return found
+        """CCF y of the surface above points, µm; NaN where there is none."""
+        return surface_above(self.surface, self.edge_um, x, z)
 
 
 @functools.lru_cache(maxsize=1)
 def _brain(url: sa.URL, entry: AtlasEntry) -> Brain:
     """One process looks at many files: the mask is read once."""
-    return Brain(entry.resolution_um, _inside(url, entry), _surface(url, entry))
+    runs = read_runs(url, entry)
+    return Brain(entry.resolution_um, paint(runs, np.ones(len(runs), bool), entry), read_surface(url, entry))
 
 
 def brain_atlas(engine: sa.Engine) -> AtlasEntry | None:
@@ -70,27 +68,3 @@ def read_brain(engine: sa.Engine) -> Brain | None:
 def _preference(entry: AtlasEntry) -> tuple[bool, bool, int]:
     fine = entry.resolution_um <= FINE_ENOUGH_UM
     return entry.is_phantom, not fine, -entry.resolution_um if fine else entry.resolution_um
-
-
-def _inside(url: sa.URL, entry: AtlasEntry) -> npt.NDArray[np.bool_]:
-    run, edge = schema.voxel_run.c, entry.resolution_um
-    inside = np.zeros(entry.shape, bool)
-    flat, (_, dv, ml) = inside.reshape(-1), entry.shape
-    query = sa.select(run.x, run.y, run.z, run.z_end).where(run.ccf_id == entry.ccf_id)
-    for batch in read_arrow(url, query):
-        x, y, z, z_end = (np.asarray(column, np.int64) // edge for column in batch.columns)
-        length = z_end - z
-        # The voxels of all runs at once: each run's first, repeated, plus a count that starts anew with it.
-        first = np.repeat((x * dv + y) * ml + z, length)
-        flat[first + np.arange(len(first)) - np.repeat(np.cumsum(length) - length, length)] = True
-    return inside
-
-
-def _surface(url: sa.URL, entry: AtlasEntry) -> Floats:
-    surface, edge = schema.brain_surface.c, entry.resolution_um
-    heights = np.full((entry.shape[0], entry.shape[2]), np.nan)
-    query = sa.select(surface.x, surface.z, surface.y).where(surface.ccf_id == entry.ccf_id)
-    for batch in read_arrow(url, query):
-        x, z, y = (np.asarray(column) for column in batch.columns)
-        heights[x // edge, z // edge] = y
-    return heights

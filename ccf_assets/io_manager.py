@@ -47,10 +47,9 @@ from dagster import ResourceDependency
 from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg import sql
 from pydantic import Field
-from sqlalchemy.dialects import postgresql
 
+from ccf_assets.arrow import read_arrow
 from ccf_assets.errors import CcfError
-from ccf_assets.postgres import libpq_url
 from ccf_assets.progress import SECONDS_BETWEEN_LINES, Progress
 from ccf_assets.resources import PostgresResource
 
@@ -402,38 +401,6 @@ def _shown(value: object) -> str | float | None:
 
 
 # ---- Arrow in and out
-
-
-def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
-    """Run ``query`` and stream its rows as Arrow batches, in constant memory.
-
-    The connection is closed when the stream has been read to its end or is dropped.
-    """
-    # Imported here: only reading needs it.
-    import adbc_driver_postgresql.dbapi as adbc
-
-    dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
-    compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    # Values go in as literals, quoted by psycopg: a statement with parameters is not streamed by the driver.
-    statement = str(compiled) % {name: sql.Literal(v).as_string() for name, v in compiled.params.items()}
-    connection = adbc.connect(libpq_url(url))
-    cursor = connection.cursor()
-    try:
-        cursor.execute(statement)
-        reader = cursor.fetch_record_batch()
-    except BaseException:
-        cursor.close()
-        connection.close()
-        raise
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        try:
-            yield from reader
-        finally:
-            cursor.close()
-            connection.close()
-
-    return pa.RecordBatchReader.from_batches(reader.schema.remove_metadata(), batches())
 
 
 def _to_pandas(table: pa.Table) -> pd.DataFrame:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ccf_assets import schema
+from ccf_assets.arrow import read_arrow
 from ccf_assets.atlases import EXTENT_UM, AtlasEntry
 from ccf_assets.errors import CcfError
-from ccf_assets.io_manager import read_arrow
 from ccf_assets.volume import Runs
 
 Orientation: TypeAlias = Literal["coronal", "sagittal", "horizontal"]

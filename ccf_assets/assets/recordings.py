@@ -15,21 +15,23 @@ import polars as pl
 import sqlalchemy as sa
 
 from ccf_assets import findings, recordings, registration, schema, settings
+from ccf_assets.arrow import read_arrow
 from ccf_assets.assets.common import OWNERS, column_schema
 from ccf_assets.brain import Brain, brain_atlas, read_brain
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.frames import Frame, frame_rows, load_frames
-from ccf_assets.io_manager import read_arrow
-from ccf_assets.partitions import keys_of_run, recording_partitions
+from ccf_assets.partitions import recording_partitions
+from ccf_assets.progress import Progress
 from ccf_assets.resources import PostgresResource
 
 GROUP = "recordings"
 
 READABLE = "readable"
+REPORTED = "reported_region"
 _FILE_CHECKS = {
     READABLE: "Files that cannot be read, or do not say all that is needed",
-    **{n: d for n, d in findings.CHECKS.items() if n not in {"claimed_elsewhere", "reported_region"}},
+    **{name: about for name, about in findings.CHECKS.items() if name != "reported_region"},
 }
 _FILE_SCHEMA = pl.Schema(
     {
@@ -37,8 +39,24 @@ _FILE_SCHEMA = pl.Schema(
         "digest": pl.String(),
         "looked_at_with": pl.String(),
         "sites": pl.Int32(),
-        "refused": pl.String(),
-        "warnings": pl.String(),
+        "refused": pl.Boolean(),
+    }
+)
+_FINDING_SCHEMA = pl.Schema(
+    {"source": pl.String(), "name": pl.String(), "blocking": pl.Boolean(), "sentence": pl.String()}
+)
+_CLAIM_SCHEMA = pl.Schema(
+    {name: recordings.SITES_SCHEMA[name] for name in ("recording_id", "site_id", "source")}
+)
+_AGREEMENT_SCHEMA = pl.Schema(
+    {
+        "source": pl.String(),
+        "ccf_id": pl.Int32(),
+        "compared": pl.Int32(),
+        "agreeing": pl.Int32(),
+        "unknown": pl.Int32(),
+        "passed": pl.Boolean(),
+        "sentence": pl.String(),
     }
 )
 _LINES_OF_A_CHECK = 20
@@ -61,27 +79,38 @@ def _specs(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(name, asset=asset, description=text) for name, text in checks.items()]
 
 
-def _check_of_files(asset: str, name: str, told: Sequence[tuple[str, Finding]]) -> dg.AssetCheckResult:
-    """One check over the files of a run: an error if a file is refused for it, else a warning."""
-    bad = [(key, finding) for key, finding in told if not finding.passed]
-    lines = [f"{key}: {finding.sentence}" for key, finding in bad] or ["Nothing found."]
-    if len(told) == 1:
-        lines = [told[0][1].sentence]
-    more = len(lines) - _LINES_OF_A_CHECK
-    text = "\n".join([*lines[:_LINES_OF_A_CHECK], *([f"… and {more} more files."] if more > 0 else [])])
-    refused = any(finding.blocking for _, finding in bad)
+def _check_of_files(
+    name: str, read: Mapping[str, Finding], others: Mapping[str, Finding]
+) -> dg.AssetCheckResult:
+    """One check over all files: an error if a file is refused for it, else a warning.
+
+    Args:
+        name: of the check.
+        read: what was found in the files of this run, by key.
+        others: what is still wrong with the files that this run does not read.
+    """
+    bad = {key: finding for key, finding in {**read, **others}.items() if not finding.passed}
+    refused = any(finding.blocking for finding in bad.values())
+    lines = [f"{key}: {finding.sentence}" for key, finding in bad.items()]
+    if not lines:
+        lines = [finding.sentence for finding in read.values()] if len(read) == 1 else ["Nothing found."]
     return dg.AssetCheckResult(
-        asset_key=asset,
+        asset_key="recording_finding",
         check_name=name,
         passed=not bad,
         severity=dg.AssetCheckSeverity.ERROR if refused else dg.AssetCheckSeverity.WARN,
-        description=text,
+        description=_listed(lines),
         metadata={
-            "files": len(told),
+            "files_read": len(read),
             "files_with_it": len(bad),
-            **(told[0][1].numbers if len(told) == 1 else {}),
+            **(next(iter(read.values())).numbers if len(read) == 1 else {}),
         },
     )
+
+
+def _listed(lines: Sequence[str]) -> str:
+    more = len(lines) - _LINES_OF_A_CHECK
+    return "\n".join([*lines[:_LINES_OF_A_CHECK], *([f"… and {more} more."] if more > 0 else [])])
 
 
 def _out(table: sa.Table, description: str) -> dg.AssetOut:
@@ -97,26 +126,32 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
 
 
 @dg.multi_asset(
-    # In this order: a file counts as read only when its sites are stored, so a run that is killed between
-    # the two is asked for again.
+    # In this order: a file counts as read only when all of it is stored, so a run that is killed on the way
+    # is asked for again.
     outs={
         "recording_site": _out(
             schema.recording_site,
             "The sites of the files that were taken, in their own frames; and a lab's own rows.\n\n"
             "A file replaces its own sites only. A site that another file has already stays that file's.",
         ),
-        "recording_file": _out(
-            schema.recording_file,
-            "Each file of recording sites in the folder, and what was found in it.\n\n"
+        "recording_claim": _out(
+            schema.recording_claim,
+            "Sites in a file that another file, or a lab's own rows, have already.\n\n"
+            "They stay the other's. When it gives them up, the file is read again and gets them.",
+        ),
+        "recording_finding": _out(
+            schema.recording_finding,
+            "What is wrong with each file, or suspicious about it, in words.\n\n"
             "What is impossible (a coordinate lost, indices for micrometres, a site twice) refuses the file: "
             "none of its sites is taken, those stored from before stay. What is suspicious is said, and the "
             "sites are taken.",
         ),
+        "recording_file": _out(
+            schema.recording_file,
+            "Each file of recording sites that was read, whether its sites were taken or not.",
+        ),
     },
-    check_specs=[
-        *_specs("recording_file", _FILE_CHECKS),
-        *_specs("recording_site", {"claimed_elsewhere": findings.CHECKS["claimed_elsewhere"]}),
-    ],
+    check_specs=_specs("recording_finding", _FILE_CHECKS),
     partitions_def=recording_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
@@ -126,37 +161,63 @@ def read_recordings(
     """Read and check the files of the run's partitions; store their sites, then what was found."""
     engine = postgres.create_engine()
     frames, brain = load_frames(*settings.frames_files()), read_brain(engine)
-    read = [_read_file(key, frames, brain) for key in context.partition_keys if is_file(key)]
+    keys = [key for key in context.partition_keys if is_file(key)]
+    progress = Progress(context.log.info, "read", "files", total=len(keys))
+    read: list[_ReadFile] = []
+    for key in keys:
+        read.append(_read_file(key, frames, brain))
+        progress.advance(1)
     taken = {file.key: file.sites for file in read if file.sites is not None}
     owned = _owned(engine, taken)
     parts = [_stored(engine, schema.recording_site.c.source.in_(set(context.partition_keys) - set(taken)))]
-    told: dict[str, list[tuple[str, Finding]]] = {name: [] for name in _FILE_CHECKS}
-    claims: list[tuple[str, Finding]] = []
+    claims = [pl.DataFrame(schema=_CLAIM_SCHEMA)]
     for place, file in enumerate(read):
         if file.sites is not None:
-            finding = findings.claimed_elsewhere(file.sites, owned)
-            claims.append((file.key, finding))
-            parts.append(findings.unclaimed(file.sites, owned))
+            finding, claimed = (
+                findings.claimed_elsewhere(file.sites, owned),
+                findings.claims(file.sites, owned),
+            )
+            claims.append(claimed)
+            parts.append(
+                file.sites.join(claimed, on=["recording_id", "site_id"], how="anti", maintain_order="left")
+            )
             owned = pl.concat([owned, parts[-1].select(owned.columns)])
-            if not finding.passed:
-                read[place] = replace(file, seen=[*file.seen, finding])
-        for finding in file.seen:
-            told[finding.name].append((file.key, finding))
-    for file in read:
-        if file.refused:
-            context.log.warning(f"{file.key} was refused: {file.refused}")
-        elif file.warnings:
-            context.log.warning(f"{file.key}: {file.warnings}")
-    yield from (_check_of_files("recording_file", name, about) for name, about in told.items())
-    yield _check_of_files("recording_site", "claimed_elsewhere", claims)
+            read[place] = replace(file, seen=[*file.seen, finding])
+    found = [
+        (file.key, finding.name, finding.blocking, finding.sentence)
+        for file in read
+        for finding in file.seen
+        if not finding.passed
+    ]
+    for key, name, blocking, sentence in found:
+        context.log.warning(f"{key} {'was refused' if blocking else f'is suspicious ({name})'}: {sentence}")
     yield dg.Output(pl.concat(parts), output_name="recording_site")
+    yield dg.Output(pl.concat(claims), output_name="recording_claim")
+    yield dg.Output(
+        pl.DataFrame(found, schema=_FINDING_SCHEMA, orient="row"), output_name="recording_finding"
+    )
+    still = _findings_of_others(engine, keys)
+    for name in _FILE_CHECKS:
+        of_run = {file.key: finding for file in read for finding in file.seen if finding.name == name}
+        yield _check_of_files(name, of_run, still.get(name, {}))
     now = circumstances(engine)
-    rows = [(f.key, f.digest, None if f.settled else now, f.height, f.refused, f.warnings) for f in read]
+    rows = [(f.key, f.digest, None if f.settled else now, f.height, f.sites is None) for f in read]
     yield dg.Output(
         pl.DataFrame(rows, schema=_FILE_SCHEMA, orient="row"),
         output_name="recording_file",
-        metadata={"files": len(read), "files_refused": sum(file.refused is not None for file in read)},
+        metadata={"files": len(read), "files_refused": sum(file.sites is None for file in read)},
     )
+
+
+def _findings_of_others(engine: sa.Engine, keys: Sequence[str]) -> dict[str, dict[str, Finding]]:
+    """Check → file → what was found in it before, of the files that are not in ``keys``."""
+    t = schema.recording_finding.c
+    found: dict[str, dict[str, Finding]] = {}
+    with engine.connect() as connection:
+        query = sa.select(t.name, t.source, t.blocking, t.sentence).where(t.source.not_in(keys))
+        for name, source, blocking, sentence in connection.execute(query.order_by(t.source)):
+            found.setdefault(name, {})[source] = Finding(name, blocking, False, sentence)
+    return found
 
 
 def circumstances(engine: sa.Engine) -> str:
@@ -179,17 +240,6 @@ class _ReadFile:
     sites: pl.DataFrame | None
     seen: Sequence[Finding]
     settled: bool
-
-    @property
-    def refused(self) -> str | None:
-        """Why it was refused, if it was."""
-        return "\n".join(finding.sentence for finding in self.seen if finding.blocking) or None
-
-    @property
-    def warnings(self) -> str | None:
-        """What is suspicious about it, a sentence a line."""
-        told = (finding.sentence for finding in self.seen if not finding.passed and not finding.blocking)
-        return "\n".join(told) or None
 
 
 def _read_file(key: str, frames: Mapping[str, Frame], brain: Brain | None) -> _ReadFile:
@@ -268,47 +318,74 @@ def recording_region(recording_site: sa.Select[Any]) -> sa.Select[Any]:
     return registration.registrations(recording_site, registration.loaded_atlases(), hold=True)
 
 
-@dg.asset_check(asset=recording_region, description=findings.CHECKS["reported_region"])
-def reported_region(
-    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
-) -> dg.AssetCheckResult:
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    code_version="1",
+    partitions_def=recording_partitions,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[recording_region],
+    metadata=_table_metadata(schema.recording_agreement),
+    check_specs=_specs("recording_agreement", {REPORTED: findings.CHECKS[REPORTED]}),
+)
+def recording_agreement(
+    context: dg.AssetExecutionContext, postgres: PostgresResource
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Compare the regions that came with the sites with those computed in the finest loaded atlas."""
     engine = postgres.create_engine()
-    keys = keys_of_run(
-        context.run.tags, context.instance.get_dynamic_partitions(str(recording_partitions.name))
-    )
+    with engine.connect() as connection:
+        atlas = connection.scalar(registration.loaded_atlases())
+    rows = [] if atlas is None else _agreement(engine, atlas, context.partition_keys)
+    yield dg.MaterializeResult(value=pl.DataFrame(rows, schema=_AGREEMENT_SCHEMA, orient="row"))
+    yield _reported_check(engine, rows, context.partition_keys)
+
+
+def _agreement(engine: sa.Engine, atlas: int, sources: Sequence[str]) -> list[tuple[Any, ...]]:
+    """The rows of recording_agreement for the sources that report regions."""
     site, region = schema.recording_site.c, schema.recording_region.c
-    about = site.source.in_(keys) if keys is not None else sa.true()
+    ontology, up = schema.brain_region.c, schema.region_ancestor.c
     sites = _frame(
         engine,
         sa.select(site.recording_id, site.site_id, site.reported_region, site.source).where(
-            about, site.reported_region.is_not(None)
+            site.source.in_(sources), site.reported_region.is_not(None)
         ),
     )
-    atlas = _finest_with(engine, sites)
-    if atlas is None:
-        return dg.AssetCheckResult(
-            passed=True, description="No site has both a reported and a computed region."
-        )
-    ours = region.source.in_(keys) if keys is not None else sa.true()
-    computed = sa.select(region.recording_id, region.site_id, region.region_id, region.status)
-    ontology = schema.brain_region.c
-    up = schema.region_ancestor.c
-    finding = findings.reported_region(
-        sites,
-        _frame(engine, computed.where(region.ccf_id == atlas, ours)),
-        _frame(engine, sa.select(ontology.region_id, ontology.acronym).where(ontology.ccf_id == atlas)),
-        _frame(engine, sa.select(up.region_id, up.ancestor_id).where(up.ccf_id == atlas)),
+    if sites.is_empty():
+        return []
+    computed = _frame(
+        engine,
+        sa.select(region.recording_id, region.site_id, region.region_id, region.status).where(
+            region.source.in_(sources), region.ccf_id == atlas
+        ),
     )
-    return dg.AssetCheckResult(
-        passed=finding.passed,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=finding.sentence,
-        metadata=dict(finding.numbers),
-    )
+    regions = _frame(engine, sa.select(ontology.region_id, ontology.acronym).where(ontology.ccf_id == atlas))
+    ancestors = _frame(engine, sa.select(up.region_id, up.ancestor_id).where(up.ccf_id == atlas))
+    rows = []
+    for (source,), of in sites.group_by("source", maintain_order=True):
+        finding = findings.reported_region(of, computed, regions, ancestors)
+        counts = [finding.numbers.get(name, 0) for name in ("compared", "agreeing", "unknown")]
+        rows.append((source, atlas, *counts, finding.passed, finding.sentence))
+    return rows
 
 
-def _finest_with(engine: sa.Engine, sites: pl.DataFrame) -> int | None:
-    """The finest loaded atlas, the real before the phantom; None without sites or without an atlas."""
+def _reported_check(
+    engine: sa.Engine, rows: Sequence[tuple[Any, ...]], sources: Sequence[str]
+) -> dg.AssetCheckResult:
+    """One check over all sources: those of this run, and those that did not agree before."""
+    t = schema.recording_agreement.c
     with engine.connect() as connection:
-        return None if sites.is_empty() else connection.scalar(registration.loaded_atlases())
+        others = connection.execute(
+            sa.select(t.source, t.passed, t.sentence).where(t.source.not_in(sources)).order_by(t.source)
+        ).all()
+    told = [*((source, passed, sentence) for source, *_, passed, sentence in rows), *others]
+    bad = [f"{source}: {sentence}" for source, passed, sentence in told if not passed]
+    good = [rows[0][-1]] if len(rows) == 1 else ["Where regions were reported, they agree."]
+    return dg.AssetCheckResult(
+        asset_key="recording_agreement",
+        check_name=REPORTED,
+        passed=not bad,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=_listed(bad or good) if told else "No site came with a region.",
+        metadata={"sources_compared": len(told), "sources_that_differ": len(bad)},
+    )
