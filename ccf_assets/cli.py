@@ -307,7 +307,7 @@ def sites(
 @app.command("recordings")
 def list_recordings(as_json: JsonOption = False) -> None:
     """Files and other sources of recording sites: what was found in each, and where the sites lie."""
-    found = inventory.sources(postgres.create_engine())
+    found = inventory.sources(postgres.create_engine(), settings.recordings())
     if as_json:
         _answer([dataclasses.asdict(source) for source in found])
         return
@@ -315,10 +315,13 @@ def list_recordings(as_json: JsonOption = False) -> None:
         typer.echo(f"No recordings yet; put a CSV or Parquet file of sites into {settings.recordings()}.")
     for source in found:
         statuses = ", ".join(f"{count:,} {status}" for status, count in source.statuses.items())
-        state = statuses or ("refused" if source.refused else "not registered yet")
-        typer.echo(f"{source.source}  {source.sites:,} sites  {state}")
-        for label, text in (("refused", source.refused), ("warning", source.warnings)):
-            for line in (text or "").splitlines():
+        said = [f"{source.sites:,} sites"] if source.sites else []
+        said += [statuses or "not registered yet"] if source.sites else []
+        said += ["refused"] if source.refused else []
+        said += [source.state] if source.state not in {None, "read"} else []
+        typer.echo("  ".join([source.source, *map(str, said)]))
+        for label, sentences in (("refused", source.refused), ("warning", source.warnings)):
+            for line in "\n".join(sentences).splitlines():
                 typer.echo(f"    {label}: {line}")
 
 

@@ -22,7 +22,7 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
     postgres = PostgresResource()
     return dg.Definitions(
         assets=dg.load_assets_from_modules([ontology, atlas, recordings]),
-        asset_checks=[*atlas_checks, recordings.reported_region],
+        asset_checks=atlas_checks,
         jobs=jobs,
         sensors=sensors,
         schedules=schedules,

@@ -59,19 +59,6 @@ CHECKS: Mapping[str, str] = MappingProxyType(
 )
 """Every finding by name, and what it looks for."""
 
-CAN_BLOCK: frozenset[str] = frozenset(
-    {
-        "equal_columns",
-        "zero_rows",
-        "voxel_indices",
-        "unit",
-        "probe_plane",
-        "outside_volume",
-        "duplicate_sites",
-    }
-)
-"""The findings that block when what they found is impossible; the others only ever warn."""
-
 RESOLUTIONS_UM: tuple[int, ...] = tuple(sorted({entry.resolution_um for entry in CATALOGUE.values()}))
 """Grids whose voxel indices are recognised: those of the catalogue."""
 
@@ -675,9 +662,12 @@ def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
     return Finding(name, False, False, sentence, numbers | {"files": files.height})
 
 
-def unclaimed(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
-    """The sites that no other file has: those this file may store. Arguments as for `claimed_elsewhere`."""
-    return sites.join(_taken(sites, owners), on=_KEY, how="anti", maintain_order="left")
+def claims(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
+    """recording_id, site_id, source of this file's sites that another file has, which it may not store.
+
+    Arguments as for `claimed_elsewhere`.
+    """
+    return sites.join(_taken(sites, owners), on=_KEY, how="semi", maintain_order="left").select(*_KEY, "source")
 
 
 def _taken(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import psycopg
 import sqlalchemy as sa
 
-from ccf_assets import registration, schema
+from ccf_assets import recordings, registration, schema
 from ccf_assets.errors import CcfError
 
 LOCK_WAIT_S = 10
@@ -117,36 +118,72 @@ class Source:
         source: partition key.
         sites: how many of its sites are stored.
         statuses: how many have which status, in the finest loaded atlas; empty before they are registered.
-        refused: why the file was not taken, if it was not.
+        state: of the file in the folder: ``read``, or in words why what is stored is not what it holds; None
+            for rows that a lab inserted itself.
+        refused: why the file was not taken; empty if it was.
         warnings: what is suspicious about it.
     """
 
     source: str
     sites: int
     statuses: Mapping[str, int]
-    refused: str | None
-    warnings: str | None
+    state: str | None
+    refused: Sequence[str]
+    warnings: Sequence[str]
 
 
-def sources(engine: sa.Engine) -> list[Source]:
-    """Every source of recording sites, files that were refused among them, by name."""
-    site, region = schema.recording_site.c, schema.recording_region.c
+def sources(engine: sa.Engine, folder: Path) -> list[Source]:
+    """Every source of recording sites by name: what is stored of it, and what stands in the folder.
+
+    Raises:
+        CcfError: the folder is there and cannot be read.
+    """
+    site, region, file = schema.recording_site.c, schema.recording_region.c, schema.recording_file.c
+    found, agreement = schema.recording_finding.c, schema.recording_agreement.c
     with engine.connect() as connection:
         atlas = connection.scalar(registration.loaded_atlases())
-        files = {row.source: row for row in connection.execute(sa.select(schema.recording_file))}
-        by_source = sa.select(site.source, sa.func.count().label("number")).group_by(site.source)
-        sites: dict[str, int] = {row.source: row.number for row in connection.execute(by_source)}
+        digests = {
+            source: digest for source, digest in connection.execute(sa.select(file.source, file.digest))
+        }
+        by_source = sa.select(site.source, sa.func.count()).group_by(site.source)
+        sites = {source: number for source, number in connection.execute(by_source)}
         count = sa.select(region.source, region.status, sa.func.count()).where(region.ccf_id == atlas)
         statuses: dict[str, dict[str, int]] = {}
         for source, status, number in connection.execute(count.group_by(region.source, region.status)):
             statuses.setdefault(source, {})[status] = number
+        told: dict[tuple[str, bool], list[str]] = {}
+        query = sa.union_all(
+            sa.select(found.source, found.blocking, found.sentence),
+            sa.select(agreement.source, sa.false(), agreement.sentence).where(~agreement.passed),
+        )
+        for source, blocking, sentence in connection.execute(query):
+            told.setdefault((source, blocking), []).append(sentence)
+    states = _states(folder, digests)
     return [
         Source(
             source,
             sites.get(source, 0),
             dict(sorted(statuses.get(source, {}).items())),
-            getattr(files.get(source), "refused", None),
-            getattr(files.get(source), "warnings", None),
+            states.get(source),
+            told.get((source, True), []),
+            told.get((source, False), []),
         )
-        for source in sorted({*files, *sites})
+        for source in sorted({*digests, *sites, *states})
     ]
+
+
+def _states(folder: Path, digests: Mapping[str, str]) -> dict[str, str]:
+    """What is to be said of each file: of those in the folder, and of those that were."""
+    if not folder.is_dir():
+        return dict.fromkeys(digests, "the file is gone; its sites stay")
+    scan = recordings.scan_folder(folder, time.time(), recordings.SETTLE_S)
+    change = recordings.what_is_new(scan, digests)
+    return {
+        **dict.fromkeys(digests, "read"),
+        **dict.fromkeys(change.new, "not read yet"),
+        **dict.fromkeys(change.changed, "changed since it was read"),
+        **dict.fromkeys(change.gone, "the file is gone; its sites stay"),
+        **{key: f"waiting: {why}" for key, why in scan.waiting.items()},
+        **scan.unreadable,
+        **dict.fromkeys(scan.ignored, "ignored: neither .csv nor .parquet"),
+    }

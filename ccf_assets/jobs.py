@@ -38,7 +38,7 @@ register_recordings = dg.define_asset_job(
 
 register_sites = dg.define_asset_job(
     "register_sites",
-    selection=dg.AssetSelection.assets("recording_region"),
+    selection=dg.AssetSelection.assets("recording_region", "recording_agreement"),
     description="Find the region, in every loaded atlas, of sites that are in the database already.",
 )
 

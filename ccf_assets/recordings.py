@@ -548,6 +548,9 @@ def _first(mask: pl.Series) -> int:
 
 # --- The folder ----------------------------------------------------------------------------------------
 
+SETTLE_S = 5.0
+"""A file written less than this long ago may still be growing."""
+
 Stamp = tuple[int, int, int, str]
 """size in bytes, mtime in ns, ctime in ns, SHA-256 of the content."""
 
@@ -559,13 +562,11 @@ class SiteFile:
     Attributes:
         path: where it is.
         digest: SHA-256 over the file and the settings that apply to it, so that a changed TOML counts.
-        size: bytes of the file itself.
         mtime_ns: when it was last written, ns since 1970.
     """
 
     path: Path
     digest: str
-    size: int
     mtime_ns: int
 
 
@@ -709,7 +710,7 @@ class _Stamper:
             said = self._stamp(place)
             if said:
                 digest.update(f"\n{self._name(place)}\n{said[3]}".encode())
-        return SiteFile(path, digest.hexdigest(), size=stamp[0], mtime_ns=stamp[1])
+        return SiteFile(path, digest.hexdigest(), mtime_ns=stamp[1])
 
     def _name(self, path: Path) -> str:
         return partition_key_of(path.relative_to(self._folder))

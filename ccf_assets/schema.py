@@ -267,7 +267,17 @@ recording_file = sa.Table(
         server_default=sa.func.now(),
         comment="When the file, or what was found in it, last changed",
     ),
-    comment="Each file of recording sites, and what was found in it",
+    comment="Each file of recording sites that was read",
+)
+
+recording_finding = sa.Table(
+    "recording_finding",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True, comment="The file (recording_file)"),
+    sa.Column("name", sa.Text, primary_key=True, comment="The check that found it"),
+    sa.Column("blocking", sa.Boolean, nullable=False, comment="Whether the file was refused for it"),
+    sa.Column("sentence", sa.Text, nullable=False, comment="What was found, where, and what to do"),
+    comment="What is wrong with, or suspicious about, each file of recording sites",
 )
 
 recording_site = sa.Table(
@@ -305,6 +315,32 @@ recording_site = sa.Table(
     ),
     sa.CheckConstraint(r"source ~ '^[^[:cntrl:]]+$' AND strpos(source, '...') = 0", name="source"),
     comment="Recording sites as they were given: from files, or inserted by a lab's own software",
+)
+
+recording_claim = sa.Table(
+    "recording_claim",
+    metadata,
+    sa.Column("recording_id", sa.Text, primary_key=True, comment="Recording (recording_site)"),
+    sa.Column("site_id", sa.Integer, primary_key=True, autoincrement=False, comment="Site (recording_site)"),
+    sa.Column("source", sa.Text, primary_key=True, index=True, comment="The file (recording_file)"),
+    comment="Sites in a file that another source has; when that one gives them up, the file is read again",
+)
+
+recording_agreement = sa.Table(
+    "recording_agreement",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True, comment="Where the sites came from (recording_site)"),
+    sa.Column(
+        "ccf_id", sa.Integer, sa.ForeignKey("atlas.ccf_id"), nullable=False, comment="The finest loaded atlas"
+    ),
+    sa.Column("compared", sa.Integer, nullable=False, comment="Sites with a reported and a computed region"),
+    sa.Column("agreeing", sa.Integer, nullable=False, comment="Of them, reported is computed or contains it"),
+    sa.Column(
+        "unknown", sa.Integer, nullable=False, comment="Sites whose report is no region of the ontology"
+    ),
+    sa.Column("passed", sa.Boolean, nullable=False, comment="Nothing in it is suspicious"),
+    sa.Column("sentence", sa.Text, nullable=False, comment="The comparison in words, commonest differences"),
+    comment="How the regions that came with a source's sites compare with the computed ones",
 )
 
 recording_region = sa.Table(

@@ -25,9 +25,6 @@ from ccf_assets.partitions import keys_of_run, range_tags, recording_partitions
 from ccf_assets.resources import PostgresResource
 
 BATCH_TAG = "ccf_assets/batch"
-SETTLE_S = 5.0
-"""A file written less than this long ago may still be growing."""
-
 FILES_PER_RUN = 100
 """A run costs some 4 s to start and a small file 10 ms: a thousand files are ten runs."""
 
@@ -56,7 +53,7 @@ def new_recordings(
         if folder.parent == settings.home():
             # A folder elsewhere is not made: it may be on a disk that is not there just now.
             folder.mkdir(parents=True, exist_ok=True)
-        scan = recordings.scan_folder(folder, time.time(), SETTLE_S, _memo.get(str(folder)))
+        scan = recordings.scan_folder(folder, time.time(), recordings.SETTLE_S, _memo.get(str(folder)))
     except (CcfError, OSError) as error:
         return dg.SkipReason(str(error))
     _memo[str(folder)] = scan.memo
@@ -78,12 +75,15 @@ def known_files(engine: sa.Engine) -> dict[str, str]:
     """Partition key → digest of the files that have been read, whether taken or refused.
 
     A file that was refused, or could not be compared with a brain, counts as changed once the frames or the
-    brain that it was looked at with are others: its digest is then given as empty.
+    brain that it was looked at with are others, and so does one that claims a site which its owner has given
+    up: the digest is then given as empty.
     """
-    table = schema.recording_file.c
+    table, claim, site = schema.recording_file.c, schema.recording_claim.c, schema.recording_site.c
     same = table.looked_at_with.is_(None) | (table.looked_at_with == circumstances(engine))
+    owned = sa.exists().where(site.recording_id == claim.recording_id, site.site_id == claim.site_id)
+    free = sa.exists().where(claim.source == table.source, ~owned)
     with engine.connect() as connection:
-        rows = connection.execute(sa.select(table.source, sa.case((same, table.digest), else_="")))
+        rows = connection.execute(sa.select(table.source, sa.case((same & ~free, table.digest), else_="")))
         return {row[0]: row[1] for row in rows}
 
 

@@ -174,13 +174,13 @@ def lab(_lab_url: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
     """
     import dagster as dg
 
-    from ccf_assets_tests.lab import Lab
+    from ccf_assets_tests.lab import EMPTY, Lab
 
     monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(_lab_url))
     monkeypatch.setenv("CCF_SOURCE", "phantom")
     engine = postgres.create_engine()
     with engine.begin() as connection:
-        connection.exec_driver_sql("TRUNCATE ccf.recording_file, ccf.recording_site CASCADE")
+        connection.exec_driver_sql(EMPTY)
     folder = tmp_path / "ccf" / "recordings"
     folder.mkdir(parents=True)
     with dg.DagsterInstance.ephemeral() as instance:

@@ -12,13 +12,12 @@ import pytest
 
 from ccf_assets.finding import Finding
 from ccf_assets.findings import (
-    CAN_BLOCK,
     CHECKS,
     claimed_elsewhere,
+    claims,
     duplicate_sites,
     reported_region,
     site_findings,
-    unclaimed,
 )
 from ccf_assets.frames import FRAMES, Frame, from_ccf, to_ccf
 from ccf_assets.recordings import SITES_SCHEMA, read_sites
@@ -118,10 +117,6 @@ def test_without_an_atlas_what_needs_one_is_not_checked_and_says_so():
 
 def test_a_table_without_sites_gives_no_finding():
     assert failing(table(np.empty((0, 3)))) == {}
-
-
-def test_only_findings_that_are_said_to_block_do():
-    assert set(CHECKS) > CAN_BLOCK
 
 
 # Coordinates that are missing, lost or zero
@@ -416,14 +411,14 @@ def test_sites_that_another_file_has_warn_and_stay_the_others():
         "1 of 4 sites (25.0 %) are in another file already, which keeps them: first.csv (1)."
         in found.sentence
     )
-    assert unclaimed(sites, had)["site_id"].to_list() == [0, 2, 3]
+    assert claims(sites, had).rows() == [("a", 1, "m.csv")]
 
 
 def test_a_file_does_not_claim_its_own_sites_from_itself():
     sites = table(inside_points(4), recordings=["a"] * 4)
     for had in (owners(("a", 1, "m.csv")), owners(("x", 1, "first.csv"))):
         assert claimed_elsewhere(sites, had).passed
-        assert unclaimed(sites, had).equals(sites)
+        assert claims(sites, had).is_empty()
 
 
 # Reported against computed

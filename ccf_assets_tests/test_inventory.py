@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from ccf_assets import inventory, schema
 
 
-def test_nothing_is_held_at_first(database: sa.Engine) -> None:
+def test_nothing_is_held_at_first(database: sa.Engine, tmp_path: Path) -> None:
     assert inventory.holdings(database) == []
-    assert inventory.sources(database) == []
+    assert inventory.sources(database, tmp_path / "none") == []
 
 
 def test_what_is_held_is_counted_table_by_table(phantom_database: sa.Engine) -> None:

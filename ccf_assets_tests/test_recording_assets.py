@@ -10,9 +10,10 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from ccf_assets import inventory
 from ccf_assets.definitions import defs
 from ccf_assets.partitions import range_tags
-from ccf_assets_tests.lab import Lab, checks
+from ccf_assets_tests.lab import EMPTY, Lab, checks
 
 BRAIN, OTHER, OUT = (6600, 4000, 6700), (6000, 3500, 4000), (1, 1, 1)
 
@@ -33,7 +34,12 @@ def sites(lab: Lab) -> list[tuple[object, ...]]:
 
 
 def files(lab: Lab) -> dict[object, tuple[object, ...]]:
-    rows = lab.ask("SELECT source, sites, refused, warnings FROM ccf.recording_file")
+    """Source → rows, why it was refused, what is suspicious about it."""
+    rows = lab.ask(
+        "SELECT f.source, f.sites, string_agg(d.sentence, ' ') FILTER (WHERE d.blocking), "
+        "string_agg(d.sentence, ' ') FILTER (WHERE NOT d.blocking) "
+        "FROM ccf.recording_file f LEFT JOIN ccf.recording_finding d USING (source) GROUP BY 1, 2"
+    )
     return {source: tuple(rest) for source, *rest in rows}
 
 
@@ -150,6 +156,63 @@ def test_a_site_that_a_lab_inserted_stays_the_labs(lab: Lab) -> None:
     assert sites(lab) == [("m", 0, 1.0, "inserted")]
 
 
+def test_what_is_wrong_with_a_file_is_said_until_it_is_mended(lab: Lab) -> None:
+    lab.write("a.csv", ("a", 0, *BRAIN), ("a", 0, *OTHER))
+    lab.write("b.csv", ("b", 0, *BRAIN))
+    register(lab, "a.csv")
+    found = checks(register(lab, "b.csv"))
+    assert not found["duplicate_sites"].passed
+    assert "a.csv: " in (found["duplicate_sites"].description or "")
+    lab.write("a.csv", ("a", 0, *BRAIN))
+    assert checks(register(lab, "a.csv"))["duplicate_sites"].passed
+
+
+def test_regions_that_were_reported_otherwise_are_said_until_they_agree(lab: Lab) -> None:
+    header = "recording_id,site_id,x,y,z,reported_region"
+    lab.write("a.csv", ("a", 0, *BRAIN, "root"), header=header)
+    lab.write("b.csv", ("b", 0, *BRAIN, "nowhere"), ("b", 1, *BRAIN, "void"), header=header)
+    found = checks(register(lab, "b.csv"))["reported_region"]
+    assert "b.csv: " in (found.description or "")
+    assert "1 reports are no region of the ontology: 'nowhere'" in (found.description or "")
+    again = checks(register(lab, "a.csv"))["reported_region"]
+    assert (again.passed, again.description) == (False, found.description)
+    rows = "SELECT source, compared, agreeing, unknown, passed FROM ccf.recording_agreement ORDER BY 1"
+    assert lab.ask(rows) == [("a.csv", 1, 1, 0, True), ("b.csv", 1, 0, 1, False)]
+    told = {source.source: source for source in inventory.sources(lab.engine, lab.folder)}
+    assert told["b.csv"].warnings == [str(found.description).removeprefix("b.csv: ")]
+    lab.write("b.csv", ("b", 0, *BRAIN, ""), header=header)
+    assert checks(register(lab, "b.csv"))["reported_region"].passed
+    assert lab.ask(rows) == [("a.csv", 1, 1, 0, True)]
+
+
+def test_of_every_file_it_is_said_what_has_become_of_it(lab: Lab) -> None:
+    lab.write("read.csv", ("r", 0, *BRAIN))
+    lab.write("changed.csv", ("c", 0, *BRAIN))
+    lab.write("bad.csv", ("b", 0, *BRAIN), toml=None)
+    gone = lab.write("gone.csv", ("g", 0, *OUT))
+    register(lab, "read.csv", "changed.csv", "bad.csv", "gone.csv")
+    gone.unlink()
+    lab.write("changed.csv", ("c", 0, *OTHER))
+    lab.write("new.csv", ("n", 0, *BRAIN))
+    lab.write("fresh.csv", ("f", 0, *BRAIN)).touch()
+    lab.write("notes.xlsx", toml=None)
+    told = {source.source: source for source in inventory.sources(lab.engine, lab.folder)}
+    states = {key: str(source.state).split(":")[0] for key, source in told.items()}
+    assert states == {
+        "bad.csv": "read",
+        "changed.csv": "changed since it was read",
+        "fresh.csv": "waiting",
+        "gone.csv": "the file is gone; its sites stay",
+        "new.csv": "not read yet",
+        "notes.xlsx": "ignored",
+        "read.csv": "read",
+    }
+    assert told["gone.csv"].statuses == {"outside_brain": 1}
+    (why,) = told["bad.csv"].refused
+    assert "Write this line at the top of" in why
+    assert inventory.sources(lab.engine, lab.folder / "none")[0].state == "the file is gone; its sites stay"
+
+
 def test_the_view_and_the_function_give_regions_by_name(lab: Lab) -> None:
     lab.write("a.csv", ("a", 0, *BRAIN), ("a", 1, -1, 1, 1))
     register(lab, "a.csv")
@@ -198,7 +261,7 @@ IBL = '[columns]\nx = "x_m"\ny = "y_m"\nz = "z_m"\nreported_region = "atlas_id"\
 def real_lab(lab: Lab, real_database: sa.Engine) -> Lab:
     """The lab with the real atlases: its sites are taken away again."""
     lab.engine = real_database
-    lab.tell("TRUNCATE ccf.recording_file, ccf.recording_site CASCADE")
+    lab.tell(EMPTY)
     return lab
 
 
@@ -234,7 +297,7 @@ def test_every_published_channel_gets_its_published_region(
     check = checks(register(real_lab, "ibl_channels.csv"))["reported_region"]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "90.8 % are the computed region" in (check.description or "")
-    real_lab.tell("TRUNCATE ccf.recording_file, ccf.recording_site CASCADE")
+    real_lab.tell(EMPTY)
     real_lab.tell("DELETE FROM ccf.coordinate_frame WHERE name = 'ibl_floor'")
 
 
@@ -250,7 +313,7 @@ def test_each_dirty_table_is_told_what_is_wrong_with_it(
     told = {name: files(real_lab)[key] for name, key in zip(names, keys, strict=True)}
     real_lab.tell("DELETE FROM ccf.recording_region")
     stored = {row[0] for row in real_lab.ask("SELECT DISTINCT source FROM ccf.recording_site")}
-    real_lab.tell("TRUNCATE ccf.recording_file, ccf.recording_site CASCADE")
+    real_lab.tell(EMPTY)
 
     assert "DV (y) equals ML (z) in every row" in str(told["000021"][1])
     assert told["000253"][1] is None

@@ -100,7 +100,7 @@ def test_a_run_over_a_range_registers_each_of_its_files(lab: Lab, monkeypatch: p
         lab.write(f"m{number}.csv", (f"m{number}", 0, *BRAIN))
     assert len(lab.serve(new_recordings)) == 3
     assert lab.ask("SELECT status, count(*) FROM ccf.recording_region GROUP BY 1") == [("assigned", 60)]
-    assert lab.ask("SELECT count(*), count(refused) FROM ccf.recording_file") == [(30, 0)]
+    assert lab.ask("SELECT count(*) FROM ccf.recording_file WHERE NOT refused") == [(30,)]
     assert lab.tick(new_recordings) == ([], "30 files, nothing new.")
     assert len(lab.cursors["new_recordings"] or "") < 100
 
@@ -237,6 +237,22 @@ def test_a_refused_file_is_read_again_once_its_frame_is_known(lab: Lab, tmp_path
     lab.serve(new_recordings)
     assert [row[3] for row in statuses(lab)] == ["assigned"] * 2
     assert lab.tick(new_recordings)[0] == []
+
+
+def test_a_site_that_its_file_gives_up_goes_to_the_file_that_claimed_it(lab: Lab) -> None:
+    lab.write("a.csv", ("m", 0, *BRAIN), ("m", 1, *BRAIN))
+    lab.serve(new_recordings)
+    lab.write("b.csv", ("m", 1, *BRAIN), ("m", 2, *BRAIN))
+    lab.serve(new_recordings)
+    assert lab.tick(new_recordings)[0] == []
+    owner = "SELECT source FROM ccf.recording_site WHERE site_id = 1"
+    assert lab.ask(owner) == [("a.csv",)]
+    lab.write("a.csv", ("m", 0, *BRAIN))
+    lab.serve(new_recordings)
+    lab.serve(new_recordings)
+    assert lab.ask(owner) == [("b.csv",)]
+    assert lab.tick(new_recordings)[0] == []
+    assert len(statuses(lab)) == 6
 
 
 # --- unregistered_sites -----------------------------------------------------------------------------------
