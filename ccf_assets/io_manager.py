@@ -246,7 +246,8 @@ class PostgresIOManager(dg.ConfigurableIOManager):
             else:
                 written = _swap(connection, target, list_column, rows, report)
         seconds = round(time.monotonic() - started, 2)
-        report(f"{name}: {written.rows:,} rows in place after {seconds} s")
+        rows_in_place = "1 row" if written.rows == 1 else f"{written.rows:,} rows"
+        report(f"{name}: {rows_in_place} in place after {seconds} s")
         for key, count in written.per_key.items():
             context.step_context.add_asset_metadata(
                 {"dagster/partition_row_count": count}, context.asset_key, key
