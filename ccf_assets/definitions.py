@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from ccf_assets import schema
-from ccf_assets.assets import atlas, ontology, recordings
+from ccf_assets.assets import atlas, comparison, ontology, recordings, region_sets
 from ccf_assets.checks import atlas_checks
 from ccf_assets.console import console
 from ccf_assets.io_manager import PostgresIOManager
@@ -21,8 +21,8 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
     """All definitions; ``resource_overrides`` replaces resources by name, for tests."""
     postgres = PostgresResource()
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([ontology, atlas, recordings]),
-        asset_checks=atlas_checks,
+        assets=dg.load_assets_from_modules([ontology, atlas, region_sets, comparison, recordings]),
+        asset_checks=[*atlas_checks, region_sets.share_in_groups],
         jobs=jobs,
         sensors=sensors,
         schedules=schedules,

@@ -13,15 +13,28 @@ refresh_ontology = dg.define_asset_job(
 load_atlas = dg.define_asset_job(
     "load_atlas",
     selection=(
-        dg.AssetSelection.groups("atlas", "ontology") - dg.AssetSelection.assets("structure_graph", "voxel")
+        dg.AssetSelection.groups("atlas", "ontology", "region_sets")
+        - dg.AssetSelection.assets("structure_graph", "voxel")
     ),
-    description="Load one atlas: its volume, regions, hierarchy, runs, surface and region sizes.",
+    description="Load one atlas: its volume, regions, hierarchy, runs, surface, region sizes and sets.",
 )
 
 load_voxel_rows = dg.define_asset_job(
     "load_voxel_rows",
     selection=dg.AssetSelection.assets("voxel"),
     description="Add one row per voxel of a loaded atlas.",
+)
+
+load_region_sets = dg.define_asset_job(
+    "load_region_sets",
+    selection=dg.AssetSelection.groups("region_sets"),
+    description="Put one atlas's regions into groups, again after maps in the folder changed.",
+)
+
+compare_atlases = dg.define_asset_job(
+    "compare_atlases",
+    selection=dg.AssetSelection.assets("region_consistency"),
+    description="Compare every region in each loaded atlas with the finest loaded atlas of its version.",
 )
 
 check_annotation = dg.define_asset_job(
@@ -46,6 +59,8 @@ jobs = [
     refresh_ontology,
     load_atlas,
     load_voxel_rows,
+    load_region_sets,
+    compare_atlases,
     check_annotation,
     register_recordings,
     register_sites,

@@ -25,7 +25,7 @@ STATUSES = ("assigned", "outside_brain", "outside_volume", "invalid_nan", "inval
 INSERTED = "inserted"
 """Source, and partition key, of the sites a lab inserts itself. Keys of files end in .csv or .parquet."""
 
-VERSION = 1
+VERSION = 3
 """Of the tables, views and functions; raised with every change of them, so that they are installed anew."""
 
 metadata = sa.MetaData(
@@ -381,7 +381,67 @@ recording_region = sa.Table(
     comment="The region of every site in every loaded atlas; no site is left out",
 )
 
-_SQL = ("recordings.sql",)
+region_set = sa.Table(
+    "region_set",
+    metadata,
+    _ccf_id(),
+    sa.Column("set_name", sa.Text, primary_key=True, comment="Name of the set, e.g. depth_3 or cosmos"),
+    sa.Column("description", sa.Text, nullable=False, comment="What the set is, and who made it"),
+    sa.Column("source", sa.Text, nullable=False, comment="The file it came from, or 'built in'"),
+    sa.Column("groups", sa.Integer, nullable=False, comment="How many groups it has"),
+    _atlas_fk(),
+    comment="Coarse maps of each atlas: sets of groups of regions",
+)
+
+region_set_member = sa.Table(
+    "region_set_member",
+    metadata,
+    _ccf_id(),
+    sa.Column("set_name", sa.Text, primary_key=True, comment="The set (region_set)"),
+    _region_id(key=True),
+    sa.Column(
+        "group_name",
+        sa.Text,
+        nullable=False,
+        comment="Its group: an acronym, or what the map's author calls it",
+    ),
+    sa.ForeignKeyConstraint(
+        ["ccf_id", "set_name"], ["region_set.ccf_id", "region_set.set_name"], ondelete="CASCADE"
+    ),
+    _region_fk(cascade=True),
+    comment="The group of each region in each set, those below a mapped region included; one that is "
+    "absent falls to nothing",
+)
+
+region_consistency = sa.Table(
+    "region_consistency",
+    metadata,
+    _ccf_id(),
+    _region_id(key=True),
+    sa.Column(
+        "reference_id",
+        sa.Integer,
+        sa.ForeignKey("atlas.ccf_id", ondelete="CASCADE"),
+        nullable=False,
+        comment="The finest loaded atlas of the same version, which it is compared with (atlas.ccf_id)",
+    ),
+    sa.Column("volume_mm3", sa.Double, nullable=False, comment="Volume of the region and all inside it, mm³"),
+    sa.Column("reference_mm3", sa.Double, nullable=False, comment="The same in the reference, mm³"),
+    sa.Column(
+        "difference_percent",
+        sa.Double,
+        comment="How much larger it is than in the reference, % of that; null where that is 0",
+    ),
+    sa.Column(
+        "agreement",
+        sa.Double,
+        comment="Share of its volume that is in the region in the reference too; null without volume",
+    ),
+    _region_fk(cascade=True),
+    comment="Every region in each atlas against the finest loaded one of the same version",
+)
+
+_SQL = ("recordings.sql", "region_sets.sql", "comparison.sql")
 """Files below sql/: views, functions and triggers over the tables, in the order they are installed."""
 
 

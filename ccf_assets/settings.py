@@ -51,6 +51,12 @@ def frames_files() -> list[Path]:
     return [usual] if usual.is_file() else []
 
 
+def region_sets() -> Path:
+    """CCF_REGION_SETS: the folder of a lab's own region sets; ``region_sets`` in CCF_HOME."""
+    named = os.environ.get("CCF_REGION_SETS")
+    return Path(named).expanduser().resolve() if named else home() / "region_sets"
+
+
 def dagster_file(name: str) -> Path:
     """``dagster.yaml`` or ``workspace.yaml``: beside pyproject.toml, or inside an installed package."""
     root = _project_root()
