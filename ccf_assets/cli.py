@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import signal
 import sys
@@ -16,8 +15,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ccf_assets import frames, inventory, loading, postgres, query, settings
+from ccf_assets import cli_ask, frames, inventory, loading, postgres, query, settings
 from ccf_assets.atlases import CATALOGUE, AtlasEntry, atlas_entry, default_atlases
+from ccf_assets.cli_common import JsonOption, answer, say
 from ccf_assets.errors import CcfError
 from ccf_assets.loading import Outcome
 
@@ -28,19 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-AtlasOption = Annotated[
-    str | None, typer.Option("--atlas", "-a", help="Key of a loaded atlas; the finest one if not given.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
-
-
-def _say(line: str) -> None:
-    """To standard error, so that standard output holds answers only."""
-    typer.echo(line, err=True)
-
-
-def _answer(answer: object) -> None:
-    typer.echo(json.dumps(answer, indent=2, default=str, ensure_ascii=False))
+app.registered_commands += cli_ask.app.registered_commands
 
 
 # ---- load
@@ -69,21 +57,21 @@ def load(
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
     if all(entry.is_phantom for entry in entries):
         os.environ["CCF_SOURCE"] = settings.PHANTOM  # it is computed here: no other source is asked
-    _say(f"Database: {_where()}")
+    say(f"Database: {_where()}")
     postgres.database_url()
-    _say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
+    say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
     if not atlases:
         inventory.put_examples(settings.recordings())
     outcomes = loading.load(entries, rows=rows, refresh=refresh, report=_report)
     if not atlases and not phantom and _nothing_reachable(outcomes):
-        _say("")
-        _say("*** The source cannot be reached and nothing is cached: loading the PHANTOM instead.")
-        _say("*** The phantom is an analytic stand-in for demonstrations; it is NOT the Allen CCF.")
+        say("")
+        say("*** The source cannot be reached and nothing is cached: loading the PHANTOM instead.")
+        say("*** The phantom is an analytic stand-in for demonstrations; it is NOT the Allen CCF.")
         os.environ["CCF_SOURCE"] = settings.PHANTOM
         entries = default_atlases(phantom=True)
         outcomes = loading.load(entries, rows=rows, refresh=False, report=_report)
     failed = [outcome for outcome in outcomes if outcome.error]
-    _say("")
+    say("")
     _print_holdings()
     if failed:
         raise typer.Exit(1)
@@ -102,12 +90,12 @@ def _nothing_reachable(outcomes: list[Outcome]) -> bool:
 
 def _report(outcome: Outcome) -> None:
     if outcome.error:
-        _say(f"{outcome.key}: FAILED. {outcome.error}")
+        say(f"{outcome.key}: FAILED. {outcome.error}")
     elif outcome.loaded:
         verb = "loaded" if outcome.key in CATALOGUE else "registered"
-        _say(f"{outcome.key}: {verb} {_listed(outcome.loaded)} in {outcome.seconds:.0f} s")
+        say(f"{outcome.key}: {verb} {_listed(outcome.loaded)} in {outcome.seconds:.0f} s")
     else:
-        _say(f"{outcome.key}: current")
+        say(f"{outcome.key}: current")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -145,7 +133,7 @@ def status(as_json: JsonOption = False) -> None:
     """What is loaded: atlases, rows, sizes, versions, when and from where."""
     if as_json:
         held = inventory.holdings(postgres.create_engine())
-        _answer([dataclasses.asdict(holding) for holding in held])
+        answer([dataclasses.asdict(holding) for holding in held])
     else:
         _print_holdings()
 
@@ -186,92 +174,10 @@ def drop(
         typer.confirm(f"Drop {', '.join(atlas.key for atlas in chosen)} with all their rows?", abort=True)
     for atlas in chosen:
         inventory.drop_atlas(engine, atlas.ccf_id)
-        _say(f"{atlas.key}: dropped")
+        say(f"{atlas.key}: dropped")
 
 
-# ---- ask
-
-
-@app.command()
-def region(
-    acronym: Annotated[str, typer.Argument(help="Exact acronym (case matters) or id, e.g. VISp or 385.")],
-    atlas: AtlasOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """A region: its names, path from the root, children and volume with all inside it."""
-    engine = postgres.create_engine()
-    found = query.region(engine, query.pick_atlas(engine, atlas), acronym)
-    if as_json:
-        _answer(dataclasses.asdict(found))
-        return
-    typer.echo(
-        f"{found.acronym}  {found.name}  (id {found.region_id}, colour #{found.color_hex}, {found.atlas})"
-    )
-    typer.echo(f"path      {' → '.join(found.path)}")
-    typer.echo(f"children  {', '.join(found.children) or 'none'}")
-    if found.volume_mm3 is not None:
-        typer.echo(
-            f"volume    {found.volume_mm3:.3f} mm³ in {found.voxels:,} voxels, all inside it included "
-            f"(left {found.left_mm3:.3f} mm³, right {found.right_mm3:.3f} mm³)"
-        )
-
-
-@app.command(context_settings={"ignore_unknown_options": True})  # so that -3500 is a number, not an option
-def locate(
-    ap: Annotated[float | None, typer.Argument(help="AP in the frame's unit and sign.")] = None,
-    dv: Annotated[float | None, typer.Argument(help="DV, likewise.")] = None,
-    ml: Annotated[float | None, typer.Argument(help="ML, likewise.")] = None,
-    frame: Annotated[
-        str, typer.Option("--frame", "-f", help="Frame of the numbers, e.g. ccf, stereotaxic, ibl.")
-    ] = "ccf",
-    atlas: AtlasOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """The region at a point: AP, DV and ML in a named frame (`ccf` is CCF µm).
-
-    Without a point, a CSV on standard input (columns ap, dv, ml, or x, y, z in the frame's own order) comes
-    back on standard output with the region of each row added. `ccf-assets frames` lists the frames.
-    """
-    engine = postgres.create_engine()
-    picked = query.pick_atlas(engine, atlas)
-    if ap is None:
-        _locate_rows(engine, picked, frame, as_json=as_json)
-        return
-    if dv is None or ml is None:
-        raise CcfError("A point is three numbers: AP, DV and ML.")
-    [found] = query.locate(engine, picked, frame, [ap], [dv], [ml])
-    if as_json:
-        _answer(dataclasses.asdict(found))
-    elif found.status == "assigned":
-        typer.echo(
-            f"{found.acronym}  {found.name}  (id {found.region_id}, {found.hemisphere}, {found.atlas})"
-        )
-    else:
-        typer.echo(f"{found.status.replace('_', ' ')}  ({found.atlas})")
-
-
-def _locate_rows(engine: sa.Engine, atlas: query.LoadedAtlas, frame: str, *, as_json: bool) -> None:
-    """Answer a CSV on standard input row by row; its own columns are passed on as they are."""
-    import polars as pl
-
-    from ccf_assets.frames import load_frames
-    from ccf_assets.tables import point_columns
-
-    if sys.stdin.isatty():
-        raise CcfError("Give a point (AP DV ML), or a CSV on standard input: ccf-assets locate < points.csv")
-    known = frames.frame(frame, load_frames(*settings.frames_files()))
-    rows, (ap, dv, ml) = point_columns(sys.stdin.buffer, known)
-    found = [dataclasses.asdict(each) for each in query.locate(engine, atlas, frame, ap, dv, ml)]
-    if as_json:
-        _answer(found)
-        return
-    if not found:
-        raise CcfError("The CSV on standard input has a header and no row.")
-    answers = pl.DataFrame(found, infer_schema_length=None).rename(
-        {"x": "ccf_x_um", "y": "ccf_y_um", "z": "ccf_z_um", "name": "region_name"}
-    )
-    answers = answers.rename({name: f"ccf_{name}" for name in answers.columns if name in rows.columns})
-    typer.echo(rows.hstack(answers).write_csv(), nl=False)
+# ---- frames and recordings
 
 
 @app.command("frames")
@@ -279,29 +185,11 @@ def list_frames(as_json: JsonOption = False) -> None:
     """The coordinate frames that can be named, your own (CCF_FRAMES) among them."""
     known = frames.load_frames(*settings.frames_files())
     if as_json:
-        _answer(frames.frame_rows(known))
+        answer(frames.frame_rows(known))
         return
     for each in known.values():
         typer.echo(f"{each.name}  (unit {each.unit}; x, y, z = {', '.join(each.xyz).upper()})")
         typer.echo(f"    {each.description}")
-
-
-@app.command()
-def sites(
-    acronym: Annotated[str, typer.Argument(help="Exact acronym of a region, e.g. TH.")],
-    atlas: AtlasOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """The recording sites in a region or anything inside it."""
-    engine = postgres.create_engine()
-    picked = query.pick_atlas(engine, atlas)
-    found = query.sites_in(engine, picked, acronym)
-    if as_json:
-        _answer(found)
-        return
-    for row in found:
-        typer.echo(f"{row['recording_id']}\t{row['site_id']}\t{row['acronym']}\t{row['hemisphere']}")
-    _say(f"{len(found):,} sites in {acronym} or inside it ({picked.key})")
 
 
 @app.command("recordings")
@@ -309,7 +197,7 @@ def list_recordings(as_json: JsonOption = False) -> None:
     """Files and other sources of recording sites: what was found in each, and where the sites lie."""
     found = inventory.sources(postgres.create_engine(), settings.recordings())
     if as_json:
-        _answer([dataclasses.asdict(source) for source in found])
+        answer([dataclasses.asdict(source) for source in found])
         return
     if not found:
         typer.echo(f"No recordings yet; put a CSV or Parquet file of sites into {settings.recordings()}.")
@@ -341,12 +229,10 @@ def url(
     """
     typer.echo(postgres.libpq_url(postgres.database_url()))
     if not hold and settings.postgres_url() is None:
-        _say(
-            "The embedded server runs while a command or the UI uses it; --hold keeps it for other programs."
-        )
+        say("The embedded server runs while a command or the UI uses it; --hold keeps it for other programs.")
     if hold:
         sys.stdout.flush()
-        _say("Holding the server; stop with Ctrl-C.")
+        say("Holding the server; stop with Ctrl-C.")
         with suppress(KeyboardInterrupt):
             signal.pause()
 
@@ -369,14 +255,14 @@ def up(
     """Run the Dagster UI with its daemon, sensors and schedules, until Ctrl-C."""
     from ccf_assets import ui
 
-    ui.serve(host, port, _say)
+    ui.serve(host, port, say)
 
 
 @app.command()
 def catalogue(as_json: JsonOption = False) -> None:
     """The atlases that can be loaded."""
     if as_json:
-        _answer([dataclasses.asdict(entry) for entry in CATALOGUE.values()])
+        answer([dataclasses.asdict(entry) for entry in CATALOGUE.values()])
         return
     for entry in CATALOGUE.values():
         typer.echo(f"{entry.key:16} {_marks(entry):22} {entry.description}")
@@ -396,8 +282,8 @@ def main() -> None:
     try:
         app()
     except CcfError as error:
-        _say(f"ccf-assets: {error}")
+        say(f"ccf-assets: {error}")
         sys.exit(1)
     except sa.exc.DBAPIError as error:
-        _say(f"ccf-assets: The database answers: {' '.join(str(error.orig).split())}")
+        say(f"ccf-assets: The database answers: {' '.join(str(error.orig).split())}")
         sys.exit(1)

@@ -153,9 +153,11 @@ def test_a_negative_number_is_a_number(
 
 def test_a_point_is_located(phantom_database: sa.Engine, run: Run) -> None:
     found = run("locate", "8900", "1300", "8200", "--json").answer
-    assert (found["x"], found["y"], found["z"], found["hemisphere"]) == (8900, 1300, 8200, "right")
+    assert [found[f"ccf_{axis}_um"] for axis in "xyz"] == [8900, 1300, 8200]
+    assert (found["atlas"], found["hemisphere"]) == ("phantom_50um", "right")
     named = run("locate", "8900", "1300", "8200").out
-    assert named.startswith(f"{found['acronym']}  {found['name']}  (id {found['region_id']}, right, ")
+    assert named.startswith(f"{found['acronym']}  ")
+    assert f"(id {found['region_id']}, right, phantom_50um)" in named
 
 
 def test_a_point_is_three_numbers(phantom_database: sa.Engine, run: Run) -> None:
