@@ -17,19 +17,20 @@ def references() -> sa.Select[Any]:
     Returns:
         ccf_id, and reference_id: the finest atlas of that version whose region volumes are in the database.
     """
-    volume = schema.region_volume.c
-    atlas, finer = (
-        sa.select(schema.atlas)
-        .where(sa.exists().where(volume.ccf_id == schema.atlas.c.ccf_id))
-        .subquery(name)
-        .c
-        for name in ("atlas", "finer")
+    atlas, finer, volume = schema.atlas, schema.atlas.alias("finer"), schema.region_volume.c
+    finest = (
+        sa.select(finer.c.ccf_id)
+        .where(
+            finer.c.ccf_version == atlas.c.ccf_version,
+            finer.c.ccf_resolution < atlas.c.ccf_resolution,
+            sa.exists().where(volume.ccf_id == finer.c.ccf_id),
+        )
+        .order_by(finer.c.ccf_resolution)
+        .limit(1)
+        .lateral("finest")
     )
-    return (
-        sa.select(atlas.ccf_id, finer.ccf_id.label("reference_id"))
-        .where(finer.ccf_version == atlas.ccf_version, finer.ccf_resolution < atlas.ccf_resolution)
-        .distinct(atlas.ccf_id)
-        .order_by(atlas.ccf_id, finer.ccf_resolution)
+    return sa.select(atlas.c.ccf_id, finest.c.ccf_id.label("reference_id")).join_from(
+        atlas, finest, sa.true()
     )
 
 
