@@ -28,15 +28,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
+    from matplotlib.transforms import Bbox
 
 UM_PER_PIXEL = 12.5
-"""Scale of every plane: two pixels to a 25 µm voxel, so that the layers of the cortex can be told apart."""
+"""Scale of a plane: two pixels to a 25 µm voxel, so that the layers of the cortex can be told apart."""
 
 NEAR_UM = 250
 """Sites at most so far from a plane count as lying in it; the others are drawn too, and differently."""
 
 LEGEND_ROWS = 16
-"""Regions in the legend of a plane, the largest in it."""
+"""Most regions in the legend of a plane: the largest in it."""
 
 _DPI = 100
 
@@ -44,7 +45,7 @@ _LEGEND_WIDTH, _ROW_HEIGHT, _SITES_HEIGHT = 316, 30, 64
 """Pixels: of the column beside a plane, of a region's row in it, of the lines on sites above the regions."""
 
 _LABEL_STEP = 2
-"""Labels are placed on every second pixel: to 25 µm, in a quarter of the time."""
+"""Labels are placed on every second pixel, in a quarter of the time."""
 
 _BORDER = 0.55
 """Brightness of a region's border, as a share of the region's own: seen on light colours and on dark."""
@@ -104,6 +105,7 @@ def plane_png(
     *,
     title: str,
     sites: npt.ArrayLike | None = None,
+    um_per_pixel: float = UM_PER_PIXEL,
 ) -> bytes:
     """A plane of an atlas in its colours, with borders, scale bar, axes in µm and a legend.
 
@@ -116,6 +118,7 @@ def plane_png(
         title: the first line of the picture.
         sites: shape (N, 3), x, y, z in CCF µm, drawn where they are seen along the plane's normal. Those that
             are not finite or not in the volume cannot be drawn; the picture says how many.
+        um_per_pixel: the scale.
 
     Returns:
         A PNG, some 50 KB.
@@ -137,7 +140,7 @@ def plane_png(
         raise CcfError(f"The plane holds region {unknown[0]}, which is not among the regions given.")
     styles = [regions[i] if i else _OUTSIDE for i in ids.tolist()]
     by_size = [place for place in np.argsort(-voxels, kind="stable").tolist() if ids[place]]
-    pixels = _sampled(places.reshape(plane.shape).astype(np.uint16), resolution_um)
+    pixels = _sampled(places.reshape(plane.shape).astype(np.uint16), um_per_pixel / resolution_um)
 
     height, width = pixels.shape
     left, top, below, beside = 76, 74, 54, _LEGEND_WIDTH + 36
@@ -154,7 +157,7 @@ def plane_png(
         drawn.set_ylabel(f"{AXES[axes.rows]}, CCF µm", fontsize=9)
         _scale_bar(drawn)
         _directions(drawn, orientation)
-        _acronyms(drawn, pixels, by_size[:LEGEND_ROWS], styles)
+        _acronyms(drawn, pixels, by_size[:LEGEND_ROWS], styles, um_per_pixel)
         where = f"{orientation.capitalize()} plane at {AXES[axes.normal]} {position_um:g} µm"
         _write(figure, left, 30, title, width + beside - 16, _TITLE)
         told = f"{where}: {_seen(orientation, position_um)}."
@@ -162,18 +165,15 @@ def plane_png(
         x, y = left + width + 24, top
         if sites is not None:
             points = np.asarray(sites, np.float64).reshape(-1, 3)
-            _sites(figure, drawn, points, orientation, position_um, x, y)
+            _sites(figure, drawn, points, orientation, position_um, um_per_pixel, x, y)
             y += _SITES_HEIGHT
-        _legend(figure, [styles[place] for place in by_size], x, y)
+        _legend(figure, [styles[place] for place in by_size], x, y, top + height + below - y)
         return _png(figure)
 
 
-def _sampled(places: _Places, resolution_um: int) -> _Places:
-    """The plane at the picture's scale: the voxel under each pixel's centre."""
-    row, column = (
-        ((np.arange(int(n * resolution_um / UM_PER_PIXEL)) + 0.5) * UM_PER_PIXEL // resolution_um).astype(int)
-        for n in places.shape
-    )
+def _sampled(places: _Places, step: float) -> _Places:
+    """The plane at the picture's scale: the voxel under each pixel's centre, at every ``step`` voxels."""
+    row, column = (((np.arange(int(n / step)) + 0.5) * step).astype(np.intp) for n in places.shape)
     sampled: _Places = places[np.ix_(row, column)]
     return sampled
 
@@ -197,7 +197,8 @@ def _seen(orientation: Orientation, position_um: float) -> str:
     """How the picture is to be read, in words."""
     if orientation == "sagittal":
         side = "left" if position_um < MIDLINE_UM else "right"
-        return f"dorsal up, anterior on the left, in the {side} hemisphere"
+        place = "at the midline" if position_um == MIDLINE_UM else f"in the {side} hemisphere"
+        return f"dorsal up, anterior on the left, {place}"
     up = "dorsal" if orientation == "coronal" else "anterior"
     return f"{up} up, the left of the brain on the left"
 
@@ -210,15 +211,21 @@ def _scale_bar(axes: Axes) -> None:
 
 def _directions(axes: Axes, orientation: Orientation) -> None:
     """What lies to the left and to the right of the picture, as letters in its upper corners."""
-    (begin, end), top = axes.get_xlim(), axes.get_ylim()[1]
-    for x, letter in zip((begin + 280, end - 280), "AP" if orientation == "sagittal" else "LR", strict=True):
-        axes.text(x, top + 280, letter, ha="center", va="center", fontsize=14, fontweight="bold")
+    letters = "AP" if orientation == "sagittal" else "LR"
+    for corner, inwards, letter in zip(((0, 1), (1, 1)), (18, -18), letters, strict=True):
+        axes.annotate(
+            letter, corner, (inwards, -18), xycoords="axes fraction", textcoords="offset pixels",
+            ha="center", va="center", fontsize=14, fontweight="bold",
+        )  # fmt: skip
 
 
-def _acronyms(axes: Axes, pixels: _Places, which: Sequence[int], styles: Sequence[RegionStyle]) -> None:
-    """The acronym of each of the regions ``which`` where it has most room, if that is enough."""
-    coarse, um = pixels[::_LABEL_STEP, ::_LABEL_STEP], _LABEL_STEP * UM_PER_PIXEL
+def _acronyms(
+    axes: Axes, pixels: _Places, which: Sequence[int], styles: Sequence[RegionStyle], um_per_pixel: float
+) -> None:
+    """The acronym of each of the regions ``which`` where it has most room, if it is enough and free."""
+    coarse, um = pixels[::_LABEL_STEP, ::_LABEL_STEP], _LABEL_STEP * um_per_pixel
     room = _distance_to_border(coarse)
+    taken: list[Bbox] = []
     for place in which:
         within = np.where(coarse == place, room, 0)
         row, column = np.unravel_index(within.argmax(), within.shape)
@@ -226,8 +233,11 @@ def _acronyms(axes: Axes, pixels: _Places, which: Sequence[int], styles: Sequenc
         text = axes.text((column + 0.5) * um, (row + 0.5) * um, style.acronym, ha="center", va="center")
         text.set(fontsize=7.5, color=_ink_on(style.color_hex))
         box = text.get_window_extent()
-        # The region may be longer than it is thick.
-        if box.height > 2 * half or box.width > 3 * half:
+        # A region may be longer than it is thick.
+        fits = box.height <= 2 * half and box.width <= 2.5 * half
+        if fits and not box.count_overlaps(taken):
+            taken.append(box)
+        else:
             text.remove()
 
 
@@ -260,7 +270,14 @@ def _ink_on(color_hex: str) -> str:
 
 
 def _sites(
-    figure: Figure, axes: Axes, points: Floats, orientation: Orientation, position_um: float, x: int, y: int
+    figure: Figure,
+    axes: Axes,
+    points: Floats,
+    orientation: Orientation,
+    position_um: float,
+    um_per_pixel: float,
+    x: int,
+    y: int,
 ) -> None:
     """Draw the sites, and their legend at (x, y).
 
@@ -275,8 +292,8 @@ def _sites(
     far_look: _Look = {"s": 16, "color": "white", "edgecolors": "black", "linewidths": 0.9}
     for some, look in ((there[~near], far_look), (there[near], near_look)):
         # Sites in one pixel are one mark: a hundred thousand would take seconds and megabytes.
-        seen = np.unique(some[:, [where.columns, where.rows]] // UM_PER_PIXEL, axis=0)
-        axes.scatter(*((seen + 0.5) * UM_PER_PIXEL).T, zorder=3, **look)
+        seen = np.unique(some[:, [where.columns, where.rows]] // um_per_pixel, axis=0)
+        axes.scatter(*((seen + 0.5) * um_per_pixel).T, zorder=3, **look)
     key = _axes(figure, x, y, _LEGEND_WIDTH, _SITES_HEIGHT, blank=True)
     for line, count, text, look in (
         (0, near.sum(), f"within {NEAR_UM} µm of the plane", near_look),
@@ -293,10 +310,11 @@ def _counted(count: int) -> str:
     return f"{count:,} site" if count == 1 else f"{count:,} sites"
 
 
-def _legend(figure: Figure, by_size: Sequence[RegionStyle], x: int, y: int) -> None:
-    """Colour, acronym and name of the largest regions, a row each, from (x, y) down."""
+def _legend(figure: Figure, by_size: Sequence[RegionStyle], x: int, y: int, height: int) -> None:
+    """Colour, acronym and name of the largest regions, a row each, from (x, y) down within ``height``."""
     _write(figure, x, y + 10, "Largest regions in this plane", _LEGEND_WIDTH, _HEADING)
-    rows, more = by_size[:LEGEND_ROWS], len(by_size[LEGEND_ROWS:])
+    room = min(LEGEND_ROWS, (height - 44) // _ROW_HEIGHT)
+    rows, more = by_size[:room], len(by_size[room:])
     key = _axes(figure, x, y + 18, _LEGEND_WIDTH, _ROW_HEIGHT * (len(rows) + 1), blank=True)
     acronym_x, name_x = 24, 118
     for row, style in enumerate(rows):

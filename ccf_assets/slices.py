@@ -91,7 +91,10 @@ def plane_of_runs(runs: Runs, entry: AtlasEntry, orientation: Orientation, posit
     meets: slice | npt.NDArray[np.bool_]
     if orientation == "coronal":
         # Runs are ordered by line, and a coronal plane is DV lines in a row.
-        meets = slice(*np.searchsorted(runs.line, (index * dv, (index + 1) * dv)))
+        ends = np.array(
+            [index * dv, (index + 1) * dv], runs.line.dtype
+        )  # of another type, it copies the runs
+        meets = slice(*np.searchsorted(runs.line, ends))
     elif orientation == "sagittal":
         meets = (runs.z <= index) & (runs.z_end > index)
     else:

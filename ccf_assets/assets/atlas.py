@@ -18,6 +18,7 @@ from ccf_assets.assets.common import (
     ontology_of,
     table_metadata,
 )
+from ccf_assets.assets.figures import planes_of_runs
 from ccf_assets.assets.ontology import RefreshConfig
 from ccf_assets.atlases import atlas_entry
 from ccf_assets.checks import ANNOTATION_CHECKS, annotation_checks, check_result
@@ -128,7 +129,11 @@ def voxel_run(
     return dg.MaterializeResult(
         value=volume.run_batches(runs, entry),
         data_version=dg.DataVersion(file.sha256),
-        metadata={"runs": len(runs), "read_seconds": round(time.monotonic() - started, 2)},
+        metadata={
+            "runs": len(runs),
+            "read_seconds": round(time.monotonic() - started, 2),
+            **planes_of_runs(context.log, runs, entry, ontology_of(entry, sources)),
+        },
     )
 
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from ccf_assets import ontology, schema
 from ccf_assets.assets.common import OWNERS, after, content_version, ontology_of, table_metadata
+from ccf_assets.assets.figures import depth_chart
 from ccf_assets.atlases import atlas_entry
 from ccf_assets.checks import ONTOLOGY_CHECKS, check_result, ontology_checks
 from ccf_assets.errors import CcfError
@@ -98,7 +99,9 @@ def region_parent(
     """Each structure's parent and depth; the root is its own parent, at depth 0."""
     entry = atlas_entry(context.partition_key)
     rows = ontology.region_parent_rows(ontology_of(entry, sources), entry.ccf_id)
-    return dg.MaterializeResult(value=rows, data_version=content_version(rows))
+    return dg.MaterializeResult(
+        value=rows, data_version=content_version(rows), metadata=depth_chart(context.log, rows)
+    )
 
 
 @dg.asset(

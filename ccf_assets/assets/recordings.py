@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from ccf_assets import findings, recordings, registration, schema, settings
 from ccf_assets.arrow import read_arrow
 from ccf_assets.assets.common import OWNERS, column_schema
+from ccf_assets.assets.figures import sites_on_plane
 from ccf_assets.brain import Brain, brain_atlas, read_brain
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
@@ -308,14 +309,20 @@ def _frame(engine: sa.Engine, query: sa.Select[Any]) -> pl.DataFrame:
     ],
     metadata=_table_metadata(schema.recording_region),
 )
-def recording_region(recording_site: sa.Select[Any]) -> sa.Select[Any]:
+def recording_region(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, recording_site: sa.Select[Any]
+) -> dg.MaterializeResult[sa.Select[Any]]:
     """The region of every site in every loaded atlas, computed in the database; no site is left out.
 
     A site in no region has a status that says why: outside_brain, outside_volume, invalid_nan or
     invalid_infinite. The view recording_site_region has the regions' names; sites_in('TH') lists the sites in
     a region or anything inside it.
     """
-    return registration.registrations(recording_site, registration.loaded_atlases(), hold=True)
+    return dg.MaterializeResult(
+        value=registration.registrations(recording_site, registration.loaded_atlases(), hold=True),
+        # The rows are made only when this has returned, so that the picture finds the sites' places itself.
+        metadata=sites_on_plane(context.log, postgres.create_engine(), recording_site),
+    )
 
 
 @dg.asset(
