@@ -25,7 +25,7 @@ STATUSES = ("assigned", "outside_brain", "outside_volume", "invalid_nan", "inval
 INSERTED = "inserted"
 """Source, and partition key, of the sites a lab inserts itself. Keys of files end in .csv or .parquet."""
 
-VERSION = 3
+VERSION = 4
 """Of the tables, views and functions; raised with every change of them, so that they are installed anew."""
 
 metadata = sa.MetaData(
@@ -258,8 +258,7 @@ recording_file = sa.Table(
         comment="Digest of the frames and the atlas it was looked at with; null where others change nothing",
     ),
     sa.Column("sites", sa.Integer, nullable=False, comment="Rows in the file"),
-    sa.Column("refused", sa.Text, comment="Why its sites were not taken; null when they were"),
-    sa.Column("warnings", sa.Text, comment="What is suspicious about it, a sentence a line"),
+    sa.Column("refused", sa.Boolean, nullable=False, comment="Whether its sites were not taken"),
     sa.Column(
         "read_at",
         sa.DateTime(timezone=True),
@@ -441,7 +440,7 @@ region_consistency = sa.Table(
     comment="Every region in each atlas against the finest loaded one of the same version",
 )
 
-_SQL = ("recordings.sql", "region_sets.sql", "comparison.sql")
+_SQL = ("regions.sql", "space.sql", "recordings.sql", "region_sets.sql", "comparison.sql")
 """Files below sql/: views, functions and triggers over the tables, in the order they are installed."""
 
 

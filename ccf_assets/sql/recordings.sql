@@ -1,4 +1,4 @@
--- Views, functions and triggers over the recording tables. Run as a whole on every start: all idempotent.
+-- Views, functions and triggers over the recording tables. Run as a whole on every upgrade: all idempotent.
 
 CREATE OR REPLACE VIEW ccf.recording_site_region AS
 SELECT a.key AS atlas,
@@ -26,29 +26,35 @@ COMMENT ON VIEW ccf.recording_site_region IS
 
 CREATE OR REPLACE FUNCTION ccf.sites_in(region text, atlas text DEFAULT NULL)
 RETURNS SETOF ccf.recording_site_region
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog
 AS $$
+DECLARE
+  one integer;
 BEGIN
+  IF atlas IS NOT NULL THEN
+    one := ccf.atlas_id(atlas);
+  END IF;
   -- A misspelt region must not read as "no recording touched it".
   IF NOT EXISTS (
-    SELECT FROM ccf.brain_region AS r JOIN ccf.atlas AS a USING (ccf_id)
-    WHERE r.acronym = sites_in.region AND (sites_in.atlas IS NULL OR a.key = sites_in.atlas)
+    SELECT FROM ccf.brain_region AS r WHERE r.acronym = sites_in.region AND (one IS NULL OR r.ccf_id = one)
   ) THEN
-    RAISE EXCEPTION 'There is no region % in %; acronyms are exact, and case matters.',
-      quote_literal(sites_in.region), coalesce(sites_in.atlas, 'any loaded atlas');
+    RAISE EXCEPTION '%', ccf.no_such_region(one, region);
   END IF;
   RETURN QUERY
   SELECT v.*
   FROM ccf.recording_site_region AS v
   JOIN ccf.region_ancestor AS inside ON inside.ccf_id = v.ccf_id AND inside.region_id = v.region_id
   JOIN ccf.brain_region AS a ON a.ccf_id = inside.ccf_id AND a.region_id = inside.ancestor_id
-  WHERE a.acronym = sites_in.region AND (sites_in.atlas IS NULL OR v.atlas = sites_in.atlas)
+  WHERE a.acronym = sites_in.region AND (one IS NULL OR v.ccf_id = one)
   ORDER BY v.ccf_id, v.recording_id, v.site_id;
 END
 $$;
 
 COMMENT ON FUNCTION ccf.sites_in(text, text) IS
-  'Sites in a region (exact acronym) or anything inside it, in one atlas by key or in all';
+'The recording sites in a region (exact acronym) or anything inside it: rows of view recording_site_region, in one atlas, by its key, or in all. An error for a region or an atlas that is not there.
+
+SELECT DISTINCT recording_id FROM ccf.sites_in(''TH'', ''ccf_2017_25um'');';
 
 -- A site whose coordinates change has no region until it is registered anew, which the sensor
 -- unregistered_sites does: a row that is not there is found, a row that is wrong is not.
