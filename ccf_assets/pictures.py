@@ -288,19 +288,19 @@ def _sites(
     inside = ((points >= 0) & (points < np.array(EXTENT_UM))).all(axis=1)  # False for NaN
     there = points[inside]
     near = np.abs(there[:, where.normal] - position_um) <= NEAR_UM
-    near_look: _Look = {"s": 26, "color": "black", "edgecolors": "white", "linewidths": 1.0}
-    far_look: _Look = {"s": 16, "color": "white", "edgecolors": "black", "linewidths": 0.9}
-    for some, look in ((there[~near], far_look), (there[near], near_look)):
+    key = _axes(figure, x, y, _LEGEND_WIDTH, _SITES_HEIGHT, blank=True)
+    for line, some, text, discs in (
+        (1, there[~near], "farther off", (("black", 24), ("white", 9))),
+        (0, there[near], f"within {NEAR_UM} µm of the plane", (("white", 40), ("black", 18))),
+    ):
         # Sites in one pixel are one mark: a hundred thousand would take seconds and megabytes.
         seen = np.unique(some[:, [where.columns, where.rows]] // um_per_pixel, axis=0)
-        axes.scatter(*((seen + 0.5) * um_per_pixel).T, zorder=3, **look)
-    key = _axes(figure, x, y, _LEGEND_WIDTH, _SITES_HEIGHT, blank=True)
-    for line, count, text, look in (
-        (0, near.sum(), f"within {NEAR_UM} µm of the plane", near_look),
-        (1, (~near).sum(), "farther off", far_look),
-    ):
-        key.scatter([7], [8 + 18 * line], **look)
-        key.text(20, 8 + 18 * line, f"{_counted(count)} {text}", va="center_baseline", fontsize=8.5)
+        across, down = ((seen + 0.5) * um_per_pixel).T
+        # All rings before all cores: else the ring of each site of a dense probe would cover the core before.
+        for colour, size in discs:
+            axes.scatter(across, down, s=size, color=colour, linewidths=0, zorder=3)
+            key.scatter([7], [8 + 18 * line], s=size, color=colour, linewidths=0)
+        key.text(20, 8 + 18 * line, f"{_counted(len(some))} {text}", va="center_baseline", fontsize=8.5)
     missing = len(points) - len(there)
     if missing:
         key.text(20, 44, f"{_counted(missing)} outside the volume", va="center_baseline", **_NOTE)

@@ -183,11 +183,22 @@ def test_sites_are_drawn_where_they_are_and_told_apart_by_distance(drawn: list[F
     picture = pixels(plane_png(plane, "coronal", 6600, 25, styles, title="", sites=sites))
     at = [tuple(picture[74 + 320, 76 + int(ml / 12.5)]) for ml in (3000, 5000, 8000)]
     assert at == [(0, 0, 0), (0, 0, 0), (255, 255, 255)]
+    assert tuple(picture[74 + 320 + 4, 76 + 240]) == (255, 255, 255)  # the ring
     assert {
         "2 sites within 250 µm of the plane",
         "1 site farther off",
         "2 sites outside the volume",
     } <= set(texts(drawn[0]))
+
+
+def test_the_sites_of_a_dense_probe_are_a_black_line_in_a_white_one() -> None:
+    plane = np.ones((320, 456), np.uint32)
+    sites = [(6600, um, 5700) for um in range(2000, 4000, 20)]
+    styles = {1: RegionStyle("x", "x", "FF0000")}
+    picture = pixels(plane_png(plane, "coronal", 6600, 25, styles, title="", sites=sites))
+    line = picture[74 + 170 : 74 + 310, 76 + 456]
+    assert (line == 0).all()
+    assert (picture[74 + 170 : 74 + 310, 76 + 456 + 4] > 200).all()
 
 
 def test_planes_of_the_brain_are_small_and_in_the_allen_colours(

@@ -132,7 +132,7 @@ def voxel_run(
         metadata={
             "runs": len(runs),
             "read_seconds": round(time.monotonic() - started, 2),
-            **planes_of_runs(context.log, runs, entry, ontology_of(entry, sources)),
+            **planes_of_runs(context.log, runs, entry, lambda: ontology_of(entry, sources)),
         },
     )
 

@@ -6,6 +6,7 @@ A picture is an extra. Where one cannot be made, the run's log says why and the 
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from logging import Logger
 from typing import Any
@@ -39,31 +40,32 @@ def shown(log: Logger, name: str, draw: Callable[[], bytes | None]) -> Metadata:
     return {name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")}
 
 
-def planes_of_runs(log: Logger, runs: Runs, entry: AtlasEntry, ontology: pl.DataFrame) -> Metadata:
+def planes_of_runs(
+    log: Logger, runs: Runs, entry: AtlasEntry, ontology: Callable[[], pl.DataFrame]
+) -> Metadata:
     """A coronal, a sagittal and a horizontal plane through the middle of the volume; see `shown`.
 
     Args:
         log: the run's.
         runs: the atlas, in memory.
         entry: its entry in the catalogue.
-        ontology: rows with region_id, acronym, full_name and color_hex.
+        ontology: reads rows with region_id, acronym, full_name and color_hex.
     """
     metadata: dict[str, dg.MarkdownMetadataValue] = {}
-    styles = _styles(ontology.select("region_id", "acronym", "full_name", "color_hex").iter_rows())
+
+    @functools.cache
+    def styles() -> dict[int, RegionStyle]:
+        return _styles(ontology().select("region_id", "acronym", "full_name", "color_hex").iter_rows())
+
     for orientation, axes in slices.PLANES.items():
         middle = EXTENT_UM[axes.normal] / 2
 
         def draw(orientation: slices.Orientation = orientation, middle: float = middle) -> bytes:
             plane = slices.plane_of_runs(runs, entry, orientation, middle)
             return pictures.plane_png(
-                plane,
-                orientation,
-                middle,
-                entry.resolution_um,
-                styles,
-                title=_title(entry),
-                um_per_pixel=UM_PER_PIXEL,
-            )
+                plane, orientation, middle, entry.resolution_um, styles(),
+                title=_title(entry), um_per_pixel=UM_PER_PIXEL,
+            )  # fmt: skip
 
         metadata |= shown(log, orientation, draw)
     return metadata
