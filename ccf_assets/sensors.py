@@ -14,13 +14,13 @@ from typing import Any
 import dagster as dg
 import sqlalchemy as sa
 
-from ccf_assets import asking, currency, recordings, registration, schema, settings
+from ccf_assets import asking, currency, recordings, region_sets, registration, schema, settings
 from ccf_assets.assets.recordings import circumstances, is_file
 from ccf_assets.atlases import CATALOGUE
 from ccf_assets.errors import CcfError
 from ccf_assets.frames import load_frames
 from ccf_assets.instance import UNFINISHED, close_dead_runs
-from ccf_assets.jobs import load_atlas, register_recordings, register_sites
+from ccf_assets.jobs import load_atlas, load_region_sets, register_recordings, register_sites
 from ccf_assets.partitions import keys_of_run, range_tags, recording_partitions
 from ccf_assets.resources import PostgresResource
 
@@ -283,4 +283,24 @@ def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     )
 
 
-sensors = [new_recordings, unregistered_sites, outdated_atlases, lost_runs]
+@dg.sensor(
+    job=load_region_sets,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Groups the regions of loaded atlases anew when the maps in CCF_REGION_SETS change.",
+)
+def changed_region_sets(
+    context: dg.SensorEvaluationContext, postgres: PostgresResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a run for every loaded atlas when a map came, changed or went; the cursor is their digest."""
+    try:
+        digest = region_sets.digest(region_sets.map_files(settings.region_sets()))
+    except OSError as error:
+        return dg.SkipReason(f"A map cannot be read: {error}.")
+    if digest == (context.cursor or region_sets.digest([])):
+        return dg.SkipReason("The maps are as they were.")
+    keys = [key for key in atlases_there(postgres.create_engine()) if key in CATALOGUE]
+    return dg.SensorResult(run_requests=[dg.RunRequest(partition_key=key) for key in keys], cursor=digest)
+
+
+sensors = [new_recordings, unregistered_sites, outdated_atlases, changed_region_sets, lost_runs]
