@@ -441,7 +441,7 @@ WRONG = {
     "ccf.slice(7, 'coronal', 1)": r"There is no atlas with ccf_id 7",
     "ccf.slice(904, 'axial', 1)": r"There is no plane 'axial'; it must be coronal, horizontal or sagittal\.",
     "ccf.slice(904, NULL, 1)": r"There is no plane NULL",
-    "ccf.slice(904, 'coronal', -1)": r"no coronal plane at -1 µm: in phantom_100um they run .* 13200\.",
+    "ccf.slice(904, 'coronal', -1)": r"no coronal plane at -1 µm: in phantom_100um they run .* 13200 µm\.",
     "ccf.slice(904, 'horizontal', 8000)": r"There is no horizontal plane at 8000 µm: .* below 8000 µm\.",
     "ccf.slice(904, 'sagittal', 'NaN')": r"There is no sagittal plane at NaN µm: .* below 11400 µm\.",
     "ccf.slice(904, 'sagittal', NULL)": r"There is no sagittal plane at NULL µm",
