@@ -8,18 +8,17 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import sqlalchemy as sa
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from ccf_assets import cli_ask, frames, inventory, loading, postgres, query, settings
+from ccf_assets import cli_ask, settings
 from ccf_assets.atlases import CATALOGUE, AtlasEntry, atlas_entry, default_atlases
 from ccf_assets.cli_common import JsonOption, answer, say
 from ccf_assets.errors import CcfError
-from ccf_assets.loading import Outcome
+
+if TYPE_CHECKING:
+    from ccf_assets.loading import Outcome
 
 app = typer.Typer(
     help="The Allen Mouse Brain Common Coordinate Framework in PostgreSQL.",
@@ -53,6 +52,8 @@ def load(
     Each load is a Dagster run and shows in the UI. Without an atlas named, and with the source out of reach
     and nothing cached, the phantom is loaded instead and said to be it.
     """
+    from ccf_assets import inventory, loading, postgres
+
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
     if all(entry.is_phantom for entry in entries):
@@ -80,6 +81,8 @@ def load(
 
 def _nothing_reachable(outcomes: list[Outcome]) -> bool:
     """Whether the source was out of reach for the ontology, or for every atlas of which nothing is loaded."""
+    from ccf_assets import postgres, query
+
     if outcomes[0].error:
         unreachable = outcomes[0].unreachable
     else:
@@ -131,6 +134,8 @@ def _print_things_to_try() -> None:
 @app.command()
 def status(as_json: JsonOption = False) -> None:
     """What is loaded: atlases, rows, sizes, versions, when and from where."""
+    from ccf_assets import inventory, postgres
+
     if as_json:
         held = inventory.holdings(postgres.create_engine())
         answer([dataclasses.asdict(holding) for holding in held])
@@ -139,6 +144,11 @@ def status(as_json: JsonOption = False) -> None:
 
 
 def _print_holdings() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ccf_assets import inventory, postgres
+
     held = inventory.holdings(postgres.create_engine())
     console = Console(width=None if sys.stdout.isatty() else 150)
     if not held:
@@ -164,6 +174,8 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Take atlases out of the database. Downloaded files stay in the cache."""
+    from ccf_assets import inventory, postgres
+
     engine = postgres.create_engine()
     held = {holding.key: holding for holding in inventory.holdings(engine)}
     for key in atlases:
@@ -183,6 +195,8 @@ def drop(
 @app.command("frames")
 def list_frames(as_json: JsonOption = False) -> None:
     """The coordinate frames that can be named, your own (CCF_FRAMES) among them."""
+    from ccf_assets import frames
+
     known = frames.load_frames(*settings.frames_files())
     if as_json:
         answer(frames.frame_rows(known))
@@ -195,6 +209,8 @@ def list_frames(as_json: JsonOption = False) -> None:
 @app.command("recordings")
 def list_recordings(as_json: JsonOption = False) -> None:
     """Files and other sources of recording sites: what was found in each, and where the sites lie."""
+    from ccf_assets import inventory, postgres
+
     found = inventory.sources(postgres.create_engine(), settings.recordings())
     if as_json:
         answer([dataclasses.asdict(source) for source in found])
@@ -227,6 +243,8 @@ def url(
     The embedded server runs while a ccf-assets command or the UI does: use `ccf-assets url --hold` to keep
     it for another program, or `ccf-assets psql`.
     """
+    from ccf_assets import postgres
+
     typer.echo(postgres.libpq_url(postgres.database_url()))
     if not hold and settings.postgres_url() is None:
         say("The embedded server runs while a command or the UI uses it; --hold keeps it for other programs.")
@@ -242,6 +260,8 @@ def url(
 )
 def psql(context: typer.Context) -> None:
     """Open psql on the database; what follows is passed on, e.g. `ccf-assets psql -c "SELECT 1"`."""
+    from ccf_assets import postgres
+
     postgres.database_url()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: it ends a query, not the session
     raise typer.Exit(postgres.run_psql(context.args))
@@ -284,6 +304,10 @@ def main() -> None:
     except CcfError as error:
         say(f"ccf-assets: {error}")
         sys.exit(1)
-    except sa.exc.DBAPIError as error:
+    except Exception as error:
+        from sqlalchemy.exc import DBAPIError  # here, for a command that needs no database is a quick one
+
+        if not isinstance(error, DBAPIError):
+            raise
         say(f"ccf-assets: The database answers: {' '.join(str(error.orig).split())}")
         sys.exit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ccf_assets import frames, settings
+from ccf_assets import settings
 from ccf_assets.cli_common import (
     AtlasOption,
     ForceOption,
@@ -144,6 +144,7 @@ def _locate_rows(atlas: Atlas, frame: str, *, as_json: bool) -> None:
     """Answer a CSV on standard input row by row; its own columns are passed on as they are."""
     import numpy as np
 
+    from ccf_assets import frames
     from ccf_assets.points import beside_polars
     from ccf_assets.tables import point_columns
 

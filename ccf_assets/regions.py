@@ -181,14 +181,15 @@ class Regions:
     def search(self, words: str) -> list[Region]:
         """The regions whose acronym or name has all these words in it, in any case, the best first.
 
-        Best is the acronym itself, then the name itself, then what begins with the text, then what has it at
-        the beginning of a word, then the rest; among equals the more general, then in the ontology's order.
+        Best is the acronym itself (in the same case before another), then the name itself, then what begins
+        with the text, then what has it at the beginning of a word, then the rest; among equals the more
+        general, then in the ontology's order.
 
         Args:
             words: text to look for; parts that blanks separate may stand anywhere.
         """
-        text = " ".join(words.lower().split())
-        found = [region for region in self if text and _has(region, text.split())]
+        text = " ".join(words.split())
+        found = [region for region in self if text and _has(region, text.lower().split())]
         return sorted(found, key=lambda region: (_rank(region, text), region.depth))
 
 
@@ -198,13 +199,15 @@ def _has(region: Region, words: Iterable[str]) -> bool:
 
 
 def _rank(region: Region, text: str) -> int:
+    low = text.lower()
     acronym, names = region.acronym.lower(), (region.name.lower(), region.safe_name.lower())
     better = (
-        acronym == text,
-        text in names,
-        acronym.startswith(text),
-        any(name.startswith(text) for name in names),
-        any(f" {text}" in name for name in names),
+        region.acronym == text,
+        acronym == low,
+        low in names,
+        acronym.startswith(low),
+        any(name.startswith(low) for name in names),
+        any(f" {low}" in name for name in names),
     )
     return better.index(True) if True in better else len(better)
 

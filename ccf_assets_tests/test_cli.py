@@ -165,6 +165,59 @@ def test_a_point_is_three_numbers(phantom_database: sa.Engine, run: Run) -> None
     assert run("locate", "a", "b", "c").code == 2
 
 
+def test_a_table_of_points_is_answered_beside_its_own_columns(phantom_database: sa.Engine, run: Run) -> None:
+    table = "unit,x,y,z,status\nu1,8900,1300,8200,good\nu2,-1,2,3,\nu3,,2,3,mua\n"
+    rows = run("locate", "--json", typed=table).answer
+    assert [row["unit"] for row in rows] == ["u1", "u2", "u3"]
+    assert (rows[0]["x"], rows[0]["ccf_x_um"], rows[0]["status"]) == ("8900", 8900, "good")
+    assert [row["ccf_status"] for row in rows] == ["assigned", "outside_volume", "invalid_nan"]
+    assert [row["hemisphere"] for row in rows] == ["right", None, None]
+    first, *lines = run("locate", typed=table).out.splitlines()
+    assert first.split(",") == list(rows[0])
+    assert lines[1] == "u2,-1,2,3,,phantom_50um,-1.0,2.0,3.0,outside_volume,,,,"
+
+
+def test_a_search_lists_the_best_first(phantom_database: sa.Engine, run: Run) -> None:
+    ended = run("search", "primary", "visual", "area")
+    assert ended.out.startswith("VISp\tPrimary visual area\t385\n")
+    assert ended.err.endswith(" regions (phantom_50um)\n")
+    assert run("search", "primary visual area", "--json").answer[0]["acronym"] == "VISp"
+    assert run("search", "zzzz") == Ended(0, "", "0 regions (phantom_50um)\n")
+
+
+def test_a_track_is_told_and_drawn(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
+    track = ("track", "8900", "-100", "8200", "8900", "3840", "8200")
+    rows = run(*track, "--json").answer
+    assert (rows[0]["region_id"], rows[0]["entry_um"], rows[-1]["exit_um"]) == (None, 0, 3940)
+    ended = run(*track, "-o", str(tmp_path / "strip.png"))
+    assert ended.out.splitlines()[0].split(maxsplit=2)[2] == "outside the brain"
+    assert len(ended.out.splitlines()) == len(rows)
+    assert (tmp_path / "strip.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_slice_is_drawn_and_no_file_is_lost(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "plane.png"
+    drawn = run("slice", "coronal", "6600", "-o", str(path), "--sites")
+    assert (drawn.code, drawn.out) == (0, "")
+    assert drawn.err.startswith(f"Wrote {path} (")
+    assert path.read_bytes().startswith(b"\x89PNG")
+    again = run("slice", "coronal", "6600", "-o", str(path))
+    assert again == Ended(1, "", f"ccf-assets: {path} exists already; --force replaces it.\n")
+    assert run("slice", "coronal", "6600", "-o", str(path), "--force").code == 0
+    assert "no orientation 'axial'" in run("slice", "axial", "6600", "-o", str(path)).err
+
+
+def test_tables_are_exported(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    ended = run("export", "voxel_run", "-a", "phantom_100um", "-o", str(path))
+    assert ended.err.splitlines()[0] == "39,516 rows of voxel_run in phantom_100um"
+    assert len(path.read_text().splitlines()) == 39_517
+    electrodes = run("export", "electrodes", "-o", str(tmp_path / "electrodes.parquet"))
+    assert electrodes.code == 0
+    assert "0 rows of electrodes in phantom_50um" in electrodes.err
+    assert "+ is posterior" in electrodes.err
+
+
 def test_the_catalogue_needs_no_database(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "database_url", lambda: pytest.fail("the database was asked for"))
     assert [entry["key"] for entry in run("catalogue", "--json").answer] == list(CATALOGUE)
