@@ -290,8 +290,8 @@ def _sites(
     near = np.abs(there[:, where.normal] - position_um) <= NEAR_UM
     key = _axes(figure, x, y, _LEGEND_WIDTH, _SITES_HEIGHT, blank=True)
     for line, some, text, discs in (
-        (1, there[~near], "farther off", (("black", 24), ("white", 9))),
-        (0, there[near], f"within {NEAR_UM} µm of the plane", (("white", 40), ("black", 18))),
+        (1, there[~near], "farther off", (("black", 18), ("white", 6))),
+        (0, there[near], f"within {NEAR_UM} µm of the plane", (("white", 48), ("black", 18))),
     ):
         # Sites in one pixel are one mark: a hundred thousand would take seconds and megabytes.
         seen = np.unique(some[:, [where.columns, where.rows]] // um_per_pixel, axis=0)

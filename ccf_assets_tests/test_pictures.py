@@ -181,9 +181,12 @@ def test_sites_are_drawn_where_they_are_and_told_apart_by_distance(drawn: list[F
     styles = {1: RegionStyle("x", "x", "FF0000")}
     sites = [(6600, 4000, 3000), (6850, 4000, 5000), (6851, 4000, 8000), (np.nan, 1, 1), (1, 1, 11_400)]
     picture = pixels(plane_png(plane, "coronal", 6600, 25, styles, title="", sites=sites))
-    at = [tuple(picture[74 + 320, 76 + int(ml / 12.5)]) for ml in (3000, 5000, 8000)]
-    assert at == [(0, 0, 0), (0, 0, 0), (255, 255, 255)]
-    assert tuple(picture[74 + 320 + 4, 76 + 240]) == (255, 255, 255)  # the ring
+    for ml, core in ((3000, 0), (5000, 0), (8000, 255)):
+        row, column = 74 + 320, 76 + int(ml / 12.5)
+        around = picture[row - 1 : row + 2, column - 1 : column + 2]
+        assert (around == core).all(axis=2).any()
+    beside = picture[74 + 320, 76 + 240 : 76 + 250]
+    assert (beside[:, 1] > 200).any()  # the ring is white, its surroundings red
     assert {
         "2 sites within 250 µm of the plane",
         "1 site farther off",
@@ -196,9 +199,10 @@ def test_the_sites_of_a_dense_probe_are_a_black_line_in_a_white_one() -> None:
     sites = [(6600, um, 5700) for um in range(2000, 4000, 20)]
     styles = {1: RegionStyle("x", "x", "FF0000")}
     picture = pixels(plane_png(plane, "coronal", 6600, 25, styles, title="", sites=sites))
-    line = picture[74 + 170 : 74 + 310, 76 + 456]
-    assert (line == 0).all()
-    assert (picture[74 + 170 : 74 + 310, 76 + 456 + 4] > 200).all()
+    line = picture[74 + 170 : 74 + 310, 76 + 456 - 10 : 76 + 456 + 10]
+    assert (line[:, 10] == 0).all()
+    assert (line[:, :10, 1].max(axis=1) > 200).all()
+    assert (line[:, 10:, 1].max(axis=1) > 200).all()
 
 
 def test_planes_of_the_brain_are_small_and_in_the_allen_colours(
@@ -217,7 +221,7 @@ def test_planes_of_the_brain_are_small_and_in_the_allen_colours(
         shown = set(map(tuple, np.unique(pixels(png).reshape(-1, 3), axis=0).tolist()))
         assert {tuple(bytes.fromhex(styles[i].color_hex)) for i in ids[voxels > 100].tolist()} <= shown
         crowded = plane_png(plane, orientation, um, 25, styles, title="Everywhere", sites=sites)
-        assert len(crowded) < 150_000
+        assert len(crowded) < 200_000
 
 
 def test_the_same_plane_is_the_same_bytes_whatever_matplotlib_is_set_to() -> None:
