@@ -15,7 +15,6 @@ import difflib
 import hashlib
 import io
 import os
-import re
 import stat
 import sys
 import time
@@ -28,6 +27,7 @@ from urllib.parse import unquote_to_bytes
 import polars as pl
 
 from ccf_assets.errors import CcfError
+from ccf_assets.tables import first_row, is_text, numbers
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -58,9 +58,6 @@ SITES_SCHEMA = pl.Schema(
     }
 )
 """A table of sites: ap, dv, ml in the unit of the row's frame; source is the file's partition key."""
-
-_MISSING = ("", "nan", "na", "n/a", "null", "none")
-"""What pandas, R and people write where there is no number (compared in lower case)."""
 
 _INT32 = 2**31
 
@@ -425,11 +422,11 @@ def _frames_of_rows(
         return _all_rows(settings.frame, table.height, pl.String)
     said = _texts(table, column_of["frame"])
     if settings.frame is None and said.null_count():
-        where = table.row_name(_first(said.is_null()))
+        where = table.row_name(first_row(said.is_null()))
         raise CcfError(_no_frame(f"{table.name}, {where}, does not say", settings, names))
     known = said.is_in(list(frames)) | said.is_null()
     if not known.all():
-        row = _first(~known)
+        row = first_row(~known)
         raise CcfError(
             f"{table.name}, {table.row_name(row)}: {said[row]!r} is no frame. The frames are: {names}."
         )
@@ -465,30 +462,13 @@ def _coordinates(
 
 
 def _numbers(table: _Table, column: str) -> pl.Series:
-    """A coordinate column as float64: null, empty and "nan" are NaN; text that is no number is refused."""
-    values = table.columns[column]
-    if values.dtype.is_numeric() or values.dtype == pl.Null:
-        return _filled(values.cast(pl.Float64))
-    if not _is_text(values):
-        raise CcfError(f"{table.name}: the column {column} holds {values.dtype}, not numbers.")
-    text = values.cast(pl.String).str.strip_chars()
-    missing = text.is_null() | text.str.to_lowercase().is_in(_MISSING)
-    numbers = text.cast(pl.Float64, strict=False)
-    wrong = numbers.is_null() & ~missing
-    if wrong.any():
-        row = _first(wrong)
-        more = f" ({wrong.sum()} such rows)" if int(wrong.sum()) > 1 else ""
-        comma = " Write decimals with a point." if re.fullmatch(r"[-+]?\d*,\d+", text[row]) else ""
-        raise CcfError(
-            f"{table.name}, {table.row_name(row)}: {column} is {values[row]!r}, not a number{more}.{comma}"
-        )
-    return _filled(numbers)
+    return numbers(table.columns[column], column, table.name, table.row_name)
 
 
 def _integers(table: _Table, column: str) -> pl.Series:
     """The column of site numbers as int32; a row without a whole number is refused."""
     values = table.columns[column]
-    if not (values.dtype.is_numeric() or _is_text(values)):
+    if not (values.dtype.is_numeric() or is_text(values)):
         raise CcfError(f"{table.name}: the column {column} holds {values.dtype}, not whole numbers.")
     text = _plain(values)
     # "12.0" is what pandas writes for 12 once a column has had a gap.
@@ -496,7 +476,7 @@ def _integers(table: _Table, column: str) -> pl.Series:
     fits = (whole >= -_INT32) & (whole < _INT32)
     wrong = ~fits.fill_null(False)
     if wrong.any():
-        row = _first(wrong)
+        row = first_row(wrong)
         said = "empty" if text[row] in (None, "") else repr(values[row])
         raise CcfError(
             f"{table.name}, {table.row_name(row)}: {column} is {said}, "
@@ -509,16 +489,16 @@ def _integers(table: _Table, column: str) -> pl.Series:
 def _texts(table: _Table, column: str, *, needed: bool = False) -> pl.Series:
     """An identifier column as text without surrounding blanks; whole numbers as they are written."""
     values = table.columns[column]
-    if not (values.dtype.is_numeric() or values.dtype == pl.Null or _is_text(values)):
+    if not (values.dtype.is_numeric() or values.dtype == pl.Null or is_text(values)):
         raise CcfError(f"{table.name}: the column {column} holds {values.dtype}, not names or numbers.")
     text = _plain(values)
     missing = text.is_null() | (text == "") | (text.str.to_lowercase() == "nan")
     if needed and missing.any():
-        raise CcfError(f"{table.name}, {table.row_name(_first(missing))}: {column} is empty.")
+        raise CcfError(f"{table.name}, {table.row_name(first_row(missing))}: {column} is empty.")
     odd = (text.str.contains(r"\p{Cc}") | (text.str.len_bytes() > _LONGEST_TEXT)).fill_null(value=False)
     if odd.any():
         raise CcfError(
-            f"{table.name}, {table.row_name(_first(odd))}: {column} has a control character, "
+            f"{table.name}, {table.row_name(first_row(odd))}: {column} has a control character, "
             f"or is longer than {_LONGEST_TEXT} bytes."
         )
     return text.set(missing, None)
@@ -530,20 +510,8 @@ def _plain(values: pl.Series) -> pl.Series:
     return text.str.strip_suffix(".0") if values.dtype.is_float() else text
 
 
-def _filled(numbers: pl.Series) -> pl.Series:
-    return numbers.fill_null(float("nan"))
-
-
 def _all_rows(value: str | int | None, height: int, dtype: type[pl.DataType]) -> pl.Series:
     return pl.repeat(value, height, dtype=dtype, eager=True)
-
-
-def _is_text(values: pl.Series) -> bool:
-    return values.dtype in (pl.String, pl.Categorical, pl.Enum)
-
-
-def _first(mask: pl.Series) -> int:
-    return int(mask.arg_true()[0])
 
 
 # --- The folder ----------------------------------------------------------------------------------------

@@ -1,16 +1,64 @@
-"""Points on standard input: a small CSV, read in a frame."""
+"""Columns that people write numbers into, and the table of points on standard input."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import IO
 
 import polars as pl
 
 from ccf_assets.errors import CcfError
-from ccf_assets.frames import Frame, ap_dv_ml
+from ccf_assets.frames import Floats, Frame
+from ccf_assets.points import coordinate_columns
+
+_MISSING = ("", "nan", "na", "n/a", "null", "none")
+"""What pandas, R and people write where there is no number (compared in lower case)."""
 
 
-def point_columns(file: IO[bytes], frame: Frame) -> tuple[pl.DataFrame, tuple[list[float], ...]]:
+def numbers(values: pl.Series, column: str, table: str, row_name: Callable[[int], str]) -> pl.Series:
+    """A column as float64: null, empty and "nan" are NaN.
+
+    Args:
+        values: the column, of numbers or text.
+        column: its name, for a sentence.
+        table: the table's name, likewise.
+        row_name: what to call a row, by its number from 0.
+
+    Raises:
+        CcfError: a text is no number, or the column holds neither numbers nor text.
+    """
+    if values.dtype.is_numeric() or values.dtype == pl.Null:
+        return _filled(values.cast(pl.Float64))
+    if not is_text(values):
+        raise CcfError(f"{table}: the column {column} holds {values.dtype}, not numbers.")
+    text = values.cast(pl.String).str.strip_chars()
+    missing = text.is_null() | text.str.to_lowercase().is_in(_MISSING)
+    found = text.cast(pl.Float64, strict=False)
+    wrong = found.is_null() & ~missing
+    if wrong.any():
+        row = first_row(wrong)
+        more = f" ({wrong.sum()} such rows)" if int(wrong.sum()) > 1 else ""
+        comma = " Write decimals with a point." if re.fullmatch(r"[-+]?\d*,\d+", text[row]) else ""
+        raise CcfError(f"{table}, {row_name(row)}: {column} is {values[row]!r}, not a number{more}.{comma}")
+    return _filled(found)
+
+
+def _filled(found: pl.Series) -> pl.Series:
+    return found.fill_null(float("nan"))
+
+
+def is_text(values: pl.Series) -> bool:
+    """Whether a column holds text, in whatever form polars keeps it."""
+    return values.dtype in (pl.String, pl.Categorical, pl.Enum)
+
+
+def first_row(mask: pl.Series) -> int:
+    """The number of the first row that is true; there is one."""
+    return int(mask.arg_true()[0])
+
+
+def point_columns(file: IO[bytes], frame: Frame) -> tuple[pl.DataFrame, tuple[Floats, ...]]:
     """Read a CSV of points.
 
     Args:
@@ -18,24 +66,16 @@ def point_columns(file: IO[bytes], frame: Frame) -> tuple[pl.DataFrame, tuple[li
         frame: the frame of the numbers.
 
     Returns:
-        The rows as text, and ap, dv, ml; an empty cell is NaN.
+        The rows as text, and ap, dv, ml, float64; what is missing is NaN.
 
     Raises:
         CcfError: the columns are not there, or a cell is not a number.
     """
+    where = "The CSV on standard input"
     try:
         rows = pl.read_csv(file.read(), infer_schema=False)
     except pl.exceptions.PolarsError as error:
-        raise CcfError(f"Standard input is not a CSV with a header: {error}.") from error
-    for names in (("ap", "dv", "ml"), ap_dv_ml(frame, "x", "y", "z")):
-        if set(names) <= set(rows.columns):
-            return rows, tuple(_numbers(rows[name]) for name in names)
-    raise CcfError(f"The CSV must have columns ap, dv, ml, or x, y, z; it has {', '.join(rows.columns)}.")
-
-
-def _numbers(column: pl.Series) -> list[float]:
-    numbers = column.str.strip_chars().cast(pl.Float64, strict=False)
-    bad = column.filter(numbers.is_null() & (column.str.strip_chars().fill_null("") != ""))
-    if not bad.is_empty():
-        raise CcfError(f"Column {column.name} has {bad[0]!r}, which is not a number.")
-    return [float("nan") if number is None else float(number) for number in numbers]
+        raise CcfError(f"{where} is not one with a header: {error}.") from error
+    names = coordinate_columns(rows.columns, frame, where)
+    columns = (numbers(rows[name], name, where, lambda row: f"row {row + 1}") for name in names)
+    return rows, tuple(column.to_numpy() for column in columns)
