@@ -220,8 +220,9 @@ def test_planes_of_the_brain_are_small_and_in_the_allen_colours(
         ids, voxels = np.unique(plane[plane != 0], return_counts=True)
         shown = set(map(tuple, np.unique(pixels(png).reshape(-1, 3), axis=0).tolist()))
         assert {tuple(bytes.fromhex(styles[i].color_hex)) for i in ids[voxels > 100].tolist()} <= shown
-        crowded = plane_png(plane, orientation, um, 25, styles, title="Everywhere", sites=sites)
-        assert len(crowded) < 200_000
+        scale = figures.UM_PER_PIXEL
+        crowded = plane_png(plane, orientation, um, 25, styles, title="", sites=sites, um_per_pixel=scale)
+        assert len(crowded) < 150_000
 
 
 def test_the_same_plane_is_the_same_bytes_whatever_matplotlib_is_set_to() -> None:
