@@ -20,8 +20,8 @@ _POSTGRES: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 _HEAD = f"""# Schema
 
 The tables of the schema `{SCHEMA}`, drawn from their definitions by `python -m ccf_assets.diagram`. PK marks
-the key, FK a column that refers to another table. A line ends in bars at the table that is referred to, and in
-a crow's foot at the one whose rows refer to it; a circle says that there may be no row. What every column
+the key, FK a column that refers to another table. A line ends in bars at the table that is referred to, in a
+crow's foot at the one whose rows refer to it; a circle says that there may be no row. What every column
 means, and the views and functions, stand in the [reference](reference.md).
 """
 
@@ -80,7 +80,7 @@ def _type(column: sa.Column[object]) -> str:
 
 
 def _line(table: sa.Table, key: sa.ForeignKeyConstraint) -> str:
-    """The line's ends: one row that is referred to, or perhaps none; any number that refer, or at most one."""
+    """The line's ends: one row that is referred to, perhaps none; any number that refer, or at most one."""
     columns = {column.name for column in key.columns}
     referred = "|o" if any(column.nullable for column in key.columns) else "||"
     refers = "o|" if columns >= {column.name for column in table.primary_key} else "o{"
