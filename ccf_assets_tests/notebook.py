@@ -1,0 +1,66 @@
+"""The tutorial notebook, run as a reader runs it.
+
+``CCF_SOURCE=… python -m ccf_assets_tests.notebook`` runs it and writes it back with its new outputs: after a
+change of the notebook, or of what it shows. The outputs that are committed are the real atlas's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client import AsyncKernelManager
+from nbclient import NotebookClient
+
+from ccf_assets_tests.program import new_home
+
+TUTORIAL = Path(__file__).parents[1] / "docs" / "tutorial.ipynb"
+
+CELL_S = 120
+"""Longest time for one cell; the longest loads two atlases, some 20 s."""
+
+
+def run(source: str) -> nbformat.NotebookNode:
+    """The tutorial with its outputs, in a kernel of its own that is gone afterwards, as is all it made.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell failed; the text has the cell and its error.
+        AssertionError: a server still runs, or a file was left.
+    """
+    notebook = nbformat.read(TUTORIAL, as_version=4)
+    with new_home() as folder:
+        temporary, jupyter = folder / "tmp", folder / "jupyter"
+        temporary.mkdir()
+        own = {"TMPDIR": temporary, "IPYTHONDIR": jupyter, "CCF_SOURCE": source}
+        environment = {**os.environ, **{name: str(value) for name, value in own.items()}}
+        # Sockets in the folder instead of ports.
+        kernel = AsyncKernelManager(transport="ipc", connection_file=str(folder / "kernel.json"))
+        place = {"metadata": {"path": str(TUTORIAL.parent)}}
+        client = NotebookClient(notebook, km=kernel, timeout=CELL_S, record_timing=False, resources=place)
+        client.execute(env=environment)
+        assert not list(temporary.iterdir())
+    return notebook
+
+
+def shown(cell: nbformat.NotebookNode) -> list[str]:
+    """What a cell shows: the words and numbers of its texts, not their layout; that there is a picture."""
+    words: list[str] = []
+    for output in cell.outputs:
+        data: dict[str, Any] = output.get("data", {"text/plain": output.get("text", "")})
+        if "image/png" in data:
+            words.append("picture")
+        else:
+            words += re.findall(r"[^\s│┆╞╡═╪─┌┐└┘┬┴┼]+", data["text/plain"])
+    return words
+
+
+def main() -> None:
+    """Run the tutorial on CCF_SOURCE and write it with its outputs."""
+    nbformat.write(run(os.environ["CCF_SOURCE"]), TUTORIAL)
+
+
+if __name__ == "__main__":
+    main()
