@@ -108,12 +108,14 @@ def _load_by_server(engine: sa.Engine, entry: AtlasEntry, path: Path) -> None:
 
 
 def measure(load: Callable[[], dg.ExecuteInProcessResult | None], engine: sa.Engine) -> dict[str, float]:
-    """Seconds of one load: in all, and by step."""
+    """Seconds of one load: in all, by step, and of processor time here and in the server."""
     _common.settle(engine)
     spent.clear()
-    started = time.perf_counter()
+    worked, started = _common.cpu_seconds(), time.perf_counter()
     result = load()
     sample = {"all": time.perf_counter() - started, **spent}
+    time.sleep(0.2)  # For the server to count the processes that have just ended.
+    sample["processor"] = _common.cpu_seconds() - worked
     if result is not None:
         (done,) = result.get_asset_materialization_events()
         read = done.step_materialization_data.materialization.metadata.get("read_seconds")
@@ -228,6 +230,7 @@ def _report(
                 seconds(median(totals)),
                 f"{min(totals):.2f}–{max(totals):.2f}",
                 f"{ratio:.2f}",
+                seconds(median([one["processor"] for one in of])),
                 seconds(first),
                 seconds(second),
                 seconds(vacuum),

@@ -155,9 +155,8 @@ class _Watch:
 def _server_mb() -> float:
     """Memory of the embedded server's processes, what they share counted once; 0 where it is not told."""
     try:
-        pid = int((settings.home() / "postgres" / "postmaster.pid").read_text().split()[0])
-        postmaster = psutil.Process(pid)
-        shares = [_share(process) for process in (postmaster, *postmaster.children())]
+        first = _common.postmaster()
+        shares = [_share(process) for process in (first, *first.children())]
     except (OSError, ValueError, psutil.Error):
         return 0.0
     return sum(shares) / 2**20

@@ -667,7 +667,9 @@ def claims(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
 
     Arguments as for `claimed_elsewhere`.
     """
-    return sites.join(_taken(sites, owners), on=_KEY, how="semi", maintain_order="left").select(*_KEY, "source")
+    return sites.join(_taken(sites, owners), on=_KEY, how="semi", maintain_order="left").select(
+        *_KEY, "source"
+    )
 
 
 def _taken(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:

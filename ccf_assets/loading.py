@@ -16,7 +16,9 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ccf_assets import postgres
@@ -32,6 +34,9 @@ WORKERS = 2
 
 GRACE_S = 10
 """Longest wait for a worker to undo and record what it was told to stop doing."""
+
+REMINDER_S = 2
+"""A worker is told again after so long: while Dagster sets up a run it takes no notice of being told."""
 
 _ONTOLOGY = "structure_graph"
 _RECORDINGS = "recordings"
@@ -75,6 +80,9 @@ def load(
         The outcome of the ontology, then, unless that failed, of each atlas in the order they ended, then of
         the recordings: what the sensors would find to do is done at once.
     """
+    # polars and ADBC, once imported, stand between Ctrl-C and Python, whose wait for the workers it would not
+    # end: Python's own handler again.
+    signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
     # Not forked: a forked child would share the parent's database connections.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(WORKERS, mp_context=context, initializer=_prepare_worker) as pool:
@@ -85,7 +93,7 @@ def load(
             raise
     if any(outcome.error == _KILLED for outcome in outcomes):
         with ProcessPoolExecutor(1, mp_context=context, initializer=_prepare_worker) as pool:
-            pool.submit(_work, _close_dead_runs, _ONTOLOGY).result()
+            _submit(pool, _close_dead_runs, _ONTOLOGY).result()
     return outcomes
 
 
@@ -97,21 +105,28 @@ def _load_all(
     refresh: bool,
     report: Callable[[Outcome], object],
 ) -> list[Outcome]:
-    outcomes = [_outcome(pool.submit(_work, _load_ontology, _ONTOLOGY, refresh), _ONTOLOGY)]
+    outcomes = [_outcome(_submit(pool, _load_ontology, _ONTOLOGY, refresh), _ONTOLOGY)]
     report(outcomes[0])
     if outcomes[0].error is not None:
         return outcomes
     loads = {
-        pool.submit(_work, _load_atlas, entry.key, entry.rows if rows is None else rows, refresh): entry.key
+        _submit(pool, _load_atlas, entry.key, entry.rows if rows is None else rows, refresh): entry.key
         for entry in sorted(set(entries), key=lambda entry: entry.resolution_um)  # the largest first
     }
     for done in as_completed(loads):
         outcomes.append(_outcome(done, loads[done]))
         report(outcomes[-1])
     if _KILLED not in {outcome.error for outcome in outcomes}:
-        outcomes.append(_outcome(pool.submit(_work, _register_recordings, _RECORDINGS), _RECORDINGS))
+        outcomes.append(_outcome(_submit(pool, _register_recordings, _RECORDINGS), _RECORDINGS))
         report(outcomes[-1])
     return outcomes
+
+
+def _submit(
+    pool: ProcessPoolExecutor, function: Callable[..., Outcome], *arguments: object
+) -> Future[Outcome]:
+    with _spared_ctrl_c():  # the pool starts a process when it needs one more
+        return pool.submit(_work, function, *arguments)
 
 
 _KILLED = (
@@ -129,12 +144,24 @@ def _outcome(load: Future[Outcome], key: str) -> Outcome:
 def _end_workers() -> None:
     """End the workers, in order where they manage it in time."""
     workers = multiprocessing.active_children()
+    for _ in range(GRACE_S // REMINDER_S):
+        for worker in workers:
+            worker.terminate()
+        deadline = time.monotonic() + REMINDER_S
+        for worker in workers:
+            worker.join(max(0, deadline - time.monotonic()))
     for worker in workers:
-        worker.terminate()
-    deadline = time.monotonic() + GRACE_S
-    for worker in workers:
-        worker.join(max(0, deadline - time.monotonic()))
         worker.kill()
+
+
+@contextmanager
+def _spared_ctrl_c() -> Iterator[None]:
+    """Whatever process is started here does not hear a Ctrl-C before it has left the terminal's group."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # ---- in a worker
@@ -147,6 +174,9 @@ def _prepare_worker() -> None:
     """Leave Ctrl-C to the command, end in order when it says so, and end when it was killed."""
     # The terminal sends Ctrl-C to the command's group of processes; this one, and what it starts, is another.
     os.setpgrp()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # and one that came before that
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _on_sigterm)
     threading.Thread(target=_follow_parent, daemon=True).start()
 
@@ -166,8 +196,9 @@ def _follow_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(GRACE_S)
+        for _ in range(GRACE_S // REMINDER_S):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(REMINDER_S)
         _end()
 
 
@@ -190,8 +221,11 @@ def _work(function: Callable[..., Outcome], key: str, *arguments: object) -> Out
     except Exception as error:  # of one atlas; the others are not to suffer for it
         traceback.print_exc()
         return Outcome(key, error=f"{type(error).__name__}: {error}", seconds=time.monotonic() - started)
+    except BaseException:  # told to end; Dagster hears it in our place and raises an exception of its own
+        _end()
     finally:
         _busy = False
+        signal.signal(signal.SIGTERM, _on_sigterm)  # which Dagster has replaced, for good
         if _ending:
             _end()
 

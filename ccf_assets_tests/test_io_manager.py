@@ -1100,7 +1100,7 @@ def test_a_loaded_partition_has_all_that_its_parent_has_after_every_load(lab: La
         SELECT (SELECT count(*) FROM pg_index JOIN pg_inherits ON inhrelid = indexrelid WHERE indrelid = t),
             (SELECT count(*) FROM pg_constraint WHERE conrelid = t AND conparentid <> 0),
             (SELECT count(*) FROM pg_constraint WHERE conrelid = t AND NOT conislocal)
-        FROM (SELECT '{}'::regclass AS t)
+        FROM (SELECT '{}'::regclass AS t) AS of
     """
     assert lab.sql(inherited.format("lab.voxel_1")) == lab.sql(inherited.format("lab.voxel_9"))
     assert lab.sql("SELECT reltuples::int FROM pg_class WHERE oid = 'lab.voxel_1'::regclass") == [(4,)]

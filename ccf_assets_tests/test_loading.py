@@ -159,7 +159,13 @@ def home() -> Iterator[Path]:
 
 
 def _settings(home: Path) -> dict[str, str]:
-    return {"CCF_HOME": str(home), "CCF_SOURCE": "phantom", "CCF_RECORDINGS": str(home / "none")}
+    """Also where the suite runs on a server of the lab's: this is about the one that the program starts."""
+    return {
+        "CCF_HOME": str(home),
+        "CCF_SOURCE": "phantom",
+        "CCF_RECORDINGS": str(home / "none"),
+        "CCF_POSTGRES_URL": "",
+    }
 
 
 def _load(home: Path) -> subprocess.Popen[str]:
@@ -169,7 +175,8 @@ def _load(home: Path) -> subprocess.Popen[str]:
     found = server(home)
     assert found is not None
     with _connect(found) as watch:
-        busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT%' AND state = 'active'"
+        query = "query LIKE 'INSERT INTO ccf.%' AND state = 'active'"
+        busy = f"SELECT count(*) FROM pg_stat_activity WHERE {query}"
         wait_for(lambda: watch.execute(busy).fetchone() != (0,), 60)
     return load
 
@@ -221,6 +228,18 @@ def test_ctrl_c_ends_a_load_at_once_in_order_and_completely(home: Path) -> None:
     wait_for(lambda: not session(load))  # Python's resource tracker ends when its pipe closes
     assert server(home) is None
     assert _left_behind(home) == NOTHING
+
+
+def test_ctrl_c_ends_a_load_also_while_a_run_is_being_set_up(home: Path) -> None:
+    load = start("load", "phantom_50um", "--rows", **_settings(home))
+    read_until(load, "structure_graph: current")
+    os.killpg(load.pid, signal.SIGINT)
+    rest, _ = load.communicate(timeout=30)
+    assert load.returncode not in {0, None}
+    assert "Traceback" not in rest
+    wait_for(lambda: not session(load))
+    assert server(home) is None
+    assert {**_left_behind(home), "last": "FAILURE"} == NOTHING
 
 
 def test_a_load_that_is_told_to_end_before_its_workers_are_there_ends(home: Path) -> None:

@@ -133,7 +133,10 @@ def test_creating_the_tables_again_changes_nothing(phantom_database: sa.Engine) 
 def test_a_table_that_an_older_version_lacks_is_added_without_harm_to_the_others(
     phantom_database: sa.Engine,
 ) -> None:
-    run(phantom_database, "DROP TABLE ccf.region_volume CASCADE; COMMENT ON SCHEMA ccf IS 'of an older version'")
+    run(
+        phantom_database,
+        "DROP TABLE ccf.region_volume CASCADE; COMMENT ON SCHEMA ccf IS 'of an older version'",
+    )
     with phantom_database.begin() as connection:
         schema.create_tables(connection)
     assert count(phantom_database, "recording_claim", "true") == 0
