@@ -123,10 +123,10 @@ def _load_all(
 
 
 def _submit(
-    pool: ProcessPoolExecutor, function: Callable[..., Outcome], *arguments: object
+    pool: ProcessPoolExecutor, function: Callable[..., Outcome], key: str, *arguments: object
 ) -> Future[Outcome]:
     with _spared_ctrl_c():  # the pool starts a process when it needs one more
-        return pool.submit(_work, function, *arguments)
+        return pool.submit(partial(_work, function, key, *arguments))
 
 
 _KILLED = (
