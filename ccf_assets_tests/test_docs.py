@@ -85,12 +85,12 @@ COMMANDS_THAT_CHANGE = ("load", "drop")
 
 
 def our_lines() -> list[tuple[str, str | None]]:
-    """What stands in the column "ours": a line to run, and the answer it is said to have."""
+    """What stands in the column "ours", once each: a line to run, and the answer it is said to have."""
     rows = re.findall(
         r"^\| .* \| (`.+?`(?: → `.+?`)?) \| [^|]*\|$", COMING_FROM.read_text("utf-8"), re.MULTILINE
     )
     cells = [row.strip("`").split("` → `") for row in rows]
-    return [(cell[0], cell[1] if len(cell) > 1 else None) for cell in cells]
+    return list(dict.fromkeys((cell[0], cell[1] if len(cell) > 1 else None) for cell in cells))
 
 
 def answered(line: str, engine: sa.Engine, names: dict[str, Any], folder: Path) -> object:
@@ -102,7 +102,7 @@ def answered(line: str, engine: sa.Engine, names: dict[str, Any], folder: Path) 
         arguments = line.replace("slice.png", str(folder / "slice.png")).split()[1:]
         if arguments[0] in COMMANDS_THAT_CHANGE:
             arguments = [arguments[0], "--help"]
-        done = CliRunner().invoke(cli.app, [*arguments, "--force"] if arguments[0] == "slice" else arguments)
+        done = CliRunner().invoke(cli.app, arguments)
         assert done.exit_code == 0, (line, done.output)
         return done.output
     return eval(line, names)
@@ -114,7 +114,7 @@ def test_our_side_of_every_line_runs_and_answers_what_it_says(
     names: dict[str, Any] = {}
     exec(re.findall(r"```python\n(.*?)```", COMING_FROM.read_text("utf-8"), re.DOTALL)[0], names)
     lines = our_lines()
-    assert len(lines) > 50
+    assert len(lines) >= 45
     wrong = [
         (line, answer, said)
         for line, said in lines
