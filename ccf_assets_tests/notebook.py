@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from ccf_assets_tests.program import new_home
 
@@ -36,10 +36,16 @@ def run(source: str) -> nbformat.NotebookNode:
         temporary.mkdir()
         own = {"TMPDIR": temporary, "IPYTHONDIR": jupyter, "CCF_SOURCE": source}
         environment = {**os.environ, **{name: str(value) for name, value in own.items()}}
-        # Sockets in the folder instead of ports.
-        kernel = AsyncKernelManager(transport="ipc", connection_file=str(folder / "kernel.json"))
-        place = {"metadata": {"path": str(TUTORIAL.parent)}}
-        client = NotebookClient(notebook, km=kernel, timeout=CELL_S, record_timing=False, resources=place)
+        # Sockets in the folder instead of ports. By its settings and not as an object, so that the client,
+        # which ends the kernels it made, makes the kernel.
+        kernel = {"transport": "ipc", "connection_file": str(folder / "kernel.json")}
+        client = NotebookClient(
+            notebook,
+            config=Config(KernelManager=kernel),
+            timeout=CELL_S,
+            record_timing=False,
+            resources={"metadata": {"path": str(TUTORIAL.parent)}},
+        )
         client.execute(env=environment)
         assert not list(temporary.iterdir())
     return notebook
