@@ -19,8 +19,8 @@ from ccf_assets_tests.program import new_home
 
 TUTORIAL = Path(__file__).parents[1] / "docs" / "tutorial.ipynb"
 
-CELL_S = 120
-"""Longest time for one cell; the longest loads two atlases, some 20 s."""
+CELL_S = 300
+"""Longest time for one cell; the longest loads two atlases, some 20 s, and more where others need the cores."""
 
 
 def run(source: str) -> nbformat.NotebookNode:
