@@ -20,7 +20,7 @@ from ccf_assets_tests.program import new_home
 TUTORIAL = Path(__file__).parents[1] / "docs" / "tutorial.ipynb"
 
 CELL_S = 300
-"""Longest time for one cell; the longest loads two atlases, some 20 s, and more where others need the cores."""
+"""Longest time for one cell. The longest loads two atlases: some 20 s, longer where others need the cores."""
 
 
 def run(source: str) -> nbformat.NotebookNode:
