@@ -18,7 +18,7 @@ ui: $(VENV)/.run
 	$(BIN)/ccf-assets up
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
