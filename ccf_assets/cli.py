@@ -52,7 +52,7 @@ def load(
     Each load is a Dagster run and shows in the UI. Without an atlas named, and with the source out of reach
     and nothing cached, the phantom is loaded instead and said to be it.
     """
-    from ccf_assets import inventory, loading, postgres
+    from ccf_assets import inventory, postgres
 
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
@@ -63,20 +63,30 @@ def load(
     say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
     if not atlases:
         inventory.put_examples(settings.recordings())
-    outcomes = loading.load(entries, rows=rows, refresh=refresh, report=_report)
+    outcomes = _load(entries, rows, refresh=refresh)
     if not atlases and not phantom and _nothing_reachable(outcomes):
         say("")
         say("*** The source cannot be reached and nothing is cached: loading the PHANTOM instead.")
         say("*** The phantom is an analytic stand-in for demonstrations; it is NOT the Allen CCF.")
         os.environ["CCF_SOURCE"] = settings.PHANTOM
         entries = default_atlases(phantom=True)
-        outcomes = loading.load(entries, rows=rows, refresh=False, report=_report)
+        outcomes = _load(entries, rows, refresh=False)
     failed = [outcome for outcome in outcomes if outcome.error]
     say("")
     _print_holdings()
     if failed:
         raise typer.Exit(1)
     _print_things_to_try()
+
+
+def _load(entries: Sequence[AtlasEntry], rows: bool | None, *, refresh: bool) -> list[Outcome]:
+    from ccf_assets import loading
+
+    try:
+        return loading.load(entries, rows=rows, refresh=refresh, report=_report)
+    except KeyboardInterrupt:
+        say("Interrupted: what was not finished was undone, what was is kept. Load again to go on.")
+        raise
 
 
 def _nothing_reachable(outcomes: list[Outcome]) -> bool:

@@ -183,15 +183,15 @@ def track(
     """
     picked = _atlas(atlas)
     along = picked.track((ap, dv, ml), (to_ap, to_dv, to_ml), frame).to_dicts()
-    if output is not None:
-        _draw_track(picked, along, output, force=force)
     if as_json:
         answer(along)
-        return
-    for row in along:
-        name = picked.region(row["region_id"]).name if row["region_id"] else ""
-        where = row["acronym"] or "outside the brain"
-        typer.echo(f"{row['entry_um']:8.1f} {row['exit_um']:8.1f}  {where}  {name}".rstrip())
+    else:
+        for row in along:
+            name = picked.region(row["region_id"]).name if row["region_id"] else ""
+            where = row["acronym"] or "outside the brain"
+            typer.echo(f"{row['entry_um']:8.1f} {row['exit_um']:8.1f}  {where}  {name}".rstrip())
+    if output is not None:
+        _draw_track(picked, along, output, force=force)
 
 
 def _draw_track(atlas: Atlas, along: list[dict[str, Any]], output: Path, *, force: bool) -> None:

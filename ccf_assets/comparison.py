@@ -29,8 +29,11 @@ def references() -> sa.Select[Any]:
         .limit(1)
         .lateral("finest")
     )
-    return sa.select(atlas.c.ccf_id, finest.c.ccf_id.label("reference_id")).join_from(
-        atlas, finest, sa.true()
+    return (
+        sa.select(atlas.c.ccf_id, finest.c.ccf_id.label("reference_id"))
+        .join_from(atlas, finest, sa.true())
+        # One that has its regions and not yet its voxels, or never got them, is not compared.
+        .where(sa.exists().where(volume.ccf_id == atlas.c.ccf_id))
     )
 
 

@@ -13,7 +13,10 @@ class _OwnLines(logging.Filter):
     """Lets through what our assets say, not the events of Dagster's machinery."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return getattr(record, "dagster_meta", {}).get("dagster_event") is None
+        about = getattr(record, "dagster_meta", {})
+        # What cannot follow a failure is no news, eleven lines of it less so.
+        follows = str(about.get("orig_message") or "").startswith("Dependencies for step ")
+        return about.get("dagster_event") is None and not follows
 
 
 class _Plain(logging.Formatter):

@@ -260,7 +260,7 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
 
 
 def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
-    from ccf_assets import currency
+    from ccf_assets import currency, sensors
 
     started = time.monotonic()
     defs, instance = _dagster()
@@ -272,6 +272,8 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
             if outcome.error is not None:
                 return outcome
             loaded += outcome.loaded
+        # Rows that are there are kept up to date without being asked for.
+        rows = rows or sensors.atlases_there(postgres.create_engine()).get(key, False)
         for job in ("load_atlas", "load_voxel_rows") if rows else ("load_atlas",):
             selection = [k.path[-1] for k in defs.resolve_job_def(job).asset_layer.selected_asset_keys]
             stale = currency.outdated(

@@ -136,7 +136,7 @@ def coordinates(points: object, frame: Frame) -> tuple[Floats, Floats, Floats]:
     if is_polars(points) or is_pandas(points):
         return _columns(points, coordinate_columns(list(points.columns), frame, "The frame of points"))
     try:
-        array = np.asarray(points, dtype=np.float64)
+        array = np.ma.filled(np.ma.asarray(points, dtype=np.float64), np.nan)
     except (TypeError, ValueError) as error:
         raise CcfError(
             f"Points must be an array of numbers (N, 3), or a polars or pandas DataFrame: {error}."

@@ -220,13 +220,21 @@ class Atlas:
         Raises:
             CcfError: there is no such frame, the points are none, or the atlas was loaded again meanwhile.
         """
-        known = frames.frame(frame, load_frames(*settings.frames_files()))
+        known = self._known(frame)
         located = Located(self._places(known, *coordinates(points, known)), self._regions)
         if is_polars(points):
             return beside_polars(points, located)
         if is_pandas(points):
             return beside_pandas(points, located)
         return located
+
+    def _known(self, name: str) -> Frame:
+        """A frame as its file describes it now, which the database is brought up to date with."""
+        known = load_frames(*settings.frames_files())
+        found = frames.frame(name, known)
+        with self._engine.begin() as connection:
+            schema.keep_frames(connection, known)
+        return found
 
     def _places(self, frame: Frame, ap: Floats, dv: Floats, ml: Floats) -> Places:
         few = len(ap) <= FEW_POINTS and "_grid" not in self.__dict__
@@ -352,7 +360,9 @@ class Atlas:
             raise CcfError(f"The track from {start!r} to {end!r} has an end that is no place in the CCF.")
         call = sa.func.ccf.regions_along(self.ccf_id, *(float(c) for c in ends.ravel()))
         columns = ("region_id", "acronym", "entry_um", "exit_um", "length_um")
-        return self._frame(sa.select(*(call.table_valued(*columns).c)))
+        along = self._frame(sa.select(*(call.table_valued(*columns).c)))
+        self._check_current()
+        return along
 
     def sites_in(self, region: str | int) -> pl.DataFrame:
         """The recording sites in a region or anything inside it, as they are registered now.

@@ -25,7 +25,7 @@ STATUSES = ("assigned", "outside_brain", "outside_volume", "invalid_nan", "inval
 INSERTED = "inserted"
 """Source, and partition key, of the sites a lab inserts itself. Keys of files end in .csv or .parquet."""
 
-VERSION = 4
+VERSION = 5
 """Of the tables, views and functions; raised with every change of them, so that they are installed anew."""
 
 metadata = sa.MetaData(
@@ -442,10 +442,6 @@ region_consistency = sa.Table(
 
 _SQL = ("regions.sql", "space.sql", "recordings.sql", "region_sets.sql", "comparison.sql")
 """Files below sql/: views, functions and triggers over the tables, in the order they are installed."""
-
-
-def _sql_folder() -> Path:
-    return Path(__file__).with_name("sql")
 
 
 _INSTALLED = "Allen Mouse Brain CCF; installed by ccf_assets, version "

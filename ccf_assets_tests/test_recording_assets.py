@@ -213,6 +213,15 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: Lab) -> None:
     assert inventory.sources(lab.engine, lab.folder / "none")[0].state == "the file is gone; its sites stay"
 
 
+def test_rows_that_a_lab_inserted_are_not_read_and_written_back(lab: Lab) -> None:
+    lab.instance.add_dynamic_partitions("recording", ["inserted"])
+    result = defs.resolve_job_def("register_recordings").execute_in_process(
+        instance=lab.instance, partition_key="inserted", raise_on_error=False
+    )
+    assert not result.success
+    assert result.get_asset_materialization_events() == []
+
+
 def test_the_view_and_the_function_give_regions_by_name(lab: Lab) -> None:
     lab.write("a.csv", ("a", 0, *BRAIN), ("a", 1, -1, 1, 1))
     register(lab, "a.csv")

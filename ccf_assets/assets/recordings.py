@@ -162,7 +162,13 @@ def read_recordings(
     """Read and check the files of the run's partitions; store their sites, then what was found."""
     engine = postgres.create_engine()
     frames, brain = load_frames(*settings.frames_files()), read_brain(engine)
-    keys = [key for key in context.partition_keys if is_file(key)]
+    keys = context.partition_keys
+    others = [key for key in keys if not is_file(key)]
+    if others:
+        # Reading its rows and writing them back would undo what the lab inserts meanwhile.
+        raise CcfError(
+            f"{', '.join(others)} is no file: these rows were inserted. Run the job register_sites for them."
+        )
     progress = Progress(context.log.info, "read", "files", total=len(keys))
     read: list[_ReadFile] = []
     for key in keys:
@@ -170,7 +176,7 @@ def read_recordings(
         progress.advance(1)
     taken = {file.key: file.sites for file in read if file.sites is not None}
     owned = _owned(engine, taken)
-    parts = [_stored(engine, schema.recording_site.c.source.in_(set(context.partition_keys) - set(taken)))]
+    parts = [_stored(engine, schema.recording_site.c.source.in_(set(keys) - set(taken)))]
     claims = [pl.DataFrame(schema=_CLAIM_SCHEMA)]
     for place, file in enumerate(read):
         if file.sites is not None:

@@ -37,7 +37,8 @@ BEGIN
   END IF;
   -- A misspelt region must not read as "no recording touched it".
   IF NOT EXISTS (
-    SELECT FROM ccf.brain_region AS r WHERE r.acronym = sites_in.region AND (one IS NULL OR r.ccf_id = one)
+    SELECT FROM ccf.brain_region AS r
+    WHERE region IN (r.acronym, r.region_id::text) AND (one IS NULL OR r.ccf_id = one)
   ) THEN
     RAISE EXCEPTION '%', ccf.no_such_region(one, region);
   END IF;
@@ -46,13 +47,13 @@ BEGIN
   FROM ccf.recording_site_region AS v
   JOIN ccf.region_ancestor AS inside ON inside.ccf_id = v.ccf_id AND inside.region_id = v.region_id
   JOIN ccf.brain_region AS a ON a.ccf_id = inside.ccf_id AND a.region_id = inside.ancestor_id
-  WHERE a.acronym = sites_in.region AND (one IS NULL OR v.ccf_id = one)
+  WHERE region IN (a.acronym, a.region_id::text) AND (one IS NULL OR v.ccf_id = one)
   ORDER BY v.ccf_id, v.recording_id, v.site_id;
 END
 $$;
 
 COMMENT ON FUNCTION ccf.sites_in(text, text) IS
-'The recording sites in a region (exact acronym) or anything inside it: rows of view recording_site_region, in one atlas, by its key, or in all. An error for a region or an atlas that is not there.
+'The recording sites in a region (exact acronym, or id written as text) or anything inside it: rows of view recording_site_region, in one atlas, by its key, or in all. An error for a region or an atlas that is not there.
 
 SELECT DISTINCT recording_id FROM ccf.sites_in(''TH'', ''ccf_2017_25um'');';
 
