@@ -6,6 +6,7 @@ neither uses nor touches what CCF_HOME and CCF_POSTGRES_URL name.
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import os
 import platform
@@ -70,6 +71,14 @@ def server(engine: sa.Engine) -> str:
     """The server's name and version."""
     with engine.connect() as connection:
         return f"PostgreSQL {connection.scalar(sa.text('SHOW server_version'))}"
+
+
+def options_of_questions(about: str) -> argparse.Namespace:
+    """Of a benchmark that asks questions of one atlas: which atlas, and how often each is asked."""
+    parser = argparse.ArgumentParser(description=about.partition("\n")[0])
+    parser.add_argument("--atlas", help="key of the atlas (default: 25 µm of the configured source)")
+    parser.add_argument("--repeat", type=int, default=9, help="times each question is asked (default 9)")
+    return parser.parse_args()
 
 
 def say(line: str) -> None:

@@ -8,7 +8,6 @@ Run it with ``python -m benchmarks.sql_functions``.
 
 from __future__ import annotations
 
-import argparse
 import time
 
 import dagster as dg
@@ -100,10 +99,7 @@ def _milliseconds(connection: sa.Connection, query: str) -> float:
 
 def main() -> None:
     """Load, ask, print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--atlas", help="key of the atlas (default: 25 µm of the configured source)")
-    parser.add_argument("--repeat", type=int, default=9, help="times each question is asked (default 9)")
-    options = parser.parse_args()
+    options = _common.options_of_questions(__doc__)
     _common.workplace()
     key = options.atlas or _common.default_atlas(25)
     entry = atlas_entry(key)

@@ -7,18 +7,13 @@ An atlas is one version of the CCF at one resolution, and a partition of every a
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from ccf_assets.errors import CcfError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ccf_assets.toml import tomllib
 
 EXTENT_UM = (13_200, 8_000, 11_400)
 """Size of the CCFv3 grid along AP, DV, ML in µm, the same at every resolution (528·25, 320·25, 456·25)."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 import difflib
 import math
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,11 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccf_assets.errors import CcfError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ccf_assets.toml import tomllib
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement

@@ -50,15 +50,12 @@ from pydantic import Field
 
 from ccf_assets.arrow import read_arrow
 from ccf_assets.errors import CcfError
-from ccf_assets.progress import SECONDS_BETWEEN_LINES, Progress
+from ccf_assets.progress import ROWS_KEY, SECONDS_BETWEEN_LINES, Progress
 from ccf_assets.resources import PostgresResource
 
 Output: TypeAlias = "pl.DataFrame | pd.DataFrame | pa.RecordBatchReader | sa.Select[Any]"
 _Rows: TypeAlias = "pa.RecordBatchReader | sa.Select[Any]"
 _Report: TypeAlias = Callable[[str], object]
-
-ROWS_KEY = b"rows"
-"""Arrow schema metadata under which a stream may say how many rows it will bring, for progress."""
 
 PREVIEW_ROWS = 5
 

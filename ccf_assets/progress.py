@@ -6,6 +6,10 @@ import time
 from collections.abc import Callable
 
 SECONDS_BETWEEN_LINES = 2.0
+
+ROWS_KEY = b"rows"
+"""Arrow schema metadata under which a stream may say how many rows it will bring."""
+
 _UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 
 

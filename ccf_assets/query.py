@@ -220,21 +220,13 @@ class Atlas:
         Raises:
             CcfError: there is no such frame, the points are none, or the atlas was loaded again meanwhile.
         """
-        known = self._known(frame)
+        known = frames.frame(frame, load_frames(*settings.frames_files()))
         located = Located(self._places(known, *coordinates(points, known)), self._regions)
         if is_polars(points):
             return beside_polars(points, located)
         if is_pandas(points):
             return beside_pandas(points, located)
         return located
-
-    def _known(self, name: str) -> Frame:
-        """A frame as its file describes it now, which the database is brought up to date with."""
-        known = load_frames(*settings.frames_files())
-        found = frames.frame(name, known)
-        with self._engine.begin() as connection:
-            schema.keep_frames(connection, known)
-        return found
 
     def _places(self, frame: Frame, ap: Floats, dv: Floats, ml: Floats) -> Places:
         few = len(ap) <= FEW_POINTS and "_grid" not in self.__dict__
@@ -248,7 +240,9 @@ class Atlas:
 
         atlas = registration.loaded_atlases().where(schema.atlas.c.ccf_id == self.ccf_id)
         rows: list[Sequence[Any]] = []
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
+            # The frame as its file describes it now, which may be later than what the database was told.
+            schema.keep_frames(connection, {frame.name: frame})
             for first in range(0, len(ap), POINTS_AT_ONCE):
                 turn = slice(first, first + POINTS_AT_ONCE)
                 sites = registration.given_sites(frame.name, *(c[turn].tolist() for c in (ap, dv, ml)))
@@ -334,7 +328,7 @@ class Atlas:
         """
         from ccf_assets import slices
 
-        plane = slices.plane(self._engine, self.ccf_id, self._entry, orientation, position_um)
+        plane = slices.plane(self._engine, self._entry, orientation, position_um)
         self._check_current()
         return plane
 

@@ -16,7 +16,6 @@ import hashlib
 import io
 import os
 import stat
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,11 +27,7 @@ import polars as pl
 
 from ccf_assets.errors import CcfError
 from ccf_assets.tables import first_row, is_text, numbers
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ccf_assets.toml import tomllib
 
 SUFFIXES = (".csv", ".parquet")
 """What a file of sites is called, in any case."""

@@ -22,7 +22,6 @@ from __future__ import annotations
 import difflib
 import functools
 import hashlib
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +30,7 @@ from typing import Any
 import polars as pl
 
 from ccf_assets.errors import CcfError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ccf_assets.toml import tomllib
 
 SUFFIXES = (".csv", ".toml")
 """Of files that hold maps."""

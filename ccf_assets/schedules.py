@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import dagster as dg
 
 from ccf_assets import sensors
-from ccf_assets.atlases import CATALOGUE
 from ccf_assets.jobs import check_annotation, refresh_ontology
 from ccf_assets.resources import PostgresResource, SourcesResource
 
@@ -34,12 +33,8 @@ def monthly_annotation_check(
     context: dg.ScheduleEvaluationContext, postgres: PostgresResource, sources: SourcesResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Ask for a check of each loaded atlas's annotation file."""
-    phantom_only = sources.get().is_phantom
-    keys = [
-        key
-        for key in sensors.atlases_there(postgres.create_engine())
-        if key in CATALOGUE and (CATALOGUE[key].is_phantom or not phantom_only)
-    ]
+    engine, phantom_only = postgres.create_engine(), sources.get().is_phantom
+    keys = sensors.atlases_served(engine, phantom_only=phantom_only)
     if not keys:
         yield dg.SkipReason("No atlas is loaded that CCF_SOURCE has files of.")
     for key in keys:

@@ -9,7 +9,6 @@ import hashlib
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
@@ -59,8 +58,7 @@ def new_recordings(
     _memo[str(folder)] = scan.memo
     change = recordings.what_is_new(scan, known_files(postgres.create_engine()))
     lacking = {key: scan.files[key].digest for key in (*change.new, *change.changed)}
-    asked = json.loads(context.cursor or "{}").get("asked", {})
-    return _requests(context, lacking, asked, _nothing_new(scan, change), unchanged=scan.files)
+    return _requests(context, lacking, _nothing_new(scan, change), unchanged=scan.files)
 
 
 def _nothing_new(scan: recordings.FolderScan, change: recordings.FolderChange) -> str:
@@ -108,8 +106,7 @@ def unregistered_sites(
     lacking = unregistered(engine)
     for key in _alive(context.instance, register_recordings.name):
         lacking.pop(key, None)  # its run is about to register it
-    asked = json.loads(context.cursor or "{}").get("asked", {})
-    return _requests(context, lacking, asked, "Every site has a row for every loaded atlas.")
+    return _requests(context, lacking, "Every site has a row for every loaded atlas.")
 
 
 def unregistered(engine: sa.Engine) -> dict[str, str]:
@@ -161,7 +158,6 @@ def _all_registered(connection: sa.Connection) -> bool:
 def _requests(
     context: dg.SensorEvaluationContext,
     lacking: Mapping[str, str],
-    asked_before: Mapping[str, Mapping[str, Any]],
     idle: str,
     unchanged: Collection[str] = (),
 ) -> dg.SensorResult:
@@ -170,12 +166,11 @@ def _requests(
     Args:
         context: of the tick.
         lacking: partition key → digest of what lacks work.
-        asked_before: the requests that the cursor remembers.
         idle: what to say where nothing lacks work.
         unchanged: files that a run may read again on its way from one to another.
     """
     now = time.time()
-    asked = {key: asking.Asked(**fields) for key, fields in asked_before.items() if key in lacking}
+    asked = {key: before for key, before in _asked_before(context).items() if key in lacking}
     due = asking.due(lacking, asked, _alive_batches(context.instance), now)
     there = dict.fromkeys(context.instance.get_dynamic_partitions(_PARTITIONS))
     new = [key for key in due if key not in there]
@@ -196,6 +191,12 @@ def _requests(
         dynamic_partitions_requests=[recording_partitions.build_add_request(new)] if new else [],
         cursor=_cursor(asked),
     )
+
+
+def _asked_before(context: dg.SensorEvaluationContext) -> dict[str, asking.Asked]:
+    """The requests that the cursor remembers."""
+    remembered = json.loads(context.cursor or "{}").get("asked", {})
+    return {key: asking.Asked(**fields) for key, fields in remembered.items()}
 
 
 def _cursor(asked: Mapping[str, asking.Asked]) -> str:
@@ -233,15 +234,14 @@ def outdated_atlases(context: dg.SensorEvaluationContext, postgres: PostgresReso
     wanted = [key.path[-1] for key in defs.resolve_job_def(load_atlas.name).asset_layer.selected_asset_keys]
     stale: dict[str, list[str]] = {}
     phantom_only = settings.source() == settings.PHANTOM
-    for key, has_rows in atlases_there(engine).items():
-        served = key in CATALOGUE and (CATALOGUE[key].is_phantom or not phantom_only)
-        if served and key not in busy:
+    for key, has_rows in atlases_served(engine, phantom_only=phantom_only).items():
+        if key not in busy:
             selection = [*wanted, "voxel"] if has_rows else wanted
             ccf_id = CATALOGUE[key].ccf_id
             if outdated := currency.outdated(defs, context.instance, engine, selection, key, ccf_id):
                 stale[key] = outdated
-    before = json.loads(context.cursor or "{}").get("asked", {})
-    asked = {key: asking.Asked(**fields) for key, fields in before.items() if key in stale or key in busy}
+    before = _asked_before(context)
+    asked = {key: request for key, request in before.items() if key in stale or key in busy}
     lacking = {key: " ".join(names) for key, names in stale.items()}
     requests = []
     for key in asking.due(lacking, asked, (), now):
@@ -268,6 +268,15 @@ def atlases_there(engine: sa.Engine) -> dict[str, bool]:
             sa.select(atlas.key, one.is_not(None).label("has_rows")).order_by(atlas.ccf_id)
         )
         return {row.key: bool(row.has_rows) for row in rows}
+
+
+def atlases_served(engine: sa.Engine, *, phantom_only: bool) -> dict[str, bool]:
+    """As `atlases_there`, of the atlases that the source has files of; a phantom's are computed anywhere."""
+    return {
+        key: has_rows
+        for key, has_rows in atlases_there(engine).items()
+        if key in CATALOGUE and (CATALOGUE[key].is_phantom or not phantom_only)
+    }
 
 
 @dg.sensor(

@@ -54,15 +54,12 @@ PLANES: Mapping[Orientation, PlaneAxes] = MappingProxyType(
 """Drawn with the first row on top, dorsal (or anterior) is up and the brain's left on the left."""
 
 
-def plane(
-    engine: sa.Engine, ccf_id: int, entry: AtlasEntry, orientation: Orientation, position_um: float
-) -> Plane:
+def plane(engine: sa.Engine, entry: AtlasEntry, orientation: Orientation, position_um: float) -> Plane:
     """One plane of a loaded atlas.
 
     Args:
         engine: the database.
-        ccf_id: number of the atlas; of one that is not loaded the plane is empty.
-        entry: its entry in the catalogue, for the grid.
+        entry: the atlas, in the catalogue; of one that is not loaded the plane is empty.
         orientation: how the plane lies.
         position_um: where, in CCF µm along AP (coronal), ML (sagittal) or DV (horizontal).
 
@@ -79,7 +76,7 @@ def plane(
         "sagittal": sa.and_(run.z <= place, run.z_end > place),
         "horizontal": run.y == place,
     }[orientation]
-    query = sa.select(run.x, run.y, run.z, run.z_end, run.region_id).where(run.ccf_id == ccf_id, meets)
+    query = sa.select(run.x, run.y, run.z, run.z_end, run.region_id).where(run.ccf_id == entry.ccf_id, meets)
     table = read_arrow(engine.url, query).read_all()
     x, y, z, z_end, region_id = (column.to_numpy() for column in table.columns)
     return _painted(entry, orientation, x // edge, y // edge, z // edge, z_end // edge, region_id)

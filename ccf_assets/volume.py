@@ -27,16 +27,13 @@ import pyarrow as pa
 
 from ccf_assets.atlases import AtlasEntry
 from ccf_assets.errors import CcfError
-from ccf_assets.progress import Progress
+from ccf_assets.progress import ROWS_KEY, Progress
 
 Plane: TypeAlias = npt.NDArray[np.uint32]
 """One sagittal plane, shape (DV, AP), uint32 region ids, 0 outside the brain."""
 
 ROWS_PER_BATCH = 262_144
 """Rows of an Arrow batch: 6 MB of runs. Larger batches load no faster and cost memory."""
-
-ROWS_KEY = b"rows"
-"""Arrow schema metadata under which a stream says how many rows it will bring."""
 
 _READ_BYTES = 1 << 20
 

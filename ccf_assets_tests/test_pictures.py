@@ -214,7 +214,7 @@ def test_planes_of_the_brain_are_small_and_in_the_allen_colours(
     styles = {i: RegionStyle(*look) for i, *look in rows}
     sites = np.random.default_rng(0).uniform(0, (13_200, 8_000, 11_400), (100_000, 3))
     for orientation, um in (("coronal", 6600.0), ("sagittal", 4300.0), ("horizontal", 4000.0)):
-        plane = slices.plane(real_database, entry.ccf_id, entry, orientation, um)
+        plane = slices.plane(real_database, entry, orientation, um)
         png = plane_png(plane, orientation, um, 25, styles, title="CCFv3 2017 at 25 µm")
         assert len(png) < 100_000
         ids, voxels = np.unique(plane[plane != 0], return_counts=True)

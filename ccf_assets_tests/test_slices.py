@@ -48,7 +48,7 @@ def test_planes_of_the_table_are_those_of_the_file(
     entry = atlas_entry("ccf_2017_25um")
     whole, _ = nrrd.read(str(ccf_data(entry.path)))
     for orientation, um, index in places(entry, 10):
-        plane = slices.plane(real_database, entry.ccf_id, entry, orientation, um)
+        plane = slices.plane(real_database, entry, orientation, um)
         assert plane.dtype == np.uint32
         assert np.array_equal(plane, cut(whole, orientation, index)), (orientation, um)
 
@@ -85,8 +85,8 @@ def test_what_is_no_plane_of_the_volume_is_refused(
     database: sa.Engine, orientation: Orientation, um: float, says: str
 ) -> None:
     with pytest.raises(CcfError, match=re.escape(says)):
-        slices.plane(database, PHANTOM.ccf_id, PHANTOM, orientation, um)
+        slices.plane(database, PHANTOM, orientation, um)
 
 
 def test_of_an_atlas_that_is_not_loaded_a_plane_is_empty(database: sa.Engine) -> None:
-    assert not slices.plane(database, PHANTOM.ccf_id, PHANTOM, "coronal", 6600).any()
+    assert not slices.plane(database, PHANTOM, "coronal", 6600).any()

@@ -43,15 +43,18 @@ def content_version(rows: pl.DataFrame) -> dg.DataVersion:
 
 def table_metadata(table: sa.Table) -> dict[str, Any]:
     """Definition metadata of an asset that fills one atlas's slice of ``table``."""
+    return {"partition_expr": "ccf_id", "partition_values": CCF_ID_OF, **whole_table_metadata(table)}
+
+
+def whole_table_metadata(table: sa.Table) -> dict[str, Any]:
+    """Definition metadata of an asset that fills ``table``: its name and columns."""
     return {
-        "partition_expr": "ccf_id",
-        "partition_values": CCF_ID_OF,
         "dagster/table_name": f"{table.schema}.{table.name}",
-        "dagster/column_schema": column_schema(table),
+        "dagster/column_schema": _column_schema(table),
     }
 
 
-def column_schema(table: sa.Table) -> dg.TableSchema:
+def _column_schema(table: sa.Table) -> dg.TableSchema:
     """The table's columns with types, comments and keys, as Dagster shows them."""
     return dg.TableSchema(
         columns=[

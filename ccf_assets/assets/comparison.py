@@ -6,7 +6,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets import comparison, schema
-from ccf_assets.assets.common import OWNERS, column_schema
+from ccf_assets.assets.common import OWNERS, whole_table_metadata
 
 GROUP = "comparison"
 
@@ -20,10 +20,7 @@ GROUP = "comparison"
         dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
         for name in ("voxel_run", "region_ancestor", "region_volume")
     ],
-    metadata={
-        "dagster/table_name": f"{schema.SCHEMA}.{schema.region_consistency.name}",
-        "dagster/column_schema": column_schema(schema.region_consistency),
-    },
+    metadata=whole_table_metadata(schema.region_consistency),
 )
 def region_consistency() -> sa.Select[Any]:
     """Every region in each loaded atlas against the finest loaded atlas of the same version.

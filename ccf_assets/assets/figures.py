@@ -107,7 +107,7 @@ def _sites_png(engine: sa.Engine, sites: sa.Select[Any]) -> bytes | None:
     query = sa.select(region.region_id, region.acronym, region.full_name, region.color_hex)
     with engine.connect() as connection:
         styles = _styles(tuple(row) for row in connection.execute(query.where(region.ccf_id == entry.ccf_id)))
-    plane = slices.plane(engine, entry.ccf_id, entry, "coronal", at)
+    plane = slices.plane(engine, entry, "coronal", at)
     return pictures.plane_png(
         plane,
         "coronal",

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from ccf_assets import findings, recordings, registration, schema, settings
 from ccf_assets.arrow import read_arrow
-from ccf_assets.assets.common import OWNERS, column_schema
+from ccf_assets.assets.common import OWNERS, whole_table_metadata
 from ccf_assets.assets.figures import sites_on_plane
 from ccf_assets.brain import Brain, brain_atlas, read_brain
 from ccf_assets.errors import CcfError
@@ -32,7 +32,7 @@ READABLE = "readable"
 REPORTED = "reported_region"
 _FILE_CHECKS = {
     READABLE: "Files that cannot be read, or do not say all that is needed",
-    **{name: about for name, about in findings.CHECKS.items() if name != "reported_region"},
+    **{name: about for name, about in findings.CHECKS.items() if name != REPORTED},
 }
 _FILE_SCHEMA = pl.Schema(
     {
@@ -69,11 +69,7 @@ def is_file(key: str) -> bool:
 
 
 def _table_metadata(table: sa.Table) -> dict[str, Any]:
-    return {
-        "partition_expr": "source",
-        "dagster/table_name": f"{table.schema}.{table.name}",
-        "dagster/column_schema": column_schema(table),
-    }
+    return {"partition_expr": "source", **whole_table_metadata(table)}
 
 
 def _specs(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
