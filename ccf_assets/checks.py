@@ -15,10 +15,11 @@ import sqlalchemy as sa
 
 from ccf_assets import ontology, schema, volume
 from ccf_assets.atlases import CATALOGUE, MIDLINE_UM, AtlasEntry, atlas_entry
+from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.resources import PostgresResource, SourcesResource
 
-ONTOLOGY_CHECKS = (*ontology.CHECKS, "painted_regions_kept")
+ONTOLOGY_CHECKS = ("columns", *ontology.CHECKS, "painted_regions_kept")
 ANNOTATION_CHECKS = ("volume_as_catalogued", "painted_ids_known")
 
 
@@ -34,18 +35,30 @@ def check_result(finding: Finding) -> dg.AssetCheckResult:
     )
 
 
-def ontology_checks(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> list[Finding]:
+def ontology_checks(path: Path, engine: sa.Engine, *, phantom: bool) -> tuple[list[Finding], pl.DataFrame]:
     """All checks of a new ontology: its own consistency, and that no loaded voxel loses its region.
 
     Args:
-        graph: the ontology, from ontology.read_structure_graph.
+        path: the CSV.
         engine: the database with the atlases that are loaded.
         phantom: whether it is the phantom's ontology, which only the phantom's atlases use.
+
+    Returns:
+        The checks, and the structures (ontology.read_structure_graph); where the columns are wrong there are
+        none, and nothing else is looked at.
     """
-    return [*ontology.check_structure_graph(graph), _painted_regions_kept(graph, engine, phantom=phantom)]
+    try:
+        graph = ontology.read_structure_graph(path)
+    except CcfError as error:
+        return [Finding.required("columns", False, str(error), {})], pl.DataFrame()
+    told = f"All {len(ontology.REQUIRED_COLUMNS)} columns are there, and every value can be read."
+    columns = Finding.required("columns", True, told, {"structures": graph.height})
+    painted = painted_regions_kept(graph, engine, phantom=phantom)
+    return [columns, *ontology.check_structure_graph(graph), painted], graph
 
 
-def _painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> Finding:
+def painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> Finding:
+    """Whether an ontology has every region that owns voxels, of the phantom's atlases or of the others."""
     run, region, atlas = schema.voxel_run.c, schema.brain_region.c, schema.atlas.c
     users = [entry.ccf_id for entry in CATALOGUE.values() if entry.is_phantom == phantom]
     # An id that does not fit is another check's to tell, and no voxel's.
@@ -97,11 +110,12 @@ def annotation_checks(
     Returns:
         The checks, and how many voxels carry each id (none where the header is already wrong).
     """
+    name = Path(entry.path).name  # its own may be that of a file on its way
     problems = volume.header_problems(volume.read_header(path), entry)
     as_catalogued = Finding.required(
         "volume_as_catalogued",
         not problems,
-        f"The header of {path.name} is not that of {entry.key}: {'; '.join(problems)}."
+        f"The header of {name} is not that of {entry.key}: {'; '.join(problems)}."
         if problems
         else f"Type, shape and resolution are those of {entry.key}.",
         {"differences": len(problems)},
@@ -111,7 +125,7 @@ def annotation_checks(
     painted_ids_known = Finding.required(
         "painted_ids_known",
         not unknown,
-        f"{len(unknown)} ids in {path.name} are not in the ontology: {ontology.listed(unknown)}; "
+        f"{len(unknown)} ids in {name} are not in the ontology: {ontology.listed(unknown)}; "
         "load the ontology that belongs to it."
         if unknown
         else "Not looked at, since the header is wrong."

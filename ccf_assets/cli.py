@@ -176,6 +176,10 @@ def _print_holdings() -> None:
     console.print(table)
     for h in held:
         console.print(f"{h.key} from {h.source_url}", highlight=False, soft_wrap=True)
+    for h in held:
+        if h.missing:
+            told = f"{h.key} is not whole: nothing in {', '.join(h.missing)}. Run `ccf-assets load {h.key}`."
+            console.print(told, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -193,7 +197,10 @@ def drop(
             raise CcfError(f"Atlas {key!r} is not in the database (there are: {', '.join(held) or 'none'}).")
     chosen = [held[key] for key in atlases]
     if not yes:
-        typer.confirm(f"Drop {', '.join(atlas.key for atlas in chosen)} with all their rows?", abort=True)
+        for atlas in chosen:
+            rows = ", ".join(f"{count:,} of {table}" for table, count in atlas.rows.items() if count)
+            say(f"{atlas.key}: {rows}")
+        typer.confirm(f"Drop {', '.join(atlas.key for atlas in chosen)} with all these rows?", abort=True)
     for atlas in chosen:
         inventory.drop_atlas(engine, atlas.ccf_id)
         say(f"{atlas.key}: dropped")

@@ -3,13 +3,13 @@
 Every asset names the content it was made from in its data version, and Dagster records with each
 materialization the versions of what went into it. So an asset is current when its code version is the
 present one, every input still has the version it was made from, its rows are in the database, and the run
-that made it ended well: what failed a check, or was killed before it was checked, is made again.
+that made it found its blocking checks passed: what failed one, or was killed before it, is made again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import dagster as dg
 import sqlalchemy as sa
@@ -20,7 +20,6 @@ from ccf_assets.assets.common import ORDER_ONLY
 _CODE = "dagster/code_version"
 _DATA = "dagster/data_version"
 _INPUT = "dagster/input_data_version/"
-_ENDED_WELL = "ended well"  # ours, beside Dagster's
 
 
 def outdated(
@@ -42,24 +41,28 @@ def outdated(
         ccf_id: its number in the tables.
     """
     specs = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
+    graph = defs.resolve_asset_graph()
     stale: set[dg.AssetKey] = set()
     wanted = {dg.AssetKey(name) for name in selection}
-    order = [key for key in defs.resolve_asset_graph().toposorted_asset_keys if key in wanted]
+    order = [key for key in graph.toposorted_asset_keys if key in wanted]
     with engine.connect() as connection:
         for key in order:
             spec = specs[key]
-            tags = _latest_tags(instance, spec, partition)
+            tags, run_id = _latest(instance, spec, partition)
+            blocking = {
+                check for check in graph.get_check_keys_for_assets({key}) if graph.get(check).blocking
+            }
             content = [specs[dep.asset_key] for dep in spec.deps if not dep.metadata.get(ORDER_ONLY)]
             current = (
                 tags.get(_CODE) == spec.code_version
-                and tags.get(_ENDED_WELL) == "yes"
                 and _has_rows(connection, key.path[-1], ccf_id)
                 and not any(upstream.key in stale for upstream in content)
                 and all(
                     tags.get(_INPUT + upstream.key.to_user_string())
-                    == _as_input(upstream, _latest_tags(instance, upstream, partition).get(_DATA))
+                    == _as_input(upstream, _latest(instance, upstream, partition)[0].get(_DATA))
                     for upstream in content
                 )
+                and blocking <= _passed(instance, run_id, blocking)
             )
             if not current:
                 stale.add(key)
@@ -75,23 +78,30 @@ def _as_input(upstream: dg.AssetSpec, version: str | None) -> str | None:
 
 def latest_version(instance: dg.DagsterInstance, asset: str) -> str | None:
     """Data version of the latest materialization of an unpartitioned asset, or None."""
-    return _latest_tags(instance, dg.AssetSpec(asset), None).get(_DATA)
+    return _latest(instance, dg.AssetSpec(asset), None)[0].get(_DATA)
 
 
-def _latest_tags(instance: dg.DagsterInstance, spec: dg.AssetSpec, partition: str | None) -> dict[str, str]:
-    """Tags of the latest materialization, and whether its run ended well; empty when there is none."""
+def _latest(
+    instance: dg.DagsterInstance, spec: dg.AssetSpec, partition: str | None
+) -> tuple[Mapping[str, str], str]:
+    """Tags of the latest materialization and the id of its run; both empty when there is none."""
     partitions = [partition] if spec.partitions_def is not None and partition is not None else None
     records = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=spec.key, asset_partitions=partitions), limit=1
     ).records
     materialization = records[0].asset_materialization if records else None
-    if materialization is None:
-        return {}
-    run = instance.get_run_by_id(records[0].run_id)
-    return {
-        **(materialization.tags or {}),
-        _ENDED_WELL: "yes" if run is not None and run.is_success else "no",
-    }
+    return (materialization.tags or {}, records[0].run_id) if materialization else ({}, "")
+
+
+def _passed(
+    instance: dg.DagsterInstance, run_id: str, checks: Collection[dg.AssetCheckKey]
+) -> set[dg.AssetCheckKey]:
+    """Those of ``checks`` that passed in a run; what else failed in it is no matter of theirs."""
+    if not checks:
+        return set()
+    events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    seen = [event.get_dagster_event().asset_check_evaluation_data for event in events]
+    return {check.asset_check_key for check in seen if check.passed} & set(checks)
 
 
 def _has_rows(connection: sa.Connection, name: str, ccf_id: int) -> bool:

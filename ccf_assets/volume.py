@@ -37,6 +37,9 @@ ROWS_PER_BATCH = 262_144
 
 _READ_BYTES = 1 << 20
 
+_ADVICE = "Delete it, if it is still there, and load again."
+"""A file that is refused while it is fetched is gone by then; one that was damaged in the cache is not."""
+
 
 @dataclass(frozen=True)
 class VolumeHeader:
@@ -75,7 +78,7 @@ def _parse_header(file: io.BufferedReader, path: Path) -> VolumeHeader:
         # pynrrd parses as if the file were sound: a header cut short fails wherever it ends.
         raise CcfError(
             f"{path} is not an annotation volume: its NRRD header cannot be read "
-            f"({str(error) or 'the file is empty'}). Delete it and load again to download it afresh."
+            f"({str(error) or 'the file is empty'}). {_ADVICE}"
         ) from error
 
 
@@ -136,9 +139,7 @@ def planes(path: Path, entry: AtlasEntry, report: Callable[[str], object] | None
             if data.read(1):
                 raise EOFError(f"it goes on after its {ml} planes")
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise CcfError(
-                f"{path} is damaged: {error}. Delete it and load again to download it afresh."
-            ) from error
+            raise CcfError(f"{path} is damaged: {error}. {_ADVICE}") from error
 
 
 def count_voxels(volume: Iterable[Plane]) -> dict[int, int]:

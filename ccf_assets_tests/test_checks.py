@@ -310,6 +310,20 @@ def test_an_unsound_ontology_is_refused_by_each_check_that_it_fails(
     assert contents(phantom_database) == before
 
 
+def test_an_ontology_without_a_column_is_refused_by_a_check_of_its_own(
+    phantom_database: sa.Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(phantom_database)
+    lacking = phantom.structure_graph_csv().replace(b"acronym", b"short", 1)
+    monkeypatch.setattr(phantom, "structure_graph_csv", lambda: lacking)
+    result = refresh_ontology(instance)
+    failed = failed_checks(result)
+    assert failed.keys() == {"columns"}
+    assert "it has no column acronym" in failed["columns"]
+    assert failed["columns"] in failure(result)
+    assert contents(phantom_database) == before
+
+
 def test_a_sound_ontology_has_every_check_on_record(
     database: sa.Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -361,8 +375,8 @@ def test_the_phantoms_atlases_are_held_against_the_phantoms_ontology_only(
     phantom_database: sa.Engine, tmp_path: Path
 ) -> None:
     graph = phantom_graph(tmp_path).head(1)
-    of_allen = checks.ontology_checks(graph, phantom_database, phantom=False)[-1]
-    of_phantom = checks.ontology_checks(graph, phantom_database, phantom=True)[-1]
+    of_allen = checks.painted_regions_kept(graph, phantom_database, phantom=False)
+    of_phantom = checks.painted_regions_kept(graph, phantom_database, phantom=True)
     assert of_allen.passed
     assert of_phantom.blocking
     assert of_phantom.numbers["regions_lost"] > 30
@@ -372,8 +386,8 @@ def test_the_official_atlases_are_held_against_the_official_ontology_only(
     real_database: sa.Engine, tmp_path: Path
 ) -> None:
     graph = phantom_graph(tmp_path)
-    of_allen = checks.ontology_checks(graph, real_database, phantom=False)[-1]
-    of_phantom = checks.ontology_checks(graph, real_database, phantom=True)[-1]
+    of_allen = checks.painted_regions_kept(graph, real_database, phantom=False)
+    of_phantom = checks.painted_regions_kept(graph, real_database, phantom=True)
     assert of_phantom.passed
     assert of_allen.blocking
     assert of_allen.numbers["regions_lost"] > 600
@@ -419,7 +433,7 @@ def test_a_header_that_is_not_the_catalogues_is_named_and_the_data_are_not_read(
     found, counts = look(painted, CATALOGUE["phantom_50um"], phantom_graph(tmp_path))
     assert found["volume_as_catalogued"].blocking
     sentence = found["volume_as_catalogued"].sentence
-    assert sentence.startswith("The header of annotation_100.nrrd is not that of phantom_50um: shape ")
+    assert sentence.startswith("The header of annotation_50.nrrd is not that of phantom_50um: shape ")
     assert "(132, 80, 114), expected (264, 160, 228)" in sentence
     assert not found["painted_ids_known"].blocking
     assert counts == {}

@@ -264,10 +264,22 @@ def test_the_url_is_the_answer_and_nothing_else(database: sa.Engine, run: Run) -
 # ---- dropping
 
 
+def test_the_status_names_an_atlas_that_is_not_whole(phantom_database: sa.Engine, run: Run) -> None:
+    assert "not whole" not in run("status").out
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM ccf.voxel_run WHERE ccf_id = 904")
+    ended = run("status")
+    assert (
+        "phantom_100um is not whole: nothing in voxel_run. Run `ccf-assets load phantom_100um`." in ended.out
+    )
+    assert "phantom_50um is not whole" not in ended.out
+
+
 def test_a_drop_asks_and_no_means_no(phantom_database: sa.Engine, run: Run) -> None:
     ended = run("drop", "phantom_100um", typed="n\n")
     assert ended.code == 1
-    assert "Drop phantom_100um with all their rows?" in ended.out
+    assert "Drop phantom_100um with all these rows?" in ended.out
+    assert "phantom_100um: 1 of atlas, 54 of brain_region, " in ended.err
     assert len(run("status", "--json").answer) == 2
 
 

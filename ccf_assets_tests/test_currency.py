@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import currency, phantom, postgres, sources, volume
+from ccf_assets import currency, phantom, postgres, queries, sources, volume
 from ccf_assets.atlases import atlas_entry
 from ccf_assets.definitions import defs
+from ccf_assets.errors import CcfError
 from ccf_assets_tests.conftest import _database
 
 KEY = "phantom_100um"
@@ -266,3 +267,14 @@ def test_a_load_that_a_check_stopped_is_not_current(loaded: Loader) -> None:
     stale = loaded.outdated()
     loaded.load("voxel_run", "region_volume")
     assert {"voxel_run", "region_volume"} <= set(stale)
+
+
+def test_what_passed_its_checks_stays_current_when_something_later_in_the_run_fails(
+    loaded: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise CcfError("region volumes cannot be had.")
+
+    monkeypatch.setattr(queries, "region_volumes", broken)
+    assert not loaded.run("load_atlas", "voxel_run", "region_volume", partition=KEY).success
+    assert loaded.outdated() == []  # the volumes that are there were made of the same runs

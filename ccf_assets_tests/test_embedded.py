@@ -179,17 +179,36 @@ def test_a_socket_outside_the_folder_is_out_of_others_reach_and_goes_with_the_se
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("prepared", ["a link", "a folder open to all"])
 def test_a_socket_folder_that_somebody_else_made_is_not_used(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: str
 ) -> None:
     monkeypatch.setattr(embedded.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(embedded, "_LONGEST_SOCKET_DIR", 0)
-    target = tmp_path / "elsewhere"
-    target.mkdir()
     data = home / "postgres"
-    (tmp_path / f"ccf-{embedded.hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}").symlink_to(target)
-    with pytest.raises(CcfError, match="belongs to somebody else; set CCF_HOME to a shorter path"):
+    folder = tmp_path / f"ccf-{embedded.hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+    if prepared == "a link":
+        (tmp_path / "elsewhere").mkdir()
+        folder.symlink_to(tmp_path / "elsewhere")
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+    with pytest.raises(CcfError, match="is open to others or belongs to them; remove it"):
         embedded.join(data)
+
+
+def test_a_server_that_cannot_be_seen_from_here_keeps_its_folder_to_itself(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = home / "postgres"
+    found = embedded.join(data)
+    with monkeypatch.context() as patch:
+        patch.setattr(embedded, "START_S", 0.3)
+        patch.setattr(embedded, "_server", lambda _: None)  # as from another container
+        with pytest.raises(CcfError, match=r"Another PostgreSQL serves .* in another container"):
+            embedded.join(data)
+    assert (data / "postmaster.pid").read_text().startswith(f"{found.pid}\n")
+    assert ask(embedded.join(data), "SELECT 1") == 1
 
 
 def test_the_first_start_makes_it_whatever_the_language_of_the_shell(empty: Path) -> None:

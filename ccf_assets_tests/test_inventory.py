@@ -30,6 +30,15 @@ def test_what_is_held_is_counted_table_by_table(phantom_database: sa.Engine) -> 
     assert set(coarse.rows) == {t.name for t in schema.metadata.sorted_tables if "ccf_id" in t.columns}
 
 
+def test_an_atlas_whose_load_did_not_end_says_what_it_lacks(phantom_database: sa.Engine) -> None:
+    assert [holding.missing for holding in inventory.holdings(phantom_database)] == [[], []]
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE ccf.voxel_run, ccf.region_volume")
+    assert [holding.missing for holding in inventory.holdings(phantom_database)] == [
+        ["voxel_run", "region_volume"]
+    ] * 2
+
+
 def test_the_size_is_that_of_the_partitions_with_their_keys(phantom_database: sa.Engine) -> None:
     [fine, _] = inventory.holdings(phantom_database)
     with phantom_database.connect() as connection:

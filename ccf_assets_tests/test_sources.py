@@ -205,6 +205,22 @@ def test_an_entry_without_checksum_takes_any_volume_but_nothing_else(server, sou
         sources.annotation(entry, refresh=True)
 
 
+def test_a_volume_that_its_user_refuses_leaves_the_cached_one(server, sources):
+    entry = dataclasses.replace(ENTRY, sha256=None, bytes=None)
+    path = sources.annotation(entry).path
+    server.files[VOLUME_PATH] = b"NRRD0004\nother bytes"
+
+    def look():
+        with sources.new_annotation(entry, refresh=True) as file:
+            assert file.path.read_bytes() == server.files[VOLUME_PATH]
+            raise CcfError("it has ids that nobody knows")
+
+    with pytest.raises(CcfError, match="ids that nobody knows"):
+        look()
+    assert path.read_bytes() == VOLUME
+    assert not sources.annotation(entry).fetched
+
+
 # --- downloads that go wrong ---
 
 

@@ -197,7 +197,7 @@ def test_what_is_no_nrrd_file_is_refused_in_a_sentence(file: Path, content: byte
     sentence = refusal(file)
     assert sentence.startswith(f"{file} is not an annotation volume: its NRRD header cannot be read (")
     assert "()" not in sentence
-    assert sentence.endswith("Delete it and load again to download it afresh.")
+    assert sentence.endswith("Delete it, if it is still there, and load again.")
 
 
 def test_a_file_that_ends_early_is_refused_wherever_it_was_cut(file: Path) -> None:

@@ -47,15 +47,16 @@ def annotation(
     it against the ontology, before anything is built on it.
     """
     entry = atlas_entry(context.partition_key)
-    file = sources.get().annotation(entry, refresh=config.refresh, report=context.log.info)
-    if file.warning:
-        context.log.warning(file.warning)
-    started = time.monotonic()
-    checks, counts = annotation_checks(file.path, entry, ontology_of(entry, sources), context.log.info)
-    yield from map(check_result, checks)
-    failed = [check.sentence for check in checks if not check.passed]
-    if failed:
-        raise CcfError(f"The volume from {file.url} was not taken. {' '.join(failed)}")
+    with sources.get().new_annotation(entry, refresh=config.refresh, report=context.log.info) as file:
+        if file.warning:
+            context.log.warning(file.warning)
+        started = time.monotonic()
+        checks, counts = annotation_checks(file.path, entry, ontology_of(entry, sources), context.log.info)
+        yield from map(check_result, checks)
+        failed = [check.sentence for check in checks if not check.passed]
+        if failed:
+            raise CcfError(f"The volume from {file.url} was not taken. {' '.join(failed)}")
+        read_seconds = round(time.monotonic() - started, 2)
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(file.sha256),
         metadata={
@@ -67,7 +68,7 @@ def annotation(
             "regions_with_voxels": len(counts),
             "shape_ap_dv_ml": str(entry.shape),
             "resolution_um": entry.resolution_um,
-            "read_seconds": round(time.monotonic() - started, 2),
+            "read_seconds": read_seconds,
         },
     )
 

@@ -44,8 +44,7 @@ def structure_graph(
     """
     files = sources.get()
     candidate = files.structure_graph(refresh=config.refresh, report=context.log.info)
-    graph = ontology.read_structure_graph(candidate.path)
-    checks = ontology_checks(graph, postgres.create_engine(), phantom=files.is_phantom)
+    checks, graph = ontology_checks(candidate.path, postgres.create_engine(), phantom=files.is_phantom)
     yield from map(check_result, checks)
     failed = [check.sentence for check in checks if not check.passed]
     if failed:
