@@ -16,6 +16,7 @@ from ccf_assets import cli_ask, settings
 from ccf_assets.atlases import CATALOGUE, AtlasEntry, atlas_entry, default_atlases
 from ccf_assets.cli_common import JsonOption, answer, say
 from ccf_assets.errors import CcfError
+from ccf_assets.finding import counted
 
 if TYPE_CHECKING:
     from ccf_assets.loading import Outcome
@@ -52,7 +53,7 @@ def load(
     Each load is a Dagster run and shows in the UI. Without an atlas named, and with the source out of reach
     and nothing cached, the phantom is loaded instead and said to be it.
     """
-    from ccf_assets import inventory, postgres
+    from ccf_assets import postgres
 
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
@@ -61,16 +62,14 @@ def load(
     say(f"Database: {_where()}")
     postgres.database_url()
     say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
-    if not atlases:
-        inventory.put_examples(settings.recordings())
-    outcomes = _load(entries, rows, refresh=refresh)
+    outcomes = _load(entries, rows, refresh=refresh, examples=not atlases)
     if not atlases and not phantom and _nothing_reachable(outcomes):
         say("")
         say("*** The source cannot be reached and nothing is cached: loading the PHANTOM instead.")
         say("*** The phantom is an analytic stand-in for demonstrations; it is NOT the Allen CCF.")
         os.environ["CCF_SOURCE"] = settings.PHANTOM
         entries = default_atlases(phantom=True)
-        outcomes = _load(entries, rows, refresh=False)
+        outcomes = _load(entries, rows, refresh=False, examples=True)
     failed = [outcome for outcome in outcomes if outcome.error]
     say("")
     _print_holdings()
@@ -79,11 +78,13 @@ def load(
     _print_things_to_try()
 
 
-def _load(entries: Sequence[AtlasEntry], rows: bool | None, *, refresh: bool) -> list[Outcome]:
+def _load(
+    entries: Sequence[AtlasEntry], rows: bool | None, *, refresh: bool, examples: bool
+) -> list[Outcome]:
     from ccf_assets import loading
 
     try:
-        return loading.load(entries, rows=rows, refresh=refresh, report=_report)
+        return loading.load(entries, rows=rows, refresh=refresh, examples=examples, report=_report)
     except KeyboardInterrupt:
         say("Interrupted: what was not finished was undone, what was is kept. Load again to go on.")
         raise
@@ -105,9 +106,10 @@ def _report(outcome: Outcome) -> None:
     if outcome.error:
         say(f"{outcome.key}: FAILED. {outcome.error}")
     elif outcome.loaded:
-        verb = "loaded" if outcome.key in CATALOGUE else "registered"
-        say(f"{outcome.key}: {verb} {_listed(outcome.loaded)} in {outcome.seconds:.0f} s")
-    else:
+        say(f"{outcome.key}: {outcome.verb} {_listed(outcome.loaded)} in {outcome.seconds:.0f} s")
+    if outcome.refused:
+        say(f"{outcome.key}: refused {_listed(outcome.refused)}; `ccf-assets recordings` says why")
+    if not (outcome.error or outcome.loaded or outcome.refused):
         say(f"{outcome.key}: current")
 
 
@@ -236,7 +238,7 @@ def list_recordings(as_json: JsonOption = False) -> None:
         typer.echo(f"No recordings yet; put a CSV or Parquet file of sites into {settings.recordings()}.")
     for source in found:
         statuses = ", ".join(f"{count:,} {status}" for status, count in source.statuses.items())
-        said = [f"{source.sites:,} sites"] if source.sites else []
+        said = [counted(source.sites, "site")] if source.sites else []
         said += [statuses or "not registered yet"] if source.sites else []
         said += ["refused"] if source.refused else []
         said += [source.state] if source.state not in {None, "read"} else []

@@ -22,7 +22,7 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
     postgres = PostgresResource()
     return dg.Definitions(
         assets=dg.load_assets_from_modules([ontology, atlas, region_sets, comparison, recordings]),
-        asset_checks=[*atlas_checks, region_sets.share_in_groups],
+        asset_checks=[*atlas_checks, region_sets.share_in_groups, recordings.inserted_sites],
         jobs=jobs,
         sensors=sensors,
         schedules=schedules,

@@ -32,7 +32,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ccf_assets.atlases import CATALOGUE, EXTENT_UM
-from ccf_assets.finding import Finding
+from ccf_assets.finding import Finding, counted
 from ccf_assets.frames import AXES, LARGEST, UNIT_UM, Axis, Floats, Frame, frame, to_ccf
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -255,7 +255,8 @@ def _missing_coordinates(reading: _Reading) -> Finding:
     infinite = sites - empty - int(reading.given.sum())
     numbers: dict[str, float | int | str] = {"sites": sites, "missing": empty, "infinite": infinite}
     if not empty + infinite:
-        return Finding("missing_coordinates", False, True, f"All {sites:,} sites have coordinates.", numbers)
+        sentence = f"{counted(sites, 'site')}, none without coordinates."
+        return Finding("missing_coordinates", False, True, sentence, numbers)
     sentence = (
         f"{_of(empty, sites)} lack a coordinate and {infinite:,} have one that is infinite or absurdly "
         f"large; they are kept without a region."
@@ -633,8 +634,8 @@ def duplicate_sites(sites: pl.DataFrame) -> Finding:
         else ""
     )
     sentence = (
-        f"{twice.height:,} sites are given more than once ({rows:,} rows), for example site {site} of "
-        f"recording {recording}.{note}{hint}"
+        f"{counted(twice.height, 'site is', 'sites are')} given more than once ({rows:,} rows), "
+        f"for example site {site} of recording {recording}.{note}{hint}"
     )
     return Finding(name, True, False, sentence, numbers)
 
@@ -689,10 +690,10 @@ def _taken(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
 # --- Reported against computed -------------------------------------------------------------------------
 
 
-def reported_region(
+def compared_regions(
     sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFrame, ancestors: pl.DataFrame
-) -> Finding:
-    """Compare the regions a file reports with those computed in one atlas; take the finest that is loaded.
+) -> pl.DataFrame:
+    """The regions a file reports beside those computed in one atlas; take the finest that is loaded.
 
     A report agrees if it is the computed region or one that contains it. A report of outside (0, which is the
     value of a voxel without a region, or a word such as void) agrees with a site outside the brain or the
@@ -709,14 +710,10 @@ def reported_region(
         ancestors: region_id, ancestor_id: the closure, every region among its own ancestors.
 
     Returns:
-        A finding that warns below 95 % agreement or if a report is unknown. Its numbers have the share equal,
-        the share agreeing, and the ten commonest differences as ``pair_01`` … ``pair_10``: "PL → ILA: 12".
+        One row per site compared: ``said`` and ``got``, the regions in words; ``known``, the report is a
+        region or outside; ``agrees``; ``equal``, it is the computed one.
     """
-    name = "reported_region"
     both = _with_labels(sites, computed, regions)
-    if not both.height:
-        sentence = "No site has both a reported and a computed region."
-        return Finding(name, False, True, sentence, {"compared": 0, "unknown": 0})
     is_root = ancestors.group_by("region_id").len().filter(pl.col("len") == 1).select("region_id")
     outside = pl.col("status").is_in(["outside_brain", "outside_volume"])
     agrees = pl.col("contains") | (outside & (pl.col("says_outside") | pl.col("says_root")))
@@ -731,13 +728,8 @@ def reported_region(
         .is_in(is_root["region_id"].cast(pl.Int64).to_list())
         .fill_null(value=False),
     )
-    both = both.with_columns(
-        agrees=agrees,
-        equal=agrees & ((pl.col("said_id") == pl.col("region_id")) | outside).fill_null(value=False),
-    )
-    known = both.filter(pl.col("known"))
-    unknown = both.filter(~pl.col("known"))
-    return _reported(known, unknown)
+    same = ((pl.col("said_id") == pl.col("region_id")) | outside).fill_null(value=False)
+    return both.with_columns(agrees=agrees, equal=agrees & same)
 
 
 def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFrame) -> pl.DataFrame:
@@ -778,7 +770,31 @@ def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFr
     )
 
 
-def _reported(known: pl.DataFrame, unknown: pl.DataFrame) -> Finding:
+def commonest_differences(compared: pl.DataFrame) -> pl.DataFrame:
+    """The ten commonest pairs that do not agree, the commonest first: reported, computed, sites.
+
+    Args:
+        compared: rows as `compared_regions` gives them, of one file or of several.
+    """
+    pairs = compared.filter(pl.col("known") & ~pl.col("agrees")).group_by("said", "got").len("sites")
+    ordered = pairs.sort("sites", "said", "got", descending=[True, False, False]).head(_PAIRS)
+    return ordered.rename({"said": "reported", "got": "computed"})
+
+
+def reported_region(compared: pl.DataFrame) -> Finding:
+    """How many reported regions of one file are the computed ones, or contain them.
+
+    Args:
+        compared: rows as `compared_regions` gives them.
+
+    Returns:
+        A finding that warns below 95 % agreement or if a report is unknown. Its sentence names the ten
+        commonest differences.
+    """
+    if not compared.height:
+        sentence = "No site has both a reported and a computed region."
+        return Finding("reported_region", False, True, sentence, {"compared": 0, "unknown": 0})
+    known, unknown = compared.filter(pl.col("known")), compared.filter(~pl.col("known"))
     equal = float(known["equal"].mean() or 0.0) if known.height else 0.0  # type: ignore[arg-type]
     agreeing = int(known["agrees"].sum())
     share = agreeing / known.height if known.height else 0.0
@@ -789,19 +805,12 @@ def _reported(known: pl.DataFrame, unknown: pl.DataFrame) -> Finding:
         "equal_share": equal,
         "unknown": unknown.height,
     }
-    pairs = (
-        known.filter(~pl.col("agrees"))
-        .group_by("said", "got")
-        .len()
-        .sort("len", "said", "got", descending=[True, False, False])
-        .head(_PAIRS)
-    )
+    pairs = commonest_differences(compared)
     told = [f"{said} → {got}: {count:,}" for said, got, count in pairs.iter_rows()]
-    numbers |= {f"pair_{rank:02d}": pair for rank, pair in enumerate(told, 1)}
     parts = []
     if known.height:
         parts.append(
-            f"Of {known.height:,} reported regions {_percent(equal)} are the computed region and "
+            f"Of {counted(known.height, 'reported region')} {_percent(equal)} are the computed region and "
             f"{_percent(share)} are it or contain it."
         )
     if told:
@@ -809,7 +818,8 @@ def _reported(known: pl.DataFrame, unknown: pl.DataFrame) -> Finding:
     if unknown.height:
         labels = unknown.group_by("said").len().sort("len", "said", descending=[True, False]).head(_PAIRS)
         listed = ", ".join(f"{said!r} ({count:,})" for said, count in labels.iter_rows())
-        parts.append(f"{unknown.height:,} reports are no region of the ontology: {listed}.")
+        reports = counted(unknown.height, "report is", "reports are")
+        parts.append(f"{reports} no region of the ontology: {listed}.")
     passed = not unknown.height and share >= _AGREE
     return Finding("reported_region", False, passed, " ".join(parts), numbers)
 
@@ -818,7 +828,7 @@ def _reported(known: pl.DataFrame, unknown: pl.DataFrame) -> Finding:
 
 
 def _of(count: int, total: int) -> str:
-    return f"{count:,} of {total:,} sites ({_percent(count / total if total else 0.0)})"
+    return f"{count:,} of {counted(total, 'site')} ({_percent(count / total if total else 0.0)})"
 
 
 def _percent(share: float) -> str:
@@ -829,7 +839,8 @@ def _percent(share: float) -> str:
 
 
 def _inside(share: float, rows: int) -> str:
-    return f"none of {rows:,} sites lies" if not share else f"only {_percent(share)} of {rows:,} sites lie"
+    sites = counted(rows, "site")
+    return f"none of {sites} lies" if not share else f"only {_percent(share)} of {sites} lie"
 
 
 def _unit(frame_: Frame) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import sqlalchemy as sa
 
-from ccf_assets import registration, schema
+from ccf_assets import registration, schema, settings
 from ccf_assets.errors import CcfError
 
 _WHOLE = ("brain_region", "region_parent", "region_ancestor", "voxel_run", "brain_surface", "region_volume")
@@ -110,10 +110,21 @@ def drop_atlas(engine: sa.Engine, ccf_id: int) -> None:
         ) from None
 
 
-def put_examples(folder: Path) -> None:
-    """Put the example recordings into the folder of recordings, where there is no such folder yet."""
-    if not folder.exists():
-        shutil.copytree(Path(__file__).with_name("examples"), folder)
+def put_examples(folder: Path, known: Collection[str]) -> None:
+    """Make the folder of recordings, with the example recordings in it, where there never was another.
+
+    Nothing is done to a folder outside CCF_HOME: it is a lab's own, and may be on a disk that is not there
+    just now.
+
+    Args:
+        folder: the folder of recordings.
+        known: the recordings that were ever known; examples that were taken away do not come back.
+    """
+    if folder.parent != settings.home():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if not known and not any(folder.iterdir()):
+        shutil.copytree(Path(__file__).with_name("examples"), folder, dirs_exist_ok=True)
 
 
 @dataclass(frozen=True)
@@ -157,12 +168,15 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
             statuses.setdefault(source, {})[status] = number
         told: dict[tuple[str, bool], list[str]] = {}
         query = sa.union_all(
-            sa.select(found.source, found.blocking, found.sentence),
+            # A run that was interrupted, or goes on, has stored what it found and not yet that it is done.
+            sa.select(found.source, found.blocking, found.sentence).where(
+                found.source.in_(sa.select(file.source))
+            ),
             sa.select(agreement.source, sa.false(), agreement.sentence).where(~agreement.passed),
         )
         for source, blocking, sentence in connection.execute(query):
             told.setdefault((source, blocking), []).append(sentence)
-    states = _states(folder, digests)
+    states = _states(folder, digests, sites)
     return [
         Source(
             source,
@@ -176,19 +190,28 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
     ]
 
 
-def _states(folder: Path, digests: Mapping[str, str]) -> dict[str, str]:
-    """What is to be said of each file: of those in the folder, and of those that were."""
+def _states(folder: Path, digests: Mapping[str, str], sites: Mapping[str, int]) -> dict[str, str]:
+    """What is to be said of each file: of those in the folder, and of those that were.
+
+    Args:
+        folder: the folder of recordings.
+        digests: partition key → digest of the files that were read.
+        sites: source → how many of its sites are stored; what was found in a gone file is kept no longer
+            than its sites, and not always so long.
+    """
     from ccf_assets import recordings  # with polars, 0.15 s that other commands need not wait
 
+    known = {*digests, *(source for source in sites if recordings.is_file(source))}
+    gone = {key: "the file is gone" + ("; its sites stay" if key in sites else "") for key in known}
     if not folder.is_dir():
-        return dict.fromkeys(digests, "the file is gone; its sites stay")
+        return gone
     scan = recordings.scan_folder(folder, time.time(), recordings.SETTLE_S)
     change = recordings.what_is_new(scan, digests)
     return {
-        **dict.fromkeys(digests, "read"),
+        **gone,
+        **dict.fromkeys(scan.files, "read"),
         **dict.fromkeys(change.new, "not read yet"),
         **dict.fromkeys(change.changed, "changed since it was read"),
-        **dict.fromkeys(change.gone, "the file is gone; its sites stay"),
         **{key: f"waiting: {why}" for key, why in scan.waiting.items()},
         **scan.unreadable,
         **dict.fromkeys(scan.ignored, "ignored: neither .csv nor .parquet"),

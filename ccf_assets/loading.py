@@ -21,13 +21,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import sqlalchemy as sa
+
 from ccf_assets import postgres
 from ccf_assets.atlases import AtlasEntry, atlas_entry
 from ccf_assets.errors import CcfError, SourceUnreachableError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import dagster as dg
     from dagster_shared.error import SerializableErrorInfo
+
+    from ccf_assets import recordings
 
 WORKERS = 2
 """Atlases loading at once. One load keeps a core busy in Python and one in PostgreSQL."""
@@ -48,7 +54,10 @@ class Outcome:
 
     Attributes:
         key: the atlas, or ``structure_graph``.
-        loaded: the assets that were materialized; empty when all was current.
+        loaded: the assets that were materialized, or the sources whose sites were registered; empty when
+            all was current.
+        refused: the files of recordings that were read and not taken.
+        verb: what was done to those in ``loaded``.
         error: why it failed, in a sentence; None when it did not.
         unreachable: whether it failed because the source could not be reached.
         seconds: how long it took.
@@ -56,6 +65,8 @@ class Outcome:
 
     key: str
     loaded: Sequence[str] = field(default_factory=list)
+    refused: Sequence[str] = field(default_factory=list)
+    verb: str = "loaded"
     error: str | None = None
     unreachable: bool = False
     seconds: float = 0.0
@@ -66,6 +77,7 @@ def load(
     *,
     rows: bool | None,
     refresh: bool,
+    examples: bool = False,
     report: Callable[[Outcome], object],
 ) -> list[Outcome]:
     """Load the ontology, then the atlases side by side, the largest first.
@@ -74,6 +86,7 @@ def load(
         entries: the atlases.
         rows: load one row per voxel too; None means as the catalogue says.
         refresh: fetch files again even if they are cached.
+        examples: put the example recordings where there is no other recording yet.
         report: receives each outcome as it comes.
 
     Returns:
@@ -87,7 +100,7 @@ def load(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(WORKERS, mp_context=context, initializer=_prepare_worker) as pool:
         try:
-            outcomes = _load_all(pool, entries, rows=rows, refresh=refresh, report=report)
+            outcomes = _load_all(pool, entries, rows=rows, refresh=refresh, examples=examples, report=report)
         except BaseException:
             _end_workers()
             raise
@@ -103,6 +116,7 @@ def _load_all(
     *,
     rows: bool | None,
     refresh: bool,
+    examples: bool = False,
     report: Callable[[Outcome], object],
 ) -> list[Outcome]:
     outcomes = [_outcome(_submit(pool, _load_ontology, _ONTOLOGY, refresh), _ONTOLOGY)]
@@ -117,7 +131,7 @@ def _load_all(
         outcomes.append(_outcome(done, loads[done]))
         report(outcomes[-1])
     if _KILLED not in {outcome.error for outcome in outcomes}:
-        outcomes.append(_outcome(_submit(pool, _register_recordings, _RECORDINGS), _RECORDINGS))
+        outcomes.append(_outcome(_submit(pool, _register_recordings, _RECORDINGS, examples), _RECORDINGS))
         report(outcomes[-1])
     return outcomes
 
@@ -288,9 +302,9 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
     return Outcome(key, loaded, seconds=time.monotonic() - started)
 
 
-def _register_recordings(name: str) -> Outcome:
+def _register_recordings(name: str, examples: bool) -> Outcome:
     """Do what the sensors of recordings would ask for now: new files, sites without a region."""
-    from ccf_assets import asking, recordings, sensors, settings
+    from ccf_assets import asking, inventory, schema, sensors, settings
     from ccf_assets.partitions import range_tags, recording_partitions
 
     started = time.monotonic()
@@ -298,15 +312,16 @@ def _register_recordings(name: str) -> Outcome:
     engine = postgres.create_engine()
     folder = settings.recordings()
     defs, instance = _dagster()
-    loaded: list[str] = []
+    done: list[str] = []
+    refused: list[str] = []
     with instance:
+        if examples:
+            inventory.put_examples(folder, instance.get_dynamic_partitions(partitions))
         for job in ("register_recordings", "register_sites"):
             if job == "register_sites":
                 keys = list(sensors.unregistered(engine))
             elif folder.is_dir():
-                scan = recordings.scan_folder(folder, time.time(), settle_s=0)
-                change = recordings.what_is_new(scan, sensors.known_files(engine))
-                keys = [*change.new, *change.changed]
+                keys = list(sensors.files_to_read(engine, _settled(folder))[1])
             else:
                 keys = []
             instance.add_dynamic_partitions(partitions, keys)
@@ -315,8 +330,30 @@ def _register_recordings(name: str) -> Outcome:
                 outcome = _run(defs, instance, job, name, None, None, False, started, tags)
                 if outcome.error is not None:
                     return outcome
-            loaded += keys
-    return Outcome(name, loaded, seconds=time.monotonic() - started)
+            if job == "register_recordings":
+                file = schema.recording_file.c
+                query = sa.select(file.source, file.refused).where(file.source.in_(keys))
+                with engine.connect() as connection:
+                    read = dict(connection.execute(query).tuples().all())
+                refused = [key for key in keys if read.get(key)]
+                keys = [key for key in keys if read.get(key) is False]
+            done += keys
+    return Outcome(name, done, refused, "registered", seconds=time.monotonic() - started)
+
+
+def _settled(folder: Path) -> recordings.FolderScan:
+    """What stands in the folder of recordings, once what was written just now is complete.
+
+    A file that goes on growing does not hold up the others: the sensor, or the next load, reads it.
+    """
+    from ccf_assets import recordings
+
+    deadline = time.monotonic() + 2 * recordings.SETTLE_S
+    while True:
+        scan = recordings.scan_folder(folder, time.time(), recordings.SETTLE_S)
+        if not scan.waiting or time.monotonic() > deadline:
+            return scan
+        time.sleep(0.5)
 
 
 def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:

@@ -29,14 +29,15 @@ def keys_of_run(tags: Mapping[str, str], in_order: Sequence[str]) -> list[str] |
 
     Args:
         tags: the run's tags.
-        in_order: all keys in the order of the partition set.
+        in_order: all keys in the order of the partition set. Of a range whose first or last key was deleted
+            only the other is known.
     """
     if _ONE in tags:
         return [tags[_ONE]]
     if _START not in tags:
         return None
-    start, end = in_order.index(tags[_START]), in_order.index(tags[_END])
-    return list(in_order[start : end + 1])
+    ends = [in_order.index(tags[end]) for end in (_START, _END) if tags[end] in in_order]
+    return list(in_order[ends[0] : ends[-1] + 1]) if ends else []
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

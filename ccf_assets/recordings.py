@@ -15,6 +15,7 @@ import difflib
 import hashlib
 import io
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -105,6 +106,11 @@ def path_of(folder: Path, key: str) -> Path:
     if not (inside and partition_key_of(relative) == key and relative.suffix.lower() in SUFFIXES):
         raise CcfError(f"{key!r} is not the partition key of a file of recording sites.")
     return folder / relative
+
+
+def is_file(key: str) -> bool:
+    """Whether a partition is a file's; the others are of rows that a lab inserted itself."""
+    return key.lower().endswith(SUFFIXES)
 
 
 # --- Settings ------------------------------------------------------------------------------------------
@@ -326,10 +332,20 @@ def _csv_records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         raise CcfError(f"{path}, line {line}: {error}; is a quote left open?") from None
 
 
+def _no_header(names: Collection[str]) -> str:
+    """A question for names with as many numbers among them as a place has; else nothing."""
+    numeric = [name for name in names if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", name.lower())]
+    if len(numeric) < len(AXES):
+        return ""
+    return " Are these values? Then write a line of names above them, such as recording_id,site_id,x,y,z."
+
+
 def _refuse_twice(path: Path, names: Sequence[str]) -> None:
     twice = {name for name in names if name and names.count(name) > 1}
     if twice:
-        raise CcfError(f"{path} has more than one column called {', '.join(sorted(twice))}.")
+        raise CcfError(
+            f"{path} has more than one column called {', '.join(sorted(twice))}.{_no_header(names)}"
+        )
 
 
 def _match_columns(table: _Table, settings: FileSettings, frames: Collection[str]) -> dict[str, str]:
@@ -357,7 +373,7 @@ def _match_columns(table: _Table, settings: FileSettings, frames: Collection[str
                 found[ours] = ours if ours in free else free[0]
     if "recording_id" not in found:
         raise CcfError(
-            f"{table.name} has no column recording_id. Its columns are: {there}. "
+            f"{table.name} has no column recording_id. Its columns are: {there}.{_no_header(table.columns)} "
             f"If one of them is it, write into {settings.own}:\n"
             f'    [columns]\n    recording_id = "the column\'s name"'
         )
@@ -383,18 +399,24 @@ def _unread_triple(settings: FileSettings, found: Collection[str]) -> tuple[str,
 def _which_columns(
     table: _Table, settings: FileSettings, found: Collection[str], frames: Collection[str]
 ) -> str:
-    """The sentence that asks for the coordinate columns, and for the frame where that is not said either."""
+    triples = [triple for triple in (AXES, XYZ) if set(triple) & set(found)]
+    lacking = list(XYZ)
     if {*AXES, *XYZ} <= set(found):
         problem = "has ap, dv, ml and also x, y, z, and they need not say the same"
+    elif len(triples) == 1:
+        lacking = [axis for axis in triples[0] if axis not in found]
+        there = [axis for axis in triples[0] if axis in found]
+        problem = f"has {' and '.join(there)}, and no {' or '.join(lacking)}"
     else:
         problem = "has neither all of ap, dv, ml nor all of x, y, z"
     no_frame = settings.frame is None and "frame" not in found
     frame = '    frame = "NAME"\n' if no_frame else ""
     names = f" NAME is one of: {', '.join(sorted(frames))}." if no_frame else ""
+    columns = "".join(f'    {axis} = "the column\'s name"\n' for axis in lacking)
     return (
         f"{table.name} {problem}. Its columns are: {', '.join(table.columns) or 'none'}. "
         f"Write into {settings.own}, with the columns to read:\n"
-        f'{frame}    [columns]\n    x = "the column\'s name"\n    y = "…"\n    z = "…"\n'
+        f"{frame}    [columns]\n{columns}"
         f"x, y, z are read in the frame's own order; or write ap, dv and ml in the same way.{names}"
     )
 
@@ -619,7 +641,7 @@ def scan_folder(
             continue
         try:
             found = stamper.site_file(path)
-        except _StillWritingError as error:
+        except StillWritingError as error:
             waiting[key] = str(error)
         except OSError as error:
             unreadable[key] = f"{error.filename or path} cannot be read: {error.strerror or error}."
@@ -630,13 +652,14 @@ def scan_folder(
 
 
 def site_file(folder: Path, key: str) -> SiteFile | None:
-    """One file as it is now, however lately it was written; None if it is gone.
+    """One file as it is now; None if it is gone.
 
     Raises:
         CcfError: the key is no file's.
+        StillWritingError: it, or its settings, were written less than SETTLE_S ago.
         OSError: the file is there and cannot be read.
     """
-    return _Stamper(folder, time.time(), 0, {}).site_file(path_of(folder, key))
+    return _Stamper(folder, time.time(), SETTLE_S, {}).site_file(path_of(folder, key))
 
 
 def _is_unicode(path: PurePath) -> bool:
@@ -648,7 +671,7 @@ def _is_unicode(path: PurePath) -> bool:
     return True
 
 
-class _StillWritingError(Exception):
+class StillWritingError(Exception):
     """The file was written too lately to be read."""
 
 
@@ -704,7 +727,7 @@ class _Stamper:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         after = path.stat()
         if (after.st_size, after.st_mtime_ns, after.st_ctime_ns) != looks:
-            raise _StillWritingError(f"{path} changed while it was read.")
+            raise StillWritingError(f"{path} changed while it was read.")
         return (*looks, digest)
 
     def _refuse_fresh(self, path: Path, stat_now: os.stat_result) -> None:
@@ -714,7 +737,7 @@ class _Stamper:
             # then the time at which the file system last touched it decides.
             age_ns = self._now_ns - stat_now.st_ctime_ns
         if age_ns < self._settle_ns:
-            raise _StillWritingError(f"{path} was written less than {self._settle_ns / 1e9:g} s ago.")
+            raise StillWritingError(f"{path} was written less than {self._settle_ns / 1e9:g} s ago.")
 
 
 def _visible_files(folder: Path, *, top: bool = True) -> Iterator[Path]:

@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import dagster as dg
 import sqlalchemy as sa
 
-from ccf_assets import asking, currency, recordings, region_sets, registration, schema, settings
-from ccf_assets.assets.recordings import circumstances, is_file
+from ccf_assets import asking, currency, inventory, recordings, region_sets, registration, schema, settings
+from ccf_assets.assets.recordings import circumstances, judged_alike
 from ccf_assets.atlases import CATALOGUE
 from ccf_assets.errors import CcfError
+from ccf_assets.finding import counted
 from ccf_assets.frames import load_frames
 from ccf_assets.instance import UNFINISHED, close_dead_runs
 from ccf_assets.jobs import load_atlas, load_region_sets, register_recordings, register_sites
@@ -49,15 +50,12 @@ def new_recordings(
     """Ask for a run for every file that is new or has changed, many files to a run."""
     folder = settings.recordings()
     try:
-        if folder.parent == settings.home():
-            # A folder elsewhere is not made: it may be on a disk that is not there just now.
-            folder.mkdir(parents=True, exist_ok=True)
+        inventory.put_examples(folder, context.instance.get_dynamic_partitions(_PARTITIONS))
         scan = recordings.scan_folder(folder, time.time(), recordings.SETTLE_S, _memo.get(str(folder)))
+        _memo[str(folder)] = scan.memo
+        change, lacking = files_to_read(postgres.create_engine(), scan)
     except (CcfError, OSError) as error:
         return dg.SkipReason(str(error))
-    _memo[str(folder)] = scan.memo
-    change = recordings.what_is_new(scan, known_files(postgres.create_engine()))
-    lacking = {key: scan.files[key].digest for key in (*change.new, *change.changed)}
     return _requests(context, lacking, _nothing_new(scan, change), unchanged=scan.files)
 
 
@@ -65,24 +63,52 @@ def _nothing_new(scan: recordings.FolderScan, change: recordings.FolderChange) -
     """What to say where there is nothing to do: first what the user should know of."""
     parts = [*scan.unreadable.values(), *scan.waiting.values()]
     more = [f"… and {len(parts) - 3} more such files."] if len(parts) > 3 else []  # noqa: PLR2004
-    gone = [f"{len(change.gone)} files are gone; their sites stay."] if change.gone else []
-    return " ".join([*parts[:3], *more, *gone, f"{len(scan.files)} files, nothing new."])
+    gone = ""
+    if change.gone:
+        theirs = "its" if len(change.gone) == 1 else "their"
+        gone = f"{counted(len(change.gone), 'file is', 'files are')} gone; {theirs} sites stay."
+    return " ".join(
+        [*parts[:3], *more, *filter(None, [gone]), f"{counted(len(scan.files), 'file')}, nothing new."]
+    )
 
 
-def known_files(engine: sa.Engine) -> dict[str, str]:
-    """Partition key → digest of the files that have been read, whether taken or refused.
+def files_to_read(
+    engine: sa.Engine, scan: recordings.FolderScan
+) -> tuple[recordings.FolderChange, dict[str, str]]:
+    """What has changed in the folder, and partition key → digest of the files a run is to read.
 
-    A file that was refused, or could not be compared with a brain, counts as changed once the frames or the
-    brain that it was looked at with are others, and so does one that claims a site which its owner has given
-    up: the digest is then given as empty.
+    These are the new and the changed ones, and the gone ones of which nothing is stored but that they were
+    refused, or had no site to give: the run takes that away, so that nothing stays red for a file that is
+    not there.
+
+    Raises:
+        CcfError: a file of frames cannot be read.
+    """
+    known, idle = _known_files(engine)
+    change = recordings.what_is_new(scan, known)
+    lacking = {key: scan.files[key].digest for key in (*change.new, *change.changed)}
+    return change, lacking | {key: "gone" for key in change.gone if key in idle}
+
+
+def _known_files(engine: sa.Engine) -> tuple[dict[str, str], set[str]]:
+    """Partition key → digest of the files that have been read, and those that were refused or left no site.
+
+    A file counts as changed once a frame or the brain that it was looked at with is another, and so does one
+    that claims a site which its owner has given up: the digest is then given as empty.
     """
     table, claim, site = schema.recording_file.c, schema.recording_claim.c, schema.recording_site.c
-    same = table.looked_at_with.is_(None) | (table.looked_at_with == circumstances(engine))
     owned = sa.exists().where(site.recording_id == claim.recording_id, site.site_id == claim.site_id)
     free = sa.exists().where(claim.source == table.source, ~owned)
+    idle = table.refused | ~sa.exists().where(site.source == table.source)
+    now = circumstances(engine, load_frames(*settings.frames_files()))
+    query = sa.select(
+        table.source, table.digest, table.looked_at_with, free.label("free"), idle.label("idle")
+    )
     with engine.connect() as connection:
-        rows = connection.execute(sa.select(table.source, sa.case((same & ~free, table.digest), else_="")))
-        return {row[0]: row[1] for row in rows}
+        rows = connection.execute(query).all()
+    stands = {row.source: judged_alike(row.looked_at_with, now) and not row.free for row in rows}
+    known = {row.source: row.digest if stands[row.source] else "" for row in rows}
+    return known, {row.source for row in rows if row.idle}
 
 
 @dg.sensor(
@@ -174,7 +200,7 @@ def _requests(
     due = asking.due(lacking, asked, _alive_batches(context.instance), now)
     there = dict.fromkeys(context.instance.get_dynamic_partitions(_PARTITIONS))
     new = [key for key in due if key not in there]
-    also = {key for key in unchanged if key in there and is_file(key)}
+    also = {key for key in unchanged if key in there and recordings.is_file(key)}
     requests = []
     for batch in asking.batches(set(due), [*there, *new], FILES_PER_RUN, also, WIDEST_GAP):
         wanted = {key: lacking[key] for key in batch if key in lacking}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import inventory, schema
+from ccf_assets import inventory, schema, settings
 
 
 def test_nothing_is_held_at_first(database: sa.Engine, tmp_path: Path) -> None:
@@ -81,10 +81,13 @@ def test_a_drop_that_fails_leaves_everything(
 
 def test_examples_are_put_where_there_is_nothing_yet(tmp_path: Path) -> None:
     folder = tmp_path / "recordings"
-    inventory.put_examples(folder)
+    inventory.put_examples(folder, known=[])
+    assert not folder.exists(), "a folder elsewhere is a lab's own"
+    folder = settings.recordings()
+    inventory.put_examples(folder, known=[])
     examples = sorted(file.name for file in folder.iterdir())
     assert examples
     for file in folder.iterdir():
         file.unlink()
-    inventory.put_examples(folder)
+    inventory.put_examples(folder, known=examples)
     assert list(folder.iterdir()) == [], "what a lab took away stays away"

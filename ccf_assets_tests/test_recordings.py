@@ -56,6 +56,18 @@ def refusal(folder: Path, text: str | bytes, toml: str | None = 'frame = "ccf"',
     return str(caught.value)
 
 
+def test_a_file_without_a_line_of_names_is_told_to_get_one(tmp_path: Path):
+    for text in ("m1,0,1,2,3\nm1,1,4,5,6\n", "1,0,1,1,-1.5e3\n1,1,4,5,6\n"):
+        said = refusal(tmp_path, text)
+        assert "Are these values? Then write a line of names above them, such as recording_id,site_id" in said
+
+
+def test_one_lacking_coordinate_is_named_with_the_line_to_write(tmp_path: Path):
+    said = refusal(tmp_path, "recording_id,site_id,ap,dv\nm,0,1,2\n")
+    assert "m.csv has ap and dv, and no ml. Its columns are: recording_id, site_id, ap, dv." in said
+    assert '    [columns]\n    ml = "the column\'s name"\nx, y, z' in said
+
+
 # Partition keys
 
 PART = st.text(

@@ -18,7 +18,7 @@ from ccf_assets.instance import alive
 from ccf_assets.partitions import keys_of_run, range_tags
 from ccf_assets.postgres import libpq_url
 from ccf_assets.sensors import lost_runs, new_recordings, outdated_atlases, unregistered_sites
-from ccf_assets_tests.lab import Lab
+from ccf_assets_tests.lab import Lab, checks
 
 BRAIN = (6600, 4000, 6700)
 """A point in the phantom."""
@@ -72,7 +72,7 @@ def test_a_dropped_file_is_registered_in_every_loaded_atlas(lab: Lab) -> None:
     (result,) = lab.serve(new_recordings)
     assert result.success
     assert [row[3] for row in statuses(lab)] == ["assigned"] * 2 + ["outside_volume"] * 2
-    assert lab.tick(new_recordings) == ([], "1 files, nothing new.")
+    assert lab.tick(new_recordings) == ([], "1 file, nothing new.")
     assert lab.tick(unregistered_sites)[0] == []
 
 
@@ -188,16 +188,65 @@ def test_a_deleted_file_keeps_its_sites_and_is_said_to_be_gone(lab: Lab) -> None
     path = lab.write("m1.csv", ("m1", 0, *BRAIN))
     lab.serve(new_recordings)
     path.unlink()
-    assert lab.tick(new_recordings) == ([], "1 files are gone; their sites stay. 0 files, nothing new.")
+    assert lab.tick(new_recordings) == ([], "1 file is gone; its sites stay. 0 files, nothing new.")
     assert len(statuses(lab)) == 2
     lab.write("m1.csv", ("m1", 0, *BRAIN))
     assert lab.tick(new_recordings)[0] == []  # back as it was
 
 
-def test_an_empty_folder_is_made_and_skipped(lab: Lab) -> None:
-    lab.folder.rmdir()
+def test_a_refused_file_that_is_deleted_leaves_no_red_check(lab: Lab) -> None:
+    bad = lab.write("bad.csv", ("m", 0, "left", 1, 1))
+    taken = lab.write("taken.csv", ("n", 0, *BRAIN), ("n", 1, 1, 1, 1), ("n", 2, 1, 1, 1))
+    (result,) = lab.serve(new_recordings)
+    assert not checks(result)["readable"].passed
+    bad.unlink()
+    taken.unlink()
+    (result,) = lab.serve(new_recordings)
+    assert checks(result)["readable"].passed
+    assert not checks(result)["inside_brain"].passed  # said of sites that are there
+    assert lab.ask("SELECT source FROM ccf.recording_file") == [("taken.csv",)]
+    assert lab.tick(new_recordings)[0] == []
+    lab.tell("DELETE FROM ccf.recording_site")
+    (result,) = lab.serve(new_recordings)
+    assert checks(result)["inside_brain"].passed
+    assert lab.ask("SELECT source FROM ccf.recording_file") == []
     assert lab.tick(new_recordings) == ([], "0 files, nothing new.")
-    assert lab.folder.is_dir()
+
+
+def test_a_file_that_is_rewritten_before_its_run_is_left_to_the_next_tick(lab: Lab, clock: Clock) -> None:
+    lab.write("a.csv", ("a", 0, *BRAIN), ("a", 1, 1, 1, 1), ("a", 2, 1, 1, 1))
+    lab.write("b.csv", ("b", 0, *BRAIN))
+    lab.serve(new_recordings)
+    before = lab.ask(
+        "SELECT * FROM ccf.recording_file, ccf.recording_finding, ccf.recording_site ORDER BY 1, 12"
+    )
+    path = lab.write("a.csv", ("a", 0, *BRAIN), ("a", 1, *BRAIN))
+    (request,), _ = lab.tick(new_recordings)
+    path.write_text("recording_id,site_id,x,y,z\na,0,66", "utf-8")  # an editor saves it, part by part
+    result = lab.run(new_recordings, request)
+    assert result.success
+    assert not checks(result)["inside_brain"].passed
+    assert before == lab.ask(
+        "SELECT * FROM ccf.recording_file, ccf.recording_finding, ccf.recording_site ORDER BY 1, 12"
+    )
+    lab.write("a.csv", ("a", 0, *BRAIN), ("a", 1, *BRAIN))
+    clock.now += 60
+    lab.serve(new_recordings)
+    assert lab.ask("SELECT count(*) FROM ccf.recording_site WHERE recording_id = 'a'") == [(2,)]
+    assert lab.tick(new_recordings)[0] == []
+
+
+def test_whichever_command_comes_first_makes_the_folder_with_the_examples(lab: Lab) -> None:
+    lab.folder.rmdir()
+    assert len(lab.serve(new_recordings)) == 1
+    files = sorted(path.name for path in lab.folder.glob("*.csv"))
+    assert files == ["example_probe.csv", "example_tutorial_sites.csv"]
+    for path in lab.folder.iterdir():
+        path.unlink()
+    lab.tell("DELETE FROM ccf.recording_site")
+    lab.serve(new_recordings)
+    assert lab.tick(new_recordings) == ([], "0 files, nothing new.")
+    assert list(lab.folder.iterdir()) == [], "what a lab took away stays away"
 
 
 def test_a_folder_that_cannot_be_read_is_not_an_empty_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,6 +285,45 @@ def test_a_refused_file_is_read_again_once_its_frame_is_known(lab: Lab, tmp_path
     lab.serve(unregistered_sites)  # brings the frame into the database
     lab.serve(new_recordings)
     assert [row[3] for row in statuses(lab)] == ["assigned"] * 2
+    assert lab.tick(new_recordings)[0] == []
+
+
+OURS = (
+    '[ours]\ndescription = "d"\nsource = "s"\nxyz = ["ap", "dv", "ml"]\nunit = "um"\n'
+    'dv_from = "corner"\nap = "posterior"\ndv = "down"\nml = "right"\norigin_um = [{}, 0, 0]\n'
+)
+
+
+def test_a_file_is_looked_at_again_when_its_frame_changes(lab: Lab, tmp_path: Path) -> None:
+    frames = tmp_path / "ccf" / "frames.toml"
+    frames.write_text(OURS.format(0))
+    lab.tick(unregistered_sites)  # brings the frame into the database
+    lab.write("ours.csv", ("m", 0, *BRAIN), toml='frame = "ours"\n')
+    lab.write("theirs.csv", ("n", 0, *BRAIN))
+    lab.serve(new_recordings)
+    assert lab.tick(new_recordings)[0] == []
+    frames.write_text(OURS.format(-13_000))
+    lab.serve(unregistered_sites)
+    (result,) = lab.serve(new_recordings)
+    assert result.get_asset_materialization_events()
+    assert "ours.csv: Every site lies outside" in (checks(result)["outside_volume"].description or "")
+    assert lab.tick(new_recordings)[0] == []
+    frames.write_text(OURS.format(0))
+    lab.serve(unregistered_sites)
+    (result,) = lab.serve(new_recordings)
+    assert checks(result)["outside_volume"].passed
+    assert lab.tick(new_recordings)[0] == []
+    frames.write_text("[ours\n")
+    requests, said = lab.tick(new_recordings)
+    assert (requests, "not valid TOML" in said) == ([], True)
+
+
+def test_a_file_is_looked_at_again_when_another_atlas_serves_as_the_brain(lab: Lab) -> None:
+    lab.write("a.csv", ("a", 0, *BRAIN))
+    lab.serve(new_recordings)
+    assert lab.tick(new_recordings)[0] == []
+    lab.tell("UPDATE ccf.recording_file SET looked_at_with = replace(looked_at_with, 'phantom_50um', 'x')")
+    assert len(lab.serve(new_recordings)) == 1
     assert lab.tick(new_recordings)[0] == []
 
 
@@ -295,11 +383,7 @@ def test_a_site_that_is_moved_by_sql_is_registered_anew(lab: Lab) -> None:
 
 def test_the_sites_of_a_changed_frame_are_registered_anew(lab: Lab, tmp_path: Path) -> None:
     frames = tmp_path / "ccf" / "frames.toml"
-    text = (
-        '[ours]\ndescription = "d"\nsource = "s"\nxyz = ["ap", "dv", "ml"]\nunit = "um"\n'
-        'dv_from = "corner"\nap = "posterior"\ndv = "down"\nml = "right"\norigin_um = [{}, 0, 0]\n'
-    )
-    frames.write_text(text.format(0))
+    frames.write_text(OURS.format(0))
     lab.tick(unregistered_sites)
     insert(lab, "other")
     insert(lab, "own", source="own software")
@@ -307,7 +391,7 @@ def test_the_sites_of_a_changed_frame_are_registered_anew(lab: Lab, tmp_path: Pa
     lab.serve(unregistered_sites)
     assert {row[3] for row in statuses(lab)} == {"assigned"}
     assert lab.tick(unregistered_sites)[0] == []
-    frames.write_text(text.format(-13_000))
+    frames.write_text(OURS.format(-13_000))
     (request,), _ = lab.tick(unregistered_sites)
     assert lab.run(unregistered_sites, request).success
     assert [row[3] for row in statuses(lab)] == ["assigned"] * 2 + ["outside_volume"] * 2
@@ -324,6 +408,28 @@ def test_sites_of_a_file_whose_run_is_alive_are_left_to_it(lab: Lab) -> None:
     run = lab.queue("register_recordings", range_tags("m1.csv", "m1.csv"))
     assert lab.tick(unregistered_sites)[0] == []
     lab.instance.report_run_failed(run)
+    assert len(lab.tick(unregistered_sites)[0]) == 1
+
+
+def test_inserted_rows_are_looked_at_as_files_are_and_stay(lab: Lab) -> None:
+    insert(lab, "own", 10)
+    lab.tell("UPDATE ccf.recording_site SET ap = ap / 1000, dv = dv / 1000, ml = ml / 1000")
+    (result,) = lab.serve(unregistered_sites)
+    check = checks(result)["inserted_sites"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "inserted, unit: The numbers look like mm" in (check.description or "")
+    assert len(statuses(lab)) == 20
+    assert lab.tick(unregistered_sites)[0] == []
+    lab.tell("UPDATE ccf.recording_site SET ap = ap * 1000, dv = dv * 1000, ml = ml * 1000")
+    (result,) = lab.serve(unregistered_sites)
+    assert checks(result)["inserted_sites"].passed
+
+
+def test_a_run_whose_partition_was_deleted_stops_no_sensor(lab: Lab) -> None:
+    lab.instance.add_dynamic_partitions("recording", ["a.csv", "b.csv"])
+    lab.queue("register_recordings", range_tags("a.csv", "gone.csv"))
+    lab.queue("register_recordings", range_tags("gone.csv", "gone.csv"))
+    insert(lab, "own")
     assert len(lab.tick(unregistered_sites)[0]) == 1
 
 

@@ -6,8 +6,10 @@ what is stored of it from before stays.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -20,7 +22,7 @@ from ccf_assets.assets.common import OWNERS, whole_table_metadata
 from ccf_assets.assets.figures import sites_on_plane
 from ccf_assets.brain import Brain, brain_atlas, read_brain
 from ccf_assets.errors import CcfError
-from ccf_assets.finding import Finding
+from ccf_assets.finding import Finding, counted
 from ccf_assets.frames import Frame, frame_rows, load_frames
 from ccf_assets.partitions import recording_partitions
 from ccf_assets.progress import Progress
@@ -63,11 +65,6 @@ _AGREEMENT_SCHEMA = pl.Schema(
 _LINES_OF_A_CHECK = 20
 
 
-def is_file(key: str) -> bool:
-    """Whether a partition is a file's; the others are of rows that a lab inserted itself."""
-    return key.lower().endswith(recordings.SUFFIXES)
-
-
 def _table_metadata(table: sa.Table) -> dict[str, Any]:
     return {"partition_expr": "source", **whole_table_metadata(table)}
 
@@ -97,12 +94,17 @@ def _check_of_files(
         passed=not bad,
         severity=dg.AssetCheckSeverity.ERROR if refused else dg.AssetCheckSeverity.WARN,
         description=_listed(lines),
-        metadata={
-            "files_read": len(read),
-            "files_with_it": len(bad),
-            **(next(iter(read.values())).numbers if len(read) == 1 else {}),
-        },
+        metadata={"files_read": len(read), "files_with_it": len(bad), **_numbers(read)},
     )
+
+
+def _numbers(found: Mapping[str, Finding]) -> dict[str, Any]:
+    """The numbers behind a check as metadata: of one source by name, of several the failing ones as JSON."""
+    if len(found) == 1:
+        return dict(next(iter(found.values())).numbers)
+    bad = {source: dict(finding.numbers) for source, finding in found.items() if not finding.passed}
+    told = dict(itertools.islice(bad.items(), _LINES_OF_A_CHECK))
+    return {"numbers": dg.MetadataValue.json(told)} if told else {}
 
 
 def _listed(lines: Sequence[str]) -> str:
@@ -157,23 +159,37 @@ def read_recordings(
 ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
     """Read and check the files of the run's partitions; store their sites, then what was found."""
     engine = postgres.create_engine()
-    frames, brain = load_frames(*settings.frames_files()), read_brain(engine)
-    keys = context.partition_keys
-    others = [key for key in keys if not is_file(key)]
+    frames, keys = load_frames(*settings.frames_files()), context.partition_keys
+    others = [key for key in keys if not recordings.is_file(key)]
     if others:
         # Reading its rows and writing them back would undo what the lab inserts meanwhile.
         raise CcfError(
             f"{', '.join(others)} is no file: these rows were inserted. Run the job register_sites for them."
         )
+    now = circumstances(engine, frames)  # first: should they change meanwhile, the files are looked at again
+    brain = read_brain(engine)
     progress = Progress(context.log.info, "read", "files", total=len(keys))
     read: list[_ReadFile] = []
+    left: list[str] = []
     for key in keys:
-        read.append(_read_file(key, frames, brain))
+        try:
+            file = _read_file(key, frames, brain)
+        except recordings.StillWritingError as error:
+            left.append(key)
+            context.log.info(f"{error} The sensor asks for it again; what is stored of it stays till then.")
+        else:
+            if file is not None:
+                read.append(file)
+            else:
+                context.log.info(f"{key} is gone; its sites stay, what was found in it does not.")
         progress.advance(1)
     taken = {file.key: file.sites for file in read if file.sites is not None}
     owned = _owned(engine, taken)
-    parts = [_stored(engine, schema.recording_site.c.source.in_(set(keys) - set(taken)))]
-    claims = [pl.DataFrame(schema=_CLAIM_SCHEMA)]
+    site, claim, finding_, file_ = (
+        schema.recording_site, schema.recording_claim, schema.recording_finding, schema.recording_file
+    )  # fmt: skip
+    parts = [_stored(engine, site, recordings.SITES_SCHEMA, site.c.source.in_(set(keys) - set(taken)))]
+    claims = [_stored(engine, claim, _CLAIM_SCHEMA, claim.c.source.in_(left))]
     for place, file in enumerate(read):
         if file.sites is not None:
             finding, claimed = (
@@ -196,23 +212,27 @@ def read_recordings(
         context.log.warning(f"{key} {'was refused' if blocking else f'is suspicious ({name})'}: {sentence}")
     yield dg.Output(pl.concat(parts), output_name="recording_site")
     yield dg.Output(pl.concat(claims), output_name="recording_claim")
-    yield dg.Output(
-        pl.DataFrame(found, schema=_FINDING_SCHEMA, orient="row"), output_name="recording_finding"
-    )
-    still = _findings_of_others(engine, keys)
+    found_before = _stored(engine, finding_, _FINDING_SCHEMA, finding_.c.source.in_(left))
+    found_now = pl.DataFrame(found, schema=_FINDING_SCHEMA, orient="row")
+    yield dg.Output(pl.concat([found_before, found_now]), output_name="recording_finding")
+    still = _findings_of_others(engine, set(keys) - set(left))
     for name in _FILE_CHECKS:
         of_run = {file.key: finding for file in read for finding in file.seen if finding.name == name}
         yield _check_of_files(name, of_run, still.get(name, {}))
-    now = circumstances(engine)
-    rows = [(f.key, f.digest, None if f.settled else now, f.height, f.sites is None) for f in read]
+    rows = [(f.key, f.digest, _rests_on(f.sites, now), f.height, f.sites is None) for f in read]
+    files_before = _stored(engine, file_, _FILE_SCHEMA, file_.c.source.in_(left))
     yield dg.Output(
-        pl.DataFrame(rows, schema=_FILE_SCHEMA, orient="row"),
+        pl.concat([files_before, pl.DataFrame(rows, schema=_FILE_SCHEMA, orient="row")]),
         output_name="recording_file",
-        metadata={"files": len(read), "files_refused": sum(file.sites is None for file in read)},
+        metadata={
+            "files": len(read),
+            "files_refused": sum(file.sites is None for file in read),
+            "files_still_being_written": len(left),
+        },
     )
 
 
-def _findings_of_others(engine: sa.Engine, keys: Sequence[str]) -> dict[str, dict[str, Finding]]:
+def _findings_of_others(engine: sa.Engine, keys: Collection[str]) -> dict[str, dict[str, Finding]]:
     """Check → file → what was found in it before, of the files that are not in ``keys``."""
     t = schema.recording_finding.c
     found: dict[str, dict[str, Finding]] = {}
@@ -223,52 +243,98 @@ def _findings_of_others(engine: sa.Engine, keys: Sequence[str]) -> dict[str, dic
     return found
 
 
-def circumstances(engine: sa.Engine) -> str:
-    """A digest of what files are looked at with: the frames, and the atlas that serves as the brain."""
-    atlas, frames = brain_atlas(engine), load_frames(*settings.frames_files())
-    return hashlib.sha256(repr((atlas and atlas.key, frame_rows(frames))).encode()).hexdigest()
+def circumstances(engine: sa.Engine, frames: Mapping[str, Frame]) -> dict[str, str]:
+    """What the verdict on a file can rest on, by name, each with a digest or, of the brain, its tables.
+
+    ``brain`` is the loaded atlas that serves as the brain, ``frames`` all frames, ``frame ibl`` one of them.
+    """
+    entry, loaded = brain_atlas(engine), registration.loaded_atlases().subquery()
+    query = sa.select(loaded.c.voxels_of, loaded.c.surface_of).where(
+        loaded.c.ccf_id == (entry and entry.ccf_id)
+    )
+    with engine.connect() as connection:
+        tables = connection.execute(query).first()
+    rows = frame_rows(frames)
+    return {
+        "brain": f"{entry.key} {tuple(tables)}" if entry and tables else "none",
+        "frames": _digest(rows),
+        **{f"frame {row['name']}": _digest(row) for row in rows},
+    }
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()
+
+
+def _rests_on(sites: pl.DataFrame | None, now: Mapping[str, str]) -> str:
+    """The lines of `circumstances` that the verdict on a file rests on: ``name digest``, one per line.
+
+    A file that was taken rests on the frames that it uses; any frame might make a refused one good.
+    """
+    frames = ["frames"] if sites is None else [f"frame {name}" for name in sites["frame"].unique().sort()]
+    return "\n".join(f"{name} {now[name]}" for name in ["brain", *frames])
+
+
+def judged_alike(looked_at_with: str | None, now: Mapping[str, str]) -> bool:
+    """Whether what a file was looked at with (recording_file) is as it was, so that the verdict stands."""
+    lines = {f"{name} {digest}" for name, digest in now.items()}
+    return looked_at_with is not None and lines.issuperset(looked_at_with.splitlines())
 
 
 @dataclass(frozen=True)
 class _ReadFile:
-    """A file of sites as it was read: its sites, or None where they are not to be taken.
-
-    Attributes:
-        settled: other frames or another brain would not change what becomes of it.
-    """
+    """A file of sites as it was read: its sites, or None where they are not to be taken."""
 
     key: str
     digest: str
     height: int
     sites: pl.DataFrame | None
     seen: Sequence[Finding]
-    settled: bool
 
 
-def _read_file(key: str, frames: Mapping[str, Frame], brain: Brain | None) -> _ReadFile:
-    """Read one file and look at it; whatever is wrong with it becomes a finding."""
-    folder, digest = settings.recordings(), ""
+def _read_file(key: str, frames: Mapping[str, Frame], brain: Brain | None) -> _ReadFile | None:
+    """Read one file and look at it; None if it is gone.
+
+    Raises:
+        StillWritingError: it is still being written, or changed while it was read.
+    """
+    folder = settings.recordings()
     try:
         file = recordings.site_file(folder, key)
         if file is None:
-            raise CcfError(f"{key} is gone; its sites stay until they are deleted.")
-        digest = file.digest
+            return None
+        looked_at = _look_at(folder, key, file.digest, frames, brain)
+        if recordings.site_file(folder, key) != file:
+            raise recordings.StillWritingError(f"{file.path} changed while it was read.")
+    except (CcfError, OSError) as error:
+        return _refused(key, "", str(error))
+    return looked_at
+
+
+def _look_at(
+    folder: Path, key: str, digest: str, frames: Mapping[str, Frame], brain: Brain | None
+) -> _ReadFile:
+    """Look at what stands in a file; whatever is wrong with it becomes a finding."""
+    try:
         sites = recordings.read_sites(folder, key, frames)
-        seen = findings.site_findings(
-            sites, frames, brain.in_brain if brain else None, brain.surface_y if brain else None
-        )
+        seen = _findings(sites, frames, brain)
     except (CcfError, OSError) as error:
         return _refused(key, digest, str(error))
     except Exception as error:  # what nobody thought of must not hold back the other files
         return _refused(key, digest, f"{key} cannot be read: {type(error).__name__}: {error}.")
-    seen = [Finding(READABLE, False, True, f"{sites.height:,} sites."), *seen]
+    seen = [Finding(READABLE, False, True, f"{counted(sites.height, 'site')}."), *seen]
     impossible = any(finding.blocking for finding in seen)
-    settled = brain is not None and not impossible
-    return _ReadFile(key, digest, sites.height, None if impossible else sites, seen, settled)
+    return _ReadFile(key, digest, sites.height, None if impossible else sites, seen)
+
+
+def _findings(sites: pl.DataFrame, frames: Mapping[str, Frame], brain: Brain | None) -> list[Finding]:
+    return findings.site_findings(
+        sites, frames, brain.in_brain if brain else None, brain.surface_y if brain else None
+    )
 
 
 def _refused(key: str, digest: str, why: str) -> _ReadFile:
-    return _ReadFile(key, digest, 0, None, [Finding.required(READABLE, False, why, {})], False)
+    return _ReadFile(key, digest, 0, None, [Finding.required(READABLE, False, why, {})])
 
 
 def _owned(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -280,16 +346,18 @@ def _owned(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.DataFrame
     key, table = ["recording_id", "site_id"], schema.recording_site.c
     claimed = pl.concat([pl.DataFrame(schema=recordings.SITES_SCHEMA), *taken.values()])
     ids = sa.literal(claimed["recording_id"].unique().to_list(), sa.ARRAY(sa.Text))
-    stored = _stored(engine, table.recording_id == sa.any_(ids)).select(*key, "source")
+    stored = _stored(engine, schema.recording_site, _CLAIM_SCHEMA, table.recording_id == sa.any_(ids))
     read_again = pl.col("source").is_in(list(taken))
     still_there = stored.join(claimed.select(*key, "source").unique(), on=[*key, "source"], how="semi")
     return pl.concat([stored.filter(~read_again), still_there])
 
 
-def _stored(engine: sa.Engine, condition: sa.ColumnElement[bool]) -> pl.DataFrame:
-    """Sites in the database, with the columns of recordings.SITES_SCHEMA."""
-    query = sa.select(*(schema.recording_site.c[name] for name in recordings.SITES_SCHEMA)).where(condition)
-    return _frame(engine, query).cast(recordings.SITES_SCHEMA)
+def _stored(
+    engine: sa.Engine, table: sa.Table, columns: pl.Schema, condition: sa.ColumnElement[bool]
+) -> pl.DataFrame:
+    """Rows of a table, with the columns of a polars schema."""
+    query = sa.select(*(table.c[name] for name in columns)).where(condition)
+    return _frame(engine, query).cast(columns)
 
 
 def _frame(engine: sa.Engine, query: sa.Select[Any]) -> pl.DataFrame:
@@ -327,6 +395,37 @@ def recording_region(
     )
 
 
+@dg.asset_check(
+    asset=recording_region,
+    name="inserted_sites",
+    description="Rows that a lab inserted itself, looked at as files are; they stay, whatever is found",
+)
+def inserted_sites(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Look for a lost column, another unit and the like in the rows that came by SQL, source by source."""
+    engine, site = postgres.create_engine(), schema.recording_site.c
+    frames, brain = load_frames(*settings.frames_files()), read_brain(engine)
+    of_a_file = sa.or_(*(sa.func.lower(site.source).endswith(suffix) for suffix in recordings.SUFFIXES))
+    sites = _stored(
+        engine,
+        schema.recording_site,
+        recordings.SITES_SCHEMA,
+        # A frame that its file no longer describes stays in the database, for the sites that use it.
+        sa.not_(of_a_file) & site.frame.in_(list(frames)),
+    )
+    bad: dict[str, Finding] = {}
+    for (source,), of in sites.group_by("source", maintain_order=True):
+        for finding in _findings(of, frames, brain):
+            if not finding.passed:
+                bad[f"{source}, {finding.name}"] = finding
+    lines = [f"{name}: {finding.sentence}" for name, finding in bad.items()] or ["Nothing found."]
+    return dg.AssetCheckResult(
+        passed=not bad,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=_listed(lines),
+        metadata={"sites": sites.height, **_numbers(bad)},
+    )
+
+
 @dg.asset(
     group_name=GROUP,
     owners=OWNERS,
@@ -345,13 +444,24 @@ def recording_agreement(
     engine = postgres.create_engine()
     with engine.connect() as connection:
         atlas = connection.scalar(registration.loaded_atlases())
-    rows = [] if atlas is None else _agreement(engine, atlas, context.partition_keys)
+    compared = {} if atlas is None else _compared(engine, atlas, context.partition_keys)
+    found = {source: findings.reported_region(of) for source, of in compared.items()}
+    rows = [
+        (
+            source,
+            atlas,
+            *(finding.numbers.get(name, 0) for name in ("compared", "agreeing", "unknown")),
+            finding.passed,
+            finding.sentence,
+        )
+        for source, finding in found.items()
+    ]
     yield dg.MaterializeResult(value=pl.DataFrame(rows, schema=_AGREEMENT_SCHEMA, orient="row"))
-    yield _reported_check(engine, rows, context.partition_keys)
+    yield _reported_check(engine, compared, found, context.partition_keys)
 
 
-def _agreement(engine: sa.Engine, atlas: int, sources: Sequence[str]) -> list[tuple[Any, ...]]:
-    """The rows of recording_agreement for the sources that report regions."""
+def _compared(engine: sa.Engine, atlas: int, sources: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """Of each source that reports regions, what is reported beside what is computed."""
     site, region = schema.recording_site.c, schema.recording_region.c
     ontology, up = schema.brain_region.c, schema.region_ancestor.c
     sites = _frame(
@@ -361,7 +471,7 @@ def _agreement(engine: sa.Engine, atlas: int, sources: Sequence[str]) -> list[tu
         ),
     )
     if sites.is_empty():
-        return []
+        return {}
     computed = _frame(
         engine,
         sa.select(region.recording_id, region.site_id, region.region_id, region.status).where(
@@ -370,31 +480,52 @@ def _agreement(engine: sa.Engine, atlas: int, sources: Sequence[str]) -> list[tu
     )
     regions = _frame(engine, sa.select(ontology.region_id, ontology.acronym).where(ontology.ccf_id == atlas))
     ancestors = _frame(engine, sa.select(up.region_id, up.ancestor_id).where(up.ccf_id == atlas))
-    rows = []
-    for (source,), of in sites.group_by("source", maintain_order=True):
-        finding = findings.reported_region(of, computed, regions, ancestors)
-        counts = [finding.numbers.get(name, 0) for name in ("compared", "agreeing", "unknown")]
-        rows.append((source, atlas, *counts, finding.passed, finding.sentence))
-    return rows
+    return {
+        str(source): findings.compared_regions(of, computed, regions, ancestors)
+        for (source,), of in sites.group_by("source", maintain_order=True)
+    }
 
 
 def _reported_check(
-    engine: sa.Engine, rows: Sequence[tuple[Any, ...]], sources: Sequence[str]
+    engine: sa.Engine,
+    compared: Mapping[str, pl.DataFrame],
+    found: Mapping[str, Finding],
+    sources: Sequence[str],
 ) -> dg.AssetCheckResult:
-    """One check over all sources: those of this run, and those that did not agree before."""
+    """One check over all sources: those of this run, and those that did not agree before.
+
+    Args:
+        engine: the database.
+        compared: of the run's sources that report regions, what findings.compared_regions gives.
+        found: what is said of each of them.
+        sources: those of the run.
+    """
     t = schema.recording_agreement.c
     with engine.connect() as connection:
         others = connection.execute(
             sa.select(t.source, t.passed, t.sentence).where(t.source.not_in(sources)).order_by(t.source)
         ).all()
-    told = [*((source, passed, sentence) for source, *_, passed, sentence in rows), *others]
+    told = [*((source, finding.passed, finding.sentence) for source, finding in found.items()), *others]
     bad = [f"{source}: {sentence}" for source, passed, sentence in told if not passed]
-    good = [rows[0][-1]] if len(rows) == 1 else ["Where regions were reported, they agree."]
+    good = [told[0][-1]] if len(found) == 1 else ["Where regions were reported, they agree."]
     return dg.AssetCheckResult(
         asset_key="recording_agreement",
         check_name=REPORTED,
         passed=not bad,
         severity=dg.AssetCheckSeverity.WARN,
         description=_listed(bad or good) if told else "No site came with a region.",
-        metadata={"sources_compared": len(told), "sources_that_differ": len(bad)},
+        metadata={
+            "sources_compared": len(told),
+            "sources_that_differ": len(bad),
+            **_numbers(found),
+            **(_in_all(pl.concat(compared.values())) if compared else {}),
+        },
     )
+
+
+def _in_all(compared: pl.DataFrame) -> dict[str, Any]:
+    """Counts and shares of all of a run's sources together, and a table of what differs most often."""
+    metadata: dict[str, Any] = dict(findings.reported_region(compared).numbers)
+    if pairs := [dg.TableRecord(pair) for pair in findings.commonest_differences(compared).to_dicts()]:
+        metadata["commonest_differences"] = dg.MetadataValue.table(pairs)
+    return metadata
