@@ -376,7 +376,8 @@ def _unit_of_numbers(reading: _Reading) -> Finding:
         if not (tiny or huge) or largest_um * others[likely] > 2 * max(EXTENT_UM):
             return nothing
         sentence = (
-            f"The numbers are not of the size of {unit} in a mouse brain; they look like {_name(likely)}."
+            f"The numbers are not of the size of {unit} in a mouse brain; they look like {_name(likely)}. "
+            f"If so, {_remedy(reading, likely, others[likely])}."
         )
         return Finding(name, False, False, sentence, numbers | {"looks_like": likely})
     share_of = {o: float(reading.inside(reading.points(rows * f)).mean()) for o, f in others.items()}
@@ -390,15 +391,22 @@ def _unit_of_numbers(reading: _Reading) -> Finding:
         if tiny
         else f"as read {_inside(reading.share_inside, len(rows))} in the brain"
     )
-    fitting_frame = _frame_like(reading, reading.frame.xyz, others[likely])
-    remedy = f'write frame = "{fitting_frame}"' if fitting_frame else "use a frame in that unit"
     sentence = (
         f"The numbers look like {_name(likely)}, not like {unit} of the frame {reading.frame.name}: "
-        f"{reason}, and in {_name(likely)} {_percent(share_of[likely])} lie in the brain. If so, {remedy}."
+        f"{reason}, and in {_name(likely)} {_percent(share_of[likely])} lie in the brain. "
+        f"If so, {_remedy(reading, likely, others[likely])}."
     )
     several = len(np.unique(rows, axis=0)) > 1
     blocking = reading.share_inside == 0.0 or (tiny and several)
     return Finding(name, blocking, False, sentence, numbers | {"looks_like": likely})
+
+
+def _remedy(reading: _Reading, unit: str, factor: float) -> str:
+    """What to do with numbers in another unit, which times ``factor`` are in the frame's."""
+    fitting = _frame_like(reading, reading.frame.xyz, factor)
+    if fitting:
+        return f'write frame = "{fitting}"'
+    return f"multiply them by {factor:g}, or describe a frame in {_name(unit)} (frames.toml)"
 
 
 def _probe_plane(reading: _Reading) -> Finding:

@@ -255,7 +255,7 @@ recording_file = sa.Table(
     sa.Column(
         "looked_at_with",
         sa.Text,
-        comment="Digest of the frames and the atlas it was looked at with; null where others change nothing",
+        comment="What the verdict rests on, a line each: the atlas and the frames it was looked at with",
     ),
     sa.Column("sites", sa.Integer, nullable=False, comment="Rows in the file"),
     sa.Column("refused", sa.Boolean, nullable=False, comment="Whether its sites were not taken"),
