@@ -10,8 +10,9 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import inventory
+from ccf_assets import cli, inventory
 from ccf_assets.definitions import defs
+from ccf_assets.loading import Outcome
 from ccf_assets.partitions import range_tags
 from ccf_assets_tests.lab import EMPTY, Lab, checks
 
@@ -196,6 +197,9 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: Lab) -> None:
     gone.unlink()
     lab.write("changed.csv", ("c", 0, *OTHER))
     lab.write("new.csv", ("n", 0, *BRAIN))
+    lab.tell(
+        "INSERT INTO ccf.recording_finding VALUES ('new.csv', 'readable', true, 'by a run that was killed')"
+    )
     lab.write("fresh.csv", ("f", 0, *BRAIN)).touch()
     lab.write("notes.xlsx", toml=None)
     told = {source.source: source for source in inventory.sources(lab.engine, lab.folder)}
@@ -209,11 +213,24 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: Lab) -> None:
         "notes.xlsx": "ignored",
         "read.csv": "read",
     }
+    assert told["new.csv"].refused == []
     assert told["gone.csv"].statuses == {"outside_brain": 1}
     (why,) = told["bad.csv"].refused
     assert "Write this line at the top of" in why
     states = [source.state for source in inventory.sources(lab.engine, lab.folder / "none")]
     assert states == ["the file is gone", *["the file is gone; its sites stay"] * 3]
+
+
+def test_what_was_refused_is_not_said_to_be_registered(capsys: pytest.CaptureFixture[str]) -> None:
+    cli._report(Outcome("recordings", ["a.csv"], ["b.csv"], "registered", seconds=2))
+    cli._report(Outcome("recordings", refused=["b.csv"]))
+    cli._report(Outcome("structure_graph", ["structure_graph"], seconds=1))
+    assert capsys.readouterr().err.splitlines() == [
+        "recordings: registered a.csv in 2 s",
+        "recordings: refused b.csv; `ccf-assets recordings` says why",
+        "recordings: refused b.csv; `ccf-assets recordings` says why",
+        "structure_graph: loaded structure_graph in 1 s",
+    ]
 
 
 def test_rows_that_a_lab_inserted_are_not_read_and_written_back(lab: Lab) -> None:
