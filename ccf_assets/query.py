@@ -16,7 +16,7 @@ from ccf_assets.atlases import MIDLINE_UM, AtlasEntry, atlas_entry
 from ccf_assets.errors import CcfError
 from ccf_assets.frames import Floats, Frame, load_frames
 from ccf_assets.points import Located, beside_pandas, beside_polars, coordinates, is_pandas, is_polars
-from ccf_assets.regions import Region, Regions, check_hemisphere, read_regions
+from ccf_assets.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,7 +177,10 @@ class Atlas:
         Raises:
             CcfError: there is none; the text names near acronyms, and those that differ by case only.
         """
-        return self._regions.region(name)
+        found = self._regions.find(name)
+        if found is None:
+            raise CcfError(no_such_region(self._engine, self.ccf_id, str(name)))
+        return found
 
     def search(self, words: str) -> list[Region]:
         """The regions with these words in their acronym or name, in any case, the best first."""
@@ -358,6 +361,16 @@ class Atlas:
         self._check_current()
         return along
 
+    def sites(self) -> pl.DataFrame:
+        """All recording sites, those in no region too, as they are registered now.
+
+        Returns:
+            Rows of the view recording_site_region, by recording and site.
+        """
+        site = sa.table("recording_site_region", sa.column("ccf_id", sa.Integer), schema=schema.SCHEMA)
+        query = sa.select(sa.text("*")).select_from(site).where(site.c.ccf_id == self.ccf_id)
+        return self._frame(query.order_by(sa.text("recording_id, site_id")))
+
     def sites_in(self, region: str | int) -> pl.DataFrame:
         """The recording sites in a region or anything inside it, as they are registered now.
 
@@ -367,7 +380,7 @@ class Atlas:
         Raises:
             CcfError: there is no such region.
         """
-        call = sa.func.ccf.sites_in(self.region(region).acronym, self.key)
+        call = sa.func.ccf.sites_in(self.region(region).id, self.key)
         return self._frame(sa.select(sa.text("*")).select_from(call.alias("site")))
 
     def _frame(self, query: sa.Select[Any]) -> pl.DataFrame:

@@ -19,10 +19,9 @@ Others a lab writes itself, as TOML or CSV; `read_maps` says how. Pure functions
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,10 +71,12 @@ class Ontology:
     Attributes:
         id_of: acronym → region_id.
         above: region_id → the region itself and those that contain it, the nearest first.
+        no_such_region: the sentence for what is no region of it, with those that are near.
     """
 
     id_of: Mapping[str, int]
     above: Mapping[int, Sequence[int]]
+    no_such_region: Callable[[str], str]
 
     @functools.cached_property
     def acronym_of(self) -> Mapping[int, str]:
@@ -83,12 +84,15 @@ class Ontology:
         return {region_id: acronym for acronym, region_id in self.id_of.items()}
 
     @classmethod
-    def of_tables(cls, regions: pl.DataFrame, ancestors: pl.DataFrame) -> Ontology:
+    def of_tables(
+        cls, regions: pl.DataFrame, ancestors: pl.DataFrame, no_such_region: Callable[[str], str]
+    ) -> Ontology:
         """From an atlas's rows of brain_region (region_id, acronym) and region_ancestor."""
         upwards = ancestors.sort("distance").group_by("region_id", maintain_order=True).agg("ancestor_id")
         return cls(
             dict(regions.select("acronym", "region_id").iter_rows()),
             dict(upwards.select("region_id", "ancestor_id").iter_rows()),
+            no_such_region,
         )
 
 
@@ -280,10 +284,7 @@ def _region_id(region: str, one: RegionMap, ontology: Ontology) -> int:
         return int(region)
     if region in ontology.id_of:
         return ontology.id_of[region]
-    case_only = [acronym for acronym in ontology.id_of if acronym.lower() == region.lower()]
-    near = case_only or difflib.get_close_matches(region, ontology.id_of, n=4)
-    hint = f"; did you mean {', '.join(near)}?" if near else "; give an acronym or an id of ccf.brain_region."
-    raise CcfError(f"{one.source}, set {one.name!r}: there is no region {region!r}{hint}")
+    raise CcfError(f"{one.source}, set {one.name!r}: {ontology.no_such_region(region)}")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -150,33 +149,12 @@ class Regions:
                 found.setdefault(region.parent_id, []).append(region)
         return {parent: tuple(children) for parent, children in found.items()}
 
-    def region(self, name: str | int) -> Region:
-        """The region with exactly this acronym, or this id.
-
-        Raises:
-            CcfError: there is none; the text names near acronyms, and those that differ by case only.
-        """
+    def find(self, name: str | int) -> Region | None:
+        """The region with exactly this acronym, or this id."""
         found = self.by_acronym.get(str(name))
         if found is None and str(name).isdecimal():
             found = self.by_id.get(int(name))
-        if found is None:
-            raise CcfError(self._no_such_region(str(name)))
         return found
-
-    def _no_such_region(self, acronym: str) -> str:
-        same_but_case = [known for known in self.by_acronym if known.lower() == acronym.lower()]
-        if same_but_case:
-            differ = "differ" if len(same_but_case) > 1 else "differs"
-            return (
-                f"{self.atlas} has no region {acronym!r}; "
-                f"{' and '.join(same_but_case)} {differ} by case only, and case matters."
-            )
-        near = difflib.get_close_matches(acronym, self.by_acronym, n=4)
-        near += [region.acronym for region in self.search(acronym)[:4]]
-        hint = (
-            f"; did you mean {', '.join(dict.fromkeys(near))}?" if near else "; see table ccf.brain_region."
-        )
-        return f"{self.atlas} has no region {acronym!r}{hint}"
 
     def search(self, words: str) -> list[Region]:
         """The regions whose acronym or name has all these words in it, in any case, the best first.
@@ -220,6 +198,12 @@ def check_hemisphere(name: str) -> None:
     """
     if name not in schema.HEMISPHERES:
         raise CcfError(f"There is no hemisphere {name!r}; there are {', '.join(schema.HEMISPHERES)}.")
+
+
+def no_such_region(engine: sa.Engine, ccf_id: int, name: str) -> str:
+    """The sentence for a region that is not there, with those that are near: the same as in SQL."""
+    with engine.connect() as connection:
+        return str(connection.scalar(sa.select(sa.func.ccf.no_such_region(ccf_id, name))))
 
 
 def read_regions(engine: sa.Engine, ccf_id: int, atlas: str) -> Regions:

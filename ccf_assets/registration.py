@@ -43,7 +43,8 @@ def loaded_atlases() -> sa.Select[Any]:
             surface.c.of.label("surface_of"),
         )
         .select_from(schema.atlas.join(voxels, sa.true()).join(surface, sa.true()))
-        .order_by(a.ccf_version.startswith("phantom"), a.ccf_resolution)
+        # As ccf.default_atlas() orders them.
+        .order_by(a.ccf_version.startswith("phantom"), a.ccf_resolution, a.ccf_id)
     )
 
 

@@ -115,14 +115,14 @@ def test_a_region_is_answered_as_json_by_acronym_and_by_id(phantom_database: sa.
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ("visp", "phantom_50um has no region 'visp'; VISp differs by case only, and case matters."),
+        ("visp", "There is no region 'visp' in phantom_50um; VISp differs by case only, and case matters."),
         ("VISpx", "did you mean VISp"),
         ("visual", "VIS"),
-        ("zzzzzz", "see table ccf.brain_region."),
-        ("999999999", "phantom_50um has no region '999999999'"),
-        ("99999999999999999999", "phantom_50um has no region '99999999999999999999'"),
-        ("²", "phantom_50um has no region '²'"),
-        ("'; DROP TABLE x", "phantom_50um has no region"),
+        ("zzzzzz", "acronyms and ids stand in table ccf.brain_region."),
+        ("999999999", "There is no region '999999999' in phantom_50um"),
+        ("99999999999999999999", "There is no region '99999999999999999999' in phantom_50um"),
+        ("²", "There is no region '²' in phantom_50um"),
+        ("'; DROP TABLE x", "There is no region '''; DROP TABLE x' in phantom_50um"),
     ],
 )
 def test_an_unknown_region_is_answered_with_near_ones(

@@ -87,6 +87,8 @@ def odd_grids(database: sa.Engine) -> tuple[sa.Engine, Mapping[int, Volume]]:
                     f"INSERT INTO ccf.brain_region SELECT {um}, i, 'R' || i, 'n', 'n', '00FF99', i "
                     "FROM generate_series(1, 3) i;"
                     f"CREATE TABLE ccf.voxel_run_{um} PARTITION OF ccf.voxel_run FOR VALUES IN ({um});"
+                    f"CREATE TABLE ccf.brain_surface_{um} PARTITION OF ccf.brain_surface "
+                    f"FOR VALUES IN ({um}); INSERT INTO ccf.brain_surface VALUES ({um}, 0, 0, 0);"
                 )
             )
             connection.execute(
@@ -110,7 +112,7 @@ def test_the_overlap_is_exact_either_way_round_and_where_no_grid_divides_the_oth
 
 def test_an_atlas_that_is_not_loaded_is_an_error_and_not_a_difference(phantom_database: sa.Engine) -> None:
     for a, b in ((PHANTOM_50, 7), (7, PHANTOM_50)):
-        with pytest.raises(sa.exc.ProgrammingError, match="No atlas with ccf_id 7 is loaded; loaded are 903"):
+        with pytest.raises(sa.exc.ProgrammingError, match="There is no atlas with ccf_id 7; there are 903"):
             ask(phantom_database, f"SELECT * FROM ccf.region_diff({a}, {b})")
 
 

@@ -363,7 +363,7 @@ def test_every_region_has_the_place_in_the_hierarchy_that_the_file_gives_it(
         "SELECT r.region_id, named.acronym, by_id.acronym, named.depth, "
         "ARRAY(SELECT region_id FROM ccf.children(:id, r.acronym)), "
         "ARRAY(SELECT region_id FROM ccf.ancestors(:id, r.acronym)), "
-        "ARRAY(SELECT region_id FROM ccf.descendants(:id, r.region_id::text)), "
+        "ARRAY(SELECT region_id FROM ccf.descendants(:id, r.acronym)), "
         "ccf.path_to_root(:id, r.acronym) "
         "FROM ccf.brain_region AS r CROSS JOIN LATERAL ccf.region(:id, r.acronym) AS named "
         "CROSS JOIN LATERAL ccf.region(:id, r.region_id::text) AS by_id WHERE r.ccf_id = :id"
@@ -376,6 +376,19 @@ def test_every_region_has_the_place_in_the_hierarchy_that_the_file_gives_it(
         assert over == up[number]
         assert inside == below[number]
         assert path == [name[each] for each in reversed(up[number])]
+
+
+@of_atlases("phantom_100um")
+def test_an_id_is_a_region_as_number_and_as_text(atlas: Atlas) -> None:
+    known = "(VALUES ('VISp', '385', 385), ('root', '997', 997)) AS r (acronym, digits, id)"
+    for answer in ("region_id", "region", "children", "ancestors", "descendants", "path_to_root"):
+        asked = (f"ARRAY(SELECT ccf.{answer}(:id, r.{given})::text)" for given in ("acronym", "digits", "id"))
+        for by_acronym, by_digits, by_number in atlas.ask(f"SELECT {', '.join(asked)} FROM {known}"):
+            assert by_acronym == by_digits == by_number != []
+    # As a lab types it.
+    assert atlas.ask("SELECT (ccf.region(904, 385)).acronym, (ccf.region(904, '385')).acronym") == [
+        ("VISp", "VISp")
+    ]
 
 
 @of_atlases("ccf_2017_25um")
@@ -413,6 +426,10 @@ WRONG = {
     "ccf.region(904, '')": r"There is no region '' in phantom_100um; acronyms and ids",
     "ccf.region(904, NULL)": r"There is no region NULL in phantom_100um",
     "ccf.region(904, '9999999999')": r"There is no region '9999999999' in phantom_100um",
+    "ccf.region(904, 9999999999)": r"There is no region '9999999999' in phantom_100um",
+    "ccf.region(904, 42::smallint)": r"There is no region '42' in phantom_100um",
+    "ccf.region(904, NULL::integer)": r"There is no region NULL in phantom_100um",
+    "ccf.sites_in(1)": r"There is no region '1' in any loaded atlas",
     "ccf.children(904, '-1')": r"There is no region '-1' in phantom_100um",
     "ccf.ancestors(904, 'no')": r"There is no region 'no' in phantom_100um",
     "ccf.descendants(904, 'no')": r"There is no region 'no' in phantom_100um",
@@ -479,16 +496,16 @@ def test_an_atlas_whose_voxels_are_not_loaded_has_regions_but_no_places(phantom_
 
 
 ROWS_READ = (
-    "SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname ~ '^(voxel_run|brain_surface)_'"
+    "SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE schemaname = 'ccf' AND relname ~ :tables"
 )
-"""Rows of voxels and surfaces that this transaction has read in scans of whole tables, not by a key."""
+"""Rows of the tables of such names that this transaction has read in scans of whole tables, not by a key."""
 
 
-def rows_scanned(engine: sa.Engine, query: str) -> int:
+def rows_scanned(engine: sa.Engine, query: str, tables: str = "^(voxel_run|brain_surface)_") -> int:
     with engine.connect() as connection:
-        before = connection.scalar(sa.text(ROWS_READ))
+        before = connection.scalar(sa.text(ROWS_READ), {"tables": tables})
         connection.exec_driver_sql(f"SELECT count(*) FROM (SELECT {query} OFFSET 0) AS q")
-        return int(connection.scalar(sa.text(ROWS_READ)) - before)
+        return int(connection.scalar(sa.text(ROWS_READ), {"tables": tables}) - before)
 
 
 LOOKUPS = (
@@ -508,6 +525,27 @@ def test_lookups_use_the_key(phantom_database: sa.Engine) -> None:
     for query in LOOKUPS:
         # Whether an atlas is loaded is seen from one row of each table.
         assert rows_scanned(phantom_database, query) < 10, query
+
+
+def test_the_hierarchy_is_walked_by_the_key(real_database: sa.Engine) -> None:
+    for function in ("region", "children", "ancestors", "descendants", "path_to_root"):
+        for region in ("'VISp'", "385"):
+            query = f"* FROM ccf.{function}(1, {region})"
+            assert rows_scanned(real_database, query, "^(brain_)?region") == 0, query
+
+
+def test_the_sites_in_a_region_are_found_by_the_key(phantom_database: sa.Engine) -> None:
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) "
+            "SELECT 'm', i, 1, 1, 1, 'ccf' FROM generate_series(1, 5000) AS i;"
+            "INSERT INTO ccf.recording_region SELECT 'm', row_number() OVER (), 903, 1, 1, 1, 'left', "
+            "region_id, 'assigned', 'inserted', 0, 0 "
+            "FROM ccf.brain_region, generate_series(1, 5000) WHERE ccf_id = 903 LIMIT 5000;"
+            "ANALYZE ccf.recording_region"
+        )
+    for query in ("* FROM ccf.sites_in(385, 'phantom_50um')", "* FROM ccf.sites_in('VISp')"):
+        assert rows_scanned(phantom_database, query, "^recording_region") == 0, query
 
 
 def test_reading_everything_would_be_noticed(phantom_database: sa.Engine) -> None:

@@ -1,5 +1,6 @@
 """Group *region_sets*: the coarse maps of every atlas, those a lab wrote itself among them."""
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
@@ -12,6 +13,7 @@ from ccf_assets.atlases import atlas_entry
 from ccf_assets.checks import check_result
 from ccf_assets.finding import Finding
 from ccf_assets.partitions import atlas_partitions
+from ccf_assets.regions import no_such_region
 from ccf_assets.resources import PostgresResource
 
 GROUP = "region_sets"
@@ -52,11 +54,15 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
     can_subset=True,
 )
 def group_regions(
-    context: dg.AssetExecutionContext, brain_region: pl.DataFrame, region_ancestor: pl.DataFrame
+    context: dg.AssetExecutionContext,
+    postgres: PostgresResource,
+    brain_region: pl.DataFrame,
+    region_ancestor: pl.DataFrame,
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Put the regions of an atlas into the groups of every map."""
     entry = atlas_entry(context.partition_key)
-    ontology = region_sets.Ontology.of_tables(brain_region, region_ancestor)
+    unknown = functools.partial(no_such_region, postgres.create_engine(), entry.ccf_id)
+    ontology = region_sets.Ontology.of_tables(brain_region, region_ancestor, unknown)
     files = region_sets.map_files(settings.region_sets())
     made = region_sets.region_sets(entry.ccf_id, ontology, files)
     for sentence in made.refused:

@@ -11,28 +11,15 @@ SET plan_cache_mode = force_custom_plan
 SET jit = off
 AS $$
 DECLARE
-  fine integer;    -- the atlas with the smaller voxels, and their edge in µm
-  fine_um integer;
-  coarse integer;
-  coarse_um integer;
-  missing integer;
-BEGIN
   -- An atlas that is not there must not read as one that agrees, or differs, everywhere.
-  SELECT wanted INTO missing
-  FROM unnest(ARRAY[ccf_id_a, ccf_id_b]) AS wanted
-  WHERE NOT EXISTS (SELECT FROM ccf.atlas AS a JOIN ccf.voxel_run AS r USING (ccf_id) WHERE a.ccf_id = wanted);
-  IF FOUND THEN
-    RAISE EXCEPTION 'No atlas with ccf_id % is loaded; loaded are %.', coalesce(missing::text, 'NULL'),
-      coalesce((SELECT string_agg(format('%s (%s)', a.ccf_id, a.key), ', ' ORDER BY a.ccf_id) FROM ccf.atlas AS a), 'none');
-  END IF;
-
-  SELECT (array_agg(i.id))[1], (array_agg(i.um))[1], (array_agg(i.id))[2], (array_agg(i.um))[2]
-  INTO fine, fine_um, coarse, coarse_um
-  FROM (SELECT w.id, a.ccf_resolution::integer AS um
-        FROM unnest(ARRAY[ccf_id_a, ccf_id_b]) WITH ORDINALITY AS w (id, place)
-        JOIN ccf.atlas AS a ON a.ccf_id = w.id
-        ORDER BY um, w.place) AS i;
-
+  a ccf.atlas := ccf.loaded_atlas(ccf_id_a);
+  b ccf.atlas := ccf.loaded_atlas(ccf_id_b);
+  a_is_fine boolean := a.ccf_resolution <= b.ccf_resolution;
+  fine integer := CASE WHEN a_is_fine THEN a.ccf_id ELSE b.ccf_id END;
+  fine_um integer := least(a.ccf_resolution, b.ccf_resolution);
+  coarse integer := CASE WHEN a_is_fine THEN b.ccf_id ELSE a.ccf_id END;
+  coarse_um integer := greatest(a.ccf_resolution, b.ccf_resolution);
+BEGIN
   RETURN QUERY
   WITH overlap AS MATERIALIZED (
     -- A line of the finer grid lies in one line of the coarser, or crosses into the next where the one edge does not
@@ -64,8 +51,8 @@ BEGIN
              - coalesce((SELECT sum(o.volume) FROM overlap AS o WHERE o.of_coarse = r.region_id), 0)::bigint
     FROM ccf.voxel_run AS r WHERE r.ccf_id = coarse GROUP BY r.region_id
   )
-  SELECT CASE WHEN fine = ccf_id_a THEN e.of_fine ELSE e.of_coarse END,
-         CASE WHEN fine = ccf_id_a THEN e.of_coarse ELSE e.of_fine END,
+  SELECT CASE WHEN a_is_fine THEN e.of_fine ELSE e.of_coarse END,
+         CASE WHEN a_is_fine THEN e.of_coarse ELSE e.of_fine END,
          e.volume
   FROM everything AS e
   WHERE e.volume > 0;

@@ -57,6 +57,19 @@ COMMENT ON FUNCTION ccf.sites_in(text, text) IS
 
 SELECT DISTINCT recording_id FROM ccf.sites_in(''TH'', ''ccf_2017_25um'');';
 
+CREATE OR REPLACE FUNCTION ccf.sites_in(region bigint, atlas text DEFAULT NULL)
+RETURNS SETOF ccf.recording_site_region
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog
+AS $$
+  SELECT * FROM ccf.sites_in(sites_in.region::text, sites_in.atlas)
+$$;
+
+COMMENT ON FUNCTION ccf.sites_in(bigint, text) IS
+'As ccf.sites_in(text, text), of the region with this id.
+
+SELECT DISTINCT recording_id FROM ccf.sites_in(549, ''ccf_2017_25um'');';
+
 -- A site whose coordinates change has no region until it is registered anew, which the sensor
 -- unregistered_sites does: a row that is not there is found, a row that is wrong is not.
 CREATE OR REPLACE FUNCTION ccf.forget_regions_of_site() RETURNS trigger

@@ -1,6 +1,7 @@
 -- Which atlas, which region, and what lies above and below it. Run as a whole on every upgrade: all idempotent.
 --
--- Errors are sentences for the person who asked. Functions run with the caller's rights.
+-- Errors are sentences for the person who asked. Functions run with the caller's rights. What takes a region's acronym
+-- takes its id, too: a literal in quotes is read as text, a number or a column of ids as bigint.
 
 CREATE OR REPLACE FUNCTION ccf.atlases_there() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -188,6 +189,18 @@ COMMENT ON FUNCTION ccf.region_id(integer, text) IS
 
 SELECT ccf.region_id(1, ''VISp'');  -- 385';
 
+CREATE OR REPLACE FUNCTION ccf.region_id(ccf_id integer, region bigint) RETURNS integer
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog
+AS $$
+  SELECT ccf.region_id(region_id.ccf_id, region_id.region::text)
+$$;
+
+COMMENT ON FUNCTION ccf.region_id(integer, bigint) IS
+'This id, if there is such a region; an error if not.
+
+SELECT ccf.region_id(1, 385);  -- 385';
+
 CREATE OR REPLACE FUNCTION ccf.region(ccf_id integer, region text) RETURNS SETOF ccf.region_info
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1
 SET search_path = pg_catalog
@@ -204,6 +217,18 @@ COMMENT ON FUNCTION ccf.region(integer, text) IS
 'The region with exactly this acronym, or this id written as text: one row of view region_info. An error names the nearest ones.
 
 SELECT region_name, voxels, volume_mm3 FROM ccf.region(1, ''CA1'');  -- Field CA1, 653,391 voxels, 10.209 mm³';
+
+CREATE OR REPLACE FUNCTION ccf.region(ccf_id integer, region bigint) RETURNS SETOF ccf.region_info
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+SET search_path = pg_catalog
+AS $$
+  SELECT * FROM ccf.region(region.ccf_id, region.region::text)
+$$;
+
+COMMENT ON FUNCTION ccf.region(integer, bigint) IS
+'The region with this id: one row of view region_info. An error if there is none.
+
+SELECT acronym, region_name FROM ccf.region(1, 385);  -- VISp, Primary visual area';
 
 CREATE OR REPLACE FUNCTION ccf.children(ccf_id integer, region text) RETURNS SETOF ccf.region_info
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 5
@@ -226,6 +251,18 @@ COMMENT ON FUNCTION ccf.children(integer, text) IS
 
 SELECT acronym FROM ccf.children(1, ''VISp'');  -- VISp1, VISp2/3, VISp4, VISp5, VISp6a, VISp6b';
 
+CREATE OR REPLACE FUNCTION ccf.children(ccf_id integer, region bigint) RETURNS SETOF ccf.region_info
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 5
+SET search_path = pg_catalog
+AS $$
+  SELECT * FROM ccf.children(children.ccf_id, children.region::text)
+$$;
+
+COMMENT ON FUNCTION ccf.children(integer, bigint) IS
+'As ccf.children(integer, text), of the region with this id.
+
+SELECT acronym FROM ccf.children(1, 385);  -- VISp1, VISp2/3, VISp4, VISp5, VISp6a, VISp6b';
+
 CREATE OR REPLACE FUNCTION ccf.ancestors(ccf_id integer, region text) RETURNS SETOF ccf.region_info
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog
@@ -246,6 +283,18 @@ COMMENT ON FUNCTION ccf.ancestors(integer, text) IS
 'The region itself and everything that contains it, upwards to the root. As everywhere here, a region counts as inside itself.
 
 SELECT acronym FROM ccf.ancestors(1, ''CA1'');  -- CA1, CA, HIP, HPF, CTXpl, CTX, CH, grey, root';
+
+CREATE OR REPLACE FUNCTION ccf.ancestors(ccf_id integer, region bigint) RETURNS SETOF ccf.region_info
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog
+AS $$
+  SELECT * FROM ccf.ancestors(ancestors.ccf_id, ancestors.region::text)
+$$;
+
+COMMENT ON FUNCTION ccf.ancestors(integer, bigint) IS
+'As ccf.ancestors(integer, text), of the region with this id.
+
+SELECT acronym FROM ccf.ancestors(1, 382);  -- CA1, CA, HIP, HPF, CTXpl, CTX, CH, grey, root';
 
 CREATE OR REPLACE FUNCTION ccf.descendants(ccf_id integer, region text) RETURNS SETOF ccf.region_info
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
@@ -268,6 +317,18 @@ COMMENT ON FUNCTION ccf.descendants(integer, text) IS
 
 SELECT acronym FROM ccf.descendants(1, ''VISp'');  -- VISp, VISp1, VISp2/3, VISp4, VISp5, VISp6a, VISp6b';
 
+CREATE OR REPLACE FUNCTION ccf.descendants(ccf_id integer, region bigint) RETURNS SETOF ccf.region_info
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 20
+SET search_path = pg_catalog
+AS $$
+  SELECT * FROM ccf.descendants(descendants.ccf_id, descendants.region::text)
+$$;
+
+COMMENT ON FUNCTION ccf.descendants(integer, bigint) IS
+'As ccf.descendants(integer, text), of the region with this id.
+
+SELECT acronym FROM ccf.descendants(1, 385);  -- VISp, VISp1, VISp2/3, VISp4, VISp5, VISp6a, VISp6b';
+
 CREATE OR REPLACE FUNCTION ccf.path_to_root(ccf_id integer, region text) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog
@@ -279,3 +340,15 @@ COMMENT ON FUNCTION ccf.path_to_root(integer, text) IS
 'The acronyms from the root down to the region itself.
 
 SELECT array_to_string(ccf.path_to_root(1, ''VISp1''), '' → '');  -- root → grey → CH → CTX → CTXpl → Isocortex → VIS → VISp → VISp1';
+
+CREATE OR REPLACE FUNCTION ccf.path_to_root(ccf_id integer, region bigint) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog
+AS $$
+  SELECT ccf.path_to_root(path_to_root.ccf_id, path_to_root.region::text)
+$$;
+
+COMMENT ON FUNCTION ccf.path_to_root(integer, bigint) IS
+'As ccf.path_to_root(integer, text), of the region with this id.
+
+SELECT array_to_string(ccf.path_to_root(1, 385), '' → '');  -- root → grey → CH → CTX → CTXpl → Isocortex → VIS → VISp';
