@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -274,11 +274,12 @@ def url(
             signal.pause()
 
 
-@app.command(
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-)
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def psql(context: typer.Context) -> None:
-    """Open psql on the database; what follows is passed on, e.g. `ccf-assets psql -c "SELECT 1"`."""
+    """Open psql on the database; what follows is passed on.
+
+    Examples: ccf-assets psql -c "SELECT * FROM ccf.region(1, 'VISp')"; ccf-assets psql -? (psql's own help)
+    """
     from ccf_assets import postgres
 
     postgres.database_url()
@@ -308,8 +309,8 @@ def catalogue(as_json: JsonOption = False) -> None:
 
 
 def _marks(entry: AtlasEntry) -> str:
-    marks: list[Any] = ["default"] * entry.default + ["voxel rows"] * entry.rows
-    return ", ".join(marks)
+    first = "phantom" if entry.is_phantom else "default" if entry.default else ""
+    return ", ".join(filter(None, [first, "voxel rows" if entry.rows else ""]))
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from ccf_assets.cli_common import (
     JsonOption,
     answer,
     output_option,
+    png_option,
     say,
     wrote,
 )
@@ -146,7 +147,7 @@ def _locate_rows(atlas: Atlas, frame: str, *, as_json: bool) -> None:
 
     from ccf_assets import frames
     from ccf_assets.points import beside_polars
-    from ccf_assets.tables import point_columns
+    from ccf_assets.tables import point_columns, read_numbers
 
     if sys.stdin.isatty():
         raise CcfError("Give a point (AP DV ML), or a CSV on standard input: ccf-assets locate < points.csv")
@@ -154,10 +155,11 @@ def _locate_rows(atlas: Atlas, frame: str, *, as_json: bool) -> None:
     rows, coordinates = point_columns(sys.stdin.buffer, known)
     if rows.is_empty():
         raise CcfError("The CSV on standard input has a header and no row.")
-    found = beside_polars(rows, atlas.locate(np.column_stack(coordinates), frame))
+    located = atlas.locate(np.column_stack(coordinates), frame)
     if as_json:
-        answer(found.to_dicts())
+        answer(beside_polars(read_numbers(rows), located).to_dicts())
     else:
+        found = beside_polars(rows, located)
         typer.echo(found.write_csv(), nl=False)
 
 
@@ -170,7 +172,7 @@ def track(
     to_dv: Annotated[float, typer.Argument(help="DV of the second point.")],
     to_ml: Annotated[float, typer.Argument(help="ML of the second point.")],
     frame: FrameOption = "ccf",
-    output: Annotated[Path | None, output_option("Draw the strip into this PNG.")] = None,
+    output: Annotated[Path | None, png_option("Draw the strip into this PNG.")] = None,
     force: ForceOption = False,
     atlas: AtlasOption = None,
     as_json: JsonOption = False,
@@ -213,7 +215,7 @@ def _draw_track(atlas: Atlas, along: list[dict[str, Any]], output: Path, *, forc
 def slice_(
     orientation: Annotated[str, typer.Argument(help="coronal, sagittal or horizontal.")],
     position_um: Annotated[float, typer.Argument(help="CCF µm along AP, ML or DV.")],
-    output: Annotated[Path, output_option("Where to: a PNG.")],
+    output: Annotated[Path, png_option("Where to: a PNG.")],
     sites: Annotated[bool, typer.Option("--sites", help="Draw the recording sites, too.")] = False,
     force: ForceOption = False,
     atlas: AtlasOption = None,
@@ -229,7 +231,7 @@ def slice_(
     lies = cast("Orientation", orientation)  # what is none is refused in the next line
     plane = picked.slice(lies, position_um)
     root = picked.region("root")
-    points = picked.sites_in("root").select("x", "y", "z").to_numpy() if sites else None
+    points = picked.sites().select("x", "y", "z").to_numpy() if sites else None
     styles = {
         each.id: RegionStyle(each.acronym, each.name, each.color_hex) for each in (root, *root.descendants)
     }

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ccf_assets.errors import CcfError
+
 AtlasOption = Annotated[
     str | None, typer.Option("--atlas", "-a", help="Key of a loaded atlas; the finest one if not given.")
 ]
@@ -22,6 +24,19 @@ def output_option(help_text: str) -> typer.models.OptionInfo:
     """The option -o, with what it takes."""
     option: typer.models.OptionInfo = typer.Option("--output", "-o", help=help_text, dir_okay=False)
     return option
+
+
+def png_option(help_text: str) -> typer.models.OptionInfo:
+    """The option -o of a picture; another ending than .png is refused before any work is done."""
+    option = output_option(help_text)
+    option.callback = _png
+    return option
+
+
+def _png(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() != ".png":
+        raise CcfError(f"{path}: pictures are PNG files; give a name that ends in .png.")
+    return path
 
 
 def say(line: str) -> None:

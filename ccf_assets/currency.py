@@ -9,13 +9,15 @@ that made it found its blocking checks passed: what failed one, or was killed be
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import dagster as dg
 import sqlalchemy as sa
 
-from ccf_assets import schema
+from ccf_assets import region_sets, schema
 from ccf_assets.assets.common import ORDER_ONLY
+from ccf_assets.partitions import atlas_partitions
 
 _CODE = "dagster/code_version"
 _DATA = "dagster/data_version"
@@ -79,6 +81,15 @@ def _as_input(upstream: dg.AssetSpec, version: str | None) -> str | None:
 def latest_version(instance: dg.DagsterInstance, asset: str) -> str | None:
     """Data version of the latest materialization of an unpartitioned asset, or None."""
     return _latest(instance, dg.AssetSpec(asset), None)[0].get(_DATA)
+
+
+def maps_changed(instance: dg.DagsterInstance, atlas: str, files: Sequence[Path]) -> bool:
+    """Whether the maps in ``files`` are others than those by which the atlas's regions were last grouped."""
+    spec = dg.AssetSpec("region_set", partitions_def=atlas_partitions)
+    try:
+        return _latest(instance, spec, atlas)[0].get(region_sets.TAKEN) != region_sets.digest(files)
+    except OSError:  # the asset says which file cannot be read
+        return True
 
 
 def _latest(

@@ -24,12 +24,13 @@ ELECTRODES = "electrodes"
 SUFFIXES = (".parquet", ".csv")
 
 _ELECTRODE_COLUMNS = {
-    "id": "Number of the site in its recording",
+    "id": "Number of the row, from 0",
     "x": "CCF µm from the corner of the volume, + is posterior; null where it is not known",
     "y": "CCF µm from the corner of the volume, + is inferior; null where it is not known",
     "z": "CCF µm from the corner of the volume, + is right; null where it is not known",
     "location": "Acronym of the region; unknown where there is none, and status says why",
     "group_name": "The recording",
+    "site_id": "Number of the site in its recording",
     "hemisphere": "left or right; null outside the volume",
     "status": f"One of {', '.join(schema.STATUSES)}",
     "atlas": "Key of the atlas that the coordinates and the location are of",
@@ -128,18 +129,21 @@ def _electrodes(atlas: LoadedAtlas) -> sa.Select[Any]:
     same = sa.and_(region.c.ccf_id == site.c.ccf_id, region.c.region_id == site.c.region_id)
     s = site.c
     in_volume = s.status != "outside_volume"
+    by = (s.recording_id, s.site_id)
     return (
         sa.select(
-            s.site_id.label("id"), s.x, s.y, s.z,
+            sa.cast(sa.func.row_number().over(order_by=by) - 1, sa.Integer).label("id"),
+            s.x, s.y, s.z,
             sa.func.coalesce(region.c.acronym, "unknown").label("location"),
             s.recording_id.label("group_name"),
+            s.site_id,
             sa.case((in_volume, s.hemisphere)).label("hemisphere"),
             s.status,
             sa.literal(atlas.key).label("atlas"),
         )
         .select_from(site.outerjoin(region, same))
         .where(s.ccf_id == atlas.ccf_id)
-        .order_by(s.recording_id, s.site_id)
+        .order_by(*by)
     )  # fmt: skip
 
 

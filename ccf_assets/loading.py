@@ -274,7 +274,7 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
 
 
 def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
-    from ccf_assets import currency, sensors
+    from ccf_assets import currency, region_sets, sensors, settings
 
     started = time.monotonic()
     defs, instance = _dagster()
@@ -293,6 +293,9 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
             stale = currency.outdated(
                 defs, instance, postgres.create_engine(), selection, key, atlas_entry(key).ccf_id
             )
+            maps = region_sets.map_files(settings.region_sets())
+            if job == "load_atlas" and currency.maps_changed(instance, key, maps):
+                stale = list(dict.fromkeys([*stale, "region_set", "region_set_member"]))
             if not stale:
                 continue
             outcome = _run(defs, instance, job, key, key, stale, False, started)

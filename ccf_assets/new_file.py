@@ -14,6 +14,8 @@ from ccf_assets.errors import CcfError
 def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
     """A path to write to, beside ``path``; it is renamed to that at the end, and removed after a failure.
 
+    A file that somebody else makes at ``path`` meanwhile is kept, too.
+
     Args:
         path: where the file shall be.
         force: replace one that is there.
@@ -21,14 +23,20 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
     Raises:
         CcfError: there is one already, or the folder cannot be written to.
     """
-    if path.exists() and not (force and path.is_file()):
-        what = "exists already; --force replaces it" if path.is_file() else "is not a file"
-        raise CcfError(f"{path} {what}.")
+    taken = CcfError(f"{path} exists already; --force replaces it.")
+    if path.exists() and not path.is_file():
+        raise CcfError(f"{path} is not a file.")
+    if path.exists() and not force:
+        raise taken
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         aside.touch()
         yield aside
+        if not force:
+            path.touch(exist_ok=False)  # takes the name or fails, in one step; a hard link is not everywhere
         aside.replace(path)
+    except FileExistsError:
+        raise taken from None
     except OSError as error:
         raise CcfError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -43,6 +43,9 @@ _DPI = 100
 
 _LEGEND_WIDTH, _ROW_HEIGHT, _SITES_HEIGHT = 316, 30, 64
 """Pixels: of the column beside a plane, of a region's row in it, of the lines on sites above the regions."""
+
+TRACK_LABELS = 40
+"""Most labels beside the strip of a track: its longest stretches."""
 
 _LABEL_STEP = 2
 """Labels are placed on every second pixel, in a quarter of the time."""
@@ -90,7 +93,8 @@ class Segment:
     end_um: float
 
 
-_OUTSIDE = RegionStyle("", "outside the brain", "FFFFFF")
+_OUTSIDE = RegionStyle("", "outside the brain", "E6E6E6")
+"""A grey that no region has: the root, whose own voxels are brain of no finer region, is white."""
 
 
 # ---- a plane
@@ -144,6 +148,7 @@ def plane_png(
 
     height, width = pixels.shape
     left, top, below, beside = 76, 74, 54, _LEGEND_WIDTH + 36
+    kept = {style.color_hex for style in (*styles, _OUTSIDE)}
     with _figure(left + width + beside, top + height + below) as figure:
         # Pixel by pixel: neither scaled nor smoothed, as an image in axes would be.
         figure.figimage(_painted(pixels, styles), left, below, origin="upper", zorder=-1)
@@ -168,7 +173,7 @@ def plane_png(
             _sites(figure, drawn, points, orientation, position_um, um_per_pixel, x, y)
             y += _SITES_HEIGHT
         _legend(figure, [styles[place] for place in by_size], x, y, top + height + below - y)
-        return _png(figure)
+        return _png(figure, kept)
 
 
 def _sampled(places: _Places, step: float) -> _Places:
@@ -281,25 +286,25 @@ def _sites(
 ) -> None:
     """Draw the sites, and their legend at (x, y).
 
-    Near ones are black in a white ring, far ones white in a black ring: told apart by brightness alone, and
-    seen on every colour.
+    Near ones are black in a white ring; far ones white in a black ring, small and faded: told apart by
+    brightness alone, and seen on every colour.
     """
     where = PLANES[orientation]
     inside = ((points >= 0) & (points < np.array(EXTENT_UM))).all(axis=1)  # False for NaN
     there = points[inside]
     near = np.abs(there[:, where.normal] - position_um) <= NEAR_UM
     key = _axes(figure, x, y, _LEGEND_WIDTH, _SITES_HEIGHT, blank=True)
-    for line, some, text, discs in (
-        (1, there[~near], "farther off", (("black", 18), ("white", 6))),
-        (0, there[near], f"within {NEAR_UM} µm of the plane", (("white", 48), ("black", 18))),
+    for line, some, text, alpha, discs in (
+        (1, there[~near], "farther off", 0.5, (("black", 18), ("white", 6))),
+        (0, there[near], f"within {NEAR_UM} µm of the plane", 1.0, (("white", 48), ("black", 18))),
     ):
         # Sites in one pixel are one mark: a hundred thousand would take seconds and megabytes.
         seen = np.unique(some[:, [where.columns, where.rows]] // um_per_pixel, axis=0)
         across, down = ((seen + 0.5) * um_per_pixel).T
         # All rings before all cores: else the ring of each site of a dense probe would cover the core before.
         for colour, size in discs:
-            axes.scatter(across, down, s=size, color=colour, linewidths=0, zorder=3)
-            key.scatter([7], [8 + 18 * line], s=size, color=colour, linewidths=0)
+            axes.scatter(across, down, s=size, color=colour, alpha=alpha, linewidths=0, zorder=3)
+            key.scatter([7], [8 + 18 * line], s=size, color=colour, alpha=alpha, linewidths=0)
         key.text(20, 8 + 18 * line, f"{_counted(len(some))} {text}", va="center_baseline", fontsize=8.5)
     missing = len(points) - len(there)
     if missing:
@@ -311,11 +316,14 @@ def _counted(count: int) -> str:
 
 
 def _legend(figure: Figure, by_size: Sequence[RegionStyle], x: int, y: int, height: int) -> None:
-    """Colour, acronym and name of the largest regions, a row each, from (x, y) down within ``height``."""
+    """Colour, acronym and name of the largest regions, a row each, from (x, y) down within ``height``.
+
+    The last row is what is outside the brain.
+    """
     _write(figure, x, y + 10, "Largest regions in this plane", _LEGEND_WIDTH, _HEADING)
-    room = min(LEGEND_ROWS, (height - 44) // _ROW_HEIGHT)
+    room = min(LEGEND_ROWS, (height - 44) // _ROW_HEIGHT - 1)
     rows, more = by_size[:room], len(by_size[room:])
-    key = _axes(figure, x, y + 18, _LEGEND_WIDTH, _ROW_HEIGHT * (len(rows) + 1), blank=True)
+    key = _axes(figure, x, y + 18, _LEGEND_WIDTH, _ROW_HEIGHT * (len(rows) + 2), blank=True)
     acronym_x, name_x = 24, 118
     for row, style in enumerate(rows):
         middle = _ROW_HEIGHT * (row + 0.5)
@@ -329,8 +337,12 @@ def _legend(figure: Figure, by_size: Sequence[RegionStyle], x: int, y: int, heig
             va="center",
             **_NAME,
         )
+    below = _ROW_HEIGHT * len(rows) + 10
     if more:
-        key.text(acronym_x, _ROW_HEIGHT * len(rows) + 10, f"and {more:,} more", va="center_baseline", **_NOTE)
+        key.text(acronym_x, below, f"and {more:,} more", va="center_baseline", **_NOTE)
+        below += _ROW_HEIGHT
+    key.add_patch(_rectangle(0, below - 8, 16, 16, _OUTSIDE.color_hex))
+    key.text(acronym_x, below, _OUTSIDE.name, va="center_baseline", **_NOTE)
 
 
 # ---- regions by depth
@@ -369,11 +381,11 @@ def track_png(segments: Sequence[Segment], title: str) -> bytes:
     """The regions along a probe, as a strip of their colours with the distance beside it.
 
     Args:
-        segments: the stretches of the probe, in any order; where there is none the strip is blank.
+        segments: the stretches of the probe, in any order; where there is none the strip is grey.
         title: the first line of the picture.
 
     Returns:
-        A PNG, some 20 KB; the taller the more segments there are, so that no two labels touch.
+        A PNG, some 20 KB; the longest TRACK_LABELS segments have labels, none of which touch.
 
     Raises:
         CcfError: there is no segment, or one does not end behind its beginning.
@@ -389,21 +401,26 @@ def track_png(segments: Sequence[Segment], title: str) -> bytes:
             )
     begin, end = min(0.0, along[0].start_um), max(segment.end_um for segment in along)
     width, left, top, strip, gap = 540, 84, 76, 90, 16
-    height = max(560, gap * len(along))
+    longest = sorted(along, key=lambda segment: segment.start_um - segment.end_um)[:TRACK_LABELS]
+    labelled = [segment for segment in along if segment in longest]
+    height = max(560, gap * len(labelled))
     with _figure(width, top + height + 30) as figure:
         _write(figure, 20, 30, title, width - 36, _TITLE)
-        _write(figure, 20, 54, "Regions along the probe, from its first point down.", width - 36, _SUBTITLE)
+        told = "First point on top; grey: outside the brain"
+        if len(labelled) < len(along):
+            told += f"; the {len(labelled)} longest of {len(along):,} are named"
+        _write(figure, 20, 54, f"{told}.", width - 36, _SUBTITLE)
         axes = _axes(figure, left, top, strip, height)
-        axes.set(xlim=(0, 1), ylim=(end, begin), xticks=[])
+        axes.set(xlim=(0, 1), ylim=(end, begin), xticks=[], facecolor=f"#{_OUTSIDE.color_hex}")
         axes.set_ylabel("Distance along the probe, µm", fontsize=9)
         axes.tick_params(labelsize=8.5)
         for segment in along:
             length = segment.end_um - segment.start_um
             axes.add_patch(_rectangle(0, segment.start_um, 1, length, segment.color_hex))
         labels = _axes(figure, left + strip, top, width - left - strip, height, blank=True)
-        middles = [((s.start_um + s.end_um) / 2 - begin) / (end - begin) * height for s in along]
+        middles = [((s.start_um + s.end_um) / 2 - begin) / (end - begin) * height for s in labelled]
         places = _apart(middles, gap, gap / 2, height - gap / 2)
-        for segment, middle, place in zip(along, middles, places, strict=True):
+        for segment, middle, place in zip(labelled, middles, places, strict=True):
             labels.plot([2, 14, 34, 40], [middle, middle, place, place], color=_QUIET, linewidth=0.7)
             labels.text(
                 46,
@@ -414,7 +431,7 @@ def track_png(segments: Sequence[Segment], title: str) -> bytes:
             )
             stretch = f"{segment.start_um:,.0f} – {segment.end_um:,.0f} µm"
             labels.text(194, place, stretch, va="center_baseline", **_NOTE)
-        return _png(figure)
+        return _png(figure, {_OUTSIDE.color_hex, *(segment.color_hex for segment in along)})
 
 
 def _apart(wanted: Sequence[float], gap: float, low: float, high: float) -> Floats:
@@ -449,11 +466,11 @@ def _figure(width: int, height: int) -> Iterator[Figure]:
         yield Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
 
 
-def _png(figure: Figure) -> bytes:
-    """The figure as a PNG with a palette: a third of the bytes of one without.
+def _png(figure: Figure, kept: Collection[str] = ()) -> bytes:
+    """The figure as a PNG with a palette of 256 colours: a third of the bytes of one without.
 
-    The 256 commonest colours are kept as they are, those of all regions among them; what is left are shades
-    of letters' edges, each drawn in the nearest of the 256.
+    In it are the colours ``kept`` (RRGGBB; those of regions, of which the Allen ontology has 86), however
+    little of the figure has them, then the commonest; each other is drawn in the nearest of these.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
@@ -462,12 +479,14 @@ def _png(figure: Figure) -> bytes:
     canvas.draw()
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     found: Any = drawn.getcolors(drawn.width * drawn.height)
-    colours = np.array([colour for _, colour in sorted(found, reverse=True)], np.int32)
-    kept = colours[:256]
+    first = {_rgb(color_hex) for color_hex in kept}
+    ordered = sorted(found, key=lambda each: (each[1] in first, *each), reverse=True)
+    colours = np.array([colour for _, colour in ordered], np.int32)
+    palette = colours[:256]
     number_of = np.zeros(1 << 24, np.uint8)
-    number_of[_packed(colours)] = ((colours[:, None] - kept) ** 2).sum(axis=2).argmin(axis=1)
+    number_of[_packed(colours)] = ((colours[:, None] - palette) ** 2).sum(axis=2).argmin(axis=1)
     image = Image.fromarray(number_of[_packed(np.asarray(drawn, np.int32))])
-    image.putpalette(kept.astype(np.uint8).tobytes())
+    image.putpalette(palette.astype(np.uint8).tobytes())
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
     return file.getvalue()

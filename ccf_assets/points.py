@@ -27,7 +27,7 @@ HEMISPHERE_WORDS = ("left", "right", None)
 """What the numbers of `Places.hemisphere` stand for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Located:
     """Where N points lie, as arrays: the answer to an array.
 
@@ -41,6 +41,11 @@ class Located:
 
     def __len__(self) -> int:
         return len(self.places.status)
+
+    def __repr__(self) -> str:
+        counts = zip(STATUSES, np.bincount(self.places.status, minlength=len(STATUSES)), strict=True)
+        said = ", ".join(f"{count:,} {status}" for status, count in counts if count)
+        return f"<Located in {self.atlas}: {said or 'no point'}>"
 
     @property
     def atlas(self) -> str:

@@ -34,6 +34,9 @@ from ccf_assets.toml import tomllib
 SUFFIXES = (".csv", ".toml")
 """Of files that hold maps."""
 
+TAKEN = "ccf/region_maps"
+"""Tag of a materialization: the `digest` of the files it took. None stands there where one was refused."""
+
 BUILT_IN = "built in"
 """Source of the maps that no file of a lab's brought."""
 
@@ -157,9 +160,9 @@ def map_files(folder: Path) -> list[Path]:
 
 
 def digest(files: Sequence[Path]) -> str:
-    """SHA-256 of the names and contents of files of maps."""
+    """Of the names and contents of files of maps: half of a SHA-256, as a Dagster tag holds 63 characters."""
     content = ((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)
-    return hashlib.sha256(repr(list(content)).encode()).hexdigest()
+    return hashlib.sha256(repr(list(content)).encode()).hexdigest()[:32]
 
 
 def read_maps(path: Path) -> list[RegionMap]:

@@ -58,6 +58,22 @@ def first_row(mask: pl.Series) -> int:
     return int(mask.arg_true()[0])
 
 
+def read_numbers(rows: pl.DataFrame) -> pl.DataFrame:
+    """The columns of text that hold numbers, and nothing else but what is missing, as numbers.
+
+    A number is what is one in JSON: 007, which may be a name, is none.
+    """
+    number = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
+    read = []
+    for column in rows.select(pl.selectors.string()):
+        text = column.set(column.str.to_lowercase().is_in(_MISSING), None)
+        whole = not text.str.contains("[.eE]").any()
+        found = text.cast(pl.Int64 if whole else pl.Float64, strict=False)
+        if text.str.contains(number).all() and found.null_count() == text.null_count() < len(text):
+            read.append(found)
+    return rows.with_columns(read)
+
+
 def point_columns(file: IO[bytes], frame: Frame) -> tuple[pl.DataFrame, tuple[Floats, ...]]:
     """Read a CSV of points.
 

@@ -169,7 +169,8 @@ def test_a_table_of_points_is_answered_beside_its_own_columns(phantom_database: 
     table = "unit,x,y,z,status\nu1,8900,1300,8200,good\nu2,-1,2,3,\nu3,,2,3,mua\n"
     rows = run("locate", "--json", typed=table).answer
     assert [row["unit"] for row in rows] == ["u1", "u2", "u3"]
-    assert (rows[0]["x"], rows[0]["ccf_x_um"], rows[0]["status"]) == ("8900", 8900, "good")
+    assert (rows[0]["x"], rows[0]["ccf_x_um"], rows[0]["status"]) == (8900, 8900, "good")
+    assert [row["x"] for row in rows] == [8900, -1, None]
     assert [row["ccf_status"] for row in rows] == ["assigned", "outside_volume", "invalid_nan"]
     assert [row["hemisphere"] for row in rows] == ["right", None, None]
     first, *lines = run("locate", typed=table).out.splitlines()
@@ -193,6 +194,9 @@ def test_a_track_is_told_and_drawn(phantom_database: sa.Engine, run: Run, tmp_pa
     assert ended.out.splitlines()[0].split(maxsplit=2)[2] == "outside the brain"
     assert len(ended.out.splitlines()) == len(rows)
     assert (tmp_path / "strip.png").read_bytes().startswith(b"\x89PNG")
+    # Before any work is done.
+    refused = "ccf-assets: a.jpg: pictures are PNG files; give a name that ends in .png.\n"
+    assert run(*track, "-o", "a.jpg") == Ended(1, "", refused)
 
 
 def test_a_slice_is_drawn_and_no_file_is_lost(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
@@ -221,15 +225,16 @@ def test_tables_are_exported(phantom_database: sa.Engine, run: Run, tmp_path: Pa
 def test_the_catalogue_needs_no_database(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "database_url", lambda: pytest.fail("the database was asked for"))
     assert [entry["key"] for entry in run("catalogue", "--json").answer] == list(CATALOGUE)
-    assert "ccf_2017_10um" in run("catalogue").out
+    marks = {line.split()[0]: line for line in run("catalogue").out.splitlines()}
+    assert " default, voxel rows " in marks["ccf_2017_100um"]
+    assert " phantom, voxel rows " in marks["phantom_100um"]
+    assert " default" not in marks["ccf_2017_10um"] + marks["phantom_100um"]
 
 
 def test_every_command_has_help(run: Run) -> None:
     for command in cli.app.registered_commands:
         assert command.callback is not None
-        name = command.name or command.callback.__name__
-        if name != "psql":  # whose help is psql's own
-            assert run(name, "--help").code == 0
+        assert run(command.name or command.callback.__name__, "--help").code == 0
 
 
 def test_a_wrong_address_is_one_line_without_the_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,6 +254,7 @@ def test_what_the_database_refuses_is_one_line(phantom_database: sa.Engine, run:
 
 def test_the_exit_code_of_psql_is_passed_on(database: sa.Engine, run: Run) -> None:
     assert run("psql", "-Atc", "SELECT count(*) FROM ccf.atlas") == Ended(0, "0\n", "")
+    assert "psql [OPTION]" in run("psql", "-?").out
     ended = run("psql", "-c", "SELECT 1/0")
     assert ended.code == 1
     assert "division by zero" in ended.err
@@ -392,6 +398,29 @@ def test_a_second_load_changes_no_row_and_says_that_all_is_current(
         "recordings: current",
     ]
     assert _fingerprints(engine) == before
+
+
+def test_a_load_takes_up_maps_that_changed_and_says_what_is_wrong_with_one(
+    engine: sa.Engine, lab: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.csv"
+    lab = {**lab, "CCF_REGION_SETS": str(tmp_path)}
+    file.write_text("set,region,group\nmine,CtX,x\n", "utf-8")
+    for _ in range(2):
+        refused = ccf("load", "phantom_100um", **lab)
+        assert refused.returncode == 0
+        assert (
+            "warning: mine.csv, set 'mine': There is no region 'CtX' in phantom_100um; CTX" in refused.stderr
+        )
+    file.write_text("set,region,group\nmine,CTX,x\n", "utf-8")
+    assert (
+        "phantom_100um: loaded region_set, region_set_member in" in ccf("load", "phantom_100um", **lab).stderr
+    )
+    assert "phantom_100um: current" in ccf("load", "phantom_100um", **lab).stderr
+    file.unlink()
+    assert (
+        "phantom_100um: loaded region_set, region_set_member in" in ccf("load", "phantom_100um", **lab).stderr
+    )
 
 
 def test_a_refresh_fetches_again_and_changes_no_row_where_nothing_is_new(

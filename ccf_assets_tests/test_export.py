@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 
 from ccf_assets import export, schema
 from ccf_assets.errors import CcfError
+from ccf_assets.new_file import new_file
 from ccf_assets.query import Atlas, pick_atlas
 
 
@@ -71,13 +73,13 @@ def test_the_columns_of_a_parquet_file_say_what_they_mean(
 def test_electrodes_are_as_nwb_has_them(phantom_database: sa.Engine, tmp_path: Path) -> None:
     atlas = Atlas("phantom_100um")
     sites = [
-        (0, 6600.0, 4000.0, 5000.0, "left", 997, "assigned"),
-        (1, -1.0, 2.0, 3.0, "left", None, "outside_volume"),
-        (2, None, None, None, None, None, "invalid_nan"),
+        ("m1", 0, 6600.0, 4000.0, 5000.0, "left", 997, "assigned"),
+        ("m2", 0, -1.0, 2.0, 3.0, "left", None, "outside_volume"),
+        ("m1", 2, None, None, None, None, None, "invalid_nan"),
     ]
     with phantom_database.begin() as connection:
-        for number, x, y, z, hemisphere, region_id, status in sites:
-            site = {"recording_id": "m1", "site_id": number, "source": "inserted"}
+        for recording, number, x, y, z, hemisphere, region_id, status in sites:
+            site = {"recording_id": recording, "site_id": number, "source": "inserted"}
             place = {"x": x, "y": y, "z": z, "hemisphere": hemisphere, "region_id": region_id}
             given = sa.insert(schema.recording_site).values(**site, ap=1, dv=2, ml=3, frame="ccf")
             connection.execute(given)
@@ -91,9 +93,9 @@ def test_electrodes_are_as_nwb_has_them(phantom_database: sa.Engine, tmp_path: P
     found = pl.read_parquet(tmp_path / "e.parquet")
     assert found.columns == list(export.comments_of("electrodes"))
     assert found.rows() == [
-        (0, 6600, 4000, 5000, "root", "m1", "left", "assigned", "phantom_100um"),
-        (1, -1, 2, 3, "unknown", "m1", None, "outside_volume", "phantom_100um"),
-        (2, None, None, None, "unknown", "m1", None, "invalid_nan", "phantom_100um"),
+        (0, 6600, 4000, 5000, "root", "m1", 0, "left", "assigned", "phantom_100um"),
+        (1, None, None, None, "unknown", "m1", 2, None, "invalid_nan", "phantom_100um"),
+        (2, -1, 2, 3, "unknown", "m2", 0, None, "outside_volume", "phantom_100um"),
     ]
     with pytest.raises(CcfError, match="of one atlas"):
         export.export(phantom_database, "electrodes", tmp_path / "all.csv")
@@ -127,6 +129,19 @@ def test_what_cannot_be_exported_is_said_and_leaves_nothing(
     with pytest.raises(CcfError, match=re.escape(words)):
         export.export(phantom_database, table, tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_that_comes_while_another_is_written_is_kept_unless_told_otherwise(
+    tmp_path: Path, force: bool
+) -> None:
+    path = tmp_path / "a.csv"
+    refused = pytest.raises(CcfError, match=r"a\.csv exists already; --force replaces it")
+    with nullcontext() if force else refused, new_file(path, force=force) as aside:
+        aside.write_text("ours")
+        path.write_text("another's")
+    assert path.read_text() == ("ours" if force else "another's")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_export_that_fails_leaves_the_old_file(phantom_database: sa.Engine, tmp_path: Path) -> None:

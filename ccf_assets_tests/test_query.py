@@ -352,27 +352,27 @@ def test_sites_in_a_region_are_a_frame_with_or_without_a_row(phantom_database: s
     assert centre is not None
     inside = atlas.locate(centre).region_id[0]
     with phantom_database.begin() as connection:
-        site = {"recording_id": "m1", "site_id": 3}
-        connection.execute(
-            sa.insert(schema.recording_site).values(**site, ap=1, dv=2, ml=3, frame="ccf", source="inserted")
-        )
-        connection.execute(
-            sa.insert(schema.recording_region).values(
-                **site,
-                ccf_id=atlas.ccf_id,
-                x=1,
-                y=2,
-                z=3,
-                region_id=int(inside),
-                status="assigned",
-                source="inserted",
-                voxels_of=1,
-                surface_of=1,
-            )
-        )
+        for number, region_id, status in ((3, int(inside), "assigned"), (4, None, "outside_brain")):
+            site = {"recording_id": "m1", "site_id": number, "source": "inserted"}
+            connection.execute(sa.insert(schema.recording_site).values(**site, ap=1, dv=2, ml=3, frame="ccf"))
+            connection.execute(
+                sa.insert(schema.recording_region).values(
+                    **site, x=1, y=2, z=3, region_id=region_id, status=status,
+                    ccf_id=atlas.ccf_id, voxels_of=1, surface_of=1,
+                )
+            )  # fmt: skip
     found = atlas.sites_in(atlas.region(int(inside)).acronym)
     assert found.schema == nothing.schema
     assert found.select("recording_id", "site_id").rows() == [("m1", 3)]
+    every = atlas.sites()
+    assert every.schema == nothing.schema
+    assert every.select("site_id", "status").rows() == [(3, "assigned"), (4, "outside_brain")]
+
+
+def test_an_answer_says_in_a_line_what_became_of_the_points(atlas: Atlas) -> None:
+    located = atlas.locate([[6600, 4000, 5000], [0, 0, 0], [np.nan, 0, 0]])
+    assert repr(located) == f"<Located in {atlas.key}: 1 assigned, 1 outside_brain, 1 invalid_nan>"
+    assert repr(atlas.locate(np.empty((0, 3)))) == f"<Located in {atlas.key}: no point>"
 
 
 # ---- a snapshot
@@ -387,6 +387,25 @@ def test_an_atlas_that_is_loaded_again_or_dropped_is_not_mixed(phantom_database:
     for ask in (atlas.volume, lambda: atlas.locate([1, 2, 3]), lambda: atlas.slice("coronal", 6600)):
         with pytest.raises(CcfError, match=re.escape("make another: Atlas('phantom_100um')")):
             ask()
+
+
+def test_the_readme_s_questions_in_sql_are_answered(real_database: sa.Engine) -> None:
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text("utf-8")
+    section = re.search(r"^## Five questions in SQL\n(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
+    assert section
+    questions = [
+        question
+        for block in re.findall(r"```sql\n(.*?)```", section[1], re.DOTALL)
+        for question in re.split(r"\n(?=SELECT)", block)
+    ]
+    assert len(questions) == 10
+    with real_database.connect() as connection:
+        answers = [connection.exec_driver_sql(q.replace("%", "%%")).all() for q in questions]
+    assert [len(rows) for rows in answers[:5]] == [1, 7, 3, 1, 7]
+    assert answers[0] == [("VISp5", "Primary visual area layer 5")]
+    assert ("both", 653_391, pytest.approx(10.209, abs=1e-3)) in answers[2]
+    assert answers[3][0][0] in questions[3]
+    assert all(answers)
 
 
 def test_the_readme_s_lines_of_python_run(real_database: sa.Engine) -> None:

@@ -67,9 +67,13 @@ def group_regions(
     made = region_sets.region_sets(entry.ccf_id, ontology, files)
     for sentence in made.refused:
         context.log.warning(sentence)
+    # With a file refused the next load reads them again, and says so again.
+    tags = {} if made.refused else {region_sets.TAKEN: region_sets.digest(files)}
     for name, rows in (("region_set", made.sets), ("region_set_member", made.members)):
         if name in context.op_execution_context.selected_output_names:
-            yield dg.MaterializeResult(asset_key=name, value=rows, data_version=content_version(rows))
+            yield dg.MaterializeResult(
+                asset_key=name, value=rows, data_version=content_version(rows), tags=tags
+            )
     if context.selected_asset_check_keys:
         yield check_result(_maps_taken(made.refused, len(files)))
 
