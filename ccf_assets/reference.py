@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from ccf_assets.postgres import create_engine
 from ccf_assets.schema import SCHEMA
@@ -77,7 +79,28 @@ def page(connection: sa.Connection) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _relation(relation: sa.Row[Any], columns: Sequence[sa.Row[Any]]) -> list[str]:
+def section(table: sa.Table) -> str:
+    """A table's part of the page, from its definition: for where there is no database to ask."""
+    dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
+    relation = SimpleNamespace(
+        name=table.name, comment=table.comment, is_table=True, key=table.primary_key.columns.keys()
+    )
+    columns = [
+        SimpleNamespace(
+            name=column.name,
+            type=column.type.compile(dialect).lower(),
+            required=not column.nullable,
+            comment=column.comment,
+        )
+        for column in table.columns
+    ]
+    where = "The views and functions over it are in the project's `docs/reference.md`."
+    return "\n".join([*_relation(relation, columns), where])
+
+
+def _relation(
+    relation: sa.Row[Any] | SimpleNamespace, columns: Sequence[sa.Row[Any] | SimpleNamespace]
+) -> list[str]:
     """A table or a view: what it holds, its key, its columns."""
     described = any(column.comment for column in columns)
     head = ("column", "type", "meaning") if described else ("column", "type")

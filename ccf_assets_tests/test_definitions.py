@@ -78,6 +78,7 @@ def test_every_asset_says_what_it_is(key: str) -> None:
     if f"{schema.SCHEMA}.{key}" in schema.metadata.tables:
         columns = spec.metadata["dagster/column_schema"].columns
         assert all(column.description for column in columns)
+        assert f"### {schema.SCHEMA}.{key}\n" in spec.metadata["reference"].md_str
 
 
 def test_every_table_of_an_atlas_is_an_asset() -> None:

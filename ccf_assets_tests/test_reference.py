@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ccf_assets import reference
+from ccf_assets import reference, registration, schema
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 
@@ -53,6 +53,12 @@ def test_the_page_has_what_a_reader_looks_for() -> None:
     assert "forget_regions" not in page
 
 
+def test_a_tables_section_is_the_pages() -> None:
+    page = PAGE.read_text("utf-8").replace("character varying", "varchar").replace("character(", "char(")
+    for table in schema.metadata.sorted_tables:
+        assert reference.section(table).rpartition("\n")[0] in page
+
+
 def test_a_page_of_comments_knows_text_from_examples() -> None:
     assert reference.is_example("SELECT 1;")
     assert not reference.is_example("Selects one.")
@@ -72,8 +78,19 @@ def test_every_example_runs_and_answers_what_it_says(real_database: sa.Engine) -
     found = examples()
     assert len(found) > 10
     with real_database.connect() as connection:
+        # Of sites there are none in this database, and none are left there: this is not committed.
+        connection.exec_driver_sql(
+            "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) "
+            "VALUES ('m', 0, 7000, 3500, 6800, 'ccf')"
+        )
+        site = schema.recording_site.c
+        sites = sa.select(site.recording_id, site.site_id, site.ap, site.dv, site.ml, site.frame, site.source)
+        registered = registration.registrations(sites, registration.loaded_atlases())
+        columns = registered.selected_columns.keys()
+        connection.execute(sa.insert(schema.recording_region).from_select(columns, registered))
         for example in found:
             rows = connection.exec_driver_sql(example.replace("%", "%%")).all()
+            assert rows, example
             said = example.partition("  -- ")[2]
             for value in [value for row in rows for value in row] if said else []:
                 assert any(text in said for text in as_written(value)), (example, value)

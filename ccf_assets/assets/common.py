@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 import sqlalchemy as sa
 
+from ccf_assets import reference
 from ccf_assets.atlases import AtlasEntry
 from ccf_assets.ontology import read_structure_graph
 from ccf_assets.partitions import CCF_ID_OF
@@ -47,10 +48,12 @@ def table_metadata(table: sa.Table) -> dict[str, Any]:
 
 
 def whole_table_metadata(table: sa.Table) -> dict[str, Any]:
-    """Definition metadata of an asset that fills ``table``: its name and columns."""
+    """Definition metadata of an asset that fills ``table``: its name, columns and part of the reference."""
     return {
         "dagster/table_name": f"{table.schema}.{table.name}",
         "dagster/column_schema": _column_schema(table),
+        # The page has no address of its own, and the UI serves no files: so its text instead of a link.
+        "reference": dg.MetadataValue.md(reference.section(table)),
     }
 
 
