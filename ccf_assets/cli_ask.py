@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+MOST_PAIRS = 20
+"""Pairs of regions that a comparison prints; --json has all."""
+
 _NUMBERS = {"ignore_unknown_options": True}
 """So that -3500 is a number, not an option."""
 
@@ -248,6 +251,27 @@ def slice_(
             )
         )
     wrote(output)
+
+
+@app.command()
+def compare(
+    atlas: Annotated[str, typer.Argument(help="Key of a loaded atlas.")],
+    other: Annotated[str, typer.Argument(help="Key of another.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Where two atlases, versions or resolutions, assign differently: the largest pairs of regions.
+
+    Example: ccf-assets compare ccf_2017_50um ccf_2017_100um
+    """
+    pairs = _atlas(atlas).differences(other)
+    if as_json:
+        answer(pairs.to_dicts())
+        return
+    for row in pairs.head(MOST_PAIRS).to_dicts():
+        here, there = (row[name] or "outside" for name in ("acronym_a", "acronym_b"))
+        typer.echo(f"{row['mm3']:8.3f} mm³  {here:12} {there}")
+    share = 100 * float(pairs["share"].sum())
+    say(f"{len(pairs):,} pairs, {share:.2f} % of the brain ({atlas} against {other})")
 
 
 @app.command()

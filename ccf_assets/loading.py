@@ -186,6 +186,8 @@ _ending = False
 
 def _prepare_worker() -> None:
     """Leave Ctrl-C to the command, end in order when it says so, and end when it was killed."""
+    # Remarks of dagster and its dependencies about each other; before anything imports them.
+    warnings.simplefilter("ignore")
     # The terminal sends Ctrl-C to the command's group of processes; this one, and what it starts, is another.
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # and one that came before that
@@ -361,7 +363,6 @@ def _settled(folder: Path) -> recordings.FolderScan:
 
 def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:
     """The definitions and the instance, in this process."""
-    warnings.simplefilter("ignore")  # Remarks of dagster and its dependencies about each other.
     import dagster as dg
 
     from ccf_assets.definitions import defs

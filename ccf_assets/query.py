@@ -335,6 +335,24 @@ class Atlas:
         self._check_current()
         return plane
 
+    def differences(self, other: str) -> pl.DataFrame:
+        """The pairs of regions that this atlas and another assign to the same place, the largest first.
+
+        Args:
+            other: key of a loaded atlas, of whatever version and resolution.
+
+        Returns:
+            Rows of the SQL function region_diff, this atlas as a: acronym_a and acronym_b, null outside the
+            brain; voxels of the finer atlas, mm3, and share of what is brain in either.
+
+        Raises:
+            CcfError: the other is not loaded.
+        """
+        call = sa.func.ccf.region_diff(self.ccf_id, pick_atlas(self._engine, other).ccf_id)
+        pairs = self._frame(sa.select(sa.text("*")).select_from(call.alias("pair")))
+        self._check_current()
+        return pairs
+
     # ---- tracks and sites
 
     def track(self, start: npt.ArrayLike, end: npt.ArrayLike, frame: str = "ccf") -> pl.DataFrame:

@@ -211,6 +211,18 @@ def test_a_slice_is_drawn_and_no_file_is_lost(phantom_database: sa.Engine, run: 
     assert "no orientation 'axial'" in run("slice", "axial", "6600", "-o", str(path)).err
 
 
+def test_two_atlases_are_compared(phantom_database: sa.Engine, run: Run) -> None:
+    atlases = ("phantom_100um", "phantom_50um")
+    pairs = run("compare", *atlases, "--json").answer
+    assert all(pair["region_a"] != pair["region_b"] for pair in pairs)
+    told = run("compare", *atlases)
+    first = pairs[0]
+    assert told.out.split()[:3] == [f"{first['mm3']:.3f}", "mm³", first["acronym_a"] or "outside"]
+    assert len(told.out.splitlines()) == min(20, len(pairs))
+    assert told.err.startswith(f"{len(pairs):,} pairs, ")
+    assert "is not loaded" in run("compare", "phantom_50um", "ccf_2017_10um").err
+
+
 def test_tables_are_exported(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
     path = tmp_path / "runs.csv"
     ended = run("export", "voxel_run", "-a", "phantom_100um", "-o", str(path))
