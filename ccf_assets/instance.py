@@ -58,8 +58,8 @@ def dagster_home() -> Path:
 
 # ---- runs whose process was killed
 
-_ALIVE = {"ccf_assets/alive": "its process holds a lock"}
-"""Tag of the runs of which the database knows whether their process is alive."""
+_ALIVE = {".dagster/ccf_assets/alive": "its process holds a lock"}
+"""Tag of the runs of which the database knows whether their process is alive; not shown in the UI."""
 
 UNFINISHED = (
     dg.DagsterRunStatus.QUEUED,

@@ -25,7 +25,7 @@ STATUSES = ("assigned", "outside_brain", "outside_volume", "invalid_nan", "inval
 INSERTED = "inserted"
 """Source, and partition key, of the sites a lab inserts itself. Keys of files end in .csv or .parquet."""
 
-VERSION = 5
+VERSION = 6
 """Of the tables, views and functions; raised with every change of them, so that they are installed anew."""
 
 metadata = sa.MetaData(

@@ -24,7 +24,7 @@ from ccf_assets.jobs import load_atlas, load_region_sets, register_recordings, r
 from ccf_assets.partitions import keys_of_run, range_tags, recording_partitions
 from ccf_assets.resources import PostgresResource
 
-BATCH_TAG = "ccf_assets/batch"
+BATCH_TAG = ".dagster/ccf_assets/batch"  # not shown in the UI
 FILES_PER_RUN = 100
 """A run costs some 4 s to start and a small file 10 ms: a thousand files are ten runs."""
 
