@@ -128,7 +128,6 @@ def _electrodes(atlas: LoadedAtlas) -> sa.Select[Any]:
     site, region = schema.recording_region, schema.brain_region
     same = sa.and_(region.c.ccf_id == site.c.ccf_id, region.c.region_id == site.c.region_id)
     s = site.c
-    in_volume = s.status != "outside_volume"
     by = (s.recording_id, s.site_id)
     return (
         sa.select(
@@ -137,7 +136,7 @@ def _electrodes(atlas: LoadedAtlas) -> sa.Select[Any]:
             sa.func.coalesce(region.c.acronym, "unknown").label("location"),
             s.recording_id.label("group_name"),
             s.site_id,
-            sa.case((in_volume, s.hemisphere)).label("hemisphere"),
+            s.hemisphere,
             s.status,
             sa.literal(atlas.key).label("atlas"),
         )

@@ -309,12 +309,14 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
 
 def _register_recordings(name: str, examples: bool) -> Outcome:
     """Do what the sensors of recordings would ask for now: new files, sites without a region."""
-    from ccf_assets import asking, inventory, schema, sensors, settings
+    from ccf_assets import asking, frames, inventory, schema, sensors, settings
     from ccf_assets.partitions import range_tags, recording_partitions
 
     started = time.monotonic()
     partitions = str(recording_partitions.name)
     engine = postgres.create_engine()
+    with engine.begin() as connection:
+        schema.keep_frames(connection, frames.load_frames(*settings.frames_files()))
     folder = settings.recordings()
     defs, instance = _dagster()
     done: list[str] = []

@@ -114,7 +114,7 @@ def _set_up(url: sa.URL, where: str) -> sa.URL:
         if version < OLDEST_SERVER:
             raise CcfError(f"{where} is version {version}; ccf_assets needs {OLDEST_SERVER} or newer.")
         schema.create_tables(connection)
-        schema.keep_frames(connection, load_frames(*settings.frames_files()))
+        schema.add_frames(connection, load_frames(*settings.frames_files()))
     return url
 
 

@@ -243,13 +243,12 @@ class Atlas:
 
         atlas = registration.loaded_atlases().where(schema.atlas.c.ccf_id == self.ccf_id)
         rows: list[Sequence[Any]] = []
-        with self._engine.begin() as connection:
-            # The frame as its file describes it now, which may be later than what the database was told.
-            schema.keep_frames(connection, {frame.name: frame})
+        with self._engine.connect() as connection:
             for first in range(0, len(ap), POINTS_AT_ONCE):
                 turn = slice(first, first + POINTS_AT_ONCE)
                 sites = registration.given_sites(frame.name, *(c[turn].tolist() for c in (ap, dv, ml)))
-                found = registration.registrations(sites, atlas).subquery().c
+                answer = registration.registrations(sites, atlas, registration.given_frame(frame))
+                found = answer.subquery().c
                 columns = (found.x, found.y, found.z, found.status, sa.func.coalesce(found.region_id, 0))
                 rows += connection.execute(sa.select(*columns).order_by(found.site_id)).all()
         self._check_current()

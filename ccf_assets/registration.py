@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 
 from ccf_assets import schema
 from ccf_assets.atlases import EXTENT_UM, MIDLINE_UM
-from ccf_assets.frames import LARGEST, sql_to_ccf
+from ccf_assets.frames import LARGEST, Frame, frame_rows, sql_to_ccf
 
 
 def loaded_atlases() -> sa.Select[Any]:
@@ -67,12 +67,26 @@ def given_sites(frame: str, ap: Sequence[float], dv: Sequence[float], ml: Sequen
     )
 
 
-def registrations(sites: sa.Select[Any], atlases: sa.Select[Any], *, hold: bool = False) -> sa.Select[Any]:
+def given_frame(frame: Frame) -> sa.FromClause:
+    """A frame as its file describes it, which coordinate_frame need not, as `registrations` takes frames."""
+    (row,) = frame_rows({frame.name: frame})
+    columns = schema.coordinate_frame.c
+    return sa.select(*(sa.literal(v, columns[n].type).label(n) for n, v in row.items())).subquery("frame")
+
+
+def registrations(
+    sites: sa.Select[Any],
+    atlases: sa.Select[Any],
+    frames: sa.FromClause = schema.coordinate_frame,
+    *,
+    hold: bool = False,
+) -> sa.Select[Any]:
     """The region of each site in each atlas; no site is left out.
 
     Args:
         sites: recording_id, site_id, ap, dv, ml, frame, source.
         atlases: as `loaded_atlases` gives them.
+        frames: rows of coordinate_frame.
         hold: let nobody change the sites (rows of recording_site) or their frames before the transaction
             ends. Else a change made while this runs would be overwritten with the region of the old place.
 
@@ -83,7 +97,7 @@ def registrations(sites: sa.Select[Any], atlases: sa.Select[Any], *, hold: bool 
         site = sites.selected_columns
         # In order of the key, as others mostly write them, so that two who wait do not wait for each other.
         sites = sites.order_by(site.recording_id, site.site_id).with_for_update(read=True)
-    s, f = sites.subquery("s"), schema.coordinate_frame
+    s, f = sites.subquery("s"), frames
     # Asked once, not once for each site.
     a = atlases.cte("a").prefix_with("MATERIALIZED")
     # OFFSET 0 keeps each level a level: merged into one, every coordinate would be computed anew wherever the
@@ -163,7 +177,9 @@ def registrations(sites: sa.Select[Any], atlases: sa.Select[Any], *, hold: bool 
         p.x,
         p.y,
         p.z,
-        sa.case((p.z >= MIDLINE_UM, "right"), (p.z < MIDLINE_UM, "left")).label("hemisphere"),
+        sa.case((sa.not_(in_volume), None), (p.z >= MIDLINE_UM, "right"), (p.z < MIDLINE_UM, "left")).label(
+            "hemisphere"
+        ),
         region.label("region_id"),
         sa.case(
             (p.invalid.is_not(None), p.invalid),

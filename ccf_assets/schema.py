@@ -13,6 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from ccf_assets.errors import CcfError
 from ccf_assets.frames import COEFFICIENTS, Frame, frame_rows
 
 SCHEMA = "ccf"
@@ -25,7 +26,7 @@ STATUSES = ("assigned", "outside_brain", "outside_volume", "invalid_nan", "inval
 INSERTED = "inserted"
 """Source, and partition key, of the sites a lab inserts itself. Keys of files end in .csv or .parquet."""
 
-VERSION = 6
+VERSION = 7
 """Of the tables, views and functions; raised with every change of them, so that they are installed anew."""
 
 metadata = sa.MetaData(
@@ -351,7 +352,7 @@ recording_region = sa.Table(
     sa.Column("x", sa.Double, comment="AP, CCF µm; null where a coordinate is not a finite number"),
     sa.Column("y", sa.Double, comment="DV, CCF µm; null also where the column has no brain surface"),
     sa.Column("z", sa.Double, comment="ML, CCF µm"),
-    sa.Column("hemisphere", sa.Text, comment="left (z < 5700 µm) or right; null where z is"),
+    sa.Column("hemisphere", sa.Text, comment="left (z < 5700 µm) or right; null outside the volume"),
     sa.Column("region_id", sa.Integer, comment="Region at the point; null outside the brain"),
     sa.Column("status", sa.Text, nullable=False, comment=f"One of {', '.join(STATUSES)}"),
     sa.Column(
@@ -463,9 +464,18 @@ def create_tables(connection: sa.Connection) -> None:
     which a command that only asks something must not wait for. Safe to call from several processes at once:
     a lock held to the end of the transaction lets one at a time through, since CREATE … IF NOT EXISTS alone
     can collide.
+
+    Raises:
+        CcfError: the tables are an older version's and the user may not change them.
     """
-    if _installed_version(connection) >= VERSION:
+    installed = _installed_version(connection)
+    if installed >= VERSION:
         return
+    if installed and not connection.scalar(sa.select(sa.func.has_schema_privilege(SCHEMA, "CREATE"))):
+        raise CcfError(
+            f"The tables in schema {SCHEMA} are of version {installed}; this program needs {VERSION} and may not "
+            "change them. Ask their owner to use this ccf_assets once, or use an older one."
+        )
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{SCHEMA}.create_tables"))))
     # Not IF NOT EXISTS: that asks for the right to create schemas also where an administrator made this one.
     if not sa.inspect(connection).has_schema(SCHEMA):
@@ -477,8 +487,21 @@ def create_tables(connection: sa.Connection) -> None:
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_INSTALLED}{VERSION}'")
 
 
+def add_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:
+    """Put frames that the program knows and the database does not into coordinate_frame.
+
+    Those that are there stay as they are, also where a file describes another of that name: a command that
+    only asks must not change what others registered. Who may only read adds nothing.
+    """
+    t = coordinate_frame
+    there = set(connection.scalars(sa.select(t.c.name)))
+    new = [row for row in frame_rows(frames) if row["name"] not in there]
+    if new and connection.scalar(sa.select(sa.func.has_table_privilege(str(t), "INSERT"))):
+        connection.execute(postgresql.insert(t).on_conflict_do_nothing(), new)
+
+
 def keep_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:
-    """Bring coordinate_frame up to date with the frames the program knows.
+    """Bring coordinate_frame up to date with the frames the program knows; for what registers sites.
 
     A frame that is no longer known stays: sites may refer to it. A frame that changes takes the regions of
     its sites with it (a trigger), so that they are registered anew.

@@ -74,7 +74,7 @@ def test_electrodes_are_as_nwb_has_them(phantom_database: sa.Engine, tmp_path: P
     atlas = Atlas("phantom_100um")
     sites = [
         ("m1", 0, 6600.0, 4000.0, 5000.0, "left", 997, "assigned"),
-        ("m2", 0, -1.0, 2.0, 3.0, "left", None, "outside_volume"),
+        ("m2", 0, -1.0, 2.0, 3.0, None, None, "outside_volume"),
         ("m1", 2, None, None, None, None, None, "invalid_nan"),
     ]
     with phantom_database.begin() as connection:

@@ -309,3 +309,64 @@ def test_the_statement_of_a_killed_client_ends_soon_and_lets_go_of_its_locks(dat
         wait_for(lambda: sessions() == 0)
         with watch.transaction():
             watch.execute("LOCK ccf.atlas NOWAIT")
+
+
+# ---- who may only read, and who only asks
+
+MINE = """
+[mine]
+description = "ours"
+source = "the lab"
+xyz = ["ap", "dv", "ml"]
+unit = "um"
+dv_from = "bregma"
+origin_um = [{origin}, 0, 5700]
+ap = "anterior"
+dv = "down"
+ml = "right"
+"""
+
+
+@pytest.fixture
+def reader(empty_database: sa.URL, member: sa.URL, monkeypatch: pytest.MonkeyPatch) -> sa.URL:
+    """The address for a user who may read, with the words of the README."""
+    use(monkeypatch, empty_database)
+    with postgres.create_engine().begin() as connection:
+        connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA ccf TO {member.username}")
+        connection.exec_driver_sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA ccf TO {member.username}")
+    postgres._checked_url.cache_clear()
+    return member
+
+
+def test_a_reader_may_ask_with_frames_of_the_readers_own(
+    reader: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "frames.toml").write_text(MINE.format(origin=5400))
+    monkeypatch.setenv("CCF_FRAMES", str(tmp_path / "frames.toml"))
+    use(monkeypatch, reader)
+    with postgres.create_engine().connect() as connection:
+        names = set(connection.scalars(sa.select(schema.coordinate_frame.c.name)))
+    assert "ccf" in names
+    assert "mine" not in names
+
+
+def test_a_reader_with_a_newer_program_is_told_to_ask_the_owner(
+    reader: sa.URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    assert "Ask their owner to use this ccf_assets once" in refused(monkeypatch, reader)
+
+
+def test_who_only_asks_changes_no_frame(
+    empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(monkeypatch, empty_database)
+    monkeypatch.setenv("CCF_FRAMES", str(tmp_path / "frames.toml"))
+    stored = []
+    for origin in (5400, 5000):
+        (tmp_path / "frames.toml").write_text(MINE.format(origin=origin))
+        postgres._checked_url.cache_clear()
+        with postgres.create_engine().connect() as connection:
+            frame = schema.coordinate_frame.c
+            stored.append(connection.scalar(sa.select(frame.x_0).where(frame.name == "mine")))
+    assert stored == [5400, 5400]

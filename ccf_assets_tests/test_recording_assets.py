@@ -251,7 +251,7 @@ def test_the_view_and_the_function_give_regions_by_name(lab: Lab) -> None:
     )
     assert rows == [
         ("a", 0, True, True, "right", "assigned"),
-        ("a", 1, False, False, "left", "outside_volume"),
+        ("a", 1, False, False, None, "outside_volume"),
     ]
     listed = lab.ask("SELECT site_id, atlas FROM ccf.sites_in('root')")
     assert sorted(listed) == [(0, "phantom_100um"), (0, "phantom_50um")]
@@ -318,11 +318,6 @@ def test_every_published_channel_gets_its_published_region(
         '[ibl_floor]\ndescription = "d"\nsource = "s"\nxyz = ["ml", "ap", "dv"]\nunit = "m"\n'
         'dv_from = "bregma"\norigin_um = [5400, 332, 5739]\nap = "anterior"\ndv = "up"\nml = "right"\n'
     )
-    from ccf_assets import schema
-    from ccf_assets.frames import load_frames
-
-    with real_lab.engine.begin() as connection:
-        schema.keep_frames(connection, load_frames(tmp_path / "ccf" / "frames.toml"))
     (real_lab.folder / "ibl_channels.toml").write_text('frame = "ibl_floor"\n' + IBL)
     real_lab.age(*real_lab.folder.iterdir())
     check = checks(register(real_lab, "ibl_channels.csv"))["reported_region"]

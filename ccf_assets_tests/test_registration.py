@@ -46,7 +46,10 @@ def oracle(volume: Volume, edge_um: int, frame: str, sites: Floats) -> pl.DataFr
             "x": x,
             "y": pl.Series(y).fill_nan(None),
             "z": z,
-            "hemisphere": np.where(z >= MIDLINE_UM, "right", "left"),
+            "hemisphere": [
+                ("right" if ml >= MIDLINE_UM else "left") if inside else None
+                for ml, inside in zip(z, in_volume, strict=True)
+            ],
             "region_id": pl.Series(region, dtype=pl.Int32).replace(0, None),
             "status": np.where(
                 region > 0, "assigned", np.where(in_volume, "outside_brain", "outside_volume")
@@ -173,7 +176,7 @@ def test_the_midline_is_right(phantom_database: sa.Engine, phantom_id: int) -> N
     ml = [np.nextafter(5700.0, 0), 5700.0, 0.0, 11_399.0, -1.0, 12_000.0]
     sites = registration.given_sites("ccf", [6600.0] * 6, [4000.0] * 6, ml)
     found = registered(phantom_database, sites, phantom_id)
-    assert found["hemisphere"].to_list() == ["left", "right", "left", "right", "left", "right"]
+    assert found["hemisphere"].to_list() == ["left", "right", "left", "right", None, None]
 
 
 def test_a_depth_begins_at_the_first_voxel_of_the_column(
@@ -197,7 +200,7 @@ def test_a_column_beside_the_brain_has_no_depth(phantom_database: sa.Engine, pha
     found = registered(phantom_database, sites, phantom_id)
     assert found.select("y", "hemisphere", "status").rows() == [
         (None, "left", "outside_brain"),
-        (None, "left", "outside_volume"),
+        (None, None, "outside_volume"),
     ]
 
 

@@ -166,6 +166,8 @@ def read_recordings(
         raise CcfError(
             f"{', '.join(others)} is no file: these rows were inserted. Run the job register_sites for them."
         )
+    with engine.begin() as connection:
+        schema.keep_frames(connection, frames)
     now = circumstances(engine, frames)  # first: should they change meanwhile, the files are looked at again
     brain = read_brain(engine)
     progress = Progress(context.log.info, "read", "files", total=len(keys))

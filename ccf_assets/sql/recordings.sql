@@ -81,6 +81,9 @@ BEGIN
 END
 $$;
 
+COMMENT ON FUNCTION ccf.forget_regions_of_site() IS
+'Trigger: a site whose place, frame or source changed loses its regions, and is registered anew.';
+
 CREATE OR REPLACE TRIGGER forget_regions
 AFTER UPDATE ON ccf.recording_site
 FOR EACH ROW
@@ -97,6 +100,9 @@ BEGIN
   RETURN NULL;
 END
 $$;
+
+COMMENT ON FUNCTION ccf.forget_regions_of_frame() IS
+'Trigger: the sites of a frame that changed lose their regions, and are registered anew.';
 
 CREATE OR REPLACE TRIGGER forget_regions
 AFTER UPDATE ON ccf.coordinate_frame
