@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -27,7 +28,7 @@ INSERTED = "inserted"
 """Source, and partition key, of the sites a lab inserts itself. Keys of files end in .csv or .parquet."""
 
 VERSION = 7
-"""Of the tables, views and functions; raised with every change of them, so that they are installed anew."""
+"""Of the tables, views and functions; raised with every change of them, so that databases are upgraded."""
 
 metadata = sa.MetaData(
     schema=SCHEMA,
@@ -457,8 +458,14 @@ def _installed_version(connection: sa.Connection) -> int:
     return int(number) if said != number and number.isdecimal() else 0
 
 
+_DATA_CHANGES: Mapping[int, str] = MappingProxyType(
+    {7: "UPDATE ccf.recording_region SET hemisphere = NULL WHERE status = 'outside_volume'"}
+)
+"""By version, what it changes in rows that an older one wrote."""
+
+
 def create_tables(connection: sa.Connection) -> None:
-    """Create the schema and whatever tables are missing, and install the views and functions.
+    """Create the schema and whatever tables are missing, or bring an older version's up to this one.
 
     Does nothing where this version's are in place, or a newer one's: replacing a trigger locks its table,
     which a command that only asks something must not wait for. Safe to call from several processes at once:
@@ -466,25 +473,71 @@ def create_tables(connection: sa.Connection) -> None:
     can collide.
 
     Raises:
-        CcfError: the tables are an older version's and the user may not change them.
+        CcfError: the tables are an older version's and the user may not change them, or they cannot be
+            changed; the transaction is then to be rolled back, and everything is as it was.
     """
     installed = _installed_version(connection)
     if installed >= VERSION:
         return
     if installed and not connection.scalar(sa.select(sa.func.has_schema_privilege(SCHEMA, "CREATE"))):
         raise CcfError(
-            f"The tables in schema {SCHEMA} are of version {installed}; this program needs {VERSION} and may not "
-            "change them. Ask their owner to use this ccf_assets once, or use an older one."
+            f"The tables in schema {SCHEMA} are of version {installed}, and this program, of {VERSION}, may "
+            "not change them. Ask their owner to use this ccf_assets once, or use an older one."
         )
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{SCHEMA}.create_tables"))))
+    installed = _installed_version(connection)
     # Not IF NOT EXISTS: that asks for the right to create schemas also where an administrator made this one.
     if not sa.inspect(connection).has_schema(SCHEMA):
         connection.execute(sa.schema.CreateSchema(SCHEMA))
-    metadata.create_all(connection)
+    try:
+        older = sa.inspect(connection).has_table(atlas.name, SCHEMA)
+        metadata.create_all(connection)
+        if older:
+            _change_tables(connection)
+            for version, statement in _DATA_CHANGES.items():
+                if installed < version:
+                    connection.execute(sa.text(statement))
+    except sa.exc.DBAPIError as error:
+        reason = " ".join(str(error.orig).split()).rstrip(".")
+        raise CcfError(
+            f"The tables in schema {SCHEMA} are of version {installed} and cannot be changed to {VERSION}: "
+            f"{reason}. Nothing was changed. Save your recordings (with the older one: ccf-assets export "
+            f"recording_site), drop the schema {SCHEMA}, and load again."
+        ) from None
     for name in _SQL:
         text = Path(__file__).with_name("sql").joinpath(name).read_text("utf-8")
         connection.exec_driver_sql(text.replace("%", "%%"))
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_INSTALLED}{VERSION}'")
+
+
+def _change_tables(connection: sa.Connection) -> None:
+    """Bring columns and comments that an older version made to those of this module.
+
+    Nothing is dropped, since a lab may have columns and indexes of its own on our tables; a column that is no
+    longer ours may be left empty from now on.
+    """
+    # 0.2 s to import, which only an upgrade takes.
+    from alembic.autogenerate import produce_migrations
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations, ops
+
+    def ours(name: str | None, kind: str, _parents: object) -> bool:
+        if kind == "schema":
+            return name == SCHEMA
+        return kind != "table" or f"{SCHEMA}.{name}" in metadata.tables
+
+    how = {"target_metadata": metadata, "include_schemas": True, "include_name": ours, "compare_type": True}
+    context = MigrationContext.configure(connection, opts=how)
+    operations = Operations(context)
+    changes = produce_migrations(context, metadata).upgrade_ops
+    for table in changes.ops if changes else ():
+        for change in getattr(table, "ops", [table]):
+            if isinstance(change, ops.DropColumnOp):
+                change = ops.AlterColumnOp(  # noqa: PLW2901
+                    change.table_name, change.column_name, schema=SCHEMA, modify_nullable=True
+                )
+            if not type(change).__name__.startswith("Drop"):
+                operations.invoke(change)
 
 
 def add_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets import schema
+from ccf_assets.errors import CcfError
 
 TABLES = list(schema.metadata.tables.values())
 ATLAS_TABLES = (
@@ -125,6 +126,7 @@ def test_creating_the_tables_again_changes_nothing(phantom_database: sa.Engine) 
     objects = "SELECT oid, relname FROM pg_class WHERE relnamespace = 'ccf'::regnamespace ORDER BY oid"
     before = run(phantom_database, objects), count(phantom_database, "voxel_run", "true")
     for _ in range(2):
+        run(phantom_database, "COMMENT ON SCHEMA ccf IS 'of an older version'")
         with phantom_database.begin() as connection:
             schema.create_tables(connection)
     assert (run(phantom_database, objects), count(phantom_database, "voxel_run", "true")) == before
@@ -141,6 +143,58 @@ def test_a_table_that_an_older_version_lacks_is_added_without_harm_to_the_others
         schema.create_tables(connection)
     assert count(phantom_database, "recording_claim", "true") == 0
     assert count(phantom_database, "brain_region", "true") == 2 * 54
+
+
+OLDER = """
+    ALTER TABLE ccf.recording_file DROP COLUMN looked_at_with, ALTER refused TYPE integer USING 0,
+        ADD COLUMN warnings text NOT NULL;
+    ALTER TABLE ccf.recording_site ADD COLUMN of_the_lab text;
+    CREATE INDEX of_the_lab ON ccf.recording_site (of_the_lab);
+    COMMENT ON COLUMN ccf.atlas.key IS 'something else';
+    COMMENT ON TABLE ccf.atlas IS NULL;
+    COMMENT ON SCHEMA ccf IS 'Allen Mouse Brain CCF; installed by ccf_assets, version 3'
+"""
+"""What turns the tables into those of a version that never was, on a server where a lab added its own."""
+
+
+def test_an_older_versions_tables_become_the_present_ones_and_what_a_lab_added_stays(
+    phantom_database: sa.Engine,
+) -> None:
+    def described() -> list[tuple[object, ...]]:
+        return run(
+            phantom_database,
+            "SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull, "
+            "col_description(c.oid, attnum), obj_description(c.oid) "
+            "FROM pg_attribute JOIN pg_class c ON c.oid = attrelid "
+            "WHERE relnamespace = 'ccf'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0 "
+            "AND NOT attisdropped AND NOT relispartition ORDER BY relname, attname",
+        )
+
+    before = described()
+    run(phantom_database, OLDER.replace("ALTER refused TYPE integer USING 0,", ""))
+    with phantom_database.begin() as connection:
+        schema.create_tables(connection)
+    after = described()
+    theirs = [row for row in after if row[1] in {"of_the_lab", "warnings"}]
+    assert [row for row in after if row not in theirs] == before
+    assert [row[:4] for row in theirs] == [
+        ("recording_file", "warnings", "text", False),
+        ("recording_site", "of_the_lab", "text", False),
+    ]
+    assert run(phantom_database, "SELECT to_regclass('ccf.of_the_lab') IS NOT NULL") == [(True,)]
+
+
+def test_tables_that_cannot_be_upgraded_are_left_as_they_are_with_a_sentence(
+    phantom_database: sa.Engine,
+) -> None:
+    run(phantom_database, OLDER)
+    with (
+        pytest.raises(CcfError, match=r"are of version 3 and cannot be changed to .* Nothing was changed"),
+        phantom_database.begin() as connection,
+    ):
+        schema.create_tables(connection)
+    [(comment,)] = run(phantom_database, "SELECT obj_description('ccf'::regnamespace)")
+    assert str(comment).endswith("version 3")
 
 
 def test_many_processes_can_create_the_tables_at_once(database: sa.Engine) -> None:
