@@ -16,12 +16,16 @@ import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets import region_sets, schema
-from ccf_assets.assets.common import ORDER_ONLY
+from ccf_assets.assets.common import ORDER_ONLY, ontology_tag
+from ccf_assets.atlases import atlas_entry
+from ccf_assets.errors import CcfError
 from ccf_assets.partitions import atlas_partitions
+from ccf_assets.sources import Sources
 
 _CODE = "dagster/code_version"
 _DATA = "dagster/data_version"
 _INPUT = "dagster/input_data_version/"
+_ONTOLOGY = dg.AssetKey("structure_graph")
 
 
 def outdated(
@@ -59,16 +63,26 @@ def outdated(
                 tags.get(_CODE) == spec.code_version
                 and _has_rows(connection, key.path[-1], ccf_id)
                 and not any(upstream.key in stale for upstream in content)
-                and all(
-                    tags.get(_INPUT + upstream.key.to_user_string())
-                    == _as_input(upstream, _latest(instance, upstream, partition)[0].get(_DATA))
-                    for upstream in content
-                )
+                and all(_made_of(tags, instance, upstream, partition) for upstream in content)
                 and blocking <= _passed(instance, run_id, blocking)
             )
             if not current:
                 stale.add(key)
     return [key.path[-1] for key in order if key in stale]
+
+
+def _made_of(
+    tags: Mapping[str, str], instance: dg.DagsterInstance, upstream: dg.AssetSpec, partition: str
+) -> bool:
+    """Whether a materialization with these tags was made of the present content of ``upstream``."""
+    if upstream.key == _ONTOLOGY:
+        try:
+            own = Sources.from_settings().ontology(atlas_entry(partition))
+        except CcfError:  # of this source none was accepted yet; loading begins with that
+            return True
+        return tags.items() >= ontology_tag(own).items()
+    present = _as_input(upstream, _latest(instance, upstream, partition)[0].get(_DATA))
+    return tags.get(_INPUT + upstream.key.to_user_string()) == present
 
 
 def _as_input(upstream: dg.AssetSpec, version: str | None) -> str | None:
@@ -78,9 +92,11 @@ def _as_input(upstream: dg.AssetSpec, version: str | None) -> str | None:
     return hashlib.sha256(version.encode()).hexdigest()
 
 
-def latest_version(instance: dg.DagsterInstance, asset: str) -> str | None:
-    """Data version of the latest materialization of an unpartitioned asset, or None."""
-    return _latest(instance, dg.AssetSpec(asset), None)[0].get(_DATA)
+def versions(instance: dg.DagsterInstance, asset: str) -> list[str | None]:
+    """Data versions of the materializations of an unpartitioned asset, of the last hundred, latest first."""
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset))
+    found = [record.asset_materialization for record in instance.fetch_materializations(wanted, 100).records]
+    return [(each.tags or {}).get(_DATA) for each in found if each is not None]
 
 
 def maps_changed(instance: dg.DagsterInstance, atlas: str, files: Sequence[Path]) -> bool:

@@ -268,8 +268,10 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
         if not refresh and not currency.outdated(defs, instance, postgres.create_engine(), [key], "", 0):
             files = Sources.from_settings()
             candidate = files.structure_graph(report=reporter(key))
-            if candidate.sha256 == currency.latest_version(instance, key):
-                # Where the cache was emptied, it was fetched again, and is known to be sound.
+            seen = currency.versions(instance, key)
+            # In use, and known to be sound, also where another source's was refreshed since; or, where the
+            # cache was emptied, fetched again.
+            if candidate.sha256 in (seen[:1] if candidate.fetched else seen):
                 files.accept_structure_graph(candidate)
                 return Outcome(key, seconds=time.monotonic() - started)
         return _run(defs, instance, "refresh_ontology", key, None, [key], refresh, started)

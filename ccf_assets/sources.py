@@ -164,7 +164,7 @@ class Sources:
         with _exclusive(self._graph, _silent):
             return _kept(candidate, self._graph)
 
-    def ontology_path(self, entry: AtlasEntry) -> Path:
+    def ontology(self, entry: AtlasEntry) -> FetchedFile:
         """The accepted ontology an atlas belongs to: the phantom's own, or that of the configured source.
 
         Raises:
@@ -173,7 +173,7 @@ class Sources:
         if entry.is_phantom:
             # Computed here and tested with the code: there is nobody else who would accept it.
             own = replace(self, source=settings.PHANTOM)
-            return own.accept_structure_graph(own.structure_graph()).path
+            return own.accept_structure_graph(own.structure_graph())
         self._refuse_real_from_phantom(entry)
         with _exclusive(self._graph, _silent):
             accepted = _cached(self._graph, _silent)
@@ -182,7 +182,7 @@ class Sources:
                 f"There is no ontology of {self.label} for {entry.key} in {self.cache} yet; "
                 "materialise structure_graph first."
             )
-        return accepted.path
+        return accepted
 
     @contextmanager
     def new_annotation(

@@ -90,7 +90,7 @@ def loaded(
     monkeypatch.setenv("CCF_SOURCE", "phantom")
     loader = Loader(postgres.create_engine(), instance)
     ontology = hashlib.sha256(phantom.structure_graph_csv()).hexdigest()
-    if currency.latest_version(instance, "structure_graph") != ontology:
+    if currency.versions(instance, "structure_graph")[:1] != [ontology]:
         loader.refresh()
     loader.load()
     return loader
@@ -139,16 +139,22 @@ def test_only_what_is_selected_is_told(loaded: Loader) -> None:
 
 
 def test_the_version_of_the_ontology_is_that_of_its_content(fresh: Loader) -> None:
-    assert currency.latest_version(fresh.instance, "structure_graph") is None
+    assert currency.versions(fresh.instance, "structure_graph") == []
     fresh.refresh()
-    first = currency.latest_version(fresh.instance, "structure_graph")
-    assert first is not None
+    first = currency.versions(fresh.instance, "structure_graph")
+    assert len(first) == 1
     fresh.refresh()
-    assert currency.latest_version(fresh.instance, "structure_graph") == first
+    assert currency.versions(fresh.instance, "structure_graph") == first * 2
 
 
 def test_the_same_ontology_again_makes_nothing_outdated(loaded: Loader) -> None:
     loaded.refresh()
+    assert loaded.outdated() == []
+
+
+def test_the_ontology_of_another_source_outdates_nothing(loaded: Loader) -> None:
+    of_another = dg.AssetMaterialization("structure_graph", tags={"dagster/data_version": "another's"})
+    loaded.instance.report_runless_asset_event(of_another)
     assert loaded.outdated() == []
 
 

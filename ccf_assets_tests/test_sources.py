@@ -409,14 +409,14 @@ def test_an_ontology_is_a_candidate_until_it_is_accepted(server, sources):
     assert candidate.path.read_bytes() == GRAPH
     assert candidate.url == f"{server.url}/ontology/structure_graph.csv"
     with pytest.raises(CcfError, match="materialise structure_graph first") as refused:
-        sources.ontology_path(ENTRY)
+        sources.ontology(ENTRY)
     assert is_one_sentence(refused.value)
 
     accepted = sources.accept_structure_graph(candidate)
     assert accepted.path.name == "structure_graph.csv"
     assert accepted.sha256 == sha256(GRAPH)
     assert not candidate.path.exists()
-    assert sources.ontology_path(ENTRY) == accepted.path
+    assert sources.ontology(ENTRY).path == accepted.path
 
 
 def test_an_accepted_ontology_is_not_fetched_twice_unless_asked(server, sources):
@@ -435,9 +435,9 @@ def test_a_candidate_that_is_not_accepted_leaves_what_was_there(server, sources)
     refused = sources.structure_graph(refresh=True)
     assert refused.sha256 == sha256(NEW_GRAPH)
     assert sources.structure_graph().sha256 == accepted.sha256
-    assert sources.ontology_path(ENTRY).read_bytes() == GRAPH
+    assert sources.ontology(ENTRY).path.read_bytes() == GRAPH
     sources.accept_structure_graph(refused)
-    assert sources.ontology_path(ENTRY).read_bytes() == NEW_GRAPH
+    assert sources.ontology(ENTRY).path.read_bytes() == NEW_GRAPH
 
 
 def test_accepting_a_candidate_that_is_gone_leaves_what_was_there(server, sources):
@@ -463,9 +463,9 @@ def test_each_source_has_its_own_ontology(server, sources, folder):
     sources.accept_structure_graph(sources.structure_graph())
     local = Sources(str(folder), sources.cache)
     with pytest.raises(CcfError, match="There is no ontology of"):
-        local.ontology_path(ENTRY)
+        local.ontology(ENTRY)
     local.accept_structure_graph(local.structure_graph())
-    assert local.ontology_path(ENTRY) != sources.ontology_path(ENTRY)
+    assert local.ontology(ENTRY).path != sources.ontology(ENTRY).path
 
 
 # --- a folder ---
@@ -488,7 +488,7 @@ def test_an_ontology_replaced_in_the_folder_is_noticed(folder, tmp_path):
     candidate = sources.structure_graph()
     assert candidate.fetched
     assert candidate.sha256 == sha256(NEW_GRAPH)
-    assert sources.ontology_path(ENTRY).read_bytes() == GRAPH
+    assert sources.ontology(ENTRY).path.read_bytes() == GRAPH
 
 
 def test_a_volume_replaced_in_the_folder_is_noticed_where_no_checksum_binds(folder, tmp_path):
@@ -615,7 +615,7 @@ def test_the_allen_institutes_addresses_are_asked_and_shown_in_full(monkeypatch,
 
 def test_a_real_atlas_is_refused_under_the_phantom_source(tmp_path):
     phantom = Sources("phantom", tmp_path)
-    for ask in (phantom.annotation, phantom.ontology_path):
+    for ask in (phantom.annotation, phantom.ontology):
         with pytest.raises(CcfError, match="unset CCF_SOURCE, or load phantom_100um") as refused:
             ask(ENTRY)
         assert is_one_sentence(refused.value)
@@ -642,17 +642,17 @@ def test_a_phantom_computed_by_other_code_is_computed_again(sources, monkeypatch
 
 def test_a_phantom_atlas_has_the_phantoms_ontology_whatever_the_source(server, sources):
     sources.accept_structure_graph(sources.structure_graph())
-    own = sources.ontology_path(PHANTOM_ENTRY)
-    assert own != sources.ontology_path(ENTRY)
+    own = sources.ontology(PHANTOM_ENTRY).path
+    assert own != sources.ontology(ENTRY).path
     assert own.read_bytes() == sources_module.phantom.structure_graph_csv()
-    assert sources.ontology_path(PHANTOM_ENTRY) == own
+    assert sources.ontology(PHANTOM_ENTRY).path == own
     assert server.requests == [GRAPH_PATH]
 
 
 def test_the_phantom_source_gives_the_phantoms_ontology_until_its_code_changes(tmp_path, monkeypatch):
     phantom = Sources("phantom", tmp_path)
     accepted = phantom.accept_structure_graph(phantom.structure_graph())
-    assert accepted.path == phantom.ontology_path(PHANTOM_ENTRY)
+    assert accepted.path == phantom.ontology(PHANTOM_ENTRY).path
     assert phantom.structure_graph(refresh=True) == dataclasses.replace(accepted, fetched=False)
     monkeypatch.setattr(sources_module.phantom, "structure_graph_csv", lambda: NEW_GRAPH)
     assert phantom.structure_graph().sha256 == sha256(NEW_GRAPH)

@@ -14,6 +14,7 @@ from ccf_assets.atlases import AtlasEntry
 from ccf_assets.ontology import read_structure_graph
 from ccf_assets.partitions import CCF_ID_OF
 from ccf_assets.resources import SourcesResource
+from ccf_assets.sources import FetchedFile
 
 OWNERS = ["team:ccf-assets"]
 
@@ -27,6 +28,16 @@ A foreign key is such a one: voxels need their regions to be there, and do not c
 """
 
 
+MADE_OF = "ccf_assets/ontology"
+"""Tag of what is made of the ontology: its checksum. The asset structure_graph stands for whichever ontology
+was refreshed last, the phantom's or another source's; what an atlas is made of is its own."""
+
+
+def ontology_tag(file: FetchedFile) -> dict[str, str]:
+    """The tag MADE_OF; a tag's value ends at 63 characters."""
+    return {MADE_OF: file.sha256[:32]}
+
+
 def after(asset: str) -> dg.AssetDep:
     """A dependency on ``asset`` for order only; see ORDER_ONLY."""
     return dg.AssetDep(asset, metadata={ORDER_ONLY: True})
@@ -34,7 +45,7 @@ def after(asset: str) -> dg.AssetDep:
 
 def ontology_of(entry: AtlasEntry, sources: SourcesResource) -> pl.DataFrame:
     """The ontology in use for an atlas; see ontology.read_structure_graph."""
-    return read_structure_graph(sources.get().ontology_path(entry))
+    return read_structure_graph(sources.get().ontology(entry).path)
 
 
 def content_version(rows: pl.DataFrame) -> dg.DataVersion:

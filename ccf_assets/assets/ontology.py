@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from ccf_assets import ontology, schema
-from ccf_assets.assets.common import OWNERS, after, content_version, ontology_of, table_metadata
+from ccf_assets.assets.common import OWNERS, after, content_version, ontology_tag, table_metadata
 from ccf_assets.assets.figures import depth_chart
 from ccf_assets.atlases import atlas_entry
 from ccf_assets.checks import ONTOLOGY_CHECKS, check_result, ontology_checks
@@ -79,8 +79,9 @@ def brain_region(
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """The structures of the ontology: id, acronym, names, Allen colour, order."""
     entry = atlas_entry(context.partition_key)
-    rows = ontology.brain_region_rows(ontology_of(entry, sources), entry.ccf_id)
-    return dg.MaterializeResult(value=rows, data_version=content_version(rows))
+    file = sources.get().ontology(entry)
+    rows = ontology.brain_region_rows(ontology.read_structure_graph(file.path), entry.ccf_id)
+    return dg.MaterializeResult(value=rows, data_version=content_version(rows), tags=ontology_tag(file))
 
 
 @dg.asset(
@@ -97,9 +98,13 @@ def region_parent(
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """Each structure's parent and depth; the root is its own parent, at depth 0."""
     entry = atlas_entry(context.partition_key)
-    rows = ontology.region_parent_rows(ontology_of(entry, sources), entry.ccf_id)
+    file = sources.get().ontology(entry)
+    rows = ontology.region_parent_rows(ontology.read_structure_graph(file.path), entry.ccf_id)
     return dg.MaterializeResult(
-        value=rows, data_version=content_version(rows), metadata=depth_chart(context.log, rows)
+        value=rows,
+        data_version=content_version(rows),
+        tags=ontology_tag(file),
+        metadata=depth_chart(context.log, rows),
     )
 
 
