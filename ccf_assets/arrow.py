@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
+from ccf_assets.errors import CcfError
 from ccf_assets.postgres import libpq_url
 
 
@@ -17,6 +19,9 @@ def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
     """Run ``query`` and stream its rows as Arrow batches, in constant memory.
 
     The connection is closed when the stream has been read to its end or is dropped.
+
+    Raises:
+        CcfError: the server answers with an error, here or while the stream is read; the text is its sentence.
     """
     # Imported here: only reading needs it.
     import adbc_driver_postgresql.dbapi as adbc
@@ -25,11 +30,13 @@ def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
     compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     # Values go in as literals, quoted by psycopg: a statement with parameters is not streamed by the driver.
     statement = str(compiled) % {name: sql.Literal(v).as_string() for name, v in compiled.params.items()}
-    connection = adbc.connect(libpq_url(url))
+    with _answered(adbc.Error):
+        connection = adbc.connect(libpq_url(url))
     cursor = connection.cursor()
     try:
-        cursor.execute(statement)
-        reader = cursor.fetch_record_batch()
+        with _answered(adbc.Error):
+            cursor.execute(statement)
+            reader = cursor.fetch_record_batch()
     except BaseException:
         cursor.close()
         connection.close()
@@ -37,9 +44,26 @@ def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            yield from reader
+            with _answered(OSError, pa.ArrowException):
+                yield from reader
         finally:
             cursor.close()
             connection.close()
 
     return pa.RecordBatchReader.from_batches(reader.schema.remove_metadata(), batches())
+
+
+@contextmanager
+def _answered(*errors: type[Exception]) -> Iterator[None]:
+    """Turn the driver's errors into a CcfError with the first line of what the server said.
+
+    The driver puts its own words in front and the statement, or where in a function it was, behind.
+    """
+    try:
+        yield
+    except errors as error:
+        said = str(error).partition(":  ")[2] or str(error)  # "ERROR:  …", in the language of the server
+        sentence = said.strip().splitlines()[0]
+        # PostgreSQL's own messages end without a full stop, those of our functions are sentences.
+        text = sentence if sentence.endswith(".") else f"The database answers: {sentence}."
+        raise CcfError(text) from error

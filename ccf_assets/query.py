@@ -348,9 +348,7 @@ class Atlas:
             CcfError: the other is not loaded.
         """
         call = sa.func.ccf.region_diff(self.ccf_id, pick_atlas(self._engine, other).ccf_id)
-        pairs = self._frame(sa.select(sa.text("*")).select_from(call.alias("pair")))
-        self._check_current()
-        return pairs
+        return self._frame(sa.select(sa.text("*")).select_from(call.alias("pair")))
 
     # ---- tracks and sites
 
@@ -367,22 +365,23 @@ class Atlas:
             entry_um, exit_um and length_um: µm from the first point, and between.
 
         Raises:
-            CcfError: there is no such frame, or a point is not a place in the CCF.
+            CcfError: there is no such frame, a point is not a place in the CCF, or both are the same point.
         """
         ends = self.locate(np.array([start, end], dtype=np.float64), frame).ccf_um
         if np.isnan(ends).any():
             raise CcfError(f"The track from {start!r} to {end!r} has an end that is no place in the CCF.")
         call = sa.func.ccf.regions_along(self.ccf_id, *(float(c) for c in ends.ravel()))
         columns = ("region_id", "acronym", "entry_um", "exit_um", "length_um")
-        along = self._frame(sa.select(*(call.table_valued(*columns).c)))
-        self._check_current()
-        return along
+        return self._frame(sa.select(*(call.table_valued(*columns).c)))
 
     def sites(self) -> pl.DataFrame:
         """All recording sites, those in no region too, as they are registered now.
 
         Returns:
             Rows of the view recording_site_region, by recording and site.
+
+        Raises:
+            CcfError: the atlas was loaded again meanwhile, or dropped.
         """
         site = sa.table("recording_site_region", sa.column("ccf_id", sa.Integer), schema=schema.SCHEMA)
         query = sa.select(sa.text("*")).select_from(site).where(site.c.ccf_id == self.ccf_id)
@@ -395,18 +394,25 @@ class Atlas:
             Rows of the view recording_site_region, by recording and site.
 
         Raises:
-            CcfError: there is no such region.
+            CcfError: there is no such region, or the atlas was loaded again meanwhile, or dropped.
         """
         call = sa.func.ccf.sites_in(self.region(region).id, self.key)
         return self._frame(sa.select(sa.text("*")).select_from(call.alias("site")))
 
     def _frame(self, query: sa.Select[Any]) -> pl.DataFrame:
-        """The answer to a query as a frame, which has its columns and types even without a row."""
+        """The answer to a query on this atlas as a frame, which has its columns and types even without a row.
+
+        Raises:
+            CcfError: the database answers with an error, or the atlas was loaded again meanwhile, or dropped.
+        """
         import polars as pl
 
         from ccf_assets.arrow import read_arrow
 
-        return pl.DataFrame(read_arrow(self._engine.url, query).read_all())
+        try:
+            return pl.DataFrame(read_arrow(self._engine.url, query).read_all())
+        finally:  # after an error, too: that the atlas is gone is then the reason
+            self._check_current()
 
     def _check_current(self) -> None:
         """Refuse what was read if it may be of another load than the rest.

@@ -199,6 +199,13 @@ def test_a_track_is_told_and_drawn(phantom_database: sa.Engine, run: Run, tmp_pa
     assert run(*track, "-o", "a.jpg") == Ended(1, "", refused)
 
 
+def test_what_the_database_refuses_is_said_in_one_line(phantom_database: sa.Engine, run: Run) -> None:
+    said = "ccf-assets: The track's beginning (10000000, 0, 0) is not a place: x, y and z must be CCF µm, "
+    assert run("track", "1e7", "0", "0", "1", "2", "3") == Ended(
+        1, "", f"{said}each a number within 1,000,000.\n"
+    )
+
+
 def test_a_slice_is_drawn_and_no_file_is_lost(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
     path = tmp_path / "plane.png"
     drawn = run("slice", "coronal", "6600", "-o", str(path), "--sites")

@@ -1507,9 +1507,12 @@ def test_a_stream_keeps_its_connection_only_while_it_is_used(lab: Lab) -> None:
     reader = read_arrow(lab.engine.url, sa.select(table))
     assert reader.read_all().num_rows == 3
     assert connections() == 0, "read to its end"
-    with pytest.raises(Exception, match="division by zero"):
+    with pytest.raises(CcfError, match=r"^The database answers: division by zero\.$"):
         read_arrow(lab.engine.url, sa.select(1 / (table.c.x - 1))).read_all()
     assert connections() == 0, "after an error"
+    with pytest.raises(CcfError, match=r'^The database answers: column "nowhere" does not exist\.$'):
+        read_arrow(lab.engine.url, sa.select(sa.column("nowhere")).select_from(table))
+    assert connections() == 0, "refused at once"
 
 
 def test_a_stream_begins_before_the_query_ends_and_ends_it_when_dropped(lab: Lab) -> None:

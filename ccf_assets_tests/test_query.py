@@ -341,6 +341,8 @@ def test_a_track_has_the_regions_of_the_voxels_it_passes(atlas: Atlas, file: npt
     assert in_metres["exit_um"][-1] == pytest.approx(4000)
     with pytest.raises(CcfError, match="no place in the CCF"):
         atlas.track((np.nan, 0, 0), (1, 2, 3))
+    with pytest.raises(CcfError, match=r"^The track has no length: it begins and ends at \(1, 2, 3\); .*\.$"):
+        atlas.track((1, 2, 3), (1, 2, 3))
 
 
 def test_sites_in_a_region_are_a_frame_with_or_without_a_row(phantom_database: sa.Engine) -> None:
@@ -383,7 +385,13 @@ def test_an_atlas_that_is_loaded_again_or_dropped_is_not_mixed(phantom_database:
     assert before != [None]
     inventory.drop_atlas(phantom_database, atlas.ccf_id)
     assert atlas.region("VISp").acronym == "VISp"
-    for ask in (atlas.volume, lambda: atlas.locate([1, 2, 3]), lambda: atlas.slice("coronal", 6600)):
+    for ask in (
+        atlas.volume,
+        atlas.sites,
+        lambda: atlas.sites_in("VISp"),
+        lambda: atlas.locate([1, 2, 3]),
+        lambda: atlas.slice("coronal", 6600),
+    ):
         with pytest.raises(CcfError, match=re.escape("make another: Atlas('phantom_100um')")):
             ask()
 
