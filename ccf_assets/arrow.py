@@ -21,7 +21,7 @@ def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
     The connection is closed when the stream has been read to its end or is dropped.
 
     Raises:
-        CcfError: the server answers with an error, here or while the stream is read; the text is its sentence.
+        CcfError: the server answers with an error, here or while the stream is read.
     """
     # Imported here: only reading needs it.
     import adbc_driver_postgresql.dbapi as adbc

@@ -210,7 +210,7 @@ def _draw_track(atlas: Atlas, along: list[dict[str, Any]], output: Path, *, forc
         for each in [atlas.region(row["region_id"])]
     ]
     with new_file(output, force=force) as aside:
-        aside.write_bytes(track_png(segments, f"A track through {atlas.key}"))
+        aside.write_bytes(track_png(segments, along[-1]["exit_um"], f"A track through {atlas.key}"))
     wrote(output)
 
 

@@ -84,7 +84,7 @@ class RegionStyle:
 class Segment:
     """A stretch of a probe in one region, from ``start_um`` to ``end_um`` along it; ``color_hex`` is RRGGBB.
 
-    A stretch outside the brain is one without a segment.
+    A stretch outside the brain is one without a segment. The probe's beginning is at 0.
     """
 
     acronym: str
@@ -377,29 +377,27 @@ def depth_chart_png(counts: Mapping[int, int], title: str) -> bytes:
 # ---- the track of a probe
 
 
-def track_png(segments: Sequence[Segment], title: str) -> bytes:
+def track_png(segments: Sequence[Segment], length_um: float, title: str) -> bytes:
     """The regions along a probe, as a strip of their colours with the distance beside it.
 
     Args:
         segments: the stretches of the probe, in any order; where there is none the strip is grey.
+        length_um: length of the whole probe.
         title: the first line of the picture.
 
     Returns:
         A PNG, some 20 KB; the longest TRACK_LABELS segments have labels, none of which touch.
 
     Raises:
-        CcfError: there is no segment, or one does not end behind its beginning.
+        CcfError: a segment does not end behind its beginning, or is not on the probe.
     """
     along = sorted(segments, key=lambda segment: segment.start_um)
-    if not along:
-        raise CcfError("A track without a segment has no picture: the probe is in no region.")
     for segment in along:
-        if not segment.start_um < segment.end_um:
+        if not 0 <= segment.start_um < segment.end_um <= length_um:
             raise CcfError(
-                f"The segment in {segment.acronym} ends at {segment.end_um:g} µm, which is not behind its "
-                f"beginning at {segment.start_um:g} µm."
+                f"The segment in {segment.acronym} goes from {segment.start_um:g} to {segment.end_um:g} µm, "
+                f"which is no stretch of a track of {length_um:g} µm."
             )
-    begin, end = min(0.0, along[0].start_um), max(segment.end_um for segment in along)
     width, left, top, strip, gap = 540, 84, 76, 90, 16
     longest = sorted(along, key=lambda segment: segment.start_um - segment.end_um)[:TRACK_LABELS]
     labelled = [segment for segment in along if segment in longest]
@@ -411,14 +409,14 @@ def track_png(segments: Sequence[Segment], title: str) -> bytes:
             told += f"; the {len(labelled)} longest of {len(along):,} are named"
         _write(figure, 20, 54, f"{told}.", width - 36, _SUBTITLE)
         axes = _axes(figure, left, top, strip, height)
-        axes.set(xlim=(0, 1), ylim=(end, begin), xticks=[], facecolor=f"#{_OUTSIDE.color_hex}")
+        axes.set(xlim=(0, 1), ylim=(length_um, 0), xticks=[], facecolor=f"#{_OUTSIDE.color_hex}")
         axes.set_ylabel("Distance along the probe, µm", fontsize=9)
         axes.tick_params(labelsize=8.5)
         for segment in along:
             length = segment.end_um - segment.start_um
             axes.add_patch(_rectangle(0, segment.start_um, 1, length, segment.color_hex))
         labels = _axes(figure, left + strip, top, width - left - strip, height, blank=True)
-        middles = [((s.start_um + s.end_um) / 2 - begin) / (end - begin) * height for s in labelled]
+        middles = [(s.start_um + s.end_um) / 2 / length_um * height for s in labelled]
         places = _apart(middles, gap, gap / 2, height - gap / 2)
         for segment, middle, place in zip(labelled, middles, places, strict=True):
             labels.plot([2, 14, 34, 40], [middle, middle, place, place], color=_QUIET, linewidth=0.7)
@@ -448,8 +446,8 @@ def _apart(wanted: Sequence[float], gap: float, low: float, high: float) -> Floa
             mean, size = (before * n + mean * size) / (n + size), n + size
         pools.append((mean, size))
     gaps: Floats = gap * np.arange(len(wanted), dtype=np.float64)
-    means = np.repeat([mean for mean, _ in pools], [size for _, size in pools])
-    return means.clip(low, high - gaps[-1]) + gaps
+    means = np.array([mean for mean, size in pools for _ in range(size)])
+    return means.clip(low, high - gap * (len(wanted) - 1)) + gaps
 
 
 # ---- what all share

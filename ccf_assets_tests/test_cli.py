@@ -194,6 +194,8 @@ def test_a_track_is_told_and_drawn(phantom_database: sa.Engine, run: Run, tmp_pa
     assert ended.out.splitlines()[0].split(maxsplit=2)[2] == "outside the brain"
     assert len(ended.out.splitlines()) == len(rows)
     assert (tmp_path / "strip.png").read_bytes().startswith(b"\x89PNG")
+    beside = run("track", "0", "0", "0", "0", "0", "900", "-o", str(tmp_path / "beside.png"))
+    assert (beside.code, beside.out) == (0, "     0.0    900.0  outside the brain\n")
     # Before any work is done.
     refused = "ccf-assets: a.jpg: pictures are PNG files; give a name that ends in .png.\n"
     assert run(*track, "-o", "a.jpg") == Ended(1, "", refused)

@@ -297,7 +297,7 @@ def test_labels_of_a_track_keep_their_order_and_do_not_overlap(drawn: list[Figur
         Segment(f"R{i}", f"{i * 99_991 % 2**24:06X}", *of)
         for i, of in enumerate(zip(starts, ends, strict=True))
     ]
-    png = track_png([*reversed(segments)], "A probe")
+    png = track_png([*reversed(segments)], float(ends[-1]), "A probe")
     assert is_whole(drawn[0])
     found = texts(drawn[0])
     boxes = [found[f"R{i}"] for i in range(count) if f"R{i}" in found]
@@ -309,17 +309,20 @@ def test_labels_of_a_track_keep_their_order_and_do_not_overlap(drawn: list[Figur
             assert (middle == tuple(bytes.fromhex(segment.color_hex))).all(axis=1).any()
 
 
-def test_where_a_probe_is_outside_the_brain_its_track_is_grey() -> None:
-    png = track_png([Segment("A", "FF0000", 0, 1000), Segment("B", "0000FF", 3000, 4000)], "Through the air")
-    middle = pixels(png)[76 : 76 + 560, 84 + 45]
-    assert [tuple(middle[i]) for i in (70, 280, 490)] == [(255, 0, 0), OUTSIDE, (0, 0, 255)]
+def test_where_a_probe_is_outside_the_brain_its_track_is_grey(drawn: list[Figure]) -> None:
+    segments = [Segment("A", "FF0000", 0, 1000), Segment("B", "0000FF", 3000, 4000)]
+    middle = pixels(track_png(segments, 5000, "Through the air"))[76 : 76 + 560, 84 + 45]
+    assert [tuple(middle[i]) for i in (56, 224, 392, 504)] == [(255, 0, 0), OUTSIDE, (0, 0, 255), OUTSIDE]
+    nowhere = pixels(track_png([], 5000, "Beside the brain"))[76 : 76 + 560, 84 + 45]
+    assert (nowhere[2:-2] == OUTSIDE).all()
+    assert [figure.axes[0].get_ylim() for figure in drawn] == [(5000, 0), (5000, 0)]
 
 
 def test_a_track_that_makes_no_sense_is_refused() -> None:
-    with pytest.raises(CcfError, match="the probe is in no region"):
-        track_png([], "")
-    with pytest.raises(CcfError, match="The segment in CA1 ends at 5 µm, which is not behind its beginning"):
-        track_png([Segment("CA1", "FF0000", 5, 5)], "")
+    for start_um, end_um in ((5, 5), (-1, 5), (5, 11)):
+        said = f"The segment in CA1 goes from {start_um} to {end_um} µm, which is no stretch of a track of 10"
+        with pytest.raises(CcfError, match=said):
+            track_png([Segment("CA1", "FF0000", start_um, end_um)], 10, "")
 
 
 # ---- in the UI
