@@ -74,12 +74,18 @@ class Region:
 
     @property
     def ancestors(self) -> tuple[Region, ...]:
-        """The regions that contain it, from the root down to its parent."""
+        """The regions that contain it, itself not included, from the root down to its parent.
+
+        In SQL ``ccf.ancestors`` begins with the region itself and goes up to the root.
+        """
         return () if self.parent is None else (*self.parent.ancestors, self.parent)
 
     @property
     def descendants(self) -> tuple[Region, ...]:
-        """Everything inside it, itself not included, in the ontology's order."""
+        """Everything inside it, itself not included, in the ontology's order.
+
+        In SQL ``ccf.descendants`` begins with the region itself.
+        """
         return tuple(inside for child in self.children for inside in (child, *child.descendants))
 
     @property
@@ -151,9 +157,10 @@ class Regions:
 
     def find(self, name: str | int) -> Region | None:
         """The region with exactly this acronym, or this id."""
-        found = self.by_acronym.get(str(name))
-        if found is None and str(name).isdecimal():
-            found = self.by_id.get(int(name))
+        text = str(name)
+        found = self.by_acronym.get(text)
+        if found is None and text.isascii() and text.isdecimal():
+            found = self.by_id.get(int(text))
         return found
 
     def search(self, words: str) -> list[Region]:

@@ -131,6 +131,7 @@ def test_a_region_says_what_it_is(atlas: Atlas) -> None:
         ("Cm", "CM and cm differ by case only, and case matters"),
         ("VISpp", "did you mean VISp"),
         ("", "no region"),
+        ("٣٨٥", "no region '٣٨٥'"),
     ],
 )
 def test_an_unknown_region_is_answered_with_near_ones(atlas: Atlas, asked: str, words: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 import ccf_assets
-from ccf_assets import phantom
+from ccf_assets import phantom, registration, schema
 from ccf_assets.atlases import EXTENT_UM, AtlasEntry, atlas_entry
 from ccf_assets.frames import FRAMES, from_ccf, to_ccf
 
@@ -409,6 +409,47 @@ def test_the_finest_real_atlas_is_the_default(atlas: Atlas) -> None:
     assert atlas.ask("SELECT ccf.default_atlas()") == [(atlas.entry.ccf_id,)]
 
 
+@of_atlases("ccf_2017_25um", "ccf_2017_100um")
+def test_the_sites_in_a_region_are_those_in_a_voxel_of_it_or_of_anything_inside_it(
+    atlas: Atlas, ccf_data: Callable[[str], Path]
+) -> None:
+    points = points_around(3_000)
+    places = np.where(np.isfinite(points), points, -1).clip(-1, 1e6)
+    regions = atlas.region_of(np.floor(places / atlas.entry.resolution_um).astype(np.int64)).tolist()
+    with ccf_data("ontology/structure_graph.csv").open(encoding="utf-8", newline="") as lines:
+        above = {
+            int(row["id"]): [int(number) for number in row["structure_id_path"].strip("/").split("/")]
+            for row in csv.DictReader(lines)
+        }
+    expected: dict[int, list[int]] = {number: [] for number in above}
+    for site, region in enumerate(regions):
+        for number in above.get(region, []):
+            expected[number].append(site)
+    assert sum(map(bool, expected.values())) > 400
+
+    site = schema.recording_site.c
+    given = [
+        {"recording_id": "m", "site_id": n, "ap": x, "dv": y, "ml": z, "frame": "ccf"}
+        for n, (x, y, z) in enumerate(points.tolist())
+    ]
+    rows = sa.select(site.recording_id, site.site_id, site.ap, site.dv, site.ml, site.frame, site.source)
+    registered = registration.registrations(rows, registration.loaded_atlases())
+    asked = (
+        "SELECT r.region_id, ARRAY(SELECT site_id FROM ccf.sites_in({}, :key)) FROM ccf.brain_region AS r "
+        "WHERE r.ccf_id = :id"
+    )
+    with atlas.engine.connect() as connection:  # its rows are not committed: the database is every test's
+        connection.execute(sa.insert(schema.recording_site), given)
+        columns = registered.selected_columns.keys()
+        connection.execute(sa.insert(schema.recording_region).from_select(columns, registered))
+        for name in ("r.acronym", "r.region_id", "'0' || r.region_id"):
+            values = {"id": atlas.entry.ccf_id, "key": atlas.entry.key}
+            found = connection.execute(sa.text(asked.format(name)), values)
+            assert {row[0]: row[1] for row in found} == expected
+        in_all = sa.text("SELECT site_id FROM ccf.sites_in('TH') AS s WHERE s.ccf_id = :id")
+        assert connection.scalars(in_all, {"id": atlas.entry.ccf_id}).all() == expected[549]
+
+
 # --- What is wrong is said in a sentence ------------------------------------------------------------------
 
 
@@ -464,6 +505,8 @@ WRONG = {
     "ccf.slice(904, 'sagittal', NULL)": r"There is no sagittal plane at NULL µm",
     "ccf.sites_in('ROOT', 'phantom_100um')": r"There is no region 'ROOT' in phantom_100um; root differs by",
     "ccf.sites_in('ROOT')": r"There is no region 'ROOT' in any loaded atlas; root differs by case",
+    "ccf.sites_in('٣٨٥')": r"There is no region '٣٨٥' in any loaded atlas",
+    "ccf.sites_in('99999999999')": r"There is no region '99999999999' in any loaded atlas",
     "ccf.sites_in('root', 'phantom')": rf"There is no atlas 'phantom' in the database; {ATLASES}\.",
 }
 
@@ -473,6 +516,16 @@ def test_what_is_wrong_is_said_in_a_sentence(phantom_database: sa.Engine) -> Non
         for call, sentence in WRONG.items():
             with pytest.raises(sa.exc.DBAPIError, match=sentence), connection.begin():
                 connection.exec_driver_sql(f"SELECT * FROM {call} AS answer").all()
+
+
+def test_the_sentence_for_a_region_knows_an_atlas_that_is_not_there(phantom_database: sa.Engine) -> None:
+    with phantom_database.connect() as connection:
+        for ccf_id, sentence in (
+            ("7", f"There is no atlas with ccf_id 7; {ATLASES}."),
+            ("NULL", "There is no region 'nope' in any loaded atlas; acronyms and ids"),
+        ):
+            said = connection.scalar(sa.text(f"SELECT ccf.no_such_region({ccf_id}, 'nope')"))
+            assert said.startswith(sentence.replace("\\", ""))
 
 
 def test_an_atlas_whose_voxels_are_not_loaded_has_regions_but_no_places(phantom_database: sa.Engine) -> None:

@@ -31,6 +31,8 @@ SET search_path = pg_catalog
 AS $$
 DECLARE
   one integer;
+  -- What is an id is decided as in ccf.region_id.
+  number bigint := CASE WHEN region ~ '^[0-9]{1,10}$' THEN region::bigint END;
 BEGIN
   IF atlas IS NOT NULL THEN
     one := ccf.atlas_id(atlas);
@@ -38,7 +40,7 @@ BEGIN
   -- A misspelt region must not read as "no recording touched it".
   IF NOT EXISTS (
     SELECT FROM ccf.brain_region AS r
-    WHERE region IN (r.acronym, r.region_id::text) AND (one IS NULL OR r.ccf_id = one)
+    WHERE (r.acronym = region OR r.region_id = number) AND (one IS NULL OR r.ccf_id = one)
   ) THEN
     RAISE EXCEPTION '%', ccf.no_such_region(one, region);
   END IF;
@@ -47,7 +49,7 @@ BEGIN
   FROM ccf.recording_site_region AS v
   JOIN ccf.region_ancestor AS inside ON inside.ccf_id = v.ccf_id AND inside.region_id = v.region_id
   JOIN ccf.brain_region AS a ON a.ccf_id = inside.ccf_id AND a.region_id = inside.ancestor_id
-  WHERE region IN (a.acronym, a.region_id::text) AND (one IS NULL OR v.ccf_id = one)
+  WHERE (a.acronym = region OR a.region_id = number) AND (one IS NULL OR v.ccf_id = one)
   ORDER BY v.ccf_id, v.recording_id, v.site_id;
 END
 $$;

@@ -110,10 +110,14 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog
 AS $$
 DECLARE
-  place text := coalesce((SELECT a.key FROM ccf.atlas AS a WHERE a.ccf_id = no_such_region.ccf_id), 'any loaded atlas');
+  place text := CASE WHEN ccf_id IS NULL THEN 'any loaded atlas'
+                     ELSE (SELECT a.key FROM ccf.atlas AS a WHERE a.ccf_id = no_such_region.ccf_id) END;
   same text[];
   near text;
 BEGIN
+  IF place IS NULL THEN
+    RETURN format('There is no atlas with ccf_id %s; %s.', ccf_id, ccf.atlases_there());
+  END IF;
   SELECT array_agg(DISTINCT r.acronym)
   INTO same
   FROM ccf.brain_region AS r
@@ -159,7 +163,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.no_such_region(integer, text) IS
-'The sentence for a region that is not there, with those that are near; in any atlas if ccf_id is NULL.
+'The sentence for a region that is not there, with those that are near; in any atlas if ccf_id is NULL. Of an atlas that is not there it says that.
 
 SELECT ccf.no_such_region(1, ''VISP'');  -- There is no region ''VISP'' in ccf_2017_25um; VISp differs by case only, and case matters.';
 
@@ -280,7 +284,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.ancestors(integer, text) IS
-'The region itself and everything that contains it, upwards to the root. As everywhere here, a region counts as inside itself.
+'The region itself and everything that contains it, upwards to the root. As everywhere in SQL, a region counts as inside itself; Region.ancestors in Python is without it, and begins at the root.
 
 SELECT acronym FROM ccf.ancestors(1, ''CA1'');  -- CA1, CA, HIP, HPF, CTXpl, CTX, CH, grey, root';
 
@@ -313,7 +317,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.descendants(integer, text) IS
-'The region itself and everything inside it, in the ontology''s order: what "in VISp" means. The region itself belongs to it because many that have parts own voxels too.
+'The region itself and everything inside it, in the ontology''s order: what "in VISp" means. The region itself belongs to it because many that have parts own voxels too. Region.descendants in Python is without it.
 
 SELECT acronym FROM ccf.descendants(1, ''VISp'');  -- VISp, VISp1, VISp2/3, VISp4, VISp5, VISp6a, VISp6b';
 
