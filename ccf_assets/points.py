@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
@@ -127,6 +129,12 @@ def _words(words: Sequence[str | None]) -> Words:
     return np.array(words, dtype=np.object_)
 
 
+_WANTED = "Points must be an array of numbers (N, 3), or a polars or pandas DataFrame"
+
+_NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
+"""What pandas calls a column that holds nothing but numbers and what is missing (infer_dtype)."""
+
+
 def coordinates(points: object, frame: Frame) -> tuple[Floats, Floats, Floats]:
     """Points as three arrays of shape (N,): ap, dv, ml; NaN where one is missing.
 
@@ -141,11 +149,13 @@ def coordinates(points: object, frame: Frame) -> tuple[Floats, Floats, Floats]:
     if is_polars(points) or is_pandas(points):
         return _columns(points, coordinate_columns(list(points.columns), frame, "The frame of points"))
     try:
-        array = np.ma.filled(np.ma.asarray(points, dtype=np.float64), np.nan)
-    except (TypeError, ValueError) as error:
-        raise CcfError(
-            f"Points must be an array of numbers (N, 3), or a polars or pandas DataFrame: {error}."
-        ) from None
+        given = np.ma.asarray(points)
+    except ValueError as error:  # rows of unequal lengths
+        raise CcfError(f"{_WANTED}: {error}.") from None
+    if given.ndim == 0:
+        raise CcfError(f"{_WANTED}, not {type(points).__name__}.")
+    _check_numbers(_array_kind(given), "The array of points")
+    array = np.ma.filled(given.astype(np.float64), np.nan)
     array = np.atleast_2d(array)
     if array.ndim != 2 or array.shape[1] != len(AXES):  # noqa: PLR2004
         raise CcfError(f"Points must have the shape (N, 3): AP, DV, ML; these have {array.shape}.")
@@ -162,7 +172,7 @@ def coordinate_columns(there: Sequence[str], frame: Frame, what: str) -> tuple[s
         what: what has these columns, for the sentence.
 
     Raises:
-        CcfError: neither ap, dv, ml nor x, y, z are there.
+        CcfError: neither ap, dv, ml nor x, y, z are there, or one of them is there twice.
     """
     by_axis, in_order = AXES, ap_dv_ml(frame, "x", "y", "z")
     whole = [names for names in (by_axis, in_order) if set(names) <= set(there)]
@@ -171,6 +181,9 @@ def coordinate_columns(there: Sequence[str], frame: Frame, what: str) -> tuple[s
             f"{what} must have columns ap, dv, ml, or x, y, z in the frame's own order; "
             f"it has {', '.join(map(str, there)) or 'none'}."
         )
+    for name in whole[0]:
+        if there.count(name) > 1:
+            raise CcfError(f"{what} has the column {name} more than once; drop or rename one.")
     ap, dv, ml = whole[0]
     return ap, dv, ml
 
@@ -179,22 +192,38 @@ def _columns(points: Any, names: tuple[str, str, str]) -> tuple[Floats, Floats, 
     """Three columns of a polars or pandas frame as float64."""
 
     def numbers(name: str) -> Floats:
-        column = points[name]
-        try:
-            if is_polars(points):
-                import polars as pl
+        column, what = points[name], f"The column {name} of the points"
+        if is_polars(points):
+            import polars as pl
 
-                if column.dtype != pl.Null and not column.dtype.is_numeric():
-                    raise TypeError(f"its type is {column.dtype}")
-                values: Floats = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
-            else:
-                values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        except (TypeError, ValueError) as error:
-            raise CcfError(f"The column {name} of the points does not hold numbers: {error}.") from None
+            known = column.dtype == pl.Null or column.dtype.is_numeric()
+            _check_numbers("" if known else str(column.dtype), what)
+            values: Floats = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        else:
+            from pandas.api.types import infer_dtype
+
+            kind = infer_dtype(column)
+            _check_numbers("" if kind in _NUMBERS else kind, what)
+            values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return np.ascontiguousarray(values)
 
     ap, dv, ml = map(numbers, names)
     return ap, dv, ml
+
+
+def _array_kind(array: npt.NDArray[Any]) -> str:
+    """The type of what in an array is no number, and not None; empty if all are numbers."""
+    if array.dtype != np.object_:
+        return "" if array.dtype.kind in "iuf" else str(array.dtype)
+    kinds = {type(value) for value in array.flat if value is not None}
+    wrong = [each for each in kinds if issubclass(each, bool) or not issubclass(each, (Real, Decimal))]
+    return wrong[0].__name__ if wrong else ""
+
+
+def _check_numbers(wrong: str, what: str) -> None:
+    """Refuse what would become a number silently, such as text and truth values; ``wrong`` names it."""
+    if wrong:
+        raise CcfError(f"{what} does not hold numbers but {wrong}.")
 
 
 def beside_polars(points: pl.DataFrame, located: Located) -> pl.DataFrame:

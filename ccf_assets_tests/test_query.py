@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,13 @@ def test_arrays_polars_and_pandas_get_the_same_answers_in_kind(atlas: Atlas) -> 
     assert pandas["acronym"].fillna("").tolist() == ["VISp5", "", "", ""]
     assert list(table.columns) == ["x", "y", "z"]
 
+    mixed = pd.DataFrame({"ap": [Decimal(8900), None], "dv": [1300, 2.5], "ml": [8200, pd.NA]}, dtype=object)
+    assert atlas.locate(mixed)["status"].tolist() == ["assigned", "invalid_nan"]
+    assert atlas.locate([[Decimal(8900), 1300, 8200.0], [None, 2, 3]]).status.tolist() == [
+        "assigned",
+        "invalid_nan",
+    ]
+
     one = atlas.locate([8900, 1300, 8200])
     assert (len(one), one.acronym[0]) == (1, "VISp5")
     assert len(atlas.locate(np.empty((0, 3)))) == 0
@@ -309,14 +317,37 @@ def test_x_y_z_are_in_the_order_of_the_frame(atlas: Atlas) -> None:
     ("points", "words"),
     [
         (np.zeros((3, 2)), "shape (N, 3)"),
-        ("VISp", "array of numbers"),
+        ([[1, 2, 3], [1, 2]], "array of numbers"),
+        ("VISp", "array of numbers (N, 3), or a polars or pandas DataFrame, not str."),
+        (pl.LazyFrame({"ap": [1], "dv": [2], "ml": [3]}), "polars or pandas DataFrame, not LazyFrame."),
         (np.zeros((2, 2, 3)), "shape (N, 3)"),
+        ([["1", "2", "3"]], "The array of points does not hold numbers but <U1."),
+        ([[1, None, "3"]], "The array of points does not hold numbers but str."),
+        ([[1, None, True]], "The array of points does not hold numbers but bool."),
+        ([[True, False, True]], "The array of points does not hold numbers but bool."),
+        ([[1j, 2, 3]], "The array of points does not hold numbers but complex128."),
         (pl.DataFrame({"a": [1]}), "must have columns ap, dv, ml"),
         (
-            pl.DataFrame({"ap": ["1"], "dv": ["2"], "ml": ["3"]}),
-            "column ap of the points does not hold numbers",
+            pl.DataFrame({"ap": ["1"], "dv": [2], "ml": [3]}),
+            "column ap of the points does not hold numbers but",
         ),
-        (pd.DataFrame({"ap": ["x"], "dv": [2], "ml": [3]}), "column ap of the points does not hold numbers"),
+        (
+            pl.DataFrame({"ap": [1], "dv": [True], "ml": [3]}),
+            "column dv of the points does not hold numbers but",
+        ),
+        (
+            pd.DataFrame({"ap": ["1"], "dv": [2], "ml": [3]}),
+            "column ap of the points does not hold numbers but",
+        ),
+        (
+            pd.DataFrame({"ap": [1], "dv": [True], "ml": [3]}),
+            "column dv of the points does not hold numbers but",
+        ),
+        (
+            pd.DataFrame({"ap": [1, True], "dv": 2, "ml": 3}, dtype=object),
+            "column ap of the points does not hold numbers but",
+        ),
+        (pd.DataFrame([[1, 2, 3, 4]], columns=["ap", "ap", "dv", "ml"]), "has the column ap more than once"),
     ],
 )
 def test_what_is_no_points_is_refused_in_a_sentence(atlas: Atlas, points: Any, words: str) -> None:
