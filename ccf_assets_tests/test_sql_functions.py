@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -599,6 +600,21 @@ def test_the_sites_in_a_region_are_found_by_the_key(phantom_database: sa.Engine)
         )
     for query in ("* FROM ccf.sites_in(385, 'phantom_50um')", "* FROM ccf.sites_in('VISp')"):
         assert rows_scanned(phantom_database, query, "^recording_region") == 0, query
+
+
+def test_each_frame_of_a_column_of_frames_is_looked_up_once(phantom_database: sa.Engine) -> None:
+    query = (
+        "SELECT at.* FROM ccf.recording_site AS s "
+        "CROSS JOIN LATERAL ccf.to_ccf(s.frame, s.ap, s.dv, s.ml, 903) AS at"
+    )
+    with phantom_database.connect() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) "
+            "SELECT 'm', i, 1, 1, 1, CASE WHEN i < 500 THEN 'ibl' ELSE 'stereotaxic' END "
+            "FROM generate_series(1, 1000) AS i; ANALYZE ccf.recording_site"
+        )
+        plan = "\n".join(connection.scalars(sa.text(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {query}")))
+    assert re.search(r"Function Scan on known_frame .*loops=2\)", plan)
 
 
 def test_reading_everything_would_be_noticed(phantom_database: sa.Engine) -> None:

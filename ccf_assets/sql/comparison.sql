@@ -86,7 +86,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ccf.region_diff(integer, integer) IS
-  'Pairs of regions that two atlases assign to the same place, the largest first: voxels of the finer atlas (whole where its edge divides the other''s), mm³, and share of what is brain in either; NULL is outside the brain';
+  'Pairs of regions that two atlases assign to the same place, the largest first: voxels of the finer atlas (whole where its edge divides the other''s), mm³, and share of what is brain in either; NULL is outside the brain. Every run of both is read: 25 against 50 µm takes some ten seconds';
 
 CREATE OR REPLACE VIEW ccf.site_diff AS
 SELECT a.key AS atlas_a,
