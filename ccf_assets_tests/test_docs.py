@@ -64,7 +64,7 @@ def test_the_committed_tutorial_was_run_from_top_to_bottom_on_the_real_atlas() -
     cells = steps(committed())
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     words = " ".join(word for cell in cells for word in notebook.shown(cell))
-    assert words.count("As in the tutorial:") == 8
+    assert words.count("As in the tutorial:") == 10
     assert "phantom" not in words
 
 
