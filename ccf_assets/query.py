@@ -210,6 +210,8 @@ class Atlas:
 
         The first time for more than 10,000 points takes about 2 s at 25 µm, in which the atlas is read; after
         that a million take 0.1 s. An atlas of 10 µm stays in the database, which takes 10 s for a million.
+        With a million points at 25 µm the process needs at most 500 MB of memory for an array, 650 MB for
+        polars and 800 MB for pandas, whose answers have four columns of text.
 
         Args:
             points: an array of shape (N, 3), or (3,): AP, DV, ML in the frame's unit and signs; or a polars
