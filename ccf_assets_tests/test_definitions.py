@@ -12,6 +12,7 @@ import pytest
 
 from ccf_assets import schema
 from ccf_assets.definitions import build_defs, defs
+from ccf_assets.ontology import REQUIRED_COLUMNS
 from ccf_assets.resources import SourcesResource
 from ccf_assets_tests.program import ROOT
 
@@ -79,6 +80,12 @@ def test_every_asset_says_what_it_is(key: str) -> None:
         columns = spec.metadata["dagster/column_schema"].columns
         assert all(column.description for column in columns)
         assert f"### {schema.SCHEMA}.{key}\n" in spec.metadata["reference"].md_str
+
+
+def test_the_files_say_what_is_read_of_them() -> None:
+    said = {spec.key.path[-1]: spec.metadata.get("reference") for spec in defs.resolve_all_asset_specs()}
+    assert all(f"| `{column}` |" in said["structure_graph"].md_str for column in REQUIRED_COLUMNS)
+    assert "0 outside the brain" in said["annotation"].md_str
 
 
 def test_every_table_of_an_atlas_is_an_asset() -> None:

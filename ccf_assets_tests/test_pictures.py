@@ -22,6 +22,7 @@ from PIL import Image
 
 from ccf_assets import pictures, slices
 from ccf_assets.assets import figures
+from ccf_assets.assets.atlas import LARGEST
 from ccf_assets.atlases import CATALOGUE, atlas_entry
 from ccf_assets.definitions import defs
 from ccf_assets.errors import CcfError
@@ -350,8 +351,14 @@ def test_a_loaded_atlas_shows_its_planes_and_its_depths(phantom_database: sa.Eng
         defs.resolve_job_def("load_atlas").execute_in_process(
             instance=instance,
             partition_key="phantom_100um",
-            asset_selection=[dg.AssetKey(name) for name in ("voxel_run", "region_parent")],
+            asset_selection=[dg.AssetKey(name) for name in ("annotation", "voxel_run", "region_parent")],
         )
+        preview = of_latest(instance, "annotation")["preview"]
+        assert isinstance(preview, dg.TableMetadataValue)
+        sizes = [record.data["own_voxels"] for record in preview.records]
+        assert sizes == sorted(sizes, reverse=True)
+        assert len(sizes) == LARGEST
+        assert all(record.data["acronym"] and record.data["full_name"] for record in preview.records)
         planes = of_latest(instance, "voxel_run")
         sizes = [picture(planes, orientation).shape for orientation in PLANES]
         assert all(width < 1000 for _, width, _ in sizes)

@@ -1,7 +1,7 @@
 """Group *atlas*: the annotation volume and the tables made of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -28,6 +28,22 @@ from ccf_assets.resources import SourcesResource
 
 GROUP = "atlas"
 
+_REFERENCE = """\
+A NRRD file: one number per voxel, the id of its region, 0 outside the brain.
+
+| header | must be |
+|---|---|
+| `type`, `endian` | unsigned 32-bit integers, little endian: ids go beyond 600 million |
+| `encoding` | gzip |
+| `sizes` | voxels along AP, DV, ML, as the catalogue has them; AP is fastest on disk |
+| `space directions` | the edge of a voxel in µm, along each axis |
+| `space` | not looked at: it says left-posterior-superior, and the axes run to posterior, inferior, right |
+"""
+"""What is in the file, as `volume.header_problems` demands it."""
+
+LARGEST = 10
+"""Regions in the preview of a volume."""
+
 
 @dg.asset(
     group_name=GROUP,
@@ -35,6 +51,7 @@ GROUP = "atlas"
     kinds={"nrrd", "file"},
     code_version="1",
     partitions_def=atlas_partitions,
+    metadata={"reference": dg.MetadataValue.md(_REFERENCE)},
     deps=[after("structure_graph")],
     check_specs=[dg.AssetCheckSpec(name, asset="annotation", blocking=True) for name in ANNOTATION_CHECKS],
 )
@@ -51,7 +68,8 @@ def annotation(
         if file.warning:
             context.log.warning(file.warning)
         started = time.monotonic()
-        checks, counts = annotation_checks(file.path, entry, ontology_of(entry, sources), context.log.info)
+        graph = ontology_of(entry, sources)
+        checks, counts = annotation_checks(file.path, entry, graph, context.log.info)
         yield from map(check_result, checks)
         failed = [check.sentence for check in checks if not check.passed]
         if failed:
@@ -69,8 +87,22 @@ def annotation(
             "shape_ap_dv_ml": str(entry.shape),
             "resolution_um": entry.resolution_um,
             "read_seconds": read_seconds,
+            "preview": _largest_regions(counts, graph),
         },
     )
+
+
+def _largest_regions(counts: Mapping[int, int], graph: pl.DataFrame) -> dg.TableMetadataValue:
+    """The regions with the most voxels of their own.
+
+    Args:
+        counts: voxels by region id.
+        graph: the ontology, as `ontology.read_structure_graph` gives it.
+    """
+    names = graph.select("region_id", "acronym", "full_name")
+    voxels = pl.DataFrame({"region_id": list(counts), "own_voxels": list(counts.values())})
+    rows = names.join(voxels, on="region_id").sort("own_voxels", descending=True).head(LARGEST)
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows.iter_rows(named=True)])
 
 
 @dg.asset(

@@ -16,6 +16,23 @@ from ccf_assets.resources import PostgresResource, SourcesResource
 
 GROUP = "ontology"
 
+_REFERENCE = """\
+A CSV with a header, one row per structure. Columns go by name; these are read, the others are not needed:
+
+| column | becomes |
+|---|---|
+| `id` | `region_id` |
+| `acronym` | `acronym` |
+| `safe_name` | `region_name` |
+| `name` | `full_name`; where there is none (before 2017) `safe_name` is |
+| `color_hex_triplet` | `color_hex` |
+| `graph_order` | `structure_order` |
+| `parent_structure_id` | `parent_id`; blank for the root, which becomes its own parent |
+| `depth` | `depth`, 0 for the root |
+| `structure_id_path` | nothing; it must agree with the parents |
+"""
+"""The columns of the file, as `ontology.read_structure_graph` takes them."""
+
 
 class RefreshConfig(dg.Config):
     """Whether a file that is already cached is fetched again."""
@@ -28,6 +45,7 @@ class RefreshConfig(dg.Config):
     owners=OWNERS,
     kinds={"csv", "file"},
     code_version="1",
+    metadata={"reference": dg.MetadataValue.md(_REFERENCE)},
     check_specs=[dg.AssetCheckSpec(name, asset="structure_graph", blocking=True) for name in ONTOLOGY_CHECKS],
 )
 def structure_graph(
