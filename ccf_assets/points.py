@@ -149,7 +149,7 @@ def coordinates(points: object, frame: Frame) -> tuple[Floats, Floats, Floats]:
     if is_polars(points) or is_pandas(points):
         return _columns(points, coordinate_columns(list(points.columns), frame, "The frame of points"))
     try:
-        given = np.ma.asarray(points)
+        given: npt.NDArray[Any] = np.ma.asarray(points)
     except ValueError as error:  # rows of unequal lengths
         raise CcfError(f"{_WANTED}: {error}.") from None
     if given.ndim == 0:
