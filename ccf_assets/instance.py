@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,22 +77,63 @@ SILENT_S = 900
 every few seconds that it goes on, and Dagster's monitoring ends what does not start."""
 
 
-def _connect() -> sa.Connection:
-    return postgres.create_engine().connect().execution_options(isolation_level="AUTOCOMMIT")
+BEAT_S = 1.0
+"""How often a run's process makes sure that it holds its lock."""
+
+SECOND_LOOK_S = 5.0
+"""Pause before a run that nobody seems to carry out is looked at again. Its process lets go of the lock a
+tenth of a second before it records how the run ended, and takes a lock that was lost with its connection
+again at its next beat."""
+
+
+def _engine() -> sa.Engine:
+    # A connection that leads nowhere is given up in time for the second look.
+    url = postgres.database_url().update_query_dict({"connect_timeout": "2", "tcp_user_timeout": "2000"})
+    return sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+
+def _key(run_id: str) -> sa.ColumnElement[int]:
+    return sa.func.hashtextextended(run_id, 0)
+
+
+def _locked(engine: sa.Engine, run_id: str) -> sa.Connection:
+    """A connection that holds the lock of a run."""
+    connection = engine.connect()
+    connection.exec_driver_sql("SET idle_session_timeout = 0")
+    # Shared, because the resource that holds it is made once for assets and once for the IO manager.
+    connection.execute(sa.select(sa.func.pg_advisory_lock_shared(_key(run_id))))
+    return connection
 
 
 @contextmanager
 def alive(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """Hold a lock in the database that says that the run's process is alive; it goes with the process."""
-    with _connect() as connection:
-        # Shared, because the resource that holds it is made once for assets and once for the IO manager.
-        connection.execute(sa.select(sa.func.pg_advisory_lock_shared(sa.func.hashtextextended(run_id, 0))))
+    engine, ended = _engine(), threading.Event()
+    connection = _locked(engine, run_id)
+    holder = threading.Thread(target=_hold, args=(engine, connection, run_id, ended), daemon=True)
+    holder.start()
+    try:
         instance.add_run_tags(run_id, _ALIVE)
         yield
+    finally:
+        ended.set()
+        holder.join()
+
+
+def _hold(engine: sa.Engine, connection: sa.Connection, run_id: str, ended: threading.Event) -> None:
+    """Keep the lock until the end, taking it anew where its connection was lost."""
+    while not ended.wait(BEAT_S):
+        try:
+            connection.exec_driver_sql("SELECT 1")
+        except sa.exc.SQLAlchemyError:  # a firewall, a restart of the server; or it is not back yet
+            connection.close()
+            with suppress(sa.exc.SQLAlchemyError):
+                connection = _locked(engine, run_id)
+    connection.close()
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Record the runs whose process was killed as failed.
+    """Record the runs whose process was killed as failed; takes SECOND_LOOK_S where there may be any.
 
     Dagster would take them for running, for ever: their place in the queue and the pool would be kept for
     them, and their work would be waited for and never done.
@@ -99,31 +141,32 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     Returns:
         The ids of the runs that were dead.
     """
-    begun = instance.get_runs(dg.RunsFilter(statuses=_BEGUN))
-    with _connect() as connection:
-        dead = [
-            run.run_id
-            for run in begun
-            if (
-                _is_unlocked(connection, run)
-                if run.tags.items() >= _ALIVE.items()
-                else _is_silent(instance, run)
-            )
-        ]
-    for run_id in dead:
-        run = instance.get_run_by_id(run_id)
-        if run is not None and not run.is_finished:
+    engine = _engine()
+    suspects = [
+        run for run in instance.get_runs(dg.RunsFilter(statuses=_BEGUN)) if _is_lost(engine, instance, run)
+    ]
+    if suspects:
+        time.sleep(SECOND_LOOK_S)
+    dead = []
+    for suspect in suspects:
+        lost = _is_lost(engine, instance, suspect)
+        run = instance.get_run_by_id(suspect.run_id)  # after the look: it may have ended before it
+        if lost and run is not None and not run.is_finished:
             instance.report_run_failed(run, "The process that executed this run was killed.")
+            dead.append(run.run_id)
     return dead
 
 
-def _is_unlocked(connection: sa.Connection, run: dg.DagsterRun) -> bool:
+def _is_lost(engine: sa.Engine, instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether nobody seems to carry out a run that has begun."""
+    return _is_unlocked(engine, run) if run.tags.items() >= _ALIVE.items() else _is_silent(instance, run)
+
+
+def _is_unlocked(engine: sa.Engine, run: dg.DagsterRun) -> bool:
     """Whether nobody holds the lock of a run that had one."""
-    key = sa.func.hashtextextended(run.run_id, 0)
-    free = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
-    if free:
-        connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
-    return free
+    with engine.connect() as connection:
+        # Closing the connection lets go of it.
+        return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_key(run.run_id)))))
 
 
 def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

@@ -33,6 +33,9 @@ class Clock:
     def time(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
@@ -445,7 +448,7 @@ def test_sources_that_look_strange_are_registered(lab: Lab) -> None:
 # --- lost_runs --------------------------------------------------------------------------------------------
 
 
-def test_a_run_whose_process_is_gone_is_ended(lab: Lab) -> None:
+def test_a_run_whose_process_is_gone_is_ended(lab: Lab, clock: Clock) -> None:
     gone, going_on = lab.queue("register_sites", {}), lab.queue("register_sites", {})
     with alive(lab.instance, going_on.run_id):
         with alive(lab.instance, gone.run_id):
@@ -454,6 +457,38 @@ def test_a_run_whose_process_is_gone_is_ended(lab: Lab) -> None:
         assert lab.tick(lost_runs)[1] == "No run is lost."
         assert lab.status(gone) == dg.DagsterRunStatus.FAILURE
         assert lab.status(going_on) == dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_that_ends_just_after_it_let_go_of_its_lock_is_left_as_it_is(
+    lab: Lab, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = lab.queue("register_sites", {})
+    with alive(lab.instance, run.run_id):
+        pass
+    succeeded = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name)
+    monkeypatch.setattr(clock, "sleep", lambda _: lab.instance.report_dagster_event(succeeded, run.run_id))
+    assert lab.tick(lost_runs)[1] == "No run is lost."
+    assert lab.status(run) == dg.DagsterRunStatus.SUCCESS
+
+
+def test_a_run_that_lost_its_connection_takes_its_lock_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instance, "BEAT_S", 0.1)
+    monkeypatch.setattr(instance, "SECOND_LOOK_S", 1)
+    run = lab.queue("register_sites", {})
+    holders = (
+        "FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+        "WHERE locktype = 'advisory' AND datname = current_database()"
+    )
+    with alive(lab.instance, run.run_id):
+        ((holder,),) = lab.ask(f"SELECT pid {holders}")
+        lab.tell("SELECT pg_terminate_backend(:pid)", pid=holder)
+        assert lab.tick(lost_runs)[1] == "No run is lost."
+        ((other,),) = lab.ask(f"SELECT pid {holders}")
+    assert other != holder
+    assert lab.ask(f"SELECT count(*) {holders}") == [(0,)]
+    assert lab.tick(lost_runs)[1] == f"Ended, for their processes are gone: {run.run_id}."
 
 
 def test_a_run_that_never_said_it_was_alive_is_lost_when_it_has_been_silent(lab: Lab, clock: Clock) -> None:
