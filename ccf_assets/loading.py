@@ -14,7 +14,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -96,22 +96,22 @@ def load(
     # polars and ADBC, once imported, stand between Ctrl-C and Python, whose wait for the workers it would not
     # end: Python's own handler again.
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
-    # Not forked: a forked child would share the parent's database connections.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(WORKERS, mp_context=context, initializer=_prepare_worker) as pool:
-        try:
-            outcomes = _load_all(pool, entries, rows=rows, refresh=refresh, examples=examples, report=report)
-        except BaseException:
-            _end_workers()
-            raise
-    if any(outcome.error == _KILLED for outcome in outcomes):
-        with ProcessPoolExecutor(1, mp_context=context, initializer=_prepare_worker) as pool:
-            _submit(pool, _close_dead_runs, _ONTOLOGY).result()
+    workers = [_Worker() for _ in range(WORKERS)]
+    try:
+        outcomes = _load_all(workers, entries, rows=rows, refresh=refresh, examples=examples, report=report)
+        if any(outcome.error == _KILLED for outcome in outcomes):
+            _outcome(workers[0].submit(_close_dead_runs, _ONTOLOGY), _ONTOLOGY)
+    except BaseException:
+        _end_workers()
+        raise
+    finally:
+        for worker in workers:
+            worker.leave()
     return outcomes
 
 
 def _load_all(
-    pool: ProcessPoolExecutor,
+    workers: Sequence[_Worker],
     entries: Sequence[AtlasEntry],
     *,
     rows: bool | None,
@@ -119,28 +119,57 @@ def _load_all(
     examples: bool = False,
     report: Callable[[Outcome], object],
 ) -> list[Outcome]:
-    outcomes = [_outcome(_submit(pool, _load_ontology, _ONTOLOGY, refresh), _ONTOLOGY)]
+    first = workers[0]
+    outcomes = [_outcome(first.submit(_load_ontology, _ONTOLOGY, refresh), _ONTOLOGY)]
     report(outcomes[0])
     if outcomes[0].error is not None:
         return outcomes
-    loads = {
-        _submit(pool, _load_atlas, entry.key, entry.rows if rows is None else rows, refresh): entry.key
-        for entry in sorted(set(entries), key=lambda entry: entry.resolution_um)  # the largest first
-    }
-    for done in as_completed(loads):
-        outcomes.append(_outcome(done, loads[done]))
-        report(outcomes[-1])
-    if _KILLED not in {outcome.error for outcome in outcomes}:
-        outcomes.append(_outcome(_submit(pool, _register_recordings, _RECORDINGS, examples), _RECORDINGS))
-        report(outcomes[-1])
+    idle = list(reversed(workers))
+    running: dict[Future[Outcome], tuple[str, _Worker]] = {}
+    waiting = sorted(set(entries), key=lambda entry: -entry.resolution_um)  # the largest is the last
+    while waiting or running:
+        while waiting and idle:
+            entry, worker = waiting.pop(), idle.pop()
+            with_rows = entry.rows if rows is None else rows
+            running[worker.submit(_load_atlas, entry.key, with_rows, refresh)] = entry.key, worker
+        for done in wait(running, return_when=FIRST_COMPLETED).done:
+            key, worker = running.pop(done)
+            idle.append(worker)
+            outcomes.append(_outcome(done, key))
+            report(outcomes[-1])
+    outcomes.append(_outcome(first.submit(_register_recordings, _RECORDINGS, examples), _RECORDINGS))
+    report(outcomes[-1])
     return outcomes
 
 
-def _submit(
-    pool: ProcessPoolExecutor, function: Callable[..., Outcome], key: str, *arguments: object
-) -> Future[Outcome]:
-    with _spared_ctrl_c():  # the pool starts a process when it needs one more
-        return pool.submit(partial(_work, function, key, *arguments))
+class _Worker:
+    """A process for one task after the other, and another one when it was killed.
+
+    One pool of all of them would not do: it fails every task at hand when one of its processes is killed.
+    """
+
+    def __init__(self) -> None:
+        self._pool = self._new_pool()
+
+    @staticmethod
+    def _new_pool() -> ProcessPoolExecutor:
+        # Not forked: a forked child would share the parent's database connections.
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(1, mp_context=context, initializer=_prepare_worker)
+
+    def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
+        """Begin a task; its process is started when there is none."""
+        task = partial(_work, function, key, *arguments)
+        with _spared_ctrl_c():
+            try:
+                return self._pool.submit(task)
+            except BrokenProcessPool:
+                self._pool = self._new_pool()
+                return self._pool.submit(task)
+
+    def leave(self) -> None:
+        """End the process, once its task has ended."""
+        self._pool.shutdown()
 
 
 _KILLED = (

@@ -168,9 +168,9 @@ def _settings(home: Path) -> dict[str, str]:
     }
 
 
-def _load(home: Path) -> subprocess.Popen[str]:
+def _load(home: Path, *others: str) -> subprocess.Popen[str]:
     """A load that is in the middle of it: the server is writing one row per voxel."""
-    load = start("load", "phantom_50um", "--rows", **_settings(home))
+    load = start("load", "phantom_50um", *others, "--rows", **_settings(home))
     read_until(load, "structure_graph: current")
     found = server(home)
     assert found is not None
@@ -262,18 +262,21 @@ def test_when_the_command_is_killed_its_workers_end_in_order(home: Path) -> None
     assert _left_behind(home) == NOTHING
 
 
-def test_a_killed_worker_fails_the_load_in_a_sentence(home: Path) -> None:
-    load = _load(home)
+def test_a_killed_worker_fails_its_atlas_in_a_sentence_and_no_other(home: Path) -> None:
+    load = _load(home, "phantom_100um")
     workers = [p for p in psutil.Process(load.pid).children() if "spawn_main" in " ".join(p.cmdline())]
-    for worker in workers:
-        worker.kill()
+    min(workers, key=psutil.Process.create_time).kill()  # the larger atlas is begun first
     rest, _ = load.communicate(timeout=60)
     assert load.returncode == 1
     assert "phantom_50um: FAILED. Its process was killed, perhaps because memory ran out" in rest
+    assert "phantom_100um: loaded voxel in" in rest
+    assert "recordings: current" in rest
     assert "Traceback" not in rest
     wait_for(lambda: not session(load))
     assert server(home) is None
-    assert _left_behind(home) == NOTHING
+    assert {**_left_behind(home), "last": "FAILURE"} == {**NOTHING, "voxels": 404_045}
+    emptied = ccf("psql", "-c", "TRUNCATE ccf.voxel", **_settings(home))
+    assert emptied.returncode == 0, emptied.stderr
 
 
 def test_after_everything_was_killed_at_once_the_next_load_puts_it_right(home: Path) -> None:
