@@ -221,7 +221,9 @@ def _requests(
 
 def _asked_before(context: dg.SensorEvaluationContext) -> dict[str, asking.Asked]:
     """The requests that the cursor remembers."""
-    remembered = json.loads(context.cursor or "{}").get("asked", {})
+    cursor = context.cursor or ""
+    # The cursor of changed_region_sets was once a digest.
+    remembered = json.loads(cursor).get("asked", {}) if cursor.startswith("{") else {}
     return {key: asking.Asked(**fields) for key, fields in remembered.items()}
 
 
@@ -255,29 +257,59 @@ def outdated_atlases(context: dg.SensorEvaluationContext, postgres: PostgresReso
     """Ask for what has become stale of each loaded atlas, after a refresh that brought other content."""
     from ccf_assets.definitions import defs  # not above: the definitions contain this sensor
 
-    engine, now = postgres.create_engine(), time.time()
-    busy = {tags.get("dagster/partition") for tags in _unfinished(context.instance)}
+    engine = postgres.create_engine()
+    served = atlases_served(engine, phantom_only=settings.source() == settings.PHANTOM)
+    busy = _busy(context.instance, served)
     wanted = [key.path[-1] for key in defs.resolve_job_def(load_atlas.name).asset_layer.selected_asset_keys]
     stale: dict[str, list[str]] = {}
-    phantom_only = settings.source() == settings.PHANTOM
-    for key, has_rows in atlases_served(engine, phantom_only=phantom_only).items():
+    for key, has_rows in served.items():
         if key not in busy:
             selection = [*wanted, "voxel"] if has_rows else wanted
             ccf_id = CATALOGUE[key].ccf_id
             if outdated := currency.outdated(defs, context.instance, engine, selection, key, ccf_id):
                 stale[key] = outdated
-    before = _asked_before(context)
-    asked = {key: request for key, request in before.items() if key in stale or key in busy}
     lacking = {key: " ".join(names) for key, names in stale.items()}
+    idle = "Every loaded atlas is made from the present content."
+    if busy:
+        others = "Every other one is made from the present content."
+        idle = f"Being loaded, and looked at after that: {', '.join(busy)}. {others}"
+    return _atlas_requests(context, lacking, {*stale, *busy}, idle, stale)
+
+
+def _busy(instance: dg.DagsterInstance, atlases: Collection[str]) -> list[str]:
+    """Those of ``atlases`` that a queued or running run is for."""
+    named = {tags.get("dagster/partition") for tags in _unfinished(instance)}
+    return [key for key in atlases if key in named]
+
+
+def _atlas_requests(
+    context: dg.SensorEvaluationContext,
+    lacking: Mapping[str, str],
+    remembered: Collection[str],
+    idle: str,
+    assets: Mapping[str, Sequence[str]],
+) -> dg.SensorResult:
+    """A run request for every atlas that lacks work and is due, and the cursor that remembers them.
+
+    Args:
+        context: of the tick.
+        lacking: key of an atlas → digest of what it lacks.
+        remembered: atlases of which earlier requests are not forgotten.
+        idle: what to say where nothing lacks work.
+        assets: key of an atlas → what to make; all of the job's where it is not there.
+    """
+    now = time.time()
+    asked = {key: before for key, before in _asked_before(context).items() if key in remembered}
     requests = []
     for key in asking.due(lacking, asked, (), now):
-        name, remembered = asking.ask([key], lacking, asked, now)
-        asked |= remembered
-        names = [dg.AssetKey(name) for name in stale[key]]
-        requests.append(dg.RunRequest(run_key=name, partition_key=key, asset_selection=names))
-    idle = "Every loaded atlas is made from the present content."
-    if stale:
-        idle = f"Runs for {', '.join(stale)} have been asked for."
+        name, request = asking.ask([key], lacking, asked, now)
+        asked |= request
+        selection = [dg.AssetKey(asset) for asset in assets.get(key, ())] or None
+        requests.append(
+            dg.RunRequest(run_key=name, tags={BATCH_TAG: name}, partition_key=key, asset_selection=selection)
+        )
+    if lacking:
+        idle = f"Runs for {', '.join(lacking)} have been asked for."
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else dg.SkipReason(idle),
@@ -327,15 +359,35 @@ def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 def changed_region_sets(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run for every loaded atlas when a map came, changed or went; the cursor is their digest."""
+    """Ask for a run for every loaded atlas whose regions were grouped by other maps than there are now."""
+    engine, instance = postgres.create_engine(), context.instance
+    atlases = [key for key in atlases_there(engine) if key in CATALOGUE]
+    busy, before = _busy(instance, atlases), _asked_before(context)
     try:
-        digest = region_sets.digest(region_sets.map_files(settings.region_sets()))
+        files = region_sets.map_files(settings.region_sets())
+        digest = region_sets.digest(files)
     except OSError as error:
         return dg.SkipReason(f"A map cannot be read: {error}.")
-    if digest == (context.cursor or region_sets.digest([])):
-        return dg.SkipReason("The maps are as they were.")
-    keys = [key for key in atlases_there(postgres.create_engine()) if key in CATALOGUE]
-    return dg.SensorResult(run_requests=[dg.RunRequest(partition_key=key) for key in keys], cursor=digest)
+    changed = [key for key in atlases if key not in busy and currency.maps_changed(instance, key, files)]
+    # A run that succeeds and takes a map of these for none has refused it, and would refuse it again.
+    refused = {
+        key
+        for key in changed
+        if key in before and before[key].digest == digest and _succeeded(instance, before[key])
+    }
+    lacking = {key: digest for key in changed if key not in refused}
+    idle = (
+        f"Being loaded, and looked at after that: {', '.join(busy)}."
+        if busy
+        else "The maps are as they were."
+    )
+    return _atlas_requests(context, lacking, {*changed, *busy}, idle, {})
+
+
+def _succeeded(instance: dg.DagsterInstance, request: asking.Asked) -> bool:
+    """Whether the run that was asked for has done its work."""
+    done = dg.RunsFilter(tags={BATCH_TAG: request.batch}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    return instance.get_runs_count(done) > 0
 
 
 sensors = [new_recordings, unregistered_sites, outdated_atlases, changed_region_sets, lost_runs]

@@ -23,7 +23,7 @@ from ccf_assets.ontology import (
     region_parent_rows,
 )
 from ccf_assets.region_sets import Ontology, RegionMap, depth_maps, members, published_maps, read_maps
-from ccf_assets.sensors import changed_region_sets, unregistered_sites
+from ccf_assets.sensors import unregistered_sites
 from ccf_assets_tests.lab import Lab
 
 PHANTOM_100 = 904
@@ -269,27 +269,6 @@ def test_a_labs_own_maps_come_and_go_with_their_files_and_a_bad_one_is_told(
     checks = {c.check_name: c for c in load_sets("phantom_100um").get_asset_check_evaluations()}
     assert mine() == []
     assert all(check.passed for check in checks.values())
-
-
-def test_the_maps_are_read_again_when_a_file_comes_changes_or_goes(
-    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CCF_REGION_SETS", str(tmp_path / "maps"))
-
-    def asked() -> list[str | None]:
-        requests, _ = lab.tick(changed_region_sets)
-        return [request.partition_key for request in requests]
-
-    assert asked() == []
-    (tmp_path / "maps").mkdir()
-    file = tmp_path / "maps" / "m.csv"
-    for text in ("set,region,group\nmine,CTX,x\n", "set,region,group\nmine,CTX,y\n"):
-        file.write_text(text, "utf-8")
-        assert asked() == ["phantom_50um", "phantom_100um"]
-        assert asked() == []
-    file.unlink()
-    assert asked() == ["phantom_50um", "phantom_100um"]
-    assert asked() == []
 
 
 def test_a_set_that_groups_no_voxel_is_told(

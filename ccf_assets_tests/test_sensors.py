@@ -17,7 +17,13 @@ from ccf_assets.definitions import defs
 from ccf_assets.instance import alive
 from ccf_assets.partitions import keys_of_run, range_tags
 from ccf_assets.postgres import libpq_url
-from ccf_assets.sensors import lost_runs, new_recordings, outdated_atlases, unregistered_sites
+from ccf_assets.sensors import (
+    changed_region_sets,
+    lost_runs,
+    new_recordings,
+    outdated_atlases,
+    unregistered_sites,
+)
 from ccf_assets_tests.lab import Lab, checks
 
 BRAIN = (6600, 4000, 6700)
@@ -543,7 +549,11 @@ def test_a_changed_name_updates_the_regions_and_touches_no_voxel(
 
     run = loaded.queue("load_atlas", {"dagster/partition": "phantom_100um"})
     clock.now += 1e6
-    assert loaded.tick(outdated_atlases)[0] == []  # while it runs
+    assert loaded.tick(outdated_atlases) == (  # while it runs
+        [],
+        "Being loaded, and looked at after that: phantom_100um. "
+        "Every other one is made from the present content.",
+    )
     loaded.instance.report_run_failed(run)
     (request,), _ = loaded.tick(outdated_atlases)  # it was killed
     assert loaded.tick(outdated_atlases)[0] == []
@@ -568,3 +578,61 @@ def test_all_sites_are_registered_anew_when_an_atlas_is_loaded_again(loaded: Lab
     assert len(loaded.serve(unregistered_sites)) == 1
     assert loaded.ask("SELECT count(*) FROM ccf.recording_region WHERE region_id = 997") == [(3,)]
     assert loaded.tick(unregistered_sites) == ([], "Every site has a row for every loaded atlas.")
+
+
+# --- changed_region_sets ----------------------------------------------------------------------------------
+
+PHANTOMS = ["phantom_50um", "phantom_100um"]
+
+
+@pytest.fixture
+def maps(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A folder of maps without one; at the end those that a test put there are gone from the database too."""
+    folder = tmp_path / "maps"
+    monkeypatch.setenv("CCF_REGION_SETS", str(folder))
+    lab.serve(changed_region_sets)
+    folder.mkdir()
+    yield folder
+    for file in folder.iterdir():
+        file.unlink()
+    lab.serve(changed_region_sets)
+
+
+def asked(lab: Lab) -> list[str | None]:
+    return [request.partition_key for request in lab.tick(changed_region_sets)[0]]
+
+
+def test_the_maps_are_read_again_when_a_file_comes_changes_or_goes(lab: Lab, maps: Path) -> None:
+    assert lab.tick(changed_region_sets) == ([], "The maps are as they were.")
+    file = maps / "m.csv"
+    for text in ("set,region,group\nmine,CTX,x\n", "set,region,group\nmine,CTX,y\n", None):
+        file.write_text(text, "utf-8") if text else file.unlink()
+        assert len(lab.serve(changed_region_sets)) == len(PHANTOMS)
+        assert asked(lab) == []
+
+
+def test_changed_maps_are_asked_for_again_when_a_run_was_lost(lab: Lab, maps: Path, clock: Clock) -> None:
+    (maps / "m.csv").write_text("set,region,group\nmine,CTX,x\n", "utf-8")
+    assert asked(lab) == PHANTOMS
+    assert asked(lab) == []
+    clock.now += 31
+    run = lab.queue("load_region_sets", {"dagster/partition": "phantom_50um"})
+    assert asked(lab) == ["phantom_100um"]
+    lab.instance.report_run_failed(run)
+    assert asked(lab) == ["phantom_50um"]
+    clock.now += 61
+    assert len(lab.serve(changed_region_sets)) == len(PHANTOMS)
+    clock.now += 1e6
+    assert lab.tick(changed_region_sets) == ([], "The maps are as they were.")
+
+
+def test_a_map_that_was_refused_is_not_read_again_before_it_changes(
+    lab: Lab, maps: Path, clock: Clock
+) -> None:
+    file = maps / "m.csv"
+    file.write_text("set,region,group\nmine,NoSuchRegion,x\n", "utf-8")
+    assert len(lab.serve(changed_region_sets)) == len(PHANTOMS)
+    clock.now += 1e6
+    assert asked(lab) == []
+    file.write_text("set,region,group\nmine,CTX,x\n", "utf-8")
+    assert asked(lab) == PHANTOMS
