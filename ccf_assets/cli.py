@@ -84,7 +84,7 @@ def _load(
     from ccf_assets import loading
 
     try:
-        return loading.load(entries, rows=rows, refresh=refresh, examples=examples, report=_report)
+        return loading.load(entries, rows=rows, refresh=refresh, examples=examples, report=_report, say=say)
     except KeyboardInterrupt:
         say("Interrupted: what was not finished was undone, what was is kept. Load again to go on.")
         raise
@@ -155,6 +155,10 @@ def status(as_json: JsonOption = False) -> None:
         _print_holdings()
 
 
+_LOADED = "loaded (local)"
+"""Heading of the time, in the zone of whoever asks, at which an atlas was loaded."""
+
+
 def _print_holdings() -> None:
     from rich.console import Console
     from rich.table import Table
@@ -167,13 +171,13 @@ def _print_holdings() -> None:
         console.print("No atlas is loaded yet; run `ccf-assets load`.")
         return
     table = Table(title="Loaded atlases", title_justify="left")
-    for heading in ("ccf_id", "atlas", "version", "µm", "regions", "runs", "voxel rows", "MB", "loaded"):
-        table.add_column(heading, justify="left" if heading in {"atlas", "version", "loaded"} else "right")
+    for heading in ("ccf_id", "atlas", "version", "µm", "regions", "runs", "voxel rows", "MB", _LOADED):
+        table.add_column(heading, justify="left" if heading in {"atlas", "version", _LOADED} else "right")
     for h in held:
         table.add_row(
             str(h.ccf_id), h.key, h.version, f"{h.resolution_um:g}", f"{h.rows['brain_region']:,}",
             f"{h.rows['voxel_run']:,}", f"{h.rows['voxel']:,}", f"{h.bytes / 1e6:,.0f}",
-            f"{h.loaded_at:%Y-%m-%d %H:%M}",
+            f"{h.loaded_at.astimezone():%Y-%m-%d %H:%M}",
         )  # fmt: skip
     console.print(table)
     for h in held:

@@ -28,7 +28,6 @@ Inputs are read as the type they are annotated with: polars or pandas DataFrame,
 """
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,7 +49,7 @@ from pydantic import Field
 
 from ccf_assets.arrow import read_arrow
 from ccf_assets.errors import CcfError
-from ccf_assets.progress import ROWS_KEY, SECONDS_BETWEEN_LINES, Progress
+from ccf_assets.progress import ROWS_KEY, Progress, going_on
 from ccf_assets.resources import PostgresResource
 
 Output: TypeAlias = "pl.DataFrame | pd.DataFrame | pa.RecordBatchReader | sa.Select[Any]"
@@ -360,24 +359,6 @@ def _one_sentence(where: str) -> Iterator[None]:
         raise CcfError(": ".join([where, *said]).rstrip(".") + ".") from None
 
 
-@contextmanager
-def _going_on(report: _Report, what: str) -> Iterator[None]:
-    """Say every few seconds that ``what`` goes on, while the server works and says nothing."""
-    done, started = threading.Event(), time.monotonic()
-
-    def say() -> None:
-        while not done.wait(SECONDS_BETWEEN_LINES):
-            report(f"{what}, {time.monotonic() - started:.0f} s so far")
-
-    thread = threading.Thread(target=say, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
 def _preview(
     connection: sa.Connection, source: sa.FromClause, where: sa.ColumnElement[bool], keys: Sequence[str]
 ) -> dg.TableMetadataValue:
@@ -501,7 +482,7 @@ def _fill(
     """Bring ``rows`` into ``into``, which has columns of ``table``; returns how many there were."""
     if not isinstance(rows, sa.Select):
         return _copy(connection, table, into, rows, report)
-    with _going_on(report, f"{table.name}: filling it from a query"):
+    with going_on(report, f"{table.name}: filling it from a query"):
         return _changed(connection, sa.insert(into).from_select(_names(rows), rows))
 
 
@@ -548,7 +529,7 @@ def _name(table: sa.TableClause) -> sql.Identifier:
 
 def _wait_for(connection: sa.Connection, what: str, report: _Report) -> None:
     """Take the lock named ``what`` until the transaction ends; others who do wait for each other."""
-    with _going_on(report, f"{what}: waiting for another load of it"):
+    with going_on(report, f"{what}: waiting for another load of it"):
         _raw(connection).execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [what])
 
 
@@ -663,7 +644,7 @@ def _merge(connection: sa.Connection, target: Slice, rows: _Rows, report: _Repor
         )
     values = {**{name: staged.c[name] for name in changing}, **dict.fromkeys(defaults, sa.text("DEFAULT"))}
     new = sa.select(staged).where(~known)
-    with _going_on(report, f"{table.name}: merging"):
+    with going_on(report, f"{table.name}: merging"):
         numbers = {
             "rows_deleted": _changed(connection, sa.delete(table).where(target.where(), ~brought)),
             "rows_updated": _changed(connection, sa.update(table).values(values).where(same_key, differs))
@@ -722,7 +703,7 @@ def _swap(
         for part in fresh:
             part.take_from(staged)
     copied = time.monotonic()
-    with _going_on(report, f"{table.name}: building keys"):
+    with going_on(report, f"{table.name}: building keys"):
         for part in fresh:
             part.build_keys()
             try:
@@ -909,25 +890,39 @@ def _attach(raw: psycopg.Connection[Any], fresh: Sequence[_Fresh], report: _Repo
     lock = sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(_name(table))
     raw.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
     deadline = time.monotonic() + LOCK_PATIENCE_S
-    with _going_on(report, f"{table.name}: waiting for its turn to put the new rows in place"):
-        while True:
-            try:
-                # The foreign keys scan the rows, so they come before the lock that readers wait for; and no
-                # such scan is begun, nor its lock on other tables held, while somebody is in the way.
-                with raw.transaction() as trial:
-                    raw.execute(lock)
-                    raise psycopg.Rollback(trial)
-                with raw.transaction():
+    while True:
+        try:
+            with going_on(report, f"{table.name}: waiting for its turn to put the new rows in place"):
+                _wait_until_free(raw, lock, deadline)
+            with raw.transaction():
+                # They scan the rows, so they come before the lock that readers wait for; and no such scan is
+                # begun, nor its lock on other tables held, while somebody is in the way.
+                with going_on(report, f"{table.name}: checking foreign keys"):
                     for part in fresh:
                         part.add_foreign_keys()
-                    raw.execute(lock)
-                    for part in fresh:
-                        part.take_place()
-                return
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-                if time.monotonic() > deadline:
-                    raise CcfError(
-                        f"{table}: other sessions kept it locked for {LOCK_PATIENCE_S} s, so the new rows "
-                        "were not put in place; end the long-running queries on it and load again."
-                    ) from None
-                time.sleep(LOCK_WAIT_S / 2)
+                raw.execute(lock)
+                for part in fresh:
+                    part.take_place()
+            return
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            if time.monotonic() > deadline:
+                raise CcfError(
+                    f"{table}: other sessions kept it locked for {LOCK_PATIENCE_S} s, so the new rows "
+                    "were not put in place; end the long-running queries on it and load again."
+                ) from None
+            time.sleep(LOCK_WAIT_S / 2)
+
+
+def _wait_until_free(raw: psycopg.Connection[Any], lock: sql.Composed, deadline: float) -> None:
+    """Try ``lock``, and let go of it at once, until it is had or the deadline is past."""
+    while True:
+        try:
+            with raw.transaction() as trial:
+                raw.execute(lock)
+                raise psycopg.Rollback(trial)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(LOCK_WAIT_S / 2)
+        else:
+            return

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from ccf_assets import postgres
 from ccf_assets.atlases import AtlasEntry, atlas_entry
 from ccf_assets.errors import CcfError, SourceUnreachableError
+from ccf_assets.progress import going_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +80,7 @@ def load(
     refresh: bool,
     examples: bool = False,
     report: Callable[[Outcome], object],
+    say: Callable[[str], object],
 ) -> list[Outcome]:
     """Load the ontology, then the atlases side by side, the largest first.
 
@@ -88,6 +90,7 @@ def load(
         refresh: fetch files again even if they are cached.
         examples: put the example recordings where there is no other recording yet.
         report: receives each outcome as it comes.
+        say: receives a line while there is nobody yet who could say one.
 
     Returns:
         The outcome of the ontology, then, unless that failed, of each atlas in the order they ended, then of
@@ -98,6 +101,9 @@ def load(
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
     workers = [_Worker() for _ in range(WORKERS)]
     try:
+        say("Starting Dagster …")
+        with going_on(say, "Starting Dagster"):
+            wait([workers[0].submit(_start, _ONTOLOGY)])
         outcomes = _load_all(workers, entries, rows=rows, refresh=refresh, examples=examples, report=report)
         if any(outcome.error == _KILLED for outcome in outcomes):
             _outcome(workers[0].submit(_close_dead_runs, _ONTOLOGY), _ONTOLOGY)
@@ -275,6 +281,13 @@ def _work(function: Callable[..., Outcome], key: str, *arguments: object) -> Out
             _end()
 
 
+def _start(key: str) -> Outcome:
+    """Import what takes long to import."""
+    _, instance = _dagster()
+    with instance:
+        return Outcome(key)
+
+
 def _close_dead_runs(key: str) -> Outcome:
     from ccf_assets.instance import close_dead_runs
 
@@ -293,7 +306,8 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
     started = time.monotonic()
     defs, instance = _dagster()
     with instance:
-        close_dead_runs(instance)
+        with going_on(reporter(key), "looking for runs whose process was killed"):
+            close_dead_runs(instance)
         if not refresh and not currency.outdated(defs, instance, postgres.create_engine(), [key], "", 0):
             files = Sources.from_settings()
             candidate = files.structure_graph(report=reporter(key))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 SECONDS_BETWEEN_LINES = 2.0
 
@@ -66,3 +68,21 @@ class Progress:
         done = f"{done} of {_scaled(self.total)} {self._unit}, {_scaled(rate)}/s"
         left = max(self.total - self.count, 0)
         return f"{done}, about {left / rate:.0f} s left" if rate else done
+
+
+@contextmanager
+def going_on(report: Callable[[str], object], what: str) -> Iterator[None]:
+    """Say every few seconds that ``what`` goes on, while somebody else works and says nothing."""
+    done, started = threading.Event(), time.monotonic()
+
+    def say() -> None:
+        while not done.wait(SECONDS_BETWEEN_LINES):
+            report(f"{what}, {time.monotonic() - started:.0f} s so far")
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
