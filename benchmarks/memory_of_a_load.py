@@ -245,7 +245,9 @@ def main() -> None:
     steps = list(found.values())[-1]["steps"].items()
     print(table(["step", "s", "peak, MB"], [[step, f"{s:.1f}", f"{mb:,.0f}"] for step, (s, mb) in steps]))
     over = [name for name, of in found.items() if of["peak_mb"] > LIMIT_MB]
-    print(f"\n{'Over' if over else 'All under'} {LIMIT_MB:,} MB{': ' + ', '.join(over) if over else ''}.")
+    if over:
+        raise SystemExit(f"Over {LIMIT_MB:,} MB: {', '.join(over)}.")
+    print(f"\nAll under {LIMIT_MB:,} MB.")
 
 
 if __name__ == "__main__":
