@@ -1,6 +1,7 @@
 """The settings of a process, read from the environment when they are asked for, never at import.
 
-Every variable the program knows is named here and in the README's table, nowhere else.
+Every variable of the program's own is named here and in the README's table. DAGSTER_HOME is Dagster's; see
+instance.dagster_home.
 """
 
 from __future__ import annotations

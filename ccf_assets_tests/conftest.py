@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 # A shell's background job ignores Ctrl-C, and so would every program the tests start in order to stop it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Fixtures of the session, too, see no setting of the shell the suite was started from but the suite's own.
+for _name in {name for name in os.environ if name.startswith("CCF_")} - {"CCF_TEST_DATA", "CCF_POSTGRES_URL"}:
+    del os.environ[_name]
+
 _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DAGSTER_HOME")
 
 
@@ -62,7 +66,7 @@ def server_url() -> Iterator[sa.URL]:
 
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees the settings of the shell it was started from."""
+    """No test sees the settings of the shell, or of the test before it."""
     for name in _SETTINGS:
         # Set first, so that what a test sets without monkeypatch is undone too.
         monkeypatch.setenv(name, "")

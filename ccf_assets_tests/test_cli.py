@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -289,6 +290,18 @@ def test_the_url_is_the_answer_and_nothing_else(database: sa.Engine, run: Run) -
 
 
 # ---- dropping
+
+
+def test_the_status_tells_the_time_in_the_zone_of_who_asks(phantom_database: sa.Engine, run: Run) -> None:
+    with phantom_database.begin() as connection:
+        connection.execute(sa.text("UPDATE ccf.atlas SET loaded_at = '2026-01-31 20:30+00'"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        said = run("status").out
+    time.tzset()
+    assert "loaded (local)" in said
+    assert "2026-02-01 05:30" in said
 
 
 def test_the_status_names_an_atlas_that_is_not_whole(phantom_database: sa.Engine, run: Run) -> None:

@@ -33,7 +33,7 @@ IDS = (0, 1, 8, 255, 256, 65_536, 16_777_217, LARGEST_REAL_ID, 2**31 - 1)
 SMALL = AtlasEntry("small", 7, "v", 25, (4, 3, 5), "small.nrrd")
 
 unhurried = settings(deadline=None)
-"""Two cores are shared with a database server."""
+"""The machine may have other things to do."""
 
 volumes = hnp.arrays(
     np.uint32, hnp.array_shapes(min_dims=3, max_dims=3, max_side=7), elements=st.sampled_from(IDS)
