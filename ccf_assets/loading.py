@@ -47,6 +47,10 @@ REMINDER_S = 2
 
 _ONTOLOGY = "structure_graph"
 _RECORDINGS = "recordings"
+_COMPARISON = "comparison"
+
+_COMPARED = {"voxel_run", "region_ancestor", "region_volume"}
+"""What the comparison of atlases is made from."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ def load(
 
     Returns:
         The outcome of the ontology, then, unless that failed, of each atlas in the order they ended, then of
-        the recordings: what the sensors would find to do is done at once.
+        the recordings: what the sensors would find to do is done at once; then of the comparison of atlases,
+        if there was one to make.
     """
     # polars and ADBC, once imported, stand between Ctrl-C and Python, whose wait for the workers it would not
     # end: Python's own handler again.
@@ -143,8 +148,13 @@ def _load_all(
             idle.append(worker)
             outcomes.append(_outcome(done, key))
             report(outcomes[-1])
+    changed = any(_COMPARED & set(outcome.loaded) for outcome in outcomes)
     outcomes.append(_outcome(first.submit(_register_recordings, _RECORDINGS, examples), _RECORDINGS))
     report(outcomes[-1])
+    compared = _outcome(first.submit(_compare_atlases, _COMPARISON, changed), _COMPARISON)
+    if compared.loaded or compared.error:
+        outcomes.append(compared)
+        report(compared)
     return outcomes
 
 
@@ -391,6 +401,22 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
                 keys = [key for key in keys if read.get(key) is False]
             done += keys
     return Outcome(name, done, refused, "registered", seconds=time.monotonic() - started)
+
+
+def _compare_atlases(name: str, changed: bool) -> Outcome:
+    """Compare the loaded atlases, where one was changed or two were not compared yet."""
+    from ccf_assets import comparison, schema
+
+    started = time.monotonic()
+    done = schema.region_consistency.c
+    with postgres.create_engine().connect() as connection:
+        pairs = set(connection.execute(comparison.references()).tuples())
+        compared = set(connection.execute(sa.select(done.ccf_id, done.reference_id).distinct()).tuples())
+    if not pairs or (pairs == compared and not changed):
+        return Outcome(name)
+    defs, instance = _dagster()
+    with instance:
+        return _run(defs, instance, "compare_atlases", name, None, ["region_consistency"], False, started)
 
 
 def _settled(folder: Path) -> recordings.FolderScan:

@@ -146,6 +146,25 @@ def test_an_emptied_cache_is_filled_again_without_a_run(
     assert [file.name for file in cache.rglob("*.csv")] == ["structure_graph.csv"]
 
 
+# ---- the comparison of atlases
+
+
+def test_atlases_are_compared_once_and_again_when_one_has_changed(phantom_database: sa.Engine) -> None:
+    rows = sa.text("SELECT count(*) FROM ccf.region_consistency")
+    assert loading._compare_atlases("comparison", False).loaded == ["region_consistency"]
+    with phantom_database.begin() as connection:
+        assert connection.scalar(rows)
+        connection.execute(sa.text("UPDATE ccf.region_consistency SET agreement = 2"))
+    assert loading._compare_atlases("comparison", False).loaded == []
+    assert loading._compare_atlases("comparison", True).loaded == ["region_consistency"]
+    with phantom_database.begin() as connection:
+        assert not connection.scalar(
+            sa.text("SELECT count(*) FROM ccf.region_consistency WHERE agreement = 2")
+        )
+        connection.execute(sa.text("UPDATE ccf.atlas SET ccf_version = ccf_id::text"))
+    assert loading._compare_atlases("comparison", True).loaded == []
+
+
 # ---- stopping
 
 
