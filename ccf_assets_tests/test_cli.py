@@ -399,6 +399,7 @@ def test_a_load_tells_its_progress_on_standard_error_and_the_result_on_standard_
     assert loaded.returncode == 0, loaded.stderr
     assert "Database: the server CCF_POSTGRES_URL names" in loaded.stderr
     assert "Loading phantom_100um from the phantom …" in loaded.stderr
+    assert "Starting Dagster …" in loaded.stderr
     assert "phantom_100um  voxel_run: 39,516 rows in place" in loaded.stderr
     assert "phantom_100um: loaded annotation, atlas, brain_region" in loaded.stderr
     assert loaded.stdout.startswith("Loaded atlases")
