@@ -126,10 +126,12 @@ def _hold(engine: sa.Engine, connection: sa.Connection, run_id: str, ended: thre
         try:
             connection.exec_driver_sql("SELECT 1")
         except sa.exc.SQLAlchemyError:  # a firewall, a restart of the server; or it is not back yet
-            connection.close()
+            with suppress(sa.exc.SQLAlchemyError):
+                connection.close()
             with suppress(sa.exc.SQLAlchemyError):
                 connection = _locked(engine, run_id)
-    connection.close()
+    with suppress(sa.exc.SQLAlchemyError):
+        connection.close()
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
