@@ -624,6 +624,9 @@ def _merge(connection: sa.Connection, target: Slice, rows: _Rows, report: _Repor
     names = _checked_names(target, rows, keys)
     staged, count = _stage(connection, target, rows, names, report)
     _refuse_repeated_keys(connection, table, staged, keys)
+    # What the planner thinks of the target may be old: without a key here it could compare all with all.
+    key = sql.SQL(", ").join(map(sql.Identifier, keys))
+    _raw(connection).execute(sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(_name(staged), key))
     _wait_for(connection, str(table), report)
 
     changing = [name for name in names if name not in keys]
@@ -636,7 +639,8 @@ def _merge(connection: sa.Connection, target: Slice, rows: _Rows, report: _Repor
     differs = sa.or_(sa.false(), *(table.c[name].is_distinct_from(staged.c[name]) for name in changing))
     brought = sa.exists().select_from(staged).where(same_key).correlate(table)
     known = sa.exists().select_from(table).where(same_key).correlate(staged)
-    elsewhere = sa.select(*table.primary_key).where(brought, target.where().is_not(sa.true())).limit(1)
+    # No LIMIT: for the planner it promises an early hit, where there is almost never one.
+    elsewhere = sa.select(*table.primary_key).where(brought, target.where().is_not(sa.true()))
     taken = connection.execute(elsewhere).mappings().first() if target.dimensions else None
     if taken is not None:
         raise CcfError(

@@ -964,6 +964,29 @@ def test_a_merge_of_much_leaves_statistics_for_the_loads_that_refer_to_it(lab: L
     assert lab.sql(known) == [(100,)], "a few more are not worth it"
 
 
+@pytest.mark.parametrize("analyzed", ["known", "unknown"])
+def test_a_merge_compares_each_row_with_its_like_whatever_the_planner_knows(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, analyzed: str
+) -> None:
+    """Where it expected few rows, or a hit before the end, it compared all of them with all."""
+    lab.sql("CREATE TABLE lab.thing (name text, id int, who text, PRIMARY KEY (name, id))")
+    fill = (
+        "INSERT INTO lab.thing SELECT 'n' || i % 9, i, {} FROM generate_series({}, {}) i; ANALYZE lab.thing"
+    )
+    lab.sql("ALTER TABLE lab.thing SET (autovacuum_enabled = off)")
+    lab.sql(fill.format("'1'", 1, 30_000))
+    lab.sql(
+        fill.format("'2'", 30_001, 130_000).removesuffix("" if analyzed == "known" else "; ANALYZE lab.thing")
+    )
+    number = sa.func.generate_series(30_001, 130_001).column_valued("i")
+    one_more = sa.select(
+        sa.literal("n").concat(number % 9).label("name"), number.label("id"), sa.literal("2").label("who")
+    )
+    monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=15s")
+    metadata = lab.write(one_more, "thing", partitions=atlases, by="who", key="2")
+    assert (metadata["rows_inserted"], metadata["rows_updated"], metadata["rows_deleted"]) == (1, 0, 0)
+
+
 def test_a_table_of_nothing_but_its_key_can_be_merged(lab: Lab) -> None:
     lab.sql("DELETE FROM lab.region WHERE id > 3")
     before = lab.sql("SELECT id, xmin FROM lab.region WHERE id > 0 ORDER BY id")
