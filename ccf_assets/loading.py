@@ -380,14 +380,17 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
         if examples:
             inventory.put_examples(folder, instance.get_dynamic_partitions(partitions))
         for job in ("register_recordings", "register_sites"):
+            also: set[str] = set()
             if job == "register_sites":
                 keys = list(sensors.unregistered(engine))
+                also = sensors.siteless(engine, instance.get_dynamic_partitions(partitions))
             elif folder.is_dir():
                 keys = list(sensors.files_to_read(engine, _settled(folder))[1])
             else:
                 keys = []
             instance.add_dynamic_partitions(partitions, keys)
-            for batch in asking.batches(keys, instance.get_dynamic_partitions(partitions), len(keys)):
+            there = instance.get_dynamic_partitions(partitions)
+            for batch in asking.batches(keys, there, len(there), also, len(also)):
                 tags = range_tags(batch[0], batch[-1])
                 outcome = _run(defs, instance, job, name, None, None, False, started, tags)
                 if outcome.error is not None:

@@ -56,7 +56,7 @@ def new_recordings(
         change, lacking = files_to_read(postgres.create_engine(), scan)
     except (CcfError, OSError) as error:
         return dg.SkipReason(str(error))
-    return _requests(context, lacking, _nothing_new(scan, change), unchanged=scan.files)
+    return _requests(context, lacking, _nothing_new(scan, change), scan.files, WIDEST_GAP)
 
 
 def _nothing_new(scan: recordings.FolderScan, change: recordings.FolderChange) -> str:
@@ -130,9 +130,19 @@ def unregistered_sites(
         # A lab's frame that was changed: its sites lose their regions (a trigger) and are found below.
         schema.keep_frames(connection, frames)
     lacking = unregistered(engine)
-    for key in _alive(context.instance, register_recordings.name):
+    alive = _alive(context.instance, register_recordings.name)
+    for key in alive:
         lacking.pop(key, None)  # its run is about to register it
-    return _requests(context, lacking, "Every site has a row for every loaded atlas.")
+    also: set[str] = set()
+    if lacking:
+        also = siteless(engine, context.instance.get_dynamic_partitions(_PARTITIONS)) - set(alive)
+    return _requests(context, lacking, "Every site has a row for every loaded atlas.", also, len(also))
+
+
+def siteless(engine: sa.Engine, partitions: Collection[str]) -> set[str]:
+    """Of some partitions those without a site, such as a refused file's: registering them costs nothing."""
+    with engine.connect() as connection:
+        return set(partitions) - set(connection.scalars(sa.select(schema.recording_site.c.source).distinct()))
 
 
 def unregistered(engine: sa.Engine) -> dict[str, str]:
@@ -185,7 +195,8 @@ def _requests(
     context: dg.SensorEvaluationContext,
     lacking: Mapping[str, str],
     idle: str,
-    unchanged: Collection[str] = (),
+    also: Collection[str] = (),
+    widest_gap: int = 0,
 ) -> dg.SensorResult:
     """Run requests for what lacks work and is due, new partitions, and the cursor that remembers them.
 
@@ -193,16 +204,16 @@ def _requests(
         context: of the tick.
         lacking: partition key → digest of what lacks work.
         idle: what to say where nothing lacks work.
-        unchanged: files that a run may read again on its way from one to another.
+        also: partitions that a run may do again on its way from one to another.
+        widest_gap: most of those in one gap.
     """
     now = time.time()
     asked = {key: before for key, before in _asked_before(context).items() if key in lacking}
     due = asking.due(lacking, asked, _alive_batches(context.instance), now)
     there = dict.fromkeys(context.instance.get_dynamic_partitions(_PARTITIONS))
     new = [key for key in due if key not in there]
-    also = {key for key in unchanged if key in there and recordings.is_file(key)}
     requests = []
-    for batch in asking.batches(set(due), [*there, *new], FILES_PER_RUN, also, WIDEST_GAP):
+    for batch in asking.batches(set(due), [*there, *new], FILES_PER_RUN, set(also), widest_gap):
         wanted = {key: lacking[key] for key in batch if key in lacking}
         name, remembered = asking.ask(batch, wanted, asked, now)
         asked |= remembered

@@ -379,6 +379,21 @@ def test_all_sites_are_registered_in_an_atlas_that_comes_later(lab: Lab) -> None
     assert lab.tick(unregistered_sites)[0] == []
 
 
+def test_files_without_sites_break_no_run_in_two(lab: Lab) -> None:
+    in_order = [f"m{number}.csv" for number in range(1000)]
+    lab.instance.add_dynamic_partitions("recording", in_order)
+    lab.tell(
+        "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, source) "
+        "SELECT n, 0, 6600, 4000, 6700, 'ccf', 'm' || n || '.csv' "
+        "FROM generate_series(0, 999) n WHERE n % 10 > 0"
+    )
+    requests, _ = lab.tick(unregistered_sites)
+    assert len(requests) == 10
+    keys = [key for request in requests for key in keys_of_run(request.tags, in_order) or ()]
+    assert len(keys) == len(set(keys))
+    assert set(keys) >= {key for number, key in enumerate(in_order) if number % 10}
+
+
 def test_a_site_that_is_moved_by_sql_is_registered_anew(lab: Lab) -> None:
     insert(lab, "own", 3)
     lab.serve(unregistered_sites)
