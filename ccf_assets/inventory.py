@@ -209,6 +209,7 @@ def _states(folder: Path, digests: Mapping[str, str], sites: Mapping[str, int]) 
     change = recordings.what_is_new(scan, digests)
     return {
         **gone,
+        **{key: why for key in known if (why := scan.shut_away(key))},
         **dict.fromkeys(scan.files, "read"),
         **dict.fromkeys(change.new, "not read yet"),
         **dict.fromkeys(change.changed, "changed since it was read"),

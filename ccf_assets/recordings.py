@@ -562,7 +562,8 @@ class FolderScan:
     Attributes:
         files: the complete files by partition key.
         waiting: key → why the file is left alone for now: it, or its settings, is still being written.
-        unreadable: key → why the file cannot be read. It is there, so it is neither new nor gone.
+        unreadable: key → why the file, or the subfolder, cannot be read. It is there, so neither it nor what
+            was known below it is new or gone.
         ignored: visible files that are no files of sites, such as ``.xlsx``, named as keys are.
         memo: ``partition_key_of`` a file or its settings → stamp. Handed to the next scan, it saves reading
             the files that have not changed.
@@ -573,6 +574,11 @@ class FolderScan:
     unreadable: Mapping[str, str]
     ignored: tuple[str, ...]
     memo: Mapping[str, Stamp]
+
+    def shut_away(self, key: str) -> str | None:
+        """Why nobody can say whether a file is there: it is below an unreadable subfolder; else None."""
+        above = map(str, PurePosixPath(key).parents)
+        return next((self.unreadable[folder] for folder in above if folder in self.unreadable), None)
 
 
 @dataclass(frozen=True)
@@ -603,7 +609,7 @@ def what_is_new(scan: FolderScan, known: Mapping[str, str]) -> FolderChange:
     return FolderChange(
         new=tuple(key for key in by_age if key not in known),
         changed=tuple(key for key in by_age if key in known and known[key] != scan.files[key].digest),
-        gone=tuple(sorted(key for key in known if key not in there)),
+        gone=tuple(sorted(key for key in known if key not in there and not scan.shut_away(key))),
     )
 
 
@@ -622,14 +628,14 @@ def scan_folder(
         memo: ``FolderScan.memo`` of an earlier scan. With it 1,000 unchanged files take about 50 ms.
 
     Raises:
-        CcfError: the folder, or a subfolder, cannot be read. It must not pass for an empty one.
+        CcfError: the folder cannot be read. It must not pass for an empty one.
     """
     stamper = _Stamper(folder, now, settle_s, memo or {})
     files: dict[str, SiteFile] = {}
     waiting: dict[str, str] = {}
     unreadable: dict[str, str] = {}
     ignored: list[str] = []
-    for path in _visible_files(folder):
+    for path in _visible_files(folder, folder, unreadable):
         relative = path.relative_to(folder)
         key = partition_key_of(relative)
         if path.suffix.lower() not in SUFFIXES:
@@ -740,23 +746,29 @@ class _Stamper:
             raise StillWritingError(f"{path} was written less than {self._settle_ns / 1e9:g} s ago.")
 
 
-def _visible_files(folder: Path, *, top: bool = True) -> Iterator[Path]:
-    """The files with a visible, lasting name below a folder, in order of name."""
+def _visible_files(top: Path, folder: Path, unreadable: dict[str, str]) -> Iterator[Path]:
+    """The files with a visible, lasting name below a folder, in order of name.
+
+    Subfolders of ``top`` that cannot be read, such as lost+found, are put into ``unreadable``.
+    """
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except FileNotFoundError:
-        if not top:  # a subfolder that was removed while we looked
+        if folder != top:  # a subfolder that was removed while we looked
             return
         raise CcfError(f"The folder of recordings {folder} does not exist.") from None
     except OSError as error:
-        raise CcfError(
-            f"The folder of recordings {folder} cannot be read: {error.strerror or error}."
-        ) from None
+        why = f"cannot be read: {error.strerror or error}."
+        if folder == top:
+            raise CcfError(f"The folder of recordings {folder} {why}") from None
+        key = partition_key_of(folder.relative_to(top))
+        unreadable[key] = f"The subfolder {key} {why}"
+        return
     for entry in entries:
         if entry.name.startswith((".", "~", "#")) or entry.name.lower().endswith((".part", ".tmp", "~")):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _visible_files(folder / entry.name, top=False)
+            yield from _visible_files(top, folder / entry.name, unreadable)
         elif not entry.is_dir():
             yield folder / entry.name

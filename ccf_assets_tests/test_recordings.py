@@ -578,19 +578,37 @@ def test_a_folder_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path, monkey
     with pytest.raises(CcfError, match="does not exist"):
         scan(tmp_path / "absent")
     put(tmp_path, "sub/a.csv")
-    real = os.scandir
 
     def closed(path):
-        if Path(path).name == "sub":
-            raise PermissionError(13, "Permission denied")
-        return real(path)
+        raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "scandir", closed)
-    with pytest.raises(CcfError, match=r"sub cannot be read: Permission denied"):
+    with pytest.raises(CcfError, match=r"cannot be read: Permission denied"):
         scan(tmp_path)
     monkeypatch.undo()
     with pytest.raises(CcfError, match="cannot be read"):
         scan(put(tmp_path, "file.csv"))
+
+
+def test_a_subfolder_that_cannot_be_read_holds_up_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a.csv")
+    put(tmp_path, "lost+found/b.csv")
+    put(tmp_path, "lost/c.csv")
+    real = os.scandir
+
+    def closed(path: Path) -> object:
+        if path.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr("ccf_assets.recordings.os.scandir", closed)
+    found = scan(tmp_path)
+    assert list(found.files) == ["a.csv", "lost/c.csv"]
+    assert found.unreadable == {"lost+found": "The subfolder lost+found cannot be read: Permission denied."}
+    known = {"lost+found/b.csv": "x", "lost+found/deeper/d.csv": "x", "lost/e.csv": "x"}
+    assert what_is_new(found, known).gone == ("lost/e.csv",)
 
 
 def test_a_file_that_cannot_be_read_is_said_and_is_not_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
