@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
@@ -115,12 +116,13 @@ def _known_files(engine: sa.Engine) -> tuple[dict[str, str], set[str]]:
     job=register_sites,
     minimum_interval_seconds=20,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Registers sites that lack a region in an atlas: inserted by SQL, or the atlas came later.",
+    description="Registers sites that lack a region in an atlas (inserted by SQL, or the atlas came later), "
+    "and compares regions that were reported since.",
 )
 def unregistered_sites(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run for every source that has a site without a row for a loaded atlas."""
+    """Ask for a run for every source with a site that is not registered, or reports that are not compared."""
     engine = postgres.create_engine()
     try:
         frames = load_frames(*settings.frames_files())
@@ -146,7 +148,7 @@ def siteless(engine: sa.Engine, partitions: Collection[str]) -> set[str]:
 
 
 def unregistered(engine: sa.Engine) -> dict[str, str]:
-    """Source → digest of what it lacks, for the sources with a site that lacks a row for a loaded atlas."""
+    """Source → digest of what it lacks: rows for a loaded atlas, or the comparison of what was reported."""
     site, region = schema.recording_site.c, schema.recording_region.c
     loaded = registration.loaded_atlases().cte("loaded")
     registered = sa.exists().where(
@@ -163,11 +165,25 @@ def unregistered(engine: sa.Engine) -> dict[str, str]:
     )
     lacks: dict[str, list[str]] = {}
     with engine.connect() as connection:
-        if _all_registered(connection):
-            return {}
-        for source, *what in connection.execute(query):
-            lacks.setdefault(source, []).append(str(what))
+        if not _all_registered(connection):
+            for source, *what in connection.execute(query):
+                lacks.setdefault(source, []).append(str(what))
+        for source in connection.scalars(_to_compare(loaded)):
+            lacks.setdefault(source, []).append("comparison")
     return {source: hashlib.sha256("".join(w).encode()).hexdigest() for source, w in lacks.items()}
+
+
+def _to_compare(loaded: sa.CTE) -> sa.CompoundSelect[Any]:
+    """The sources that report regions and have no comparison, and those that have one and report none.
+
+    The triggers on recording_site take a comparison away when reports change; so does dropping the atlas.
+    """
+    site = schema.recording_site.c
+    reporting = sa.select(site.source).where(
+        site.reported_region.is_not(None), sa.exists(sa.select(loaded.c.ccf_id))
+    )
+    compared = sa.select(schema.recording_agreement.c.source)
+    return sa.union(sa.except_(reporting, compared), sa.except_(compared, reporting))
 
 
 def _registered_now(loaded: sa.FromClause) -> Sequence[sa.ColumnElement[bool]]:

@@ -401,8 +401,53 @@ def test_a_site_that_is_moved_by_sql_is_registered_anew(lab: Lab) -> None:
     assert len(statuses(lab)) == 4
     lab.serve(unregistered_sites)
     assert [row[3] for row in statuses(lab) if row[1] == 1] == ["outside_volume"] * 2
-    lab.tell("UPDATE ccf.recording_site SET reported_region = 'TH'")
     assert lab.tick(unregistered_sites)[0] == []
+
+
+def test_regions_reported_by_sql_are_compared_until_the_last_is_gone(lab: Lab) -> None:
+    insert(lab, "own", 3)
+    insert(lab, "silent", source="without reports")
+    lab.serve(unregistered_sites)
+    reports = "SELECT source, compared, agreeing FROM ccf.recording_agreement"
+    assert lab.ask(reports) == []
+
+    def compared() -> tuple[list[tuple[object, ...]], bool]:
+        (result,) = lab.serve(unregistered_sites)
+        assert lab.tick(unregistered_sites)[0] == []
+        return lab.ask(reports), checks(result)["reported_region"].passed
+
+    lab.tell("UPDATE ccf.recording_site SET reported_region = 'void' WHERE recording_id = 'own'")
+    assert compared() == ([("inserted", 3, 0)], False)
+    lab.tell("DELETE FROM ccf.recording_site WHERE site_id = 2")
+    assert compared() == ([("inserted", 2, 0)], False)
+    lab.tell(
+        "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, reported_region) "
+        "VALUES ('own', 9, 1, 1, 1, 'ccf', 'void')"
+    )
+    assert compared() == ([("inserted", 3, 1)], False)
+    lab.tell("UPDATE ccf.recording_site SET inserted_at = now()")
+    assert lab.tick(unregistered_sites)[0] == [], "no report changed"
+    lab.tell("DELETE FROM ccf.recording_agreement")  # as when the finest atlas is dropped
+    assert compared() == ([("inserted", 3, 1)], False)
+    lab.tell("UPDATE ccf.recording_site SET reported_region = NULL")
+    assert compared() == ([], True)
+
+
+def test_who_may_only_insert_sites_can(lab: Lab) -> None:
+    lab.tell("DROP ROLE IF EXISTS guest")
+    lab.tell("CREATE ROLE guest")
+    lab.tell("GRANT USAGE ON SCHEMA ccf TO guest")
+    lab.tell("GRANT INSERT ON ccf.recording_site TO guest")
+    try:
+        with lab.engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL ROLE guest")
+            connection.exec_driver_sql(
+                "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, reported_region) "
+                "VALUES ('own', 1, 6600, 4000, 6700, 'ccf', 'root')"
+            )
+    finally:
+        lab.tell("DROP OWNED BY guest")
+        lab.tell("DROP ROLE guest")
 
 
 def test_the_sites_of_a_changed_frame_are_registered_anew(lab: Lab, tmp_path: Path) -> None:

@@ -115,3 +115,60 @@ WHEN ((OLD.dv_from, OLD.x_ap, OLD.x_dv, OLD.x_ml, OLD.x_0, OLD.y_ap, OLD.y_dv, O
       (NEW.dv_from, NEW.x_ap, NEW.x_dv, NEW.x_ml, NEW.x_0, NEW.y_ap, NEW.y_dv, NEW.y_ml, NEW.y_0,
        NEW.z_ap, NEW.z_dv, NEW.z_ml, NEW.z_0))
 EXECUTE FUNCTION ccf.forget_regions_of_frame();
+
+-- Reported regions that come, change or go have to be compared anew, which the sensor unregistered_sites sees to.
+-- Where no report is left the comparison stays: by it the sensor finds that it is to go, and the check with it.
+-- Per statement, so that a hundred thousand rows are one look; and with the owner's rights, since who may
+-- insert sites need not have the right to delete here.
+CREATE OR REPLACE FUNCTION ccf.forget_agreement() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog
+AS $$
+BEGIN
+  DELETE FROM ccf.recording_agreement AS a
+  WHERE a.source IN (SELECT c.source FROM changed AS c WHERE c.reported_region IS NOT NULL)
+    AND EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = a.source AND s.reported_region IS NOT NULL);
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.forget_agreement() IS
+'Trigger: the reported regions of a source that gets or loses sites are compared anew.';
+
+CREATE OR REPLACE TRIGGER forget_agreement_of_new
+AFTER INSERT ON ccf.recording_site
+REFERENCING NEW TABLE AS changed
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.forget_agreement();
+
+CREATE OR REPLACE TRIGGER forget_agreement_of_deleted
+AFTER DELETE ON ccf.recording_site
+REFERENCING OLD TABLE AS changed
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.forget_agreement();
+
+CREATE OR REPLACE FUNCTION ccf.forget_agreement_of_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog
+AS $$
+BEGIN
+  DELETE FROM ccf.recording_agreement AS a
+  WHERE a.source IN (
+    SELECT coalesce(o.source, n.source)
+    FROM before AS o
+    FULL JOIN after AS n USING (recording_id, site_id, source, reported_region)
+    WHERE (o.source IS NULL OR n.source IS NULL) AND reported_region IS NOT NULL
+  )
+    AND EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = a.source AND s.reported_region IS NOT NULL);
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.forget_agreement_of_changed() IS
+'Trigger: the reported regions of a source are compared anew where one of them was changed, or its site.';
+
+CREATE OR REPLACE TRIGGER forget_agreement_of_changed
+AFTER UPDATE ON ccf.recording_site
+REFERENCING OLD TABLE AS before NEW TABLE AS after
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.forget_agreement_of_changed();
