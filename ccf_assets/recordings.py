@@ -585,8 +585,9 @@ class FolderScan:
 class FolderChange:
     """The difference between a folder and what is known of it, as partition keys.
 
-    ``new`` and ``changed`` are in the order in which the files were written, oldest first, so that of two
-    files that claim the same site the older one comes first. ``gone`` is sorted.
+    ``new`` and ``changed`` are in the order in which the files were written, oldest first. They are asked for
+    in this order, and a run reads its own in it: of two new files that claim a site the older one keeps it.
+    ``gone`` is sorted.
     """
 
     new: tuple[str, ...]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import cli, inventory
+from ccf_assets import cli, inventory, io_manager
 from ccf_assets.definitions import defs
 from ccf_assets.loading import Outcome
 from ccf_assets.partitions import range_tags
@@ -127,6 +128,34 @@ def test_of_two_files_that_claim_a_site_the_first_keeps_it(lab: Lab) -> None:
     assert "in another file already" in str(files(lab)["b.csv"][2])
     register(lab, "a.csv", "b.csv")
     assert sites(lab) == expected
+
+
+def test_of_two_files_in_one_run_the_older_keeps_a_site(lab: Lab) -> None:
+    lab.write("a.csv", ("m", 0, *BRAIN))
+    lab.age(lab.write("b.csv", ("m", 0, *OTHER)), seconds=3600)
+    register(lab, "a.csv", "b.csv")
+    assert sites(lab) == [("m", 0, 6000.0, "b.csv")]
+
+
+def test_sites_of_a_refused_file_cannot_be_deleted_while_they_are_written_back(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.write("a.csv", ("a", 0, *BRAIN))
+    register(lab, "a.csv")
+    lab.write("a.csv", ("a", 0, "left", 1, 1))
+    write, told = io_manager._merge, []
+
+    def merge(connection: sa.Connection, target: io_manager.Slice, *rest: Any) -> Any:
+        if target.table.name == "recording_site":
+            with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
+                lab.tell("SET lock_timeout = '50ms'; DELETE FROM ccf.recording_site")
+            told.append(target.table.name)
+        return write(connection, target, *rest)
+
+    monkeypatch.setattr(io_manager, "_merge", merge)
+    register(lab, "a.csv")
+    assert told == ["recording_site"]
+    assert sites(lab) == [("a", 0, 6600.0, "a.csv")]
 
 
 def test_a_file_read_later_keeps_its_site_when_both_are_read_again(lab: Lab) -> None:

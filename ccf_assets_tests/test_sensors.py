@@ -80,6 +80,7 @@ def test_a_dropped_file_is_registered_in_every_loaded_atlas(lab: Lab) -> None:
     lab.write("m1.csv", ("m1", 0, *BRAIN), ("m1", 1, -1, 0, 0))
     (result,) = lab.serve(new_recordings)
     assert result.success
+    assert "inserted_sites" not in checks(result), "a run of files does not read all inserted rows"
     assert [row[3] for row in statuses(lab)] == ["assigned"] * 2 + ["outside_volume"] * 2
     assert lab.tick(new_recordings) == ([], "1 file, nothing new.")
     assert lab.tick(unregistered_sites)[0] == []

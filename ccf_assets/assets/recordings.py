@@ -185,12 +185,11 @@ def read_recordings(
             else:
                 context.log.info(f"{key} is gone; its sites stay, what was found in it does not.")
         progress.advance(1)
+    read.sort(key=lambda file: (file.mtime_ns, file.key))  # of two that claim a site the older comes first
     taken = {file.key: file.sites for file in read if file.sites is not None}
     owned = _owned(engine, taken)
-    site, claim, finding_, file_ = (
-        schema.recording_site, schema.recording_claim, schema.recording_finding, schema.recording_file
-    )  # fmt: skip
-    parts = [_stored(engine, site, recordings.SITES_SCHEMA, site.c.source.in_(set(keys) - set(taken)))]
+    claim, finding_, file_ = schema.recording_claim, schema.recording_finding, schema.recording_file
+    parts = []
     claims = [_stored(engine, claim, _CLAIM_SCHEMA, claim.c.source.in_(left))]
     for place, file in enumerate(read):
         if file.sites is not None:
@@ -212,11 +211,15 @@ def read_recordings(
     ]
     for key, name, blocking, sentence in found:
         context.log.warning(f"{key} {'was refused' if blocking else f'is suspicious ({name})'}: {sentence}")
-    yield dg.Output(pl.concat(parts), output_name="recording_site")
+    with engine.begin() as holding:
+        parts.append(_held_sites(holding, set(keys) - set(taken)))
+        yield dg.Output(pl.concat(parts), output_name="recording_site")
     yield dg.Output(pl.concat(claims), output_name="recording_claim")
     found_before = _stored(engine, finding_, _FINDING_SCHEMA, finding_.c.source.in_(left))
-    found_now = pl.DataFrame(found, schema=_FINDING_SCHEMA, orient="row")
-    yield dg.Output(pl.concat([found_before, found_now]), output_name="recording_finding")
+    yield dg.Output(
+        pl.concat([found_before, pl.DataFrame(found, schema=_FINDING_SCHEMA, orient="row")]),
+        output_name="recording_finding",
+    )
     still = _findings_of_others(engine, set(keys) - set(left))
     for name in _FILE_CHECKS:
         of_run = {file.key: finding for file in read for finding in file.seen if finding.name == name}
@@ -285,13 +288,14 @@ def judged_alike(looked_at_with: str | None, now: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True)
 class _ReadFile:
-    """A file of sites as it was read: its sites, or None where they are not to be taken."""
+    """A file of sites as it was read and when it was written; its sites are None where they are not taken."""
 
     key: str
     digest: str
     height: int
     sites: pl.DataFrame | None
     seen: Sequence[Finding]
+    mtime_ns: int = 0
 
 
 def _read_file(key: str, frames: Mapping[str, Frame], brain: Brain | None) -> _ReadFile | None:
@@ -310,7 +314,7 @@ def _read_file(key: str, frames: Mapping[str, Frame], brain: Brain | None) -> _R
             raise recordings.StillWritingError(f"{file.path} changed while it was read.")
     except (CcfError, OSError) as error:
         return _refused(key, "", str(error))
-    return looked_at
+    return replace(looked_at, mtime_ns=file.mtime_ns)
 
 
 def _look_at(
@@ -352,6 +356,22 @@ def _owned(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.DataFrame
     read_again = pl.col("source").is_in(list(taken))
     still_there = stored.join(claimed.select(*key, "source").unique(), on=[*key, "source"], how="semi")
     return pl.concat([stored.filter(~read_again), still_there])
+
+
+def _held_sites(connection: sa.Connection, sources: Collection[str]) -> pl.DataFrame:
+    """The stored sites of some sources, which nobody can delete or change before the transaction ends.
+
+    They are written back as they are; without the hold, one that is deleted meanwhile would come back.
+    """
+    site = schema.recording_site.c
+    query = (
+        sa.select(*(site[name] for name in recordings.SITES_SCHEMA))
+        .where(site.source.in_(sources))
+        .order_by(site.recording_id, site.site_id)
+        .with_for_update(read=True)
+    )
+    rows = [tuple(row) for row in connection.execute(query)]
+    return pl.DataFrame(rows, schema=recordings.SITES_SCHEMA, orient="row")
 
 
 def _stored(
