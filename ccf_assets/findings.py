@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
@@ -34,6 +34,7 @@ import polars as pl
 from ccf_assets.atlases import CATALOGUE, EXTENT_UM
 from ccf_assets.finding import Finding, counted
 from ccf_assets.frames import AXES, LARGEST, UNIT_UM, Axis, Floats, Frame, frame, to_ccf
+from ccf_assets.tables import MISSING
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 InBrain: TypeAlias = Callable[[Floats], Bools]
@@ -53,7 +54,7 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "inside_brain": "Share of the sites inside the brain",
         "axis_order": "Another order or sign of the axes that puts many more sites in the brain",
         "duplicate_sites": "Sites given more than once in the file",
-        "claimed_elsewhere": "Sites that another file has already",
+        "claimed_elsewhere": "Sites that another file, or a lab's own rows, have already",
         "reported_region": "Reported regions that differ from the computed ones",
     }
 )
@@ -105,6 +106,8 @@ _AGREE = 0.95
 _OUTSIDE_WORDS = ("void", "outside", "outside_brain", "outside brain", "out of brain", "out_of_brain")
 _PAIRS = 10
 
+_KEPT = " They are kept without a region."
+
 
 # --- All findings of a table ---------------------------------------------------------------------------
 
@@ -137,7 +140,10 @@ def site_findings(
         geometry = [Finding(n, False, True, nothing, {"sites": 0}) for n in list(CHECKS)[: len(_GEOMETRY)]]
     else:
         geometry = [_merged(names, of_one) for of_one in zip(*by_frame, strict=True)]
-    return [*geometry, duplicate_sites(sites)]
+    found = [*geometry, duplicate_sites(sites)]
+    if any(finding.blocking for finding in found):  # then nothing is kept
+        return [replace(finding, sentence=finding.sentence.replace(_KEPT, "")) for finding in found]
+    return found
 
 
 def _merged(names: Sequence[str], findings: Sequence[Finding]) -> Finding:
@@ -259,7 +265,7 @@ def _missing_coordinates(reading: _Reading) -> Finding:
         return Finding("missing_coordinates", False, True, sentence, numbers)
     sentence = (
         f"{_of(empty, sites)} lack a coordinate and {infinite:,} have one that is infinite or absurdly "
-        f"large; they are kept without a region."
+        f"large.{_KEPT}"
     )
     return Finding("missing_coordinates", False, False, sentence, numbers)
 
@@ -461,12 +467,8 @@ def _outside_volume(reading: _Reading) -> Finding:
     sides = ", ".join(f"{count:,} {_SIDES[side]}" for side, count in counts.items())
     every = outside == len(points)
     start = "Every site lies" if every else f"{_of(outside, len(points))} lie"
-    end = (
-        "The frame or the columns are not what they are said to be."
-        if every
-        else "They are kept without a region."
-    )
-    sentence = f"{start} outside the volume of the CCF: {sides}. {end}"
+    end = " The frame or the columns are not what they are said to be." if every else _KEPT
+    sentence = f"{start} outside the volume of the CCF: {sides}.{end}"
     return Finding(name, every, False, sentence, numbers)
 
 
@@ -649,7 +651,7 @@ def duplicate_sites(sites: pl.DataFrame) -> Finding:
 
 
 def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
-    """Sites of this file that another file has already. They stay the other's; this file's others load.
+    """Sites of this file that another source has already. They stay the other's; this file's others load.
 
     Args:
         sites: a table as ``recordings.read_sites`` gives it.
@@ -659,20 +661,20 @@ def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
     taken = _taken(sites, owners)
     numbers: dict[str, float | int | str] = {"sites": sites.height, "claimed": taken.height}
     if not taken.height:
-        return Finding(name, False, True, "No other file has a site of this one.", numbers)
+        return Finding(name, False, True, "No other source has a site of this file.", numbers)
     files = taken.group_by("owner").len().sort("len", "owner", descending=[True, False])
     named = ", ".join(f"{owner} ({count:,})" for owner, count in files.head(_PAIRS).iter_rows())
     more = f" and {files.height - _PAIRS:,} more" if files.height > _PAIRS else ""
     recording, site = taken.row(0)[:2]
     sentence = (
-        f"{_of(taken.height, sites.height)} are in another file already, which keeps them: {named}{more}. "
+        f"{_of(taken.height, sites.height)} are another source's already, which keeps them: {named}{more}. "
         f"One of them is site {site} of recording {recording}."
     )
     return Finding(name, False, False, sentence, numbers | {"files": files.height})
 
 
 def claims(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
-    """recording_id, site_id, source of this file's sites that another file has, which it may not store.
+    """recording_id, site_id, source of this file's sites that another source has, which it may not store.
 
     Arguments as for `claimed_elsewhere`.
     """
@@ -708,7 +710,8 @@ def compared_regions(
     volume. So does root, which some tools write for what they found in no region; and as root contains every
     region, it agrees with any. A negative id is the left side's in tools that tell the sides apart.
 
-    Sites without a report, without coordinates or not yet computed are not compared. A report that is no
+    Sites without a report (or with NA and the like for one), without coordinates or not yet computed are not
+    compared. A report that is no
     region of the ontology is counted by itself.
 
     Args:
@@ -747,7 +750,7 @@ def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFr
     text = pl.col("reported_region").str.strip_chars()
     both = (
         sites.select(*_KEY, "reported_region")
-        .filter(pl.col("reported_region").is_not_null())
+        .filter(~text.str.to_lowercase().is_in(MISSING))  # null is neither
         .join(
             computed.select(
                 pl.col("recording_id").cast(pl.String),

@@ -12,8 +12,8 @@ from ccf_assets.errors import CcfError
 from ccf_assets.frames import Floats, Frame
 from ccf_assets.points import coordinate_columns
 
-_MISSING = ("", "nan", "na", "n/a", "null", "none")
-"""What pandas, R and people write where there is no number (compared in lower case)."""
+MISSING = ("", "nan", "na", "n/a", "null", "none")
+"""What pandas, R and people write where there is nothing to write (compared in lower case)."""
 
 
 def numbers(values: pl.Series, column: str, table: str, row_name: Callable[[int], str]) -> pl.Series:
@@ -33,7 +33,7 @@ def numbers(values: pl.Series, column: str, table: str, row_name: Callable[[int]
     if not is_text(values):
         raise CcfError(f"{table}: the column {column} holds {values.dtype}, not numbers.")
     text = values.cast(pl.String).str.strip_chars()
-    missing = text.is_null() | text.str.to_lowercase().is_in(_MISSING)
+    missing = text.is_null() | text.str.to_lowercase().is_in(MISSING)
     found = text.cast(pl.Float64, strict=False)
     wrong = found.is_null() & ~missing
     if wrong.any():
@@ -66,7 +66,7 @@ def read_numbers(rows: pl.DataFrame) -> pl.DataFrame:
     number = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
     read = []
     for column in rows.select(pl.selectors.string()):
-        text = column.set(column.str.to_lowercase().is_in(_MISSING), None)
+        text = column.set(column.str.to_lowercase().is_in(MISSING), None)
         whole = not text.str.contains("[.eE]").any()
         found = text.cast(pl.Int64 if whole else pl.Float64, strict=False)
         if text.str.contains(number).all() and found.null_count() == text.null_count() < len(text):

@@ -132,6 +132,9 @@ def test_missing_and_infinite_coordinates_warn_with_their_numbers():
     assert (found.passed, found.blocking) == (False, False)
     assert found.numbers == {"sites": 400, "missing": 3, "infinite": 1}
     assert failing(table(points)) == {"missing_coordinates": "warns"}
+    assert "They are kept without a region." in found.sentence
+    refused = table(points).with_columns(site_id=pl.lit(0, pl.Int32))
+    assert "kept" not in look(refused)["missing_coordinates"].sentence, "nothing of a refused table is"
 
 
 @pytest.mark.parametrize("frame", ["ccf", "stereotaxic", "ibl"])
@@ -410,7 +413,7 @@ def test_sites_that_another_file_has_warn_and_stay_the_others():
     found = claimed_elsewhere(sites, had)
     assert (found.passed, found.blocking) == (False, False)
     assert (
-        "1 of 4 sites (25.0 %) are in another file already, which keeps them: first.csv (1)."
+        "1 of 4 sites (25.0 %) are another source's already, which keeps them: first.csv (1)."
         in found.sentence
     )
     assert claims(sites, had).rows() == [("a", 1, "m.csv")]
@@ -483,7 +486,8 @@ def test_other_regions_differ_and_are_named(report: str, computed: int | None, s
 
 
 def test_what_cannot_be_compared_is_left_out():
-    found = compare((None, 593, "assigned"), ("VISp", None, "invalid_nan"))
+    nothing = [(report, 593, "assigned") for report in (None, "", "NA", "n/a", "null", "None", "NaN")]
+    found = compare(*nothing, ("VISp", None, "invalid_nan"))
     assert found.passed
     assert found.sentence == "No site has both a reported and a computed region."
 

@@ -122,10 +122,10 @@ def test_of_two_files_that_claim_a_site_the_first_keeps_it(lab: Lab) -> None:
     expected = [("m", 0, 6600.0, "a.csv"), ("m", 1, 6600.0, "a.csv"), ("m", 2, 6000.0, "b.csv")]
     assert sites(lab) == expected
     assert not claimed.passed
-    assert "b.csv: 1 of 2 sites (50.0 %) are in another file already, which keeps them: a.csv (1)" in (
+    assert "b.csv: 1 of 2 sites (50.0 %) are another source's already, which keeps them: a.csv (1)" in (
         claimed.description or ""
     )
-    assert "in another file already" in str(files(lab)["b.csv"][2])
+    assert "another source's already" in str(files(lab)["b.csv"][2])
     register(lab, "a.csv", "b.csv")
     assert sites(lab) == expected
 

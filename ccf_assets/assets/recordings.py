@@ -131,7 +131,8 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
         "recording_site": _out(
             schema.recording_site,
             "The sites of the files that were taken, in their own frames; and a lab's own rows.\n\n"
-            "A file replaces its own sites only. A site that another file has already stays that file's.",
+            "A file replaces its own sites only. A site that another file, or a lab's own rows, have already "
+            "stays theirs.",
         ),
         "recording_claim": _out(
             schema.recording_claim,
