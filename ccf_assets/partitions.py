@@ -1,4 +1,4 @@
-"""How assets are divided: one partition per atlas of the catalogue."""
+"""How assets are divided: one partition per atlas of the catalogue, or one per source of recording sites."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ recording_file = sa.Table(
         sa.DateTime(timezone=True),
         nullable=False,
         server_default=sa.func.now(),
-        comment="When the file, or what was found in it, last changed",
+        comment="When this row last changed: a reading that brings the same leaves it",
     ),
     comment="Each file of recording sites that was read",
 )
