@@ -109,7 +109,9 @@ def _report(outcome: Outcome) -> None:
         say(f"{outcome.key}: {outcome.verb} {_listed(outcome.loaded)} in {outcome.seconds:.0f} s")
     if outcome.refused:
         say(f"{outcome.key}: refused {_listed(outcome.refused)}; `ccf-assets recordings` says why")
-    if not (outcome.error or outcome.loaded or outcome.refused):
+    if outcome.remark:
+        say(f"{outcome.key}: {outcome.remark}")
+    if not (outcome.error or outcome.loaded or outcome.refused or outcome.remark):
         say(f"{outcome.key}: current")
 
 
@@ -234,12 +236,16 @@ def list_recordings(as_json: JsonOption = False) -> None:
     """Files and other sources of recording sites: what was found in each, and where the sites lie."""
     from ccf_assets import inventory, postgres
 
-    found = inventory.sources(postgres.create_engine(), settings.recordings())
+    folder = settings.recordings()
+    found = inventory.sources(postgres.create_engine(), folder)
+    missing = inventory.missing_folder(folder, [source.source for source in found if source.state])
+    if missing:
+        say(missing)
     if as_json:
         answer([dataclasses.asdict(source) for source in found])
         return
-    if not found:
-        typer.echo(f"No recordings yet; put a CSV or Parquet file of sites into {settings.recordings()}.")
+    if not (found or missing):
+        typer.echo(f"No recordings yet; put a CSV or Parquet file of sites into {folder}.")
     for source in found:
         statuses = ", ".join(f"{count:,} {status}" for status, count in source.statuses.items())
         said = [counted(source.sites, "site")] if source.sites else []

@@ -127,6 +127,18 @@ def put_examples(folder: Path, known: Collection[str]) -> None:
         shutil.copytree(Path(__file__).with_name("examples"), folder, dirs_exist_ok=True)
 
 
+def missing_folder(folder: Path, known: Collection[str]) -> str | None:
+    """What to say of a folder of recordings that is not there; None where there is nothing to say.
+
+    Args:
+        folder: the folder of recordings.
+        known: partitions of its files; without one, the folder in CCF_HOME need not be there.
+    """
+    if folder.is_dir() or (not known and folder.parent == settings.home()):
+        return None
+    return f"The folder of recordings {folder} does not exist; is its disk there, and CCF_RECORDINGS right?"
+
+
 @dataclass(frozen=True)
 class Source:
     """A file of recording sites, or another source of them.
@@ -202,8 +214,10 @@ def _states(folder: Path, digests: Mapping[str, str], sites: Mapping[str, int]) 
     from ccf_assets import recordings  # with polars, 0.15 s that other commands need not wait
 
     known = {*digests, *(source for source in sites if recordings.is_file(source))}
-    gone = {key: "the file is gone" + ("; its sites stay" if key in sites else "") for key in known}
-    if not folder.is_dir():
+    there = folder.is_dir()
+    told = "the file is gone" if there else "its folder does not exist"
+    gone = {key: told + ("; its sites stay" if key in sites else "") for key in known}
+    if not there:
         return gone
     scan = recordings.scan_folder(folder, time.time(), recordings.SETTLE_S)
     change = recordings.what_is_new(scan, digests)

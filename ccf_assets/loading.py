@@ -63,6 +63,7 @@ class Outcome:
             all was current.
         refused: the files of recordings that were read and not taken.
         verb: what was done to those in ``loaded``.
+        remark: what the user should know of, in a sentence; None where there is nothing.
         error: why it failed, in a sentence; None when it did not.
         unreachable: whether it failed because the source could not be reached.
         seconds: how long it took.
@@ -72,6 +73,7 @@ class Outcome:
     loaded: Sequence[str] = field(default_factory=list)
     refused: Sequence[str] = field(default_factory=list)
     verb: str = "loaded"
+    remark: str | None = None
     error: str | None = None
     unreachable: bool = False
     seconds: float = 0.0
@@ -364,7 +366,7 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
 
 def _register_recordings(name: str, examples: bool) -> Outcome:
     """Do what the sensors of recordings would ask for now: new files, sites without a region."""
-    from ccf_assets import asking, frames, inventory, schema, sensors, settings
+    from ccf_assets import asking, frames, inventory, recordings, schema, sensors, settings
     from ccf_assets.partitions import range_tags, recording_partitions
 
     started = time.monotonic()
@@ -403,7 +405,10 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
                 refused = [key for key in keys if read.get(key)]
                 keys = [key for key in keys if read.get(key) is False]
             done += keys
-    return Outcome(name, done, refused, "registered", seconds=time.monotonic() - started)
+        remark = inventory.missing_folder(
+            folder, list(filter(recordings.is_file, instance.get_dynamic_partitions(partitions)))
+        )
+    return Outcome(name, done, refused, "registered", remark, seconds=time.monotonic() - started)
 
 
 def _compare_atlases(name: str, changed: bool) -> Outcome:

@@ -247,7 +247,25 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: Lab) -> None:
     (why,) = told["bad.csv"].refused
     assert "Write this line at the top of" in why
     states = [source.state for source in inventory.sources(lab.engine, lab.folder / "none")]
-    assert states == ["the file is gone", *["the file is gone; its sites stay"] * 3]
+    assert states == ["its folder does not exist", *["its folder does not exist; its sites stay"] * 3]
+
+
+def test_a_folder_that_was_named_and_is_not_there_does_not_pass_for_an_empty_one(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    said = "does not exist; is its disk there"
+    lab.folder.rmdir()
+    cli.list_recordings()
+    assert "No recordings yet" in capsys.readouterr().out, "nobody named it, and nothing was ever in it"
+    assert inventory.missing_folder(lab.folder, []) is None
+    assert said in str(inventory.missing_folder(lab.folder, ["a.csv"]))
+    monkeypatch.setenv("CCF_RECORDINGS", str(tmp_path / "not mounted"))
+    cli.list_recordings()
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.out == ""
+    cli._report(Outcome("recordings", remark="It is not there."))
+    assert capsys.readouterr().err == "recordings: It is not there.\n"
 
 
 def test_what_was_refused_is_not_said_to_be_registered(capsys: pytest.CaptureFixture[str]) -> None:
