@@ -48,6 +48,7 @@ def main() -> int:
             _rows_by_sql(lab)
         _killed(lab)
         _atlas_that_comes_later(lab)
+        _as_if_undisturbed(lab)
         lab.leaves_nothing()
     say(f"{len(_FAILED)} of the above are not as they should be." if _FAILED else "All is as it should be.")
     return bool(_FAILED)
@@ -126,7 +127,18 @@ def _rows_by_sql(lab: Lab) -> None:
         )
     registered = "SELECT count(*) FROM ccf.recording_region WHERE recording_id = 'sql'"
     took = lab.until(lambda: lab.one(registered) == 300_000)
-    expect(True, f"100,000 rows by SQL: registered in three atlases after {took:.0f} s")
+    expect(
+        took < 120, f"100,000 rows by SQL: registered in three atlases after {took:.0f} s (120 are allowed)"
+    )
+    with lab.engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) "
+                "VALUES ('sql', 0, 3000, 1000, 1000, 'ccf')"
+            )
+        )
+    took = lab.until(lambda: lab.one(registered) == 300_003)
+    expect(took < 60, f"one more row: registered after {took:.0f} s (a minute is allowed)")
 
 
 def _killed(lab: Lab) -> None:
@@ -144,8 +156,9 @@ def _killed(lab: Lab) -> None:
         with lab.up():
             took = lab.registered(name, 300)
         expect(
-            True,
-            f"the {what} killed while 300 files are registered: all there {took:.0f} s after a new start",
+            took < 180,
+            f"the {what} killed while 300 files are registered: all there {took:.0f} s after a new start "
+            "(180 are allowed)",
         )
 
 
@@ -157,9 +170,34 @@ def _atlas_that_comes_later(lab: Lab) -> None:
         registered = "SELECT count(*) FROM ccf.recording_region WHERE ccf_id = 4"
         took = lab.until(lambda: lab.one(registered) == sites)
     expect(
-        True,
-        f"an atlas loaded afterwards: all {sites:,} sites have their row there {took:.0f} s after the load",
+        took < 180,
+        f"an atlas loaded afterwards: all {sites:,} sites have their row there {took:.0f} s after the load "
+        "(180 are allowed)",
     )
+
+
+def _as_if_undisturbed(lab: Lab) -> None:
+    """Every site is registered anew, by the query alone, and compared with what is stored."""
+    from ccf_assets import registration, schema
+
+    stored = sa.select(schema.recording_region)
+    anew = registration.registrations(sa.select(schema.recording_site), registration.loaded_atlases())
+    anew = sa.select(*(anew.subquery().c[c.name] for c in stored.selected_columns))
+    differ = sa.union_all(
+        sa.except_all(stored, anew).subquery().select(), sa.except_all(anew, stored).subquery().select()
+    )
+    with lab.engine.connect() as connection:
+        rows = connection.scalar(sa.select(sa.func.count()).select_from(stored.subquery()))
+        wrong = connection.scalar(sa.select(sa.func.count()).select_from(differ.subquery()))
+    expect(not wrong, f"{wrong} of {rows:,} rows differ from a registration that nothing disturbed")
+    missing = lab.one(
+        "SELECT count(*) FROM generate_series(0, 999) n, generate_series(0, 19) i "
+        "WHERE NOT EXISTS (SELECT FROM ccf.recording_site WHERE (recording_id, site_id) = ('a' || n, i))"
+    ) + lab.one(
+        "SELECT count(*) FROM unnest(ARRAY['b', 'c', 'd']) f, generate_series(0, 299) n, generate_series(0, 19) i "
+        "WHERE NOT EXISTS (SELECT FROM ccf.recording_site WHERE (recording_id, site_id) = (f || n, i))"
+    )
+    expect(missing == 0, f"{missing} sites of the files are missing")
 
 
 class Lab:
