@@ -24,7 +24,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
-from ccf_assets import io_manager, postgres
+from ccf_assets import io_manager, postgres, progress
 from ccf_assets.errors import CcfError
 from ccf_assets.io_manager import PostgresIOManager, read_arrow
 from ccf_assets.resources import PostgresResource
@@ -1625,9 +1625,9 @@ def test_a_password_is_in_no_error_and_no_metadata(lab: Lab, monkeypatch: pytest
 
 
 def test_long_work_says_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(io_manager, "SECONDS_BETWEEN_LINES", 0.05)
-    progress = io_manager.Progress
-    monkeypatch.setattr(io_manager, "Progress", lambda *arguments: progress(*arguments, every_s=0.0))
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.05)
+    true = io_manager.Progress
+    monkeypatch.setattr(io_manager, "Progress", lambda *arguments: true(*arguments, every_s=0.0))
     lab.materialize(voxels(1, 100_000), "voxel", **BY_ATLAS, key="1")
     slow = sa.select(
         sa.literal(1).label("atlas"), sa.literal(1).label("x"), sa.literal(5).label("region")

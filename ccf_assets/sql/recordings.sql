@@ -116,39 +116,32 @@ WHEN ((OLD.dv_from, OLD.x_ap, OLD.x_dv, OLD.x_ml, OLD.x_0, OLD.y_ap, OLD.y_dv, O
        NEW.z_ap, NEW.z_dv, NEW.z_ml, NEW.z_0))
 EXECUTE FUNCTION ccf.forget_regions_of_frame();
 
--- Reported regions that come, change or go have to be compared anew, which the sensor unregistered_sites sees to.
--- Where no report is left the comparison stays: by it the sensor finds that it is to go, and the check with it.
--- Per statement, so that a hundred thousand rows are one look; and with the owner's rights, since who may
--- insert sites need not have the right to delete here.
-CREATE OR REPLACE FUNCTION ccf.forget_agreement() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+-- Reported regions that change or go have to be compared anew, which the sensor unregistered_sites sees to; those
+-- that come are compared when their sites are registered. Where no report is left the comparison stays: by it the
+-- sensor finds that it is to go, and the check with it. Per statement: a hundred thousand rows are one look.
+CREATE OR REPLACE FUNCTION ccf.forget_agreement_of_deleted() RETURNS trigger
+LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 BEGIN
   DELETE FROM ccf.recording_agreement AS a
-  WHERE a.source IN (SELECT c.source FROM changed AS c WHERE c.reported_region IS NOT NULL)
+  WHERE a.source IN (SELECT c.source FROM gone AS c WHERE c.reported_region IS NOT NULL)
     AND EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = a.source AND s.reported_region IS NOT NULL);
   RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION ccf.forget_agreement() IS
-'Trigger: the reported regions of a source that gets or loses sites are compared anew.';
-
-CREATE OR REPLACE TRIGGER forget_agreement_of_new
-AFTER INSERT ON ccf.recording_site
-REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT
-EXECUTE FUNCTION ccf.forget_agreement();
+COMMENT ON FUNCTION ccf.forget_agreement_of_deleted() IS
+'Trigger: the reported regions of a source that loses sites are compared anew.';
 
 CREATE OR REPLACE TRIGGER forget_agreement_of_deleted
 AFTER DELETE ON ccf.recording_site
-REFERENCING OLD TABLE AS changed
+REFERENCING OLD TABLE AS gone
 FOR EACH STATEMENT
-EXECUTE FUNCTION ccf.forget_agreement();
+EXECUTE FUNCTION ccf.forget_agreement_of_deleted();
 
 CREATE OR REPLACE FUNCTION ccf.forget_agreement_of_changed() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 BEGIN
