@@ -36,6 +36,13 @@ for _name in {name for name in os.environ if name.startswith("CCF_")} - {"CCF_TE
 
 _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DAGSTER_HOME")
 
+_LONG = ("test_loading.py", "test_ui.py", "test_docs.py", "test_sensors.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long go first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[sa.URL]:
