@@ -104,16 +104,17 @@ def _sums(
     """
     run = extent if run is None else run
     z, z_end = extent.z, extent.z_end
-    n = (z_end - z) // sa.literal_column(str(resolution_um), sa.Integer)
+    length = z_end - z
+    voxel = sa.literal_column(str(resolution_um), sa.Integer)
     return (
         sa.select(
             run.region_id,
             right.label("right"),
-            sa.func.sum(n).label("voxels"),
-            # One run's µm times voxels are at most 2.6e7, an int; sums of int are exact in bigint.
-            sa.func.sum(run.x * n).label("sum_x"),
-            sa.func.sum(run.y * n).label("sum_y"),
-            sa.func.sum((z + z_end) * n).label("sum_two_z"),
+            # Of µm and µm², divided once. A run's are at most 2.6e8, an int; sums of int are exact in bigint.
+            (sa.func.sum(length) // voxel).label("voxels"),
+            (sa.func.sum(run.x * length) // voxel).label("sum_x"),
+            (sa.func.sum(run.y * length) // voxel).label("sum_y"),
+            (sa.func.sum((z + z_end) * length) // voxel).label("sum_two_z"),
             sa.func.min(run.x).label("min_x"),
             sa.func.max(run.x).label("max_x"),
             sa.func.min(run.y).label("min_y"),
