@@ -27,7 +27,7 @@ from urllib.parse import unquote_to_bytes
 import polars as pl
 
 from ccf_assets.errors import CcfError
-from ccf_assets.tables import first_row, is_text, numbers
+from ccf_assets.tables import decoded, first_row, is_text, numbers
 from ccf_assets.toml import tomllib
 
 SUFFIXES = (".csv", ".parquet")
@@ -281,7 +281,7 @@ def _read_csv(path: Path, raw: bytes) -> _Table:
     Python's own reader rather than polars': it names the line of a row with a field too few (a file cut
     short), where polars fills in nulls, and of an open quote, where polars joins the rows that follow.
     """
-    records = _csv_records(path, _decoded(path, raw))
+    records = _csv_records(path, decoded(path, raw))
     try:
         _, header = next(records)
     except StopIteration:
@@ -304,19 +304,6 @@ def _read_csv(path: Path, raw: bytes) -> _Table:
     texts = zip(*rows, strict=True) if rows else ([] for _ in names)
     columns = {n: pl.Series(n, t, dtype=pl.String) for n, t in zip(names, texts, strict=True) if n}
     return _Table(path.name, columns, len(rows), lambda row: f"line {lines[row]}")
-
-
-def _decoded(path: Path, raw: bytes) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
-        raise CcfError(f"{path} is not UTF-8 text (UTF-16, or no CSV at all); save it as CSV in UTF-8.")
-    try:
-        return raw.decode("utf-8-sig")  # a byte order mark, as spreadsheets write, is not part of a name
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise CcfError(
-            f"{path}, line {line}: byte 0x{raw[error.start]:02X} is not UTF-8; "
-            f"is the file Latin-1 or Windows-1252? Save it as CSV in UTF-8."
-        ) from None
 
 
 def _csv_records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
