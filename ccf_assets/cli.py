@@ -284,7 +284,10 @@ def url(
             signal.pause()
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@app.command(context_settings=_PASSED_ON)
 def psql(context: typer.Context) -> None:
     """Open psql on the database; what follows is passed on.
 
@@ -292,9 +295,49 @@ def psql(context: typer.Context) -> None:
     """
     from ccf_assets import postgres
 
-    postgres.database_url()
+    url = postgres.database_url()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: it ends a query, not the session
-    raise typer.Exit(postgres.run_psql(context.args))
+    raise typer.Exit(postgres.run_program("psql", context.args, url))
+
+
+@app.command(context_settings=_PASSED_ON)
+def pg_dump(context: typer.Context) -> None:
+    """Run pg_dump on the database, to back it up; what follows is passed on.
+
+    Example: ccf-assets pg_dump -n ccf -n ccf_dagster -Fc -f ccf.dump
+    """
+    from ccf_assets import postgres
+
+    raise typer.Exit(postgres.run_program("pg_dump", context.args, postgres.database_url()))
+
+
+@app.command(context_settings=_PASSED_ON)
+def pg_restore(context: typer.Context) -> None:
+    """Run pg_restore on the database, which is to have no schema ccf; what follows is passed on.
+
+    Example: ccf-assets pg_restore --no-owner --no-privileges --exit-on-error ccf.dump
+    """
+    from ccf_assets import postgres
+
+    raise typer.Exit(postgres.run_program("pg_restore", context.args, postgres.empty_database_url()))
+
+
+@app.command()
+def roles() -> None:
+    """Make the group roles ccf_reader and ccf_writer on your server, or bring their rights up to date.
+
+    Members of ccf_reader read every table and view in schema ccf and call its functions; those of ccf_writer
+    insert recording sites, too. Both can do no more. A person's own role becomes a member by
+    GRANT ccf_reader TO jane.
+    """
+    from ccf_assets import postgres
+    from ccf_assets import roles as group_roles
+
+    with postgres.create_engine().begin() as connection:
+        made = group_roles.make(connection)
+    for role, may in ((group_roles.READER, "read all"), (group_roles.WRITER, "read all, insert sites")):
+        typer.echo(f"{role}: {'made' if made[role] else 'was there, its rights are up to date'}; may {may}")
+    say("Make a person's role a member with: GRANT ccf_reader TO jane")
 
 
 @app.command()

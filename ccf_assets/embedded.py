@@ -92,7 +92,7 @@ def join(data: Path) -> Server:
         with _one_at_a_time(data):
             server = _running(data)
             if data not in _users:
-                users = data.with_name("postgres.users").open("a")
+                users = _open_lock(data.with_name("postgres.users"))
                 fcntl.flock(users, fcntl.LOCK_SH)
                 _users[data] = users
                 atexit.register(leave)
@@ -122,7 +122,12 @@ def program(name: str) -> Path:
 
 def _one_at_a_time(data: Path) -> filelock.BaseFileLock:
     """Starting, joining and stopping take turns."""
-    return filelock.FileLock(data.with_name("postgres.lock"))
+    return filelock.FileLock(data.with_name("postgres.lock"), mode=0o600)
+
+
+def _open_lock(path: Path) -> IO[str]:
+    """A file to lock that only its owner can open: whoever can read it could hold its lock, too."""
+    return open(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 @functools.cache
@@ -201,8 +206,9 @@ def _make(data: Path) -> None:
     _give_to_server(aside)
     # The same everywhere, whatever the language of the machine: UTF-8, sorted by code point.
     done = subprocess.run(
-        [program("initdb"), "-D", aside, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",
-         "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"],
+        [program("initdb"), "-D", aside, "-U", "postgres", "--auth-local=trust", "--auth-host=reject",
+         "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+         "--no-instructions"],
         **_as_server(aside), check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     if done.returncode:
@@ -212,7 +218,7 @@ def _make(data: Path) -> None:
 
 def _start(data: Path, deadline: float) -> None:
     """Start the server and wait until it is ready, has ended again, or the time is over."""
-    with data.with_name("postgres.server").open("a") as lock:
+    with _open_lock(data.with_name("postgres.server")) as lock:
         _await_no_server(lock, data, deadline)
         _start_alone(data, lock, deadline)
 
