@@ -62,8 +62,8 @@ def make(connection: sa.Connection) -> Mapping[str, bool]:
     runner = connection.scalar(sa.text("SELECT quote_ident(current_user)"))
     for creator in {*_owners(connection), runner}:
         to = f"ALTER DEFAULT PRIVILEGES FOR ROLE {creator} IN SCHEMA {schema.SCHEMA} GRANT"
-        connection.exec_driver_sql(f"{to} SELECT ON TABLES TO {both}")
-        connection.exec_driver_sql(f"{to} EXECUTE ON ROUTINES TO {both}")
+        _execute(connection, f"{to} SELECT ON TABLES TO {both}")
+        _execute(connection, f"{to} EXECUTE ON ROUTINES TO {both}")
     _refuse_more(connection)
     return made
 
@@ -150,9 +150,12 @@ def _on_all(connection: sa.Connection, statement: str) -> None:
     )
     for kind, right, query in (("TABLE", "SELECT", relations), ("ROUTINE", "EXECUTE", routines)):
         names: Sequence[str] = connection.scalars(sa.text(query), {"schema": schema.SCHEMA}).all()
-        # The server quoted the names; % is for the driver.
-        text = statement.format(kind=kind, right=right, names=", ".join(names)).replace("%", "%%")
-        connection.exec_driver_sql(text)
+        _execute(connection, statement.format(kind=kind, right=right, names=", ".join(names)))
+
+
+def _execute(connection: sa.Connection, statement: str) -> None:
+    """Execute a statement with names that the server has quoted; a % in one is not the driver's."""
+    connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
 def _refuse_more(connection: sa.Connection) -> None:

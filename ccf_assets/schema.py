@@ -551,7 +551,13 @@ def _change_tables(connection: sa.Connection) -> None:
     how = {"target_metadata": metadata, "include_schemas": True, "include_name": ours, "compare_type": True}
     context = MigrationContext.configure(connection, opts=how)
     operations = Operations(context)
-    changes = produce_migrations(context, metadata).upgrade_ops
+    dialect, first = connection.dialect, connection.dialect.default_schema_name
+    # For a user who is called as our schema that is the first; Alembic would then know it by no name.
+    dialect.default_schema_name = "pg_catalog"
+    try:
+        changes = produce_migrations(context, metadata).upgrade_ops
+    finally:
+        dialect.default_schema_name = first
     for table in changes.ops if changes else ():
         for change in getattr(table, "ops", [table]):
             if isinstance(change, ops.DropColumnOp):
