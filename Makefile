@@ -1,6 +1,7 @@
 # make run    everything up to a loaded database
 # make test   everything up to a green test suite
 # make lint   ruff (lint and format) and mypy
+# make bench  what is to be fast, beside yardsticks (benchmarks/README.md); ARGS='--only runs --sizes 25'
 # make ui     the Dagster UI on http://127.0.0.1:3000
 #
 # PYTHON names the interpreter the environment is made with (3.10 or newer).
@@ -9,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint ui clean
+.PHONY: run test lint bench ui clean
 
 run: $(VENV)/.run
 	$(BIN)/ccf-assets load
@@ -24,6 +25,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks $(ARGS)
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
@@ -41,6 +45,11 @@ $(VENV)/.run: $(VENV)/.venv pyproject.toml
 $(VENV)/.test: $(VENV)/.run
 	@echo "Installing what the tests need …"
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[test]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.run
+	@echo "Installing what the benchmarks compare with …"
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[bench]'
 	@touch $@
 
 clean:
