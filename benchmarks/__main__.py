@@ -19,7 +19,7 @@ from benchmarks.measuring import Row, say
 from benchmarks.options import Options
 from benchmarks.place import Place, place_in, work_folder
 
-JOBS = ("runs", "rows")
+JOBS = ("runs", "rows", "regions", "questions", "locate", "sites", "together", "commands")
 """The jobs, in the order they are done; each is the function ``measure`` of the module of its name."""
 
 SIZES = (100, 50, 25, 10)
@@ -53,6 +53,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="each job once, at 100 µm, with fewer points and sites"
     )
+    parser.add_argument("--allensdk", type=Path, metavar="PYTHON", help="a Python that has AllenSDK")
     return parser.parse_args()
 
 
@@ -63,8 +64,9 @@ def main() -> int:
     options = Options(
         repeat=told.repeat or (1 if quick else 3),
         sizes=told.sizes or ((100,) if quick else SIZES),
-        points=10_000 if quick else 1_000_000,
+        points=100_000 if quick else 1_000_000,
         sites=10_000 if quick else 1_000_000,
+        allensdk=told.allensdk,
     )
     rows: list[Row] = []
     failed = False

@@ -18,7 +18,8 @@ from ccf_assets.sources import Sources
 WARM_UP = Volume("phantom_100um")
 """Loaded before what is measured: what a process imports and sets up at its first load is not to count."""
 
-_QUIET = {"loggers": {"console": {"config": {"label": "benchmark"}}}}
+QUIET = {"loggers": {"console": {"config": {"label": "benchmark"}}}}
+"""Configuration of a run that says a line now and then, as under `ccf-assets load`."""
 
 
 class _VolumeSources(SourcesResource):
@@ -43,13 +44,18 @@ def whole_atlas(volume: Volume) -> Sample:
     defs = _definitions(volume)
     job = defs.resolve_job_def("load_atlas")
     with dg.DagsterInstance.ephemeral() as instance:
-        defs.resolve_job_def("refresh_ontology").execute_in_process(instance=instance, run_config=_QUIET)
+        defs.resolve_job_def("refresh_ontology").execute_in_process(instance=instance, run_config=QUIET)
         seconds = timed(
-            lambda: job.execute_in_process(instance=instance, partition_key=volume.key, run_config=_QUIET)
+            lambda: job.execute_in_process(instance=instance, partition_key=volume.key, run_config=QUIET)
         )
-        run = instance.get_runs(limit=1)[0]
-        steps = {s.step_key: s.end_time - s.start_time for s in instance.get_run_step_stats(run.run_id)}
+        steps = step_seconds(instance)
     return Sample(seconds, peak_mb(), steps)
+
+
+def step_seconds(instance: dg.DagsterInstance) -> dict[str, float]:
+    """What each step of the latest run took."""
+    (run,) = instance.get_runs(limit=1)
+    return {s.step_key: s.end_time - s.start_time for s in instance.get_run_step_stats(run.run_id)}
 
 
 class OneAsset:
@@ -64,7 +70,7 @@ class OneAsset:
         self._load(WARM_UP)
 
     def _load(self, volume: Volume) -> dg.ExecuteInProcessResult:
-        return self._job.execute_in_process(partition_key=volume.key, run_config=_QUIET)
+        return self._job.execute_in_process(partition_key=volume.key, run_config=QUIET)
 
     def __call__(self) -> dict[str, float]:
         """Load it; returns the seconds that the program itself says its parts took."""

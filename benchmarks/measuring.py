@@ -122,6 +122,11 @@ def against(ours: Way, way: Way, samples: Mapping[str, Sequence[Sample]], target
     return Row(ours.name, samples[ours.name], way.name, samples.get(way.name), target, note=note)
 
 
+def sampled_title(title: str, sampled: int, total: int) -> str:
+    """The title of a way that is measured with a sample, whose time is scaled."""
+    return title if sampled == total else f"{title} (scaled from {sampled:,})"
+
+
 def apart(function: Callable[..., Any], *arguments: object) -> Any:
     """Call a function of a module in a fresh process, with the environment as it is now."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -14,12 +15,19 @@ class Options:
         sizes: resolutions, µm.
         points: that are located.
         sites: that are registered.
+        allensdk: a Python that has AllenSDK, which needs an older numpy than ours; None if there is none.
     """
 
     repeat: int
     sizes: tuple[int, ...]
     points: int
     sites: int
+    allensdk: Path | None
+
+    @property
+    def few(self) -> int:
+        """Turns of what takes minutes."""
+        return (self.repeat + 1) // 2
 
     @property
     def standard_um(self) -> int:

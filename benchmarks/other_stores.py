@@ -13,7 +13,7 @@ from functools import partial
 import polars as pl
 import sqlalchemy as sa
 
-from benchmarks.measuring import Sample, Way, apart, peak_mb, timed
+from benchmarks.measuring import Sample, Way, apart, peak_mb, sampled_title, timed
 from benchmarks.server_alone import rows_of
 from benchmarks.volumes import Volume
 from ccf_assets import postgres, schema
@@ -34,7 +34,7 @@ def with_polars(table: sa.Table, volume: Volume, total: int) -> Way:
 
 def with_datajoint(volume: Volume, total: int) -> Way:
     """``Table.insert`` of DataJoint, of voxels; arguments as `_way`."""
-    way = _way("DataJoint insert", 100_000, _datajoint, schema.voxel, volume, total)
+    way = _way("DataJoint insert", 50_000, _datajoint, schema.voxel, volume, total)
     return replace(way, needs="datajoint")
 
 
@@ -58,8 +58,10 @@ def _way(
     """
     sampled = min(most, total)
     what = {"voxel": "rows", "voxel_run": "runs"}[table.name]
-    name = f"{name}, {what}" + (f" (scaled from {sampled:,})" if sampled < total else "")
-    return Way(name, partial(apart, _store, write, table.name, volume, sampled, total))
+    return Way(
+        sampled_title(f"{name}, {what}", sampled, total),
+        partial(apart, _store, write, table.name, volume, sampled, total),
+    )
 
 
 def _store(
@@ -90,6 +92,7 @@ def _datajoint(rows: pl.DataFrame) -> float:
     """Insert into the table Voxel of DataJoint's CCF tutorial, its index and foreign keys included."""
     import datajoint as dj
 
+    dj.logger.setLevel("WARNING")
     url = postgres.database_url()
     place = {"host": url.query["host"], "port": int(url.query["port"]), "user": url.username}
     instance = dj.Instance(**place, password="", backend="postgresql", database__name=url.database)

@@ -30,10 +30,12 @@ class Place:
 
     Attributes:
         folder: readable for all, because the server, under root, runs as another user, and reads files.
+        warm_up: whether the atlas is loaded, before any other, that processes load first (loads.WARM_UP).
         loaded: how the first load of each atlas went, all its assets and checks, by key.
     """
 
     folder: Path
+    warm_up: bool = True
     loaded: dict[str, Sample] = field(default_factory=dict)
 
     @property
@@ -49,7 +51,7 @@ class Place:
 
     def load(self, volume: Volume) -> Sample:
         """Load an atlas by the program's own jobs, unless it is there; returns how its first load went."""
-        if not self.loaded and volume != loads.WARM_UP:
+        if self.warm_up and not self.loaded and volume != loads.WARM_UP:
             self.load(loads.WARM_UP)
         if volume.key not in self.loaded:
             say(f"loading {volume.key}")
@@ -72,14 +74,14 @@ class Place:
 
 
 @contextmanager
-def place_in(folder: Path) -> Iterator[Place]:
+def place_in(folder: Path, *, warm_up: bool = True) -> Iterator[Place]:
     """A new place below ``folder``, which CCF_HOME names as long as the block lasts."""
     before = os.environ.get("CCF_HOME")
     own = Path(tempfile.mkdtemp(dir=folder))
     own.chmod(0o755)
     os.environ["CCF_HOME"] = str(own)
     try:
-        yield Place(own)
+        yield Place(own, warm_up)
     finally:
         if before is None:
             del os.environ["CCF_HOME"]

@@ -108,4 +108,4 @@ def write_json(path: Path, rows: Sequence[Row], options: Mapping[str, object], s
             for row in rows
         ],
     }
-    path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    path.write_text(json.dumps(told, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")

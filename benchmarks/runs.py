@@ -58,7 +58,8 @@ def _at(volume: Volume, place: Place, options: Options) -> Iterator[Row]:
             (other_stores.with_polars(run, volume, runs), {}),
             (other_stores.with_datajoint(volume, voxels), OF_DATAJOINT),
         ]
-    samples = in_turns([ours, *(way for way, _ in ways)], options.repeat)
+    repeat = options.few if size == 10 else options.repeat
+    samples = in_turns([ours, *(way for way, _ in ways)], repeat)
     for way, target in ways:
         yield against(ours, way, samples, target.get(size))
     load = f"whole load, {volume.title}"

@@ -1,0 +1,65 @@
+"""Job *regions*: the volumes of all regions from the runs, at the finest size; beside AllenSDK at 25 µm."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from benchmarks import loads
+from benchmarks.measuring import Row, Sample, Way, against, apart, in_turns
+from benchmarks.options import Options
+from benchmarks.place import Place
+from benchmarks.volumes import Volume
+from ccf_assets import schema
+
+SECONDS = {10: 2.0}
+"""Resolution, µm → the longest that the volumes of all regions may take."""
+
+
+def measure(place: Place, options: Options) -> Iterator[Row]:
+    """The line of the finest size, and the one beside AllenSDK."""
+    finest = place.volume(min(options.sizes))
+    ours = _ours(place, finest)
+    samples = in_turns([ours], options.few)
+    yield Row(ours.name, samples[ours.name], target=SECONDS.get(finest.entry.resolution_um))
+    volume = place.volume(options.standard_um)
+    ours, name = _ours(place, volume), "AllenSDK total_voxel_map"
+    if options.allensdk is None:
+        samples = in_turns([ours], options.repeat)
+        note = "not installed: it needs an older numpy than ours; see --allensdk"
+        yield Row(ours.name, samples[ours.name], name, note=note)
+        return
+    theirs = Way(name, partial(_allensdk, options.allensdk, place, volume))
+    yield against(ours, theirs, in_turns([ours, theirs], options.repeat))
+
+
+def _ours(place: Place, volume: Volume) -> Way:
+    def take() -> Sample:
+        place.settle()
+        return apart(loads.one_asset, "region_volume", volume)
+
+    return Way(f"region volumes, {volume.title}", take)
+
+
+def _allensdk(python: Path, place: Place, volume: Volume) -> Sample:
+    """Its count in the Python that has it; the answers must be ours."""
+    script = Path(__file__).with_name("allensdk_counts.py")
+    ontology = volume.sources().ontology(volume.entry).path
+    done = subprocess.run(
+        [python, script, volume.path(), ontology], stdout=subprocess.PIPE, check=True, text=True
+    )
+    answer = json.loads(done.stdout.splitlines()[-1])
+    column = schema.region_volume.c
+    query = sa.select(column.region_id, column.voxels).where(
+        column.ccf_id == volume.entry.ccf_id, column.hemisphere == "both"
+    )
+    with place.engine.connect() as connection:
+        ours = dict(connection.execute(query).tuples().all())
+    if ours != {int(region): voxels for region, voxels in answer["voxels"].items()}:
+        raise RuntimeError("The voxels per region and those of AllenSDK differ.")
+    return Sample(answer["seconds"], answer["peak_mb"])
