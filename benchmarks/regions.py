@@ -23,19 +23,18 @@ SECONDS = {10: 2.0}
 
 def measure(place: Place, options: Options) -> Iterator[Row]:
     """The line of the finest size, and the one beside AllenSDK."""
-    finest = place.volume(min(options.sizes))
-    ours = _ours(place, finest)
-    samples = in_turns([ours], options.few)
-    yield Row(ours.name, samples[ours.name], target=SECONDS.get(finest.entry.resolution_um))
-    volume = place.volume(options.standard_um)
-    ours, name = _ours(place, volume), "AllenSDK total_voxel_map"
-    if options.allensdk is None:
-        samples = in_turns([ours], options.repeat)
-        note = "not installed: it needs an older numpy than ours; see --allensdk"
-        yield Row(ours.name, samples[ours.name], name, note=note)
-        return
-    theirs = Way(name, partial(_allensdk, options.allensdk, place, volume))
-    yield against(ours, theirs, in_turns([ours, theirs], options.repeat))
+    finest, standard = min(options.sizes), options.standard_um
+    if finest != standard:
+        ours = _ours(place, place.volume(finest))
+        yield Row(ours.name, in_turns([ours], options.few)[ours.name], target=SECONDS.get(finest))
+    volume = place.volume(standard)
+    ours = _ours(place, volume)
+    theirs = Way("AllenSDK total_voxel_map", partial(_allensdk, options.allensdk, place, volume))
+    if options.allensdk:
+        yield against(ours, theirs, in_turns([ours, theirs], options.repeat))
+    else:
+        samples = in_turns([ours], options.repeat)[ours.name]
+        yield Row(ours.name, samples, theirs.name, note="AllenSDK is not there; see --allensdk")
 
 
 def _ours(place: Place, volume: Volume) -> Way:
@@ -46,12 +45,12 @@ def _ours(place: Place, volume: Volume) -> Way:
     return Way(f"region volumes, {volume.title}", take)
 
 
-def _allensdk(python: Path, place: Place, volume: Volume) -> Sample:
+def _allensdk(python: Path | None, place: Place, volume: Volume) -> Sample:
     """Its count in the Python that has it; the answers must be ours."""
     script = Path(__file__).with_name("allensdk_counts.py")
     ontology = volume.sources().ontology(volume.entry).path
     done = subprocess.run(
-        [python, script, volume.path(), ontology], stdout=subprocess.PIPE, check=True, text=True
+        [str(python), script, volume.path(), ontology], stdout=subprocess.PIPE, check=True, text=True
     )
     answer = json.loads(done.stdout.splitlines()[-1])
     column = schema.region_volume.c
