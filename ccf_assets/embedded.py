@@ -115,6 +115,12 @@ def leave() -> None:
             _stop(data)
 
 
+def is_lost(data: Path) -> bool:
+    """Whether the server in ``data``, of which this process is a user, was killed."""
+    data = data.resolve()
+    return data in _users and _server(data) is None
+
+
 def program(name: str) -> Path:
     """One of the programs that come along, such as psql; it need not exist."""
     return _brought()[0] / name

@@ -127,6 +127,8 @@ def _set_up(url: sa.URL, where: str) -> sa.URL:
 def database_url() -> sa.URL:
     """The address of the database, its tables in place; starts the embedded server if none is named.
 
+    One that was killed since is started again.
+
     Returns:
         A URL for psycopg 3 (``postgresql+psycopg``). It may hold a password: show ``repr(url)``, never
         ``render_as_string(hide_password=False)``.
@@ -134,7 +136,10 @@ def database_url() -> sa.URL:
     Raises:
         CcfError: the address is not one, the server does not answer, or it is too old.
     """
-    return _checked_url(settings.postgres_url(), settings.home())
+    named, home = settings.postgres_url(), settings.home()
+    if not named and embedded.is_lost(home / "postgres"):
+        _checked_url.cache_clear()
+    return _checked_url(named, home)
 
 
 def empty_database_url() -> sa.URL:

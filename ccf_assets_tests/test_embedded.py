@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from ccf_assets import embedded, postgres
 from ccf_assets.errors import CcfError
-from ccf_assets_tests.program import ROOT, ccf, new_home, python, read_until, server, start
+from ccf_assets_tests.program import ROOT, ccf, new_home, python, read_until, server, start, wait_for
 
 USER = """
 import sys
@@ -324,6 +324,22 @@ def test_when_all_its_users_were_killed_the_next_one_finds_it_and_stops_it(home:
     with user(home) as process:
         assert joined(process) == pid
         end(process)
+    assert server(home) is None
+
+
+def test_a_server_that_was_killed_is_started_again_for_who_asks_it_next(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCF_HOME", str(home))
+    url = postgres.database_url()
+    found = server(home)
+    assert found is not None
+    psutil.Process(found.pid).kill()
+    wait_for(lambda: server(home) is None)
+    with postgres.create_engine().connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM ccf.atlas")) == 0
+    assert postgres.database_url() == url
+    postgres.leave()
     assert server(home) is None
 
 
