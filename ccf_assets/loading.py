@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -282,6 +283,8 @@ def _work(function: Callable[..., Outcome], key: str, *arguments: object) -> Out
         unreachable = isinstance(error, SourceUnreachableError)
         return Outcome(key, error=str(error), unreachable=unreachable, seconds=time.monotonic() - started)
     except Exception as error:  # of one atlas; the others are not to suffer for it
+        if told := _told_by_database(error):
+            return Outcome(key, error=told, seconds=time.monotonic() - started)
         traceback.print_exc()
         return Outcome(key, error=f"{type(error).__name__}: {error}", seconds=time.monotonic() - started)
     except BaseException:  # told to end; Dagster hears it in our place and raises an exception of its own
@@ -291,6 +294,17 @@ def _work(function: Callable[..., Outcome], key: str, *arguments: object) -> Out
         signal.signal(signal.SIGTERM, _on_sigterm)  # which Dagster has replaced, for good
         if _ending:
             _end()
+
+
+def _told_by_database(error: BaseException) -> str | None:
+    """A sentence with what the database said, or what was said of it; None for an error of something else."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, sa.exc.DBAPIError):
+        cause = cause.__cause__
+    if cause is None:
+        return None
+    said = " ".join(str(cause.orig).split()).rstrip(".")
+    return f"The database answers: {said}. What was not finished was undone; load again."
 
 
 def _start(key: str) -> Outcome:
@@ -470,17 +484,22 @@ def _run(
     """
     import dagster as dg
 
+    from ccf_assets.instance import alive_tag, held
+
     config: dict[str, Any] = {"loggers": {"console": {"config": {"label": name}}}}
     if refresh and assets:
         config["ops"] = {assets[0]: {"config": {"refresh": True}}}
-    result = defs.resolve_job_def(job).execute_in_process(
-        run_config=config,
-        instance=instance,
-        partition_key=partition,
-        asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
-        tags=tags,
-        raise_on_error=False,
-    )
+    run_id = str(uuid.uuid4())
+    with held(run_id):  # before there is the run: killed before it has begun, it would stay so for ever
+        result = defs.resolve_job_def(job).execute_in_process(
+            run_config=config,
+            instance=instance,
+            partition_key=partition,
+            asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
+            run_id=run_id,
+            tags={**(tags or {}), **alive_tag(run_id)},
+            raise_on_error=False,
+        )
     seconds = time.monotonic() - started
     if result.success:
         return Outcome(name, list(assets or []), seconds=seconds)
@@ -514,7 +533,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
     if not errors:
         return "The run failed; its page in the UI says more.", False
     deepest = list(_causes(errors[0]))[-1]
-    return f"{deepest.cls_name}: {_text(deepest).rstrip('.')}. The run's page in the UI says more.", False
+    said = " ".join(_text(deepest).split()).rstrip(".")
+    return f"{deepest.cls_name}: {said}. The run's page in the UI says more.", False
 
 
 def _causes(error: SerializableErrorInfo) -> Iterator[SerializableErrorInfo]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -556,6 +557,30 @@ def test_a_run_that_lost_its_connection_takes_its_lock_again(
     assert other != holder
     assert lab.ask(f"SELECT count(*) {holders}") == [(0,)]
     assert lab.tick(lost_runs)[1] == f"Ended, for their processes are gone: {run.run_id}."
+
+
+def test_a_run_whose_process_was_killed_before_it_began_is_ended(lab: Lab, clock: Clock) -> None:
+    run = lab.queue("load_atlas", {}, dg.DagsterRunStatus.NOT_STARTED)
+    lab.instance.add_run_tags(run.run_id, instance.alive_tag(run.run_id))
+    with instance.held(run.run_id):
+        assert lab.tick(lost_runs)[1] == "No run is lost."
+    assert lab.tick(lost_runs)[1] == f"Ended, for their processes are gone: {run.run_id}."
+    assert lab.status(run) == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_repeats_a_lost_one_is_given_time_to_begin(lab: Lab, clock: Clock) -> None:
+    lost = lab.queue("load_atlas", {})
+    again = lab.queue("load_atlas", instance.alive_tag(lost.run_id), dg.DagsterRunStatus.STARTING)
+    lab.instance.report_engine_event("Started process", again)
+    assert lab.tick(lost_runs)[1] == "No run is lost."
+
+
+def test_a_run_that_was_made_and_never_begun_nor_heard_of_is_lost(lab: Lab, clock: Clock) -> None:
+    run = lab.queue("load_atlas", {}, dg.DagsterRunStatus.NOT_STARTED)
+    clock.now = time.time()
+    assert lab.tick(lost_runs)[1] == "No run is lost."
+    clock.now += instance.SILENT_S + 1
+    assert run.run_id in lab.tick(lost_runs)[1]
 
 
 def test_a_run_that_never_said_it_was_alive_is_lost_when_it_has_been_silent(lab: Lab, clock: Clock) -> None:
