@@ -99,7 +99,7 @@ class Drill:
                 )
         slices = sum(self.known["a", "a"][name] != self.known["b", "b"][name] for name in state)
         expect(
-            slices >= 9 and not self.lab.left_over(),
+            slices >= 10 and not self.lab.left_over(),
             f"the two contents differ in {slices} tables; a load of all takes {self.seconds:.1f} s once it has begun",
         )
 

@@ -128,12 +128,14 @@ class Lab:
             connection.execute(sa.text(statement), values)
 
     def state(self) -> State:
-        """What a reader finds in every table; regions of sites from files and of sites from SQL apart."""
-        slices = {table.name: (table, sa.true()) for table in schema.metadata.sorted_tables}
-        table = schema.recording_region
-        del slices[table.name]
-        slices["recording_region of files"] = (table, table.c.source != schema.INSERTED)
-        slices["recording_region of rows"] = (table, table.c.source == schema.INSERTED)
+        """What a reader finds in every table; sites and regions of files and of rows inserted by SQL apart."""
+        slices: dict[str, tuple[sa.Table, sa.ColumnElement[bool]]] = {}
+        for table in schema.metadata.sorted_tables:
+            if table in (schema.recording_site, schema.recording_region):
+                slices[f"{table.name} of files"] = (table, table.c.source != schema.INSERTED)
+                slices[f"{table.name} of rows"] = (table, table.c.source == schema.INSERTED)
+            else:
+                slices[table.name] = (table, sa.true())
         found = {}
         with self.engine.connect() as connection:
             for name, (table, where) in slices.items():
@@ -144,15 +146,14 @@ class Lab:
                 found[name] = "{} rows, {}".format(*connection.execute(query).one())
         return found
 
-    def left_over(self, *, under_ui: bool = False) -> list[str]:
-        """What a fault has left that should not be there, in words; ``under_ui`` others have sessions."""
+    def left_over(self) -> list[str]:
+        """What a fault has left that should not be there once nothing runs any more, in words."""
         tables = [table.name for table in schema.metadata.sorted_tables]
-        queries = {what: query for what, query in _LEFT_OVER.items() if not (under_ui and "pg_stat" in query)}
 
         def looked() -> list[str]:
             found = {
                 what: self.one(q, **{"tables": tables} if ":tables" in q else {})
-                for what, q in queries.items()
+                for what, q in _LEFT_OVER.items()
             }
             return [f"{count} {what}" for what, count in found.items() if count]
 
