@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 import psutil
 
-from ccf_assets import postgres
-from drills.lab import ATLAS, BEGUN, Brains, Command, Lab, State, expect, say, verdict
+from drills.contents import ATLAS, BEGUN, Contents
+from drills.lab import Command, Lab, State, expect, say, verdict
 
 KILLS = {"loads": 30, "servers": 15, "daemons": 10}
-FILES = 10
-ROWS = 20_000
+AHEAD = 1
+"""Tables that are new before a load: the rows of sites, which the drill itself changes."""
 
 
 def main() -> int:
@@ -35,7 +37,6 @@ def main() -> int:
     rng = random.Random(seed)
     with Lab.anew(CCF_SOURCE="phantom") as lab:
         drill = Drill(lab)
-        drill.undisturbed()
         kinds = ["worker", "command", "all"], ["server", "session"]
         plan = [
             *zip(_in_turn(kinds[0], kills["loads"]), _moments(rng, kills["loads"]), strict=True),
@@ -43,7 +44,7 @@ def main() -> int:
         ]
         rng.shuffle(plan)
         for what, moment in plan:
-            drill.killed_load(what, moment, rng)
+            drill.killed_load(what, moment)
         drill.summary("kills in loads")
         if kills["daemons"]:
             drill.killed_daemons(_moments(rng, kills["daemons"]))
@@ -64,90 +65,41 @@ def _moments(rng: random.Random, count: int) -> list[float]:
 
 
 class Drill:
-    """Loads of one content after the other, and what each of their states looks like."""
+    """Loads of one content after the other, cut short, looked at, and begun again."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.known: dict[tuple[str, str], State] = {}  # by the contents of atlas and recordings
-        self.at = ("a", "a")
-        self.seconds = 0.0
+        self.contents = Contents(lab)
+        self.contents.learn()
         self.stages: Counter[str] = Counter()
 
-    def undisturbed(self) -> None:
-        """Load every combination of contents, take down its state, and measure a load of all."""
-        self.lab.run("load", ATLAS.key)
-        self.brains = Brains(self.lab)
-        self.lab.do(
-            "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) SELECT 'sql', n, "
-            "3000 + n % 7000, 1000 + n % 5000, 1000 + n % 9000, 'ccf' FROM generate_series(1, :rows) n",
-            rows=ROWS,
-        )
-        self.files("a")
-        for contents in (("a", "a"), ("b", "a"), ("b", "b"), ("a", "b"), ("b", "a"), ("a", "b"), ("a", "a")):
-            self.put(contents)
-            load = self.lab.start("load", ATLAS.key)
-            load.wait_for(BEGUN)
-            started = time.monotonic()
-            code, said = load.ended()
-            if code:
-                sys.exit(said)
-            self.seconds = max(self.seconds, time.monotonic() - started) if self.known else 0.0
-            state = self.lab.state()
-            if self.known.setdefault(contents, state) != state:
-                expect(
-                    False, f"a load of {contents} that nothing disturbed did not give the same state again"
-                )
-        slices = sum(self.known["a", "a"][name] != self.known["b", "b"][name] for name in state)
-        expect(
-            slices >= 10 and not self.lab.left_over(),
-            f"the two contents differ in {slices} tables; a load of all takes {self.seconds:.1f} s once it has begun",
-        )
-
-    def put(self, contents: tuple[str, str]) -> None:
-        """Have other contents lie there to be loaded."""
-        if contents[0] != self.at[0]:
-            self.brains.put(contents[0])
-        if contents[1] != self.at[1]:
-            self.files(contents[1])
-            shift = 500 if contents[1] == "b" else -500
-            self.lab.do(
-                "UPDATE ccf.recording_site SET ap = ap + :shift WHERE recording_id = 'sql'", shift=shift
-            )
-        self.at = contents
-
-    def files(self, content: str) -> None:
-        """Write the files of sites, as if a while ago: what was written just now is waited for."""
-        self.lab.drop_files("a", FILES, shift_um=500 if content == "b" else 0)
-        for path in self.lab.recordings.iterdir():
-            os.utime(path, (time.time() - 10,) * 2)
-
-    def flip(self) -> tuple[State, State]:
-        """Put the other contents there; the states before and after a load of them."""
-        before = self.known[self.at]
-        self.put(("b", "b") if self.at == ("a", "a") else ("a", "a"))
-        return before, self.known[self.at]
-
-    def killed_load(self, what: str, moment: float, rng: random.Random) -> None:
+    def killed_load(self, what: str, moment: float) -> None:
         """Kill something in the middle of a load, look, load again and look again."""
-        _, after = self.flip()
-        load = self.lab.start("load", ATLAS.key)
-        if not load.wait_for(BEGUN):
-            sys.exit(load.said)
-        time.sleep(moment * self.seconds)
-        hit = self.kill(what, load, rng)
+        while True:
+            after = self.contents.flip()
+            load = self.lab.start("load", ATLAS.key)
+            if not load.wait_for(BEGUN):
+                sys.exit(load.said)
+            time.sleep(moment * self.contents.seconds)
+            if self.kill(what, load):
+                break
+            load.ended()  # it was quicker than those that were measured
+            moment *= 0.7
         try:
             _, said = load.ended(120)
-        except TimeoutError:
+        except subprocess.TimeoutExpired:
             said = ""
-            expect(False, f"{hit}: the load had not ended two minutes later")
-        where = f"{hit} {moment * self.seconds:.1f} s into a load"
+            expect(False, f"kill -9 of {what}: the load had not ended two minutes later")
+        where = f"kill -9 of {what} {moment * self.contents.seconds:.1f} s into a load"
         told = "Traceback" not in said
         self.look(where, after, told=told, said=said)
         self.again(where, after)
 
-    def kill(self, what: str, load: Command, rng: random.Random) -> str:
-        """Kill -9 one thing or all; what it was."""
-        family = load.family() if load.process.poll() is None else []
+    def kill(self, what: str, load: Command) -> bool:
+        """Kill -9 one thing or all; False where the load has ended already."""
+        if load.process.poll() is not None:
+            return False
+        family = load.family()
         victims = {
             "worker": family[1:2],
             "command": family[:1],
@@ -163,22 +115,16 @@ class Drill:
             (pids,) = self.lab.row(query)
             victims = [psutil.Process(pids[0])] if isinstance(pids, list) else []
         for victim in victims:
-            try:
+            with suppress(psutil.NoSuchProcess):
                 victim.kill()
-            except psutil.NoSuchProcess:
-                continue
-        return f"kill -9 of {what}" if victims else f"{what} had ended already"
+        return bool(victims)
 
     def look(self, where: str, after: State, *, told: bool = True, said: str = "") -> None:
         """That every table is an old or a new one now, or of regions that are to be found anew, empty."""
         state = self.lab.state()
-        allowed = {name: {each[name] for each in self.known.values()} for name in state}
-        for name in ("recording_region of files", "recording_region of rows"):
-            allowed[name].add("0 rows, 0")
-        mixed = {name: state[name] for name in state if state[name] not in allowed[name]}
-        changed = [name for name in state if self.known["a", "a"][name] != self.known["b", "b"][name]]
+        mixed, changed = self.contents.mixed(state), self.contents.changing
         new = sum(state[name] == after[name] for name in changed)
-        self.stages["none" if new <= 2 else "all" if new == len(changed) else "some"] += 1
+        self.stages["none" if new <= AHEAD else "all" if new == len(changed) else "some"] += 1
         if not told:
             say(said)
         expect(
@@ -209,17 +155,13 @@ class Drill:
 
     def killed_daemons(self, moments: Sequence[float]) -> None:
         """Kill the daemon under the UI while changed files and rows are registered, and start both again."""
-
-        def flip() -> State:
-            return self.flip_recordings()
-
         with self.lab.up():
-            after = flip()
+            after = self.contents.flip("recordings")
             seconds = self.lab.until(lambda: self.lab.state() == after, 180)
             say(f"changed files and rows are registered under the UI after {seconds:.0f} s")
         for moment in moments:
             with self.lab.up():
-                after = flip()
+                after = self.contents.flip("recordings")
                 time.sleep(moment * seconds)
                 self.lab.kill("daemon")
                 time.sleep(1)
@@ -233,14 +175,6 @@ class Drill:
                 f"{where}: registered {took:.0f} s after a new start; left: {', '.join(left) or 'nothing'}",
             )
 
-    def flip_recordings(self) -> State:
-        """Put the other recordings there; the state after their registration."""
-        self.put((self.at[0], "b" if self.at[1] == "a" else "a"))
-        return self.known[self.at]
-
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    finally:
-        postgres.leave()
+    sys.exit(main())

@@ -1,14 +1,7 @@
-"""What the drills share: a database of their own, the program as people run it, faults, and what is right.
-
-A drill loads one atlas, phantom_100um, from two contents in turn, so that the state before a load and the one
-after it differ; both are known from loads that nothing disturbed.
-"""
+"""What the drills share: a database of their own, the program as people run it, faults, and what they leave."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
 import os
 import signal
 import socket
@@ -21,21 +14,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
 import psutil
 import sqlalchemy as sa
 
 from ccf_assets import embedded, postgres, schema
-from ccf_assets.atlases import atlas_entry
-
-ATLAS = atlas_entry("phantom_100um")
-"""The atlas of the drills that load one again and again: some seconds with one row per voxel."""
 
 SITES_PER_FILE = 20
 PROGRAM = [sys.executable, "-c", "from ccf_assets.cli import main; main()"]
-BEGUN = "structure_graph: "
-"""What a load says when it has started and the atlases' turn comes."""
-
 State: TypeAlias = Mapping[str, str]
 """What a reader finds: slice → number of rows and a hash of them."""
 
@@ -82,21 +67,34 @@ class Lab:
         os.environ.pop("CCF_POSTGRES_URL", None)
         os.environ.update(self.settings)
         self.process: subprocess.Popen[bytes] | None = None
+        self.on_small_disk = False
 
     @classmethod
     @contextmanager
-    def anew(cls, **settings: str) -> Iterator[Lab]:
-        """A lab in a temporary folder; what runs there in the end is ended. ``settings`` are variables."""
+    def anew(cls, disk_mb: int | None = None, **settings: str) -> Iterator[Lab]:
+        """A lab in a temporary folder; what runs there in the end is ended.
+
+        Args:
+            disk_mb: size of a disk of its own (a tmpfs) where root may have one.
+            settings: environment variables.
+        """
         # A script's background job ignores Ctrl-C, and would leave everything behind when it is told to end.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: sys.exit("interrupted"))
         os.environ.update(settings)
         with tempfile.TemporaryDirectory(prefix="ccf_drill_") as folder:
-            lab = cls(Path(folder).resolve())
+            mount = ["mount", "-t", "tmpfs", "-o", f"size={disk_mb}m,mode=755", "tmpfs", folder]
+            mounted = disk_mb is not None and subprocess.run(mount, check=False).returncode == 0
             try:
-                yield lab
+                lab = cls(Path(folder).resolve())
+                lab.on_small_disk = mounted
+                try:
+                    yield lab
+                finally:
+                    lab.end()
             finally:
-                lab.end()
+                if mounted:
+                    subprocess.run(["umount", "--lazy", folder], check=True)
 
     def end(self) -> None:
         """End the server, and whatever a drill that failed has left."""
@@ -337,53 +335,6 @@ def _session(leader: int) -> bool:
             if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
                 return True
     return False
-
-
-class Brains:
-    """Two contents of ATLAS in a lab's cache, of which one lies there: "a", or "b" with a slab changed."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._file = lab.home / "downloads" / ATLAS.path
-        self._origin = self._file.with_name(f"{self._file.name}.origin.json")
-        self._url = json.loads(self._origin.read_text())["url"]
-        self._contents = {"a": self._file.read_bytes()}
-        head, _, packed = self._contents["a"].partition(b"\n\n")
-        ap, dv, ml = ATLAS.shape
-        voxels = np.frombuffer(gzip.decompress(packed), "<u4").reshape(ml, dv, ap).copy()
-        slab = voxels[:, :, 60:70]
-        ids = np.unique(slab[slab > 0])
-        slab[slab > 0] = ids[0]
-        voxels[30:40, :, 60:70] = 0  # and a hole, which changes the surface
-        self._contents["b"] = head + b"\n\n" + gzip.compress(voxels.tobytes(), 1, mtime=0)
-
-    def put(self, name: str) -> None:
-        """Put a content in the cache, and have its checks pass, so that the tables are outdated by it."""
-        content = self._contents[name]
-        origin = {"url": self._url, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-        for path, text in ((self._file, content), (self._origin, json.dumps(origin).encode())):
-            aside = path.with_name(f"{path.name}.drill")
-            aside.write_bytes(text)
-            aside.replace(path)
-        run_job("check_annotation")
-
-
-def run_job(name: str) -> bool:
-    """Run a job for ATLAS in this process; whether it succeeded."""
-    import dagster as dg
-
-    from ccf_assets.definitions import defs
-    from ccf_assets.instance import dagster_home
-
-    postgres._checked_url.cache_clear()
-    dagster_home()
-    with dg.DagsterInstance.get() as instance:
-        job = defs.resolve_job_def(name)
-        return job.execute_in_process(
-            instance=instance,
-            partition_key=ATLAS.key,
-            run_config={"loggers": {"console": {"config": {"label": name}}}},
-            raise_on_error=False,
-        ).success
 
 
 def _listens(port: int) -> bool:
