@@ -18,10 +18,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from xdist.scheduler import LoadScopeScheduling
 
 from ccf_assets import postgres
 
@@ -42,12 +43,36 @@ postgres.create_engine = lambda: _create_engine(postgres.database_url())
 
 _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DAGSTER_HOME")
 
-_LONG = ("test_loading.py", "test_ui.py", "test_docs.py", "test_sensors.py")
+_FIRST = ("@real", "test_loading.py", "test_ui.py", "test_docs.py", "test_sensors.py", "test_cli.py")
 
 
+class _Scheduling(LoadScopeScheduling):
+    """A file's tests follow one another in one process; those of the real atlas do so across files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, rest = nodeid.partition("::")
+        return "real" if rest.endswith("@real") else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """With --dist loadgroup, as above."""
+    return _Scheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long go first, so that no process is left with one of them at the end."""
-    items.sort(key=lambda item: item.path.name not in _LONG)
+    """The real atlas is loaded in one process only; what takes long goes first, so that all end together."""
+    for item in items:
+        if {"_real_url", "real_database"} & set(
+            getattr(item, "fixturenames", ())
+        ) or "[ccf_2017" in item.name:
+            item.add_marker(pytest.mark.xdist_group("real"))
+
+    def place(item: pytest.Item) -> int:
+        name = "@real" if item.get_closest_marker("xdist_group") else item.path.name
+        return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +115,20 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setenv("CCF_HOME", str(tmp_path / "ccf"))
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process draw pictures only where those are the subject: they take a third of a run.
+
+    Nothing is lost elsewhere: what goes wrong with a picture never shows in a run's end or its tables.
+    """
+    if request.path.name != "test_pictures.py":
+        _draw_nothing(monkeypatch)
+
+
+def _draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccf_assets.assets.figures.shown", lambda _log, _name, _draw: {})
 
 
 def _administration(server_url: sa.URL) -> sa.Engine:
@@ -184,6 +223,7 @@ def _loaded(server_url: sa.URL, source: str, *keys: str) -> Iterator[sa.URL]:
             pytest.MonkeyPatch.context() as patch,
             dg.DagsterInstance.ephemeral() as instance,
         ):
+            _draw_nothing(patch)
             patch.setenv("CCF_HOME", folder)
             patch.setenv("CCF_SOURCE", source)
             patch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
