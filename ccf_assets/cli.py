@@ -6,7 +6,7 @@ import dataclasses
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -192,26 +192,49 @@ def _print_holdings() -> None:
 
 @app.command()
 def drop(
-    atlases: Annotated[list[str], typer.Argument(help="Keys of loaded atlases.")],
+    atlases: Annotated[list[str] | None, typer.Argument(help="Keys of loaded atlases.")] = None,
+    recordings: Annotated[
+        bool,
+        typer.Option("--recordings", help="All recordings, too: those from files and those you inserted."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Take atlases out of the database. Downloaded files stay in the cache."""
+    """Take atlases out of the database, and say what goes. Recordings stay unless --recordings is given.
+
+    Downloaded files and files of recordings stay where they are.
+    """
     from ccf_assets import inventory, postgres
 
+    keys = list(dict.fromkeys(atlases or []))
+    if not (keys or recordings):
+        raise CcfError(
+            "Name the atlases to drop, or give --recordings; `ccf-assets status` lists what is there."
+        )
     engine = postgres.create_engine()
     held = {holding.key: holding for holding in inventory.holdings(engine)}
-    for key in atlases:
+    for key in keys:
         if key not in held:
             raise CcfError(f"Atlas {key!r} is not in the database (there are: {', '.join(held) or 'none'}).")
-    chosen = [held[key] for key in atlases]
-    if not yes:
-        for atlas in chosen:
-            rows = ", ".join(f"{count:,} of {table}" for table, count in atlas.rows.items() if count)
-            say(f"{atlas.key}: {rows}")
-        typer.confirm(f"Drop {', '.join(atlas.key for atlas in chosen)} with all these rows?", abort=True)
+    chosen = [held[key] for key in keys]
     for atlas in chosen:
-        inventory.drop_atlas(engine, atlas.ccf_id)
-        say(f"{atlas.key}: dropped")
+        say(f"{atlas.key}: {_rows(atlas.rows)} ({atlas.bytes / 1e6:,.0f} MB)")
+    rows, inserted = inventory.recorded(engine)
+    sites = counted(rows["recording_site"], "recording site")
+    if recordings:
+        say(f"recordings: {_rows(rows) or 'none'}; {inserted:,} of the sites came from no file and are lost")
+    elif rows["recording_site"]:
+        say(f"The {sites} stay, without a region in what is dropped; --recordings drops them, too.")
+    what = ", ".join([*keys, *(["all recordings"] if recordings else [])])
+    if not yes:
+        typer.confirm(f"Drop {what} with all these rows?", abort=True)
+    inventory.drop_atlas(engine, *(atlas.ccf_id for atlas in chosen), recordings=recordings)
+    say(f"Dropped {what}.")
+    if recordings and settings.recordings().is_dir():
+        say(f"Files in {settings.recordings()} are read again by the next load, or while the UI runs.")
+
+
+def _rows(by_table: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} of {table}" for table, count in by_table.items() if count)
 
 
 # ---- frames and recordings
@@ -267,7 +290,7 @@ def url(
         bool, typer.Option("--hold", help="Keep the embedded server running until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Print the address of the database, for psql and other programs.
+    """Print the address of the database, its password too, for psql and other programs.
 
     The embedded server runs while a ccf-assets command or the UI does: use `ccf-assets url --hold` to keep
     it for another program, or `ccf-assets psql`.
@@ -300,7 +323,7 @@ def psql(context: typer.Context) -> None:
     raise typer.Exit(postgres.run_program("psql", context.args, url))
 
 
-@app.command(context_settings=_PASSED_ON)
+@app.command("pg_dump", context_settings=_PASSED_ON)
 def pg_dump(context: typer.Context) -> None:
     """Run pg_dump on the database, to back it up; what follows is passed on.
 
@@ -311,7 +334,7 @@ def pg_dump(context: typer.Context) -> None:
     raise typer.Exit(postgres.run_program("pg_dump", context.args, postgres.database_url()))
 
 
-@app.command(context_settings=_PASSED_ON)
+@app.command("pg_restore", context_settings=_PASSED_ON)
 def pg_restore(context: typer.Context) -> None:
     """Run pg_restore on the database, which is to have no schema ccf; what follows is passed on.
 

@@ -87,6 +87,8 @@ def join(data: Path) -> Server:
         CcfError: it cannot be made or started; the text says why.
     """
     data = data.resolve()
+    if "\n" in str(data):  # PostgreSQL writes the path into files that are read line by line
+        raise CcfError(f"The path {str(data)!r} has a line break in it. Set CCF_HOME to another folder.")
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(data):

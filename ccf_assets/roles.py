@@ -46,8 +46,8 @@ def make(connection: sa.Connection) -> Mapping[str, bool]:
         CcfError: the user does not own the tables, or may not make roles; or a role that is there may do more
             than it should, by what cannot be taken from it here. The text has the SQL for who can help.
     """
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{schema.SCHEMA}.roles"))))
     connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")  # names are then told in full
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{schema.SCHEMA}.roles"))))
     _refuse_strangers(connection)
     made = _make_missing(connection)
     _refuse_powers(connection)

@@ -469,8 +469,8 @@ def create_tables(connection: sa.Connection) -> bool:
 
     Does nothing where this version's are in place: replacing a trigger locks its table, which a command that
     only asks something must not wait for. Safe to call from several processes at once: a lock held to the end
-    of the transaction lets one at a time through, since CREATE … IF NOT EXISTS alone can collide. Where
-    something is done, the search_path is pg_catalog to the end of the transaction.
+    of the transaction lets one at a time through, since CREATE … IF NOT EXISTS alone can collide. The
+    search_path is pg_catalog from now to the end of the transaction.
 
     Returns:
         Whether anything was done.
@@ -479,14 +479,14 @@ def create_tables(connection: sa.Connection) -> bool:
         CcfError: the tables are a newer version's; or an older one's, and the user may not change them, or
             they cannot be changed; the transaction is then to be rolled back, and everything is as it was.
     """
+    # What views, checks and BEGIN ATOMIC functions name is bound now; nobody's schema may come in between.
+    connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")
     if not _is_outdated(connection):
         return False
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{SCHEMA}.create_tables"))))
     if not _is_outdated(connection):
         return False
     installed = _installed_version(connection)
-    # What views, checks and BEGIN ATOMIC functions name is bound now; nobody's schema may come in between.
-    connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")
     # Not IF NOT EXISTS: that asks for the right to create schemas also where an administrator made this one.
     if not sa.inspect(connection).has_schema(SCHEMA):
         connection.execute(sa.schema.CreateSchema(SCHEMA))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -315,12 +316,17 @@ def test_the_status_names_an_atlas_that_is_not_whole(phantom_database: sa.Engine
     assert "phantom_50um is not whole" not in ended.out
 
 
-def test_a_drop_asks_and_no_means_no(phantom_database: sa.Engine, run: Run) -> None:
+def test_a_drop_says_what_would_go_and_no_means_no(phantom_database: sa.Engine, run: Run) -> None:
     ended = run("drop", "phantom_100um", typed="n\n")
     assert ended.code == 1
     assert "Drop phantom_100um with all these rows?" in ended.out
     assert "phantom_100um: 1 of atlas, 54 of brain_region, " in ended.err
+    assert re.search(r"39,516 of voxel_run.* \([1-9]\d* MB\)\n", ended.err)
     assert len(run("status", "--json").answer) == 2
+
+
+def test_a_drop_of_nothing_is_refused(phantom_database: sa.Engine, run: Run) -> None:
+    assert "Name the atlases to drop, or give --recordings" in run("drop", "--yes").err
 
 
 def test_a_drop_takes_everything_of_an_atlas_and_nothing_of_others(
@@ -330,8 +336,59 @@ def test_a_drop_takes_everything_of_an_atlas_and_nothing_of_others(
     assert run("drop", "phantom_100um", typed="y\n").code == 0
     assert _fingerprints(phantom_database, 903) == other
     assert not any(_counts(phantom_database, 904).values())
-    assert run("drop", "phantom_50um", "--yes") == Ended(0, "", "phantom_50um: dropped\n")
+    ended = run("drop", "phantom_50um", "phantom_50um", "--yes")
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err.endswith("Dropped phantom_50um.\n")
     assert run("status", "--json").answer == []
+
+
+_RECORDINGS = """
+    INSERT INTO ccf.recording_file VALUES ('a.csv', 'digest', NULL, 1, false);
+    INSERT INTO ccf.recording_finding VALUES ('a.csv', 'odd', false, 'It is odd.');
+    INSERT INTO ccf.recording_claim VALUES ('m', 0, 'a.csv');
+    INSERT INTO ccf.recording_agreement VALUES ('a.csv', 904, 1, 1, 0, true, 'All agree.');
+    INSERT INTO ccf.recording_site VALUES ('m', 0, 1, 2, 3, 'ccf', 'root', 'a.csv');
+    INSERT INTO ccf.recording_site VALUES ('m', 1, 1, 2, 3, 'ccf');
+    INSERT INTO ccf.recording_region
+    SELECT 'm', site_id, ccf_id, 1, 2, 3, 'left', 997, 'assigned', source, 0, 0
+    FROM ccf.recording_site, ccf.atlas;
+"""
+
+
+def _recorded(engine: sa.Engine) -> dict[str, int]:
+    tables = [t for t in schema.metadata.sorted_tables if t.name.startswith("recording_")]
+    with engine.connect() as connection:
+        return {t.name: connection.scalar(sa.select(sa.func.count()).select_from(t)) or 0 for t in tables}
+
+
+def test_a_drop_keeps_recordings(phantom_database: sa.Engine, run: Run) -> None:
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql(_RECORDINGS)
+    before = _recorded(phantom_database)
+    ended = run("drop", "phantom_100um", "--yes")
+    assert ", 2 of recording_region" in ended.err
+    assert "The 2 recording sites stay, without a region in what is dropped" in ended.err
+    assert _recorded(phantom_database) == {**before, "recording_region": 2, "recording_agreement": 0}
+
+
+def test_a_drop_takes_recordings_when_told_to_and_says_what_no_file_gives_back(
+    phantom_database: sa.Engine, run: Run
+) -> None:
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql(_RECORDINGS)
+    atlases = _counts(phantom_database, 903)
+    ended = run("drop", "--recordings", typed="n\n")
+    assert ended.code == 1
+    assert "Drop all recordings with all these rows?" in ended.out
+    assert "recordings: 1 of recording_file, 1 of recording_finding, 2 of recording_site, " in ended.err
+    assert "; 1 of the sites came from no file and are lost\n" in ended.err
+    assert all(_recorded(phantom_database).values())
+    assert run("drop", "--recordings", "phantom_100um", "--yes").err.endswith(
+        "Dropped phantom_100um, all recordings.\n"
+    )
+    assert not any(_recorded(phantom_database).values())
+    assert not any(_counts(phantom_database, 904).values())
+    assert _counts(phantom_database, 903) == {**atlases, "recording_region": 0}
 
 
 def test_a_drop_does_not_wait_for_ever(
