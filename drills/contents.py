@@ -17,7 +17,7 @@ import numpy as np
 
 from ccf_assets import postgres
 from ccf_assets.atlases import atlas_entry
-from drills.lab import Lab, State, expect
+from drills.lab import Lab, State, end_when_told, expect
 
 ATLAS = atlas_entry("phantom_100um")
 """Some seconds to load, with one row per voxel."""
@@ -148,13 +148,12 @@ def run_job(name: str) -> bool:
     postgres._checked_url.cache_clear()
     dagster_home()
     with dg.DagsterInstance.get() as instance:
-        return (
-            defs.resolve_job_def(name)
-            .execute_in_process(
-                instance=instance,
-                partition_key=ATLAS.key,
-                run_config={"loggers": {"console": {"config": {"label": name}}}},
-                raise_on_error=False,
-            )
-            .success
+        job = defs.resolve_job_def(name)
+        done = job.execute_in_process(
+            instance=instance,
+            partition_key=ATLAS.key,
+            run_config={"loggers": {"console": {"config": {"label": name}}}},
+            raise_on_error=False,
         )
+    end_when_told()
+    return done.success

@@ -78,9 +78,7 @@ class Lab:
             disk_mb: size of a disk of its own (a tmpfs) where root may have one.
             settings: environment variables.
         """
-        # A script's background job ignores Ctrl-C, and would leave everything behind when it is told to end.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: sys.exit("interrupted"))
+        end_when_told()
         os.environ.update(settings)
         with tempfile.TemporaryDirectory(prefix="ccf_drill_") as folder:
             mount = ["mount", "-t", "tmpfs", "-o", f"size={disk_mb}m,mode=755", "tmpfs", folder]
@@ -335,6 +333,12 @@ def _session(leader: int) -> bool:
             if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
                 return True
     return False
+
+
+def end_when_told() -> None:
+    """End in order at Ctrl-C and SIGTERM: a script's background job ignores the one, Dagster takes both."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit("interrupted"))
 
 
 def _listens(port: int) -> bool:
