@@ -387,8 +387,9 @@ def _plain_rows(raw: bytes, names: Sequence[str], kept: Sequence[int]) -> pl.Dat
     if not raw.endswith(b"\n"):
         ends = np.append(ends, len(raw))
     fields = np.diff(np.searchsorted(np.flatnonzero(data == ord(",")), ends), prepend=0) + 1
-    longest = np.diff(ends, prepend=-1).max()
-    if len(names) == 1 or len(fields) == 1 or (fields != len(names)).any() or longest > csv.field_size_limit():
+    if len(names) == 1 or len(fields) == 1 or (fields != len(names)).any():
+        return None
+    if np.diff(ends, prepend=-1).max() > csv.field_size_limit():
         return None
     rows = pl.read_csv(
         raw, has_header=False, skip_rows=1, infer_schema=False, quote_char=None, columns=list(kept)
