@@ -541,7 +541,7 @@ def _frames_of_rows(
     if not known.all():
         row = first_row(~known)
         raise CcfError(
-            f"{table.name}, {table.row_name(row)}: {said[row]!r} is no frame. The frames are: {names}."
+            f"{table.name}, {table.row_name(row)}: {said[row]!r:.60} is no frame. The frames are: {names}."
         )
     return said.fill_null(settings.frame) if settings.frame is not None else said
 
@@ -590,7 +590,7 @@ def _integers(table: _Table, column: str) -> pl.Series:
     wrong = ~fits.fill_null(False)
     if wrong.any():
         row = first_row(wrong)
-        said = "empty" if text[row] in (None, "") else repr(values[row])
+        said = "empty" if text[row] in (None, "") else f"{values[row]!r:.60}"
         raise CcfError(
             f"{table.name}, {table.row_name(row)}: {column} is {said}, "
             f"where the site_id must be a whole number of 32 bits."

@@ -63,7 +63,9 @@ def numbers(values: pl.Series, column: str, table: str, row_name: Callable[[int]
         row = first_row(wrong)
         more = f" ({wrong.sum()} such rows)" if int(wrong.sum()) > 1 else ""
         comma = " Write decimals with a point." if re.fullmatch(r"[-+]?\d*,\d+", text[row]) else ""
-        raise CcfError(f"{table}, {row_name(row)}: {column} is {values[row]!r}, not a number{more}.{comma}")
+        raise CcfError(
+            f"{table}, {row_name(row)}: {column} is {values[row]!r:.60}, not a number{more}.{comma}"
+        )
     return _filled(found)
 
 

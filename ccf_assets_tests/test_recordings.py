@@ -473,6 +473,15 @@ def test_what_a_spreadsheet_takes_for_a_number_is_refused_by_its_line(tmp_path: 
     assert sentence.startswith(f"m.csv, line 3: dv is {number!r}, not a number.")
 
 
+@pytest.mark.parametrize("column", ["recording_id", "site_id", "ap", "frame"])
+def test_a_cell_that_holds_a_book_does_not_fill_the_sentence(tmp_path: Path, column: str):
+    row = {"recording_id": "m", "site_id": "0", "ap": "1", "dv": "2", "ml": "3", "frame": "ccf"}
+    row[column] = "x" * 100_000
+    sentence = refusal(tmp_path, f"{','.join(row)}\n{','.join(row.values())}\n")
+    assert f"m.csv, line 2: {column} " in sentence
+    assert len(sentence) < 300
+
+
 def test_rows_in_many_batches_stay_in_order_and_keep_their_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
