@@ -49,6 +49,7 @@ def main() -> int:
         if kills["daemons"]:
             drill.killed_daemons(_moments(rng, kills["daemons"]))
             drill.summary("kills of the daemon")
+        say("{} files of {:.0f} MB in the server's folder belong to no table".format(*lab.orphaned_files()))
         lab.leaves_nothing(atlases=1)
     return verdict()
 

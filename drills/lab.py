@@ -17,7 +17,7 @@ from typing import TypeAlias
 import psutil
 import sqlalchemy as sa
 
-from ccf_assets import embedded, postgres, schema
+from ccf_assets import embedded, postgres, registration, schema
 
 SITES_PER_FILE = 20
 PROGRAM = [sys.executable, "-c", "from ccf_assets.cli import main; main()"]
@@ -163,6 +163,37 @@ class Lab:
         """How many runs there were of the jobs for recordings."""
         return self.one("SELECT count(*) FROM ccf_dagster.runs WHERE pipeline_name LIKE 'register%'")
 
+    def registered_otherwise(self) -> tuple[int, int]:
+        """Rows of recording_region, and how many differ where every site is registered anew by the query alone."""
+        stored = sa.select(schema.recording_region)
+        anew = registration.registrations(sa.select(schema.recording_site), registration.loaded_atlases())
+        anew = sa.select(*(anew.subquery().c[c.name] for c in stored.selected_columns))
+        differ = sa.union_all(
+            sa.except_all(stored, anew).subquery().select(), sa.except_all(anew, stored).subquery().select()
+        )
+        with self.engine.connect() as connection:
+            counts = [
+                connection.scalar(sa.select(sa.func.count()).select_from(rows.subquery()))
+                for rows in (stored, differ)
+            ]
+        return int(counts[0] or 0), int(counts[1] or 0)
+
+    def orphaned_files(self) -> tuple[int, float]:
+        """Files in the database's folder that are of no table or index, and their size in MB.
+
+        A server that is killed leaves those of the tables its unfinished transactions had made.
+        """
+        with self.engine.connect() as connection:
+            known = set(connection.scalars(sa.text("SELECT pg_relation_filenode(oid)::text FROM pg_class")))
+            oid = connection.scalar(sa.text("SELECT oid FROM pg_database WHERE datname = current_database()"))
+        folder = self.home / "postgres" / "base" / str(oid)
+        left = [
+            path.stat().st_size
+            for path in folder.iterdir()
+            if path.name[0].isdigit() and path.name.partition(".")[0].partition("_")[0] not in known
+        ]
+        return len(left), sum(left) / 1e6
+
     # ---- the program
 
     def run(self, *arguments: str) -> None:
@@ -202,6 +233,11 @@ class Lab:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(60)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the UI that was started last still runs."""
+        return self.process is not None and self.process.poll() is None
+
     def until(self, holds: Callable[[], object], seconds: float = 300) -> float:
         """Seconds until ``holds`` does; the drill ends where it never does."""
         start = time.monotonic()
@@ -215,10 +251,12 @@ class Lab:
 
     # ---- recordings
 
-    def drop_files(self, name: str, count: int, shift_um: int = 0) -> None:
-        """Drop ``count`` small files at once."""
-        (self.recordings / "recordings.toml").write_text('frame = "ccf"\n')
-        for number in range(count):
+    def drop_files(self, name: str, count: int, shift_um: int = 0, first: int = 0) -> None:
+        """Drop ``count`` small files at once, numbered from ``first``."""
+        settings = self.recordings / "recordings.toml"
+        if not settings.exists():  # written anew, it would keep its files waiting
+            settings.write_text('frame = "ccf"\n')
+        for number in range(first, first + count):
             lines = ["recording_id,site_id,ap,dv,ml"]
             lines += [
                 f"{name}{number},{i},{5000 + shift_um + i},{2000 + number},{7000 + 10 * i}"

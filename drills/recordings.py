@@ -164,18 +164,7 @@ def _atlas_that_comes_later(lab: Lab) -> None:
 
 
 def _as_if_undisturbed(lab: Lab) -> None:
-    """Every site is registered anew, by the query alone, and compared with what is stored."""
-    from ccf_assets import registration, schema
-
-    stored = sa.select(schema.recording_region)
-    anew = registration.registrations(sa.select(schema.recording_site), registration.loaded_atlases())
-    anew = sa.select(*(anew.subquery().c[c.name] for c in stored.selected_columns))
-    differ = sa.union_all(
-        sa.except_all(stored, anew).subquery().select(), sa.except_all(anew, stored).subquery().select()
-    )
-    with lab.engine.connect() as connection:
-        rows = connection.scalar(sa.select(sa.func.count()).select_from(stored.subquery()))
-        wrong = connection.scalar(sa.select(sa.func.count()).select_from(differ.subquery()))
+    rows, wrong = lab.registered_otherwise()
     expect(not wrong, f"{wrong} of {rows:,} rows differ from a registration that nothing disturbed")
     missing = lab.one(
         "SELECT count(*) FROM generate_series(0, 999) n, generate_series(0, 19) i "
