@@ -2,6 +2,8 @@
 # make test   everything up to a green test suite
 # make lint   ruff (lint and format) and mypy
 # make bench  what is to be fast, beside yardsticks (benchmarks/README.md); ARGS='--only runs --sizes 25'
+# make drill  real faults on a database of its own: drills/README.md
+# make soak   half an hour of everything at once under the UI
 # make ui     the Dagster UI on http://127.0.0.1:3000
 #
 # PYTHON names the interpreter the environment is made with (3.10 or newer).
@@ -10,7 +12,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench ui clean
+.PHONY: run test lint bench drill soak ui clean
 
 run: $(VENV)/.run
 	$(BIN)/ccf-assets load
@@ -28,6 +30,15 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
+
+drill: $(VENV)/.test
+	$(BIN)/python -m drills.crashes
+	$(BIN)/python -m drills.concurrency
+	$(BIN)/python -m drills.faults
+	$(BIN)/python -m drills.recordings
+
+soak: $(VENV)/.test
+	$(BIN)/python -m drills.soak
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \

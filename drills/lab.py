@@ -62,10 +62,10 @@ class Lab:
         self.home = home
         self.recordings = home / "recordings"
         self.recordings.mkdir()
-        self.settings = {**os.environ, "CCF_HOME": str(home), "CCF_RECORDINGS": str(self.recordings)}
-        self.settings.pop("CCF_POSTGRES_URL", None)
-        os.environ.pop("CCF_POSTGRES_URL", None)
-        os.environ.update(self.settings)
+        for name in ("CCF_POSTGRES_URL", "CCF_FRAMES", "CCF_REGION_SETS", "DAGSTER_HOME"):
+            os.environ.pop(name, None)
+        os.environ.update({"CCF_HOME": str(home), "CCF_RECORDINGS": str(self.recordings)})
+        self.settings = dict(os.environ)
         self.process: subprocess.Popen[bytes] | None = None
         self.on_small_disk = False
 
