@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from benchmarks.measuring import Sample
 from benchmarks.place import Place
 from benchmarks.volumes import Volume
-from ccf_assets import queries, schema
+from ccf_assets import schema
 
 SCHEMA = "server_alone"
 
@@ -24,10 +24,12 @@ INDEX_MEMORY = "256MB"
 
 
 def rows_of(table: sa.Table, volume: Volume) -> sa.Select[tuple[int, ...]]:
-    """The rows of voxel_run or voxel of a loaded atlas, made of its runs, in the order of the key."""
-    run = schema.voxel_run
-    runs = sa.select(run).where(run.c.ccf_id == volume.entry.ccf_id).order_by(*run.primary_key)
-    return runs if table is run else queries.voxels(runs, volume.entry.resolution_um)
+    """The rows of voxel_run or voxel of an atlas just loaded, in the order of the key, as the runs lie."""
+    run, ccf_id = schema.voxel_run, volume.entry.ccf_id
+    if table is run:
+        return sa.select(run).where(run.c.ccf_id == ccf_id).order_by(*run.primary_key)
+    names = ("ccf_id", "x", "y", "z", "region_id")
+    return sa.select(*sa.func.ccf.voxels(ccf_id).table_valued(*names).c)
 
 
 class ServerAlone:
