@@ -32,28 +32,28 @@ def _sizes(text: str) -> tuple[int, ...]:
     return sizes
 
 
+def _turns(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("there is at least one turn")
+    return int(text)
+
+
+def _file(text: str) -> Path:
+    if not Path(text).parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {Path(text).parent}")
+    return Path(text)
+
+
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--only",
-        action="append",
-        choices=JOBS,
-        metavar="NAME",
-        help=f"one of {', '.join(JOBS)}; may be repeated",
-    )
-    parser.add_argument("--repeat", type=int, help="turns of each job (default 3)")
-    parser.add_argument("--sizes", type=_sizes, help="resolutions in µm (default 100,50,25,10)")
-    parser.add_argument(
-        "--json",
-        type=Path,
-        metavar="FILE",
-        help="where everything measured is written (default benchmarks.json)",
-        default=Path("benchmarks.json"),
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="each job once, at 100 µm, with fewer points and sites"
-    )
-    parser.add_argument("--allensdk", type=Path, metavar="PYTHON", help="a Python that has AllenSDK")
+    add = parser.add_argument
+    jobs = f"a job: {', '.join(JOBS)}; may be repeated (default all)"
+    add("--only", action="append", choices=JOBS, metavar="NAME", help=jobs)
+    add("--repeat", type=_turns, metavar="N", help="turns of each job (default 3)")
+    add("--sizes", type=_sizes, metavar="UM,UM", help="resolutions in µm (default 100,50,25,10)")
+    add("--json", type=_file, metavar="FILE", default="benchmarks.json", help="(default benchmarks.json)")
+    add("--quick", action="store_true", help="each job once, at 100 µm, with fewer points and sites")
+    add("--allensdk", type=Path, metavar="PYTHON", help="a Python that has AllenSDK")
     return parser.parse_args()
 
 
@@ -71,19 +71,18 @@ def main() -> int:
     rows: list[Row] = []
     failed = False
     with place_in(work_folder()) as place:
+        about = {**asdict(options), "only": told.only, "source": os.environ["CCF_SOURCE"]}
         server = _server(place)
         for name in told.only or JOBS:
             say(f"--- {name}")
             try:
-                rows.extend(importlib.import_module(f"benchmarks.{name}").measure(place, options))
+                for row in importlib.import_module(f"benchmarks.{name}").measure(place, options):
+                    rows.append(row)
             except Exception as error:  # of one job; the others are not to suffer for it
-                traceback.print_exc()
-                rows.append(
-                    Row(name, [], note=f"failed: {str(error).splitlines()[-1:] or type(error).__name__}")
-                )
                 failed = True
-    source = os.environ["CCF_SOURCE"]
-    report.write_json(told.json, rows, {**asdict(options), "only": told.only, "source": source}, server)
+                traceback.print_exc()
+                rows.append(Row(name, [], note=f"failed: {str(error).strip().rpartition(chr(10))[2]}"))
+            report.write_json(told.json, rows, about, server)  # now: the next job may be interrupted
     print(f"\n{report.heading(server)}; medians of {options.repeat}\n\n{report.table(rows)}")
     met = [row.met for row in rows if row.met is not None]
     print(f"\n{met.count(True)} of {len(met)} targets are met. Every sample is in {told.json}.")

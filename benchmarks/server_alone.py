@@ -43,7 +43,7 @@ class ServerAlone:
 
     def __init__(self, place: Place, table: sa.Table, volume: Volume) -> None:
         self._place, self._table, self._ccf_id = place, table, volume.entry.ccf_id
-        self._file = place.folder / f"{table.name}_{self._ccf_id}.bin"
+        self._file = place.folder / "ready" / f"{table.name}_{self._ccf_id}.bin"
         rows = rows_of(table, volume)
         self._columns = ", ".join(rows.selected_columns.keys())
         if not self._file.exists():
@@ -96,11 +96,9 @@ class ServerAlone:
 
 
 def _write(engine: sa.Engine, rows: sa.Select[tuple[int, ...]], path: Path) -> None:
-    """The rows in PostgreSQL's binary form, readable for the server."""
+    """The rows in PostgreSQL's binary form, written by the server itself: a client gets them one by one."""
+    path.parent.mkdir(exist_ok=True)
+    path.parent.chmod(0o777)  # under root, the server is another user
     select = rows.compile(engine, compile_kwargs={"literal_binds": True})
-    with engine.connect() as connection, path.open("wb") as file:
-        raw = connection.connection.driver_connection
-        with raw.cursor().copy(f"COPY ({select}) TO STDOUT (FORMAT binary)") as copy:
-            for block in copy:
-                file.write(block)
-    path.chmod(0o644)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"COPY ({select}) TO '{path}' (FORMAT binary)")
