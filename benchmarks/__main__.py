@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import traceback
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,7 @@ from benchmarks import report
 from benchmarks.measuring import Row, say
 from benchmarks.options import Options
 from benchmarks.place import Place, place_in, work_folder
+from ccf_assets.sources import Sources
 
 JOBS = ("runs", "rows", "regions", "questions", "locate", "sites", "together", "commands")
 """The jobs, in the order they are done; each is the function ``measure`` of the module of its name."""
@@ -71,7 +71,7 @@ def main() -> int:
     rows: list[Row] = []
     failed = False
     with place_in(work_folder()) as place:
-        about = {**asdict(options), "only": told.only, "source": os.environ["CCF_SOURCE"]}
+        about = {**asdict(options), "only": told.only, "source": Sources.from_settings().label}
         server = _server(place)
         for name in told.only or JOBS:
             say(f"--- {name}")
