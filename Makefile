@@ -5,6 +5,7 @@
 # make drill  real faults on a database of its own: drills/README.md
 # make soak   half an hour of everything at once under the UI
 # make ui     the Dagster UI on http://127.0.0.1:3000
+# make audit  known vulnerabilities of what is installed; needs the network
 #
 # PYTHON names the interpreter the environment is made with (3.10 or newer).
 
@@ -12,7 +13,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench drill soak ui clean
+.PHONY: run test lint bench drill soak ui audit clean
 
 run: $(VENV)/.run
 	$(BIN)/ccf-assets load
@@ -39,6 +40,14 @@ drill: $(VENV)/.test
 
 soak: $(VENV)/.test
 	$(BIN)/python -m drills.soak
+
+# In an environment of its own: its dependencies are not ours. Strict: what could not be looked up is a failure.
+audit: $(VENV)/.run
+	$(BIN)/python -m pip check
+	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/audit.txt
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --disable-pip-version-check --quiet 'pip-audit>=2.7,<3'
+	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audit.txt
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
