@@ -60,7 +60,7 @@ def load(
     if all(entry.is_phantom for entry in entries):
         os.environ["CCF_SOURCE"] = settings.PHANTOM  # it is computed here: no other source is asked
     say(f"Database: {_where()}")
-    postgres.database_url()
+    postgres.dagster_url()  # a run would say more long-windedly that the user may not load
     say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
     outcomes = _load(entries, rows, refresh=refresh, examples=not atlases)
     if not atlases and not phantom and _nothing_reachable(outcomes):

@@ -172,11 +172,23 @@ def libpq_url(url: sa.URL) -> str:
 
 
 def dagster_url() -> str:
-    """The address Dagster keeps its own records at, for psycopg 2; creates their schema."""
+    """The address Dagster keeps its own records at, for psycopg 2; creates their schema.
+
+    Raises:
+        CcfError: the user may not make the schema, or not use it: only who owns the tables loads.
+    """
     with create_engine().begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(DAGSTER_SCHEMA))))
         # Not IF NOT EXISTS: that asks for the right to create schemas also where there is one already.
-        if not sa.inspect(connection).has_schema(DAGSTER_SCHEMA):
+        there = sa.inspect(connection).has_schema(DAGSTER_SCHEMA)
+        may_use = sa.func.has_schema_privilege(DAGSTER_SCHEMA, "USAGE")
+        may_make = sa.func.has_database_privilege(sa.func.current_database(), "CREATE")
+        if not connection.scalar(sa.select(may_use if there else may_make)):
+            raise CcfError(
+                f"The user that CCF_POSTGRES_URL names may ask and not load: the schema {DAGSTER_SCHEMA} is "
+                "not theirs to use or make. Load as the owner of the tables."
+            )
+        if not there:
             connection.execute(sa.schema.CreateSchema(DAGSTER_SCHEMA))
     url = database_url().set(drivername="postgresql+psycopg2")
     options = f"{url.query.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()

@@ -334,6 +334,22 @@ def test_neither_passes_its_rights_on(person: sa.URL) -> None:
     assert rights(person) == before
 
 
+def test_neither_loads_and_both_are_told_so(person: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, person)
+    with pytest.raises(CcfError, match=r"may ask and not load: .* Load as the owner of the tables"):
+        postgres.dagster_url()
+
+
+def test_a_reader_is_told_so_too_before_anybody_has_loaded(
+    server: sa.URL, copy: sa.URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(copy)
+    with login(server, roles.READER) as name:
+        use(monkeypatch, copy.set(username=name))
+        with pytest.raises(CcfError, match="may ask and not load"):
+            postgres.dagster_url()
+
+
 # ---- loads and upgrades that come later
 
 
