@@ -33,6 +33,6 @@ space = ReferenceSpace(StructureTree(nodes), annotation, (1, 1, 1))
 started = time.perf_counter()
 voxels = space.total_voxel_map
 seconds = time.perf_counter() - started
-peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 found = {int(region): int(count) for region, count in voxels.items()}
 print(json.dumps({"seconds": seconds, "peak_mb": peak_mb, "voxels": found}))

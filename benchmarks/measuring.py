@@ -149,14 +149,14 @@ def timed(function: Callable[[], object]) -> float:
 
 
 def peak_mb() -> float:
-    """The most memory this process ever had resident, MB (2²⁰ bytes)."""
+    """The most memory this process ever had resident, MB (10⁶ bytes)."""
     status = Path("/proc/self/status")
     if status.exists():
         # Linux's ru_maxrss starts from what the parent had.
         high_water = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(high_water.split()[1]) / 1024
+        return int(high_water.split()[1]) * 1024 / 1e6
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 2**20 if sys.platform == "darwin" else most / 1024
+    return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6
 
 
 def say(line: str) -> None:
