@@ -21,7 +21,7 @@ from ccf_assets.errors import CcfError
 from drills.contents import ATLAS, BEGUN, Contents, run_job
 from drills.lab import Lab, expect, say, verdict
 
-ROUNDS = 5
+ROUNDS = 3
 RELOADS = 20
 READERS = 8
 
