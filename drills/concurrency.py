@@ -80,6 +80,8 @@ def two_loads_of_two_contents(lab: Lab, contents: Contents) -> None:
                 say(said)
                 expect(False, "a load beside one of other content ended with a traceback")
             ends["done" if code == 0 else "said why not"] += 1
+            for reason in load.reasons():
+                say(f"a load beside one of other content said: {reason}")
         state = lab.state()
         mixed = contents.mixed(state)
         ends["whole"] += state == after
