@@ -43,34 +43,34 @@ postgres.create_engine = lambda: _create_engine(postgres.database_url())
 
 _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DAGSTER_HOME")
 
-_FIRST = ("@real", "test_loading.py", "test_ui.py", "test_docs.py", "test_sensors.py", "test_cli.py")
+_LONG = ("test_loading.py", "test_ui.py", "test_sensors.py", "test_cli.py", "test_io_manager.py")
+
+
+@functools.cache
+def _asks_the_real_atlas(path: Path) -> bool:
+    return "real_database" in path.read_text("utf-8")
 
 
 class _Scheduling(LoadScopeScheduling):
-    """A file's tests follow one another in one process; those of the real atlas do so across files."""
+    """A file's tests follow one another in one process; all files with tests of the real atlas share one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path, _, rest = nodeid.partition("::")
-        return "real" if rest.endswith("@real") else path
+        file = nodeid.partition("::")[0]
+        return "the real atlas" if _asks_the_real_atlas(self.config.rootpath / file) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
-    """With --dist loadgroup, as above."""
-    return _Scheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
+    """With --dist loadfile: as above, so that the real atlas is loaded once."""
+    return _Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The real atlas is loaded in one process only; what takes long goes first, so that all end together."""
-    for item in items:
-        if {"_real_url", "real_database"} & set(
-            getattr(item, "fixturenames", ())
-        ) or "[ccf_2017" in item.name:
-            item.add_marker(pytest.mark.xdist_group("real"))
+    """What takes long goes first, so that no process is left with it at the end."""
 
     def place(item: pytest.Item) -> int:
-        name = "@real" if item.get_closest_marker("xdist_group") else item.path.name
-        return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+        if _asks_the_real_atlas(item.path):
+            return 0
+        return 1 if item.path.name in _LONG else 2
 
     items.sort(key=place)
 

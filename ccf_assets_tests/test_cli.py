@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -445,6 +446,32 @@ def loaded(lab: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return ccf("load", "phantom_100um", **lab)
 
 
+class _NoProcess:
+    """In place of a worker process: its tasks are carried out here and now, and all else is the same."""
+
+    def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
+        done: Future[Outcome] = Future()
+        done.set_result(loading._work(function, key, *arguments))
+        return done
+
+    def leave(self) -> None:
+        pass
+
+
+@pytest.fixture
+def here(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command with these settings wholly in this process; the first load was in those of its own."""
+    monkeypatch.setattr(loading, "_Worker", _NoProcess)
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")  # which the storage sets, and nobody takes back
+
+    def here(*arguments: str, **settings: str) -> Ended:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        return run(*arguments)
+
+    return here
+
+
 @pytest.fixture
 def engine(lab: dict[str, str], loaded: object) -> sa.Engine:
     return sa.create_engine(postgres._named_url(lab["CCF_POSTGRES_URL"]), poolclass=sa.NullPool)
@@ -479,12 +506,12 @@ def test_100_um_has_rows_by_default(engine: sa.Engine) -> None:
 
 
 def test_a_second_load_changes_no_row_and_says_that_all_is_current(
-    engine: sa.Engine, lab: dict[str, str]
+    engine: sa.Engine, lab: dict[str, str], here: Run
 ) -> None:
     before = _fingerprints(engine)
-    again = ccf("load", "phantom_100um", "phantom_100um", "--rows", **lab)
-    assert again.returncode == 0
-    assert [line for line in again.stderr.splitlines() if ": " in line][1:] == [
+    again = here("load", "phantom_100um", "phantom_100um", "--rows", **lab)
+    assert again.code == 0
+    assert [line for line in again.err.splitlines() if ": " in line][1:] == [
         "structure_graph: current",
         "phantom_100um: current",
         "recordings: current",
@@ -493,58 +520,58 @@ def test_a_second_load_changes_no_row_and_says_that_all_is_current(
 
 
 def test_a_load_takes_up_maps_that_changed_and_says_what_is_wrong_with_one(
-    engine: sa.Engine, lab: dict[str, str], tmp_path: Path
+    engine: sa.Engine, lab: dict[str, str], here: Run, tmp_path: Path
 ) -> None:
     file = tmp_path / "mine.csv"
     lab = {**lab, "CCF_REGION_SETS": str(tmp_path)}
     file.write_text("set,region,group\nmine,CtX,x\n", "utf-8")
-    refused = ccf("load", "phantom_100um", **lab)
-    assert refused.returncode == 0
-    assert "warning: mine.csv, set 'mine': There is no region 'CtX' in phantom_100um; CTX" in refused.stderr
+    refused = here("load", "phantom_100um", **lab)
+    assert refused.code == 0
+    assert "warning: mine.csv, set 'mine': There is no region 'CtX' in phantom_100um; CTX" in refused.err
     file.write_text("set,region,group\nmine,CTX,x\n", "utf-8")
     assert (
-        "phantom_100um: loaded region_set, region_set_member in" in ccf("load", "phantom_100um", **lab).stderr
+        "phantom_100um: loaded region_set, region_set_member in" in here("load", "phantom_100um", **lab).err
     )
     file.unlink()
     assert (
-        "phantom_100um: loaded region_set, region_set_member in" in ccf("load", "phantom_100um", **lab).stderr
+        "phantom_100um: loaded region_set, region_set_member in" in here("load", "phantom_100um", **lab).err
     )
 
 
 def test_a_refresh_fetches_again_and_changes_no_row_where_nothing_is_new(
-    engine: sa.Engine, lab: dict[str, str]
+    engine: sa.Engine, lab: dict[str, str], here: Run
 ) -> None:
     before = _fingerprints(engine)
-    again = ccf("load", "phantom_100um", "--refresh", **lab)
-    assert again.returncode == 0
-    assert "structure_graph: " in again.stderr
-    assert "phantom_100um: loaded annotation in " in again.stderr
+    again = here("load", "phantom_100um", "--refresh", **lab)
+    assert again.code == 0
+    assert "structure_graph: " in again.err
+    assert "phantom_100um: loaded annotation in " in again.err
     assert _fingerprints(engine) == before
 
 
 def test_a_failed_load_exits_with_1_and_leaves_the_rows(
-    engine: sa.Engine, lab: dict[str, str], tmp_path: Path
+    engine: sa.Engine, lab: dict[str, str], here: Run, tmp_path: Path
 ) -> None:
     before = _fingerprints(engine)
     (tmp_path / "ontology").mkdir()
     (tmp_path / "ontology/structure_graph.csv").write_bytes(phantom.structure_graph_csv())
-    failed = ccf("load", "ccf_2017_100um", **{**lab, "CCF_SOURCE": str(tmp_path)})
-    assert failed.returncode == 1
+    failed = here("load", "ccf_2017_100um", **{**lab, "CCF_SOURCE": str(tmp_path)})
+    assert failed.code == 1
     volume = tmp_path / "annotation/ccf_2017/annotation_100.nrrd"
-    assert f"ccf_2017_100um: FAILED. {volume} does not exist; put it there" in failed.stderr
-    assert "Traceback" not in failed.stderr
-    assert "phantom_100um" in failed.stdout
-    assert "Things to try" not in failed.stdout
+    assert f"ccf_2017_100um: FAILED. {volume} does not exist; put it there" in failed.err
+    assert "Traceback" not in failed.err
+    assert "phantom_100um" in failed.out
+    assert "Things to try" not in failed.out
     assert _fingerprints(engine) == before
 
 
-def test_after_a_drop_a_load_loads_again(engine: sa.Engine, lab: dict[str, str]) -> None:
+def test_after_a_drop_a_load_loads_again(engine: sa.Engine, lab: dict[str, str], here: Run) -> None:
     before = _counts(engine, 904)
-    assert ccf("drop", "phantom_100um", "--yes", **lab).returncode == 0
+    assert here("drop", "phantom_100um", "--yes", **lab).code == 0
     assert not any(_counts(engine, 904).values())
-    again = ccf("load", "phantom_100um", "--no-rows", **lab)
-    assert again.returncode == 0
-    assert "phantom_100um: loaded atlas, brain_region" in again.stderr
+    again = here("load", "phantom_100um", "--no-rows", **lab)
+    assert again.code == 0
+    assert "phantom_100um: loaded atlas, brain_region" in again.err
     assert _counts(engine, 904) == {**before, "voxel": 0}
 
 
