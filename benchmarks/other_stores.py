@@ -6,6 +6,7 @@ rows are in memory when the clock starts.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -90,9 +91,9 @@ def _polars(rows: pl.DataFrame) -> float:
 
 def _datajoint(rows: pl.DataFrame) -> float:
     """Insert into the table Voxel of DataJoint's CCF tutorial, its index and foreign keys included."""
+    os.environ["DJ_LOG_LEVEL"] = "WARNING"  # its remarks go where the table goes
     import datajoint as dj
 
-    dj.logger.setLevel("WARNING")
     url = postgres.database_url()
     place = {"host": url.query["host"], "port": int(url.query["port"]), "user": url.username}
     instance = dj.Instance(**place, password="", backend="postgresql", database__name=url.database)
