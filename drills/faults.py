@@ -94,9 +94,7 @@ class Drill:
         """What a load said and kept, and that it works when the fault is gone."""
         code, said = load.ended(300)
         mended()
-        reasons = [
-            line for line in said.splitlines() if "FAILED. " in line or line.startswith("ccf-assets: ")
-        ]
+        reasons = load.reasons()
         state = self.lab.state()
         mixed = self.contents.mixed(state)
         new = sum(

@@ -340,6 +340,12 @@ class Command:
         self._file.seek(0)
         return self._file.read()
 
+    def reasons(self) -> list[str]:
+        """The sentences in which it said why something failed."""
+        return [
+            line for line in self.said.splitlines() if "FAILED. " in line or line.startswith("ccf-assets: ")
+        ]
+
     def wait_for(self, words: str, seconds: float = 120) -> bool:
         """Wait until it says ``words``; False where it ends without."""
         deadline = time.monotonic() + seconds
