@@ -24,6 +24,8 @@ from drills.lab import Lab, expect, say, verdict
 ROUNDS = 3
 RELOADS = 20
 READERS = 8
+PAUSE_S = 0.2
+"""Between two questions of a reader: eight that never pause leave the loads no core, and take hours."""
 
 
 def main() -> int:
@@ -159,6 +161,7 @@ def _read(name: str, stop: Event, found: multiprocessing.Queue[tuple[str, Counte
                 answers[_REFUSED if "loaded again" in str(error) else f"failed: {error}"] += 1
             except Exception as error:  # a reader that fails is what the drill looks for
                 answers[f"failed: {type(error).__name__}: {error}"] += 1
+            stop.wait(PAUSE_S)
     found.put((name, answers))
 
 
