@@ -106,10 +106,12 @@ def _sums(
     z, z_end = extent.z, extent.z_end
     length = z_end - z
     voxel = sa.literal_column(str(resolution_um), sa.Integer)
+    # One number for region and side: grouping by two columns takes a quarter longer. Ids are above 0.
+    key = sa.case((right, -run.region_id), else_=run.region_id)
     return (
         sa.select(
-            run.region_id,
-            right.label("right"),
+            sa.func.abs(key).label("region_id"),
+            (key < 0).label("right"),
             # Of µm and µm², divided once. A run's are at most 2.6e8, an int; sums of int are exact in bigint.
             (sa.func.sum(length) // voxel).label("voxels"),
             (sa.func.sum(run.x * length) // voxel).label("sum_x"),
@@ -123,5 +125,5 @@ def _sums(
             sa.func.max(z_end).label("max_z"),
         )
         .select_from(source)
-        .group_by(run.region_id, right)
+        .group_by(key)
     )
