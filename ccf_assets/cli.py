@@ -47,6 +47,10 @@ def load(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Fetch the ontology and the volumes again.")
     ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", min=1, max=16, help="How many atlases load at once."),
+    ] = 2,
 ) -> None:
     """Load atlases into the database. What is current already is left alone.
 
@@ -62,14 +66,14 @@ def load(
     say(f"Database: {_where()}")
     postgres.dagster_url()  # a run would say more long-windedly that the user may not load
     say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
-    outcomes = _load(entries, rows, refresh=refresh, examples=not atlases)
+    outcomes = _load(entries, rows, refresh=refresh, examples=not atlases, jobs=jobs)
     if not atlases and not phantom and _nothing_reachable(outcomes):
         say("")
         say("*** The source cannot be reached and nothing is cached: loading the PHANTOM instead.")
         say("*** The phantom is an analytic stand-in for demonstrations; it is NOT the Allen CCF.")
         os.environ["CCF_SOURCE"] = settings.PHANTOM
         entries = default_atlases(phantom=True)
-        outcomes = _load(entries, rows, refresh=False, examples=True)
+        outcomes = _load(entries, rows, refresh=False, examples=True, jobs=jobs)
     failed = [outcome for outcome in outcomes if outcome.error]
     say("")
     _print_holdings()
@@ -79,12 +83,14 @@ def load(
 
 
 def _load(
-    entries: Sequence[AtlasEntry], rows: bool | None, *, refresh: bool, examples: bool
+    entries: Sequence[AtlasEntry], rows: bool | None, *, refresh: bool, examples: bool, jobs: int
 ) -> list[Outcome]:
     from ccf_assets import loading
 
     try:
-        return loading.load(entries, rows=rows, refresh=refresh, examples=examples, report=_report, say=say)
+        return loading.load(
+            entries, rows=rows, refresh=refresh, examples=examples, jobs=jobs, report=_report, say=say
+        )
     except KeyboardInterrupt:
         say("Interrupted: what was not finished was undone, what was is kept. Load again to go on.")
         raise

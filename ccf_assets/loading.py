@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from ccf_assets import recordings
 
 WORKERS = 2
-"""Atlases loading at once. One load keeps a core busy in Python and one in PostgreSQL."""
+"""Atlases loading at once, unless another number is asked for. A load keeps a core busy in Python and one in
+PostgreSQL."""
 
 GRACE_S = 10
 """Longest wait for a worker to undo and record what it was told to stop doing."""
@@ -86,6 +87,7 @@ def load(
     rows: bool | None,
     refresh: bool,
     examples: bool = False,
+    jobs: int = WORKERS,
     report: Callable[[Outcome], object],
     say: Callable[[str], object],
 ) -> list[Outcome]:
@@ -96,6 +98,7 @@ def load(
         rows: load one row per voxel too; None means as the catalogue says.
         refresh: fetch files again even if they are cached.
         examples: put the example recordings where there is no other recording yet.
+        jobs: how many atlases load at once.
         report: receives each outcome as it comes.
         say: receives a line while there is nobody yet who could say one.
 
@@ -107,7 +110,7 @@ def load(
     # polars and ADBC, once imported, stand between Ctrl-C and Python, whose wait for the workers it would not
     # end: Python's own handler again.
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
-    workers = [_Worker() for _ in range(WORKERS)]
+    workers = [_Worker() for _ in range(jobs)]
     try:
         say("Starting Dagster …")
         with going_on(say, "Starting Dagster"):

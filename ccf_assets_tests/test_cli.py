@@ -615,10 +615,12 @@ def test_the_default_is_three_resolutions_then_the_phantoms_when_the_source_is_o
 def test_an_atlas_that_was_named_is_not_replaced_by_the_phantom(
     database: sa.Engine, run: Run, asked_for: list[dict[str, Any]]
 ) -> None:
-    ended = run("load", "ccf_2017_50um", "--rows")
+    ended = run("load", "ccf_2017_50um", "--rows", "--jobs", "3")
     assert ended.code == 1
     assert "PHANTOM" not in ended.err
-    assert [(call["keys"], call["rows"]) for call in asked_for] == [(["ccf_2017_50um"], True)]
+    assert [(call["keys"], call["rows"], call["jobs"]) for call in asked_for] == [
+        (["ccf_2017_50um"], True, 3)
+    ]
 
 
 def test_an_atlas_that_is_there_is_not_replaced_by_the_phantom(

@@ -218,7 +218,7 @@ def _load(home: Path, *others: str) -> subprocess.Popen[str]:
     found = server(home)
     assert found is not None
     with _connect(found) as watch:
-        query = "query LIKE 'INSERT INTO ccf.%' AND state = 'active'"
+        query = "query LIKE 'COPY %voxel_%loading%' AND state = 'active'"
         busy = f"SELECT count(*) FROM pg_stat_activity WHERE {query}"
         wait_for(lambda: watch.execute(busy).fetchone() != (0,), 60)
     return load
