@@ -152,9 +152,9 @@ ASKED: Mapping[str, Ask] = {
 
 def _read(name: str, stop: Event, found: multiprocessing.Queue[tuple[str, Counter[str]]]) -> None:
     """Ask one thing again and again, on one connection; how often there was which answer."""
-    engine, answers = postgres.create_engine(), Counter[str]()
+    engine, answers, drill = postgres.create_engine(), Counter[str](), multiprocessing.parent_process()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not stop.is_set():
+        while not stop.is_set() and drill is not None and drill.is_alive():
             try:
                 answers[ASKED[name](connection, engine)] += 1
             except CcfError as error:

@@ -95,11 +95,9 @@ class Contents:
     def flip(self, which: str = "both") -> State:
         """Put the others of ``both``, or of ``volume`` or ``recordings``, there; the state that is to be."""
         other = {"a": "b", "b": "a"}
-        volume, recordings = self.at
-        self.put(
-            (volume if which == "recordings" else other[volume])
-            + (recordings if which == "volume" else other[recordings])
-        )
+        volume = self.at[0] if which == "recordings" else other[self.at[0]]
+        recordings = self.at[1] if which == "volume" else other[self.at[1]]
+        self.put(volume + recordings)
         return self.known[self.at]
 
     def put_volume(self, name: str) -> None:

@@ -1,6 +1,6 @@
 """A full disk, a server that is lost or slow, a network between: what a load says, keeps, and does when retried.
 
-    .venv/bin/python -m drills.faults
+    .venv/bin/python -m drills.faults [disk] [sessions] [server] [network] [locks]
 
 Under root the disk is a small tmpfs that holds all of the lab: database, log, downloads, Dagster's records.
 Another user has the server's files limited in size instead (RLIMIT_FSIZE).
@@ -34,14 +34,15 @@ def main() -> int:
     """Run the drill; the exit code."""
     with Lab.anew(CCF_SOURCE="phantom", disk_mb=DISK_MB) as lab:
         drill = Drill(lab)
-        if lab.on_small_disk:
-            drill.full_disk()
-        else:
-            drill.files_limited()
-        drill.sessions_ended()
-        drill.server_stopped()
-        drill.network()
-        drill.locks_and_limits()
+        parts = {
+            "disk": drill.full_disk if lab.on_small_disk else drill.files_limited,
+            "sessions": drill.sessions_ended,
+            "server": drill.server_stopped,
+            "network": drill.network,
+            "locks": drill.locks_and_limits,
+        }
+        for part in sys.argv[1:] or parts:
+            parts[part]()
         lab.leaves_nothing(atlases=1)
     return verdict()
 
