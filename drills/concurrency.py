@@ -1,4 +1,4 @@
-"""Loads beside loads, readers beside reloads, sites inserted beside their registration.
+"""Loads beside loads, of one atlas and of two, readers beside reloads, sites inserted beside their registration.
 
 .venv/bin/python -m drills.concurrency
 """
@@ -21,6 +21,7 @@ from ccf_assets.errors import CcfError
 from drills.contents import ATLAS, BEGUN, Contents, run_job
 from drills.lab import Lab, expect, say, verdict
 
+OTHER = "phantom_50um"
 ROUNDS = 3
 RELOADS = 20
 READERS = 8
@@ -35,6 +36,7 @@ def main() -> int:
         contents.learn()
         two_loads_of_one_content(lab, contents)
         two_loads_of_two_contents(lab, contents)
+        two_atlases_side_by_side(lab)
         readers_beside_reloads(lab, contents)
         sites_inserted_meanwhile(lab)
         lab.leaves_nothing(atlases=1)
@@ -99,6 +101,29 @@ def two_loads_of_two_contents(lab: Lab, contents: Contents) -> None:
         f"{ends['done']} loads ended well, {ends['said why not']} said why not; all tables were the newer one's "
         f"{ends['whole']} times at once and always after the next load",
     )
+
+
+def two_atlases_side_by_side(lab: Lab) -> None:
+    """The rows of two atlases are loaded at once, RELOADS times each, as pool *bulk_load* lets two loads run."""
+    lab.run("load", OTHER, "--rows")
+    deadlocks = lab.one(_DEADLOCKS)
+    before = lab.row(_ROWS)
+    keys = (ATLAS.key, OTHER)
+    with multiprocessing.get_context("spawn").Pool(len(keys)) as pool:
+        ended = pool.map(_load_rows, keys, chunksize=1)
+    expect(
+        all(ended) and lab.row(_ROWS) == before and lab.one(_DEADLOCKS) == deadlocks,
+        f"the rows of two atlases loaded {RELOADS} times at once: {before[0]:,} rows as before, "
+        f"{lab.one(_DEADLOCKS) - deadlocks} deadlocks",
+    )
+    lab.run("drop", OTHER, "--yes")
+
+
+_ROWS = "SELECT count(*), sum(hashtextextended(v::text, 0)) FROM ccf.voxel AS v"
+
+
+def _load_rows(key: str) -> bool:
+    return all(run_job("load_voxel_rows", key) for _ in range(RELOADS))
 
 
 # ---- readers beside reloads

@@ -136,8 +136,8 @@ def _changed(volume: bytes) -> bytes:
     return head + b"\n\n" + gzip.compress(voxels.tobytes(), 1, mtime=0)
 
 
-def run_job(name: str) -> bool:
-    """Run a job for ATLAS in this process; whether it succeeded."""
+def run_job(name: str, key: str = ATLAS.key) -> bool:
+    """Run a job for an atlas in this process; whether it succeeded."""
     import dagster as dg
 
     from ccf_assets.definitions import defs
@@ -149,7 +149,7 @@ def run_job(name: str) -> bool:
         job = defs.resolve_job_def(name)
         done = job.execute_in_process(
             instance=instance,
-            partition_key=ATLAS.key,
+            partition_key=key,
             run_config={"loggers": {"console": {"config": {"label": name}}}},
             raise_on_error=False,
         )
