@@ -205,7 +205,7 @@ class Lab:
 
     def start(self, *arguments: str, **settings: str) -> Command:
         """Begin a command; ``settings`` are environment variables."""
-        return Command(self.home, {**self.settings, **settings}, *arguments)
+        return Command({**self.settings, **settings}, *arguments)
 
     @contextmanager
     def up(self) -> Iterator[None]:
@@ -320,25 +320,24 @@ class Lab:
 class Command:
     """A command of the program, in a session of its own; what it says goes to a file."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str], *arguments: str) -> None:
-        self._said = folder / "said.log"
-        with self._said.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*PROGRAM, *arguments],
-                env=settings,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._file = self._said.open()
-        self._said.unlink()
+    def __init__(self, settings: Mapping[str, str], *arguments: str) -> None:
+        # Not in the lab's folder, whose disk may be full.
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the command runs
+        self.process = subprocess.Popen(
+            [*PROGRAM, *arguments],
+            env=settings,
+            stdin=subprocess.DEVNULL,
+            stdout=self._said,
+            stderr=self._said,
+            start_new_session=True,
+        )
 
     @property
     def said(self) -> str:
         """All it has said so far."""
-        self._file.seek(0)
-        return self._file.read()
+        # By an offset of its own: the command writes at that of the file it was given.
+        size = os.fstat(self._said.fileno()).st_size
+        return os.pread(self._said.fileno(), size, 0).decode("utf-8", "replace")
 
     def reasons(self) -> list[str]:
         """The sentences in which it said why something failed."""
