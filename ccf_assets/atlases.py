@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ccf_assets.errors import CcfError
-from ccf_assets.toml import tomllib
+from ccf_assets.toml import read_toml
 
 EXTENT_UM = (13_200, 8_000, 11_400)
 """Size of the CCFv3 grid along AP, DV, ML in µm, the same at every resolution (528·25, 320·25, 456·25)."""
@@ -82,7 +82,7 @@ def read_catalogue(path: Path) -> dict[str, AtlasEntry]:
     """
     entries: dict[str, AtlasEntry] = {}
     key_of: dict[int, str] = {}
-    for key, fields in tomllib.loads(path.read_text("utf-8")).items():
+    for key, fields in read_toml(path).items():
         entry = AtlasEntry(key=key, **{**fields, "shape": tuple(fields["shape"])})
         if entry.ccf_id in key_of:
             raise CcfError(f"{path}: {key} and {key_of[entry.ccf_id]} both have ccf_id {entry.ccf_id}.")

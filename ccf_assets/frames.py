@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccf_assets.errors import CcfError
-from ccf_assets.toml import tomllib
+from ccf_assets.toml import TomlError, read_toml
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -345,10 +345,10 @@ class _Entry:
 def _read_frames(path: Path) -> dict[str, Frame]:
     """The frames of one file, in its order."""
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        tables = read_toml(path)
     except OSError as error:
         raise CcfError(f"{path}: the frames cannot be read: {error.strerror or error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (TomlError, UnicodeDecodeError) as error:
         raise CcfError(f"{path}: the frames cannot be read, this is not valid TOML: {error}.") from error
     frames = {}
     for name, fields in tables.items():

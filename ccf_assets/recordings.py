@@ -36,7 +36,7 @@ from pyarrow import parquet
 from ccf_assets.checksum import sha256_of
 from ccf_assets.errors import CcfError
 from ccf_assets.tables import decoded, first_row, is_text, numbers
-from ccf_assets.toml import tomllib
+from ccf_assets.toml import TomlError, read_toml
 
 SUFFIXES = (".csv", ".parquet")
 """What a file of sites is called, in any case."""
@@ -179,14 +179,16 @@ def read_settings(folder: Path, path: Path) -> FileSettings:
     said_in: dict[str, Path] = {}
     for place in settings_paths(folder, path):
         try:
-            text = place.read_text("utf-8-sig")
+            said = read_toml(place)
         except OSError as error:
             if _is_absent(error):
                 continue
             raise CcfError(f"{place} cannot be read: {error.strerror}.") from None
         except UnicodeDecodeError as error:
             raise CcfError(f"{place} cannot be read: {error}; save it in UTF-8.") from None
-        said = _parse_settings(place, text)
+        except TomlError as error:
+            raise CcfError(f"{place} is not valid TOML: {error}.") from None
+        _check_settings(place, said)
         if "frame" in said:
             frame = said["frame"]
             said_in["frame ="] = place
@@ -200,11 +202,7 @@ def _is_absent(error: OSError) -> bool:
     return isinstance(error, FileNotFoundError) or error.errno == errno.ENAMETOOLONG
 
 
-def _parse_settings(place: Path, text: str) -> dict[str, Any]:
-    try:
-        said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CcfError(f"{place} is not valid TOML: {error}.") from None
+def _check_settings(place: Path, said: Mapping[str, Any]) -> None:
     _refuse_unknown(place, "", said, ("frame", "columns"))
     if not isinstance(said.get("frame", ""), str):
         raise CcfError(f'{place}: frame must be the name of a frame in quotes, for example frame = "ccf".')
@@ -220,7 +218,6 @@ def _parse_settings(place: Path, text: str) -> dict[str, Any]:
         if theirs and theirs in taken:
             raise CcfError(f'{place}: {taken[theirs]} and {ours} are both read from the column "{theirs}".')
         taken[theirs] = ours
-    return said
 
 
 def _refuse_unknown(place: Path, where: str, said: Collection[str], known: Sequence[str]) -> None:

@@ -29,7 +29,8 @@ from typing import Any
 import polars as pl
 
 from ccf_assets.errors import CcfError
-from ccf_assets.toml import tomllib
+from ccf_assets.regions import is_id
+from ccf_assets.toml import TomlError, read_toml
 
 SUFFIXES = (".csv", ".toml")
 """Of files that hold maps."""
@@ -185,7 +186,7 @@ def read_maps(path: Path) -> list[RegionMap]:
     """
     try:
         maps = _toml_maps(path) if path.suffix.lower() == ".toml" else _csv_maps(path)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, pl.exceptions.PolarsError) as error:
+    except (OSError, UnicodeDecodeError, TomlError, pl.exceptions.PolarsError) as error:
         raise CcfError(f"{path.name} cannot be read as region sets: {_first_line(error)}.") from error
     if not maps:
         raise CcfError(f"{path.name} holds no region set.")
@@ -201,7 +202,7 @@ def _first_line(error: Exception) -> str:
 
 def _toml_maps(path: Path) -> list[RegionMap]:
     maps = []
-    for name, table in tomllib.loads(path.read_text("utf-8-sig")).items():
+    for name, table in read_toml(path).items():
         where = f"{path.name}, set {name!r}"
         if not isinstance(table, dict) or not isinstance(table.get("regions"), dict) or not table["regions"]:
             raise CcfError(
@@ -283,7 +284,7 @@ def members(one: RegionMap, ontology: Ontology) -> dict[int, str]:
 
 
 def _region_id(region: str, one: RegionMap, ontology: Ontology) -> int:
-    if region.isdecimal() and int(region) in ontology.above:
+    if is_id(region) and int(region) in ontology.above:
         return int(region)
     if region in ontology.id_of:
         return ontology.id_of[region]

@@ -159,7 +159,7 @@ class Regions:
         """The region with exactly this acronym, or this id."""
         text = str(name)
         found = self.by_acronym.get(text)
-        if found is None and text.isascii() and text.isdecimal():
+        if found is None and is_id(text):
             found = self.by_id.get(int(text))
         return found
 
@@ -195,6 +195,14 @@ def _rank(region: Region, text: str) -> int:
         any(f" {low}" in name for name in names),
     )
     return better.index(True) if True in better else len(better)
+
+
+_MOST_DIGITS = 10
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be a region's id; a number of 5,000 digits Python would not even read."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def check_hemisphere(name: str) -> None:

@@ -133,6 +133,7 @@ def test_a_region_says_what_it_is(atlas: Atlas) -> None:
         ("VISpp", "did you mean VISp"),
         ("", "no region"),
         ("٣٨٥", "no region '٣٨٥'"),
+        (5000 * "3", "no region '333"),
     ],
 )
 def test_an_unknown_region_is_answered_with_near_ones(atlas: Atlas, asked: str, words: str) -> None:

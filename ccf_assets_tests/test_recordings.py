@@ -222,6 +222,8 @@ def test_settings_with_a_byte_order_mark_are_read(tmp_path: Path):
         ('frame = "ccf"\n[columns]\nap = 1', "ap must be the name of a column in quotes"),
         ('frame = "ccf"\n[columns]\nap = "a"\nml = "a"', 'ap and ml are both read from the column "a"'),
         ("frame = ", "is not valid TOML"),
+        ("frame = " + 5000 * "[", "is not valid TOML: it is nested too deeply."),
+        ("frame = " + 5000 * "1", "is not valid TOML: Exceeds the limit"),
         ('frame = "ccf"\n[columns]\nap = "AP_um"', 'says ap = "AP_um", but m.csv has no such column'),
         ('[columns]\nframe = "ccf"', "If it is the frame's name, write the line above [columns]."),
         ('frame = "CCF"', "did you mean ccf?"),
@@ -534,7 +536,7 @@ TEXT_ID = st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), min_size=
 NUMBER = st.floats() | st.integers(-(10**6), 10**6).map(float)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(TEXT_ID, st.integers(-(2**31), 2**31 - 1), NUMBER, NUMBER, NUMBER), min_size=1))
 def test_what_is_written_is_what_is_read(tmp_path: Path, rows: list[tuple[str, int, float, float, float]]):
     write(tmp_path, "")

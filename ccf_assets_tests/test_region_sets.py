@@ -163,6 +163,8 @@ def test_a_set_reads_the_same_from_toml_and_from_csv(tmp_path: Path) -> None:
         ("a.toml", "m = [", "cannot be read as region sets"),
         ("a.toml", "[m]\nA = 'x'\n", r"give the regions as \[m.regions\]"),
         ("a.toml", "[m]\nregion = 'x'\n[m.regions]\nA = 'x'\n", "'region' is not a key of a set"),
+        ("a.toml", "[m.regions]\nA = " + 5000 * "[", "nested too deeply"),
+        ("a.toml", "[m.regions]\nA = " + 5000 * "1", "cannot be read as region sets: Exceeds the limit"),
         ("a.toml", "[m.regions]\nA = 3\n", "the group of 'A' must be a text"),
         ("a.toml", "[m.regions]\nA = 'x'\nA = 'y'\n", "cannot be read as region sets"),
         ("a.toml", "[m.regions]\nA = 'x'\n' A' = 'y'\n", "A stands there twice"),
@@ -176,6 +178,12 @@ def test_a_file_that_is_not_clear_is_refused_in_a_sentence(
         read_maps(tmp_path / name)
     assert str(error.value).startswith(name)
     assert str(error.value).endswith(".")
+
+
+@pytest.mark.parametrize("region", ["٢٠", 5000 * "2"])
+def test_an_id_has_ten_ascii_digits_at_most(small: Ontology, region: str) -> None:
+    with pytest.raises(CcfError, match=f"There is no region '{region[:100]}"):
+        members(RegionMap("m", {region: "x"}), small)
 
 
 def test_a_refused_file_keeps_no_other_back(tmp_path: Path, small: Ontology) -> None:
