@@ -1,8 +1,28 @@
 """The one exception a user is meant to read: a sentence that says what, where and what to do."""
 
+from __future__ import annotations
+
+import re
+
+_NO_TEXT = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What PostgreSQL, a terminal or UTF-8 does not take: control characters, and halves of others."""
+
+_LONGEST, _BEGINNING = 4_000, 2_500
+"""Characters; a sentence of ours that quotes as many columns as it may has some 2,000."""
+
 
 class CcfError(Exception):
-    """Something the user can put right; its text is a whole sentence and is shown without a traceback."""
+    r"""Something the user can put right; its text is a whole sentence and is shown without a traceback.
+
+    It may quote whatever stands in a file: what is no text is written out (``\x00``), and what is too long
+    loses its middle.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        text = _NO_TEXT.sub(lambda found: found[0].encode("unicode_escape").decode(), sentence)
+        if len(text) > _LONGEST:
+            text = f"{text[:_BEGINNING]} … {text[_BEGINNING - _LONGEST :]}"
+        super().__init__(text)
 
 
 class SourceUnreachableError(CcfError):
