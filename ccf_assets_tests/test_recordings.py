@@ -11,10 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet as pq
 
 from ccf_assets import recordings
 from ccf_assets.errors import CcfError
@@ -595,6 +598,50 @@ def test_parquet_columns_of_another_kind_are_refused(tmp_path: Path):
     (tmp_path / "m.parquet").write_text("recording_id")
     with pytest.raises(CcfError, match="is not a readable Parquet file"):
         read_sites(tmp_path, "m.parquet", FEW)
+
+
+@pytest.mark.parametrize("store_schema", [True, False])
+def test_a_small_parquet_file_whose_texts_would_fill_the_memory_is_refused(
+    tmp_path: Path, store_schema: bool
+):
+    rows = 60_000
+    same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), pa.array(["x" * 20_000]))
+    number = pa.array(np.zeros(rows))
+    table = pa.table({"recording_id": same, "x": number, "y": number, "z": number})
+    pq.write_table(table, tmp_path / "m.parquet", store_schema=store_schema)
+    (tmp_path / "m.toml").write_text('frame = "ccf"')
+    assert (tmp_path / "m.parquet").stat().st_size < 100_000
+    with pytest.raises(CcfError, match=r"more than 1,000,000,000 bytes when it is unpacked; divide it"):
+        read_sites(tmp_path, "m.parquet", FEW)
+
+
+def test_a_parquet_file_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    good = {name: [1.0] * 5000 for name in ("recording_id", "ap", "dv", "ml")}
+    assert parquet(tmp_path, good).height == 5000
+    lists = pa.table({"recording_id": [[1] * 1000] * 10, **{axis: [1.0] * 10 for axis in ("ap", "dv", "ml")}})
+    pq.write_table(lists, tmp_path / "m.parquet")
+    with pytest.raises(CcfError, match=r"the column recording_id holds List\(Int64\), not names or numbers"):
+        read_sites(tmp_path, "m.parquet", FEW)
+    monkeypatch.setattr(recordings, "LARGEST_BYTES", 100)
+    with pytest.raises(CcfError, match=r"more than 100 bytes when it is unpacked; divide it"):
+        parquet(tmp_path, {name: [float(i) for i in range(50)] for name in good})
+
+
+@pytest.mark.parametrize("said", [b"\x16\x0a", b"\x16\x04", b"\x16\x00", b"\x16\x05"])
+def test_a_parquet_file_that_contradicts_itself_on_its_rows_is_refused(tmp_path: Path, said: bytes):
+    good = {"recording_id": ["a", "b", "c"], "x": [1.0, 2.0, 3.0], "y": [1.0] * 3, "z": [1.0] * 3}
+    parquet(tmp_path, good)
+    raw = (tmp_path / "m.parquet").read_bytes()
+    # Thrift: a field of 64 bits behind the one before it, and 3; said are 5, 2, 0 and -3.
+    places = [found.start() for found in re.finditer(rb"\x16\x06", raw)]
+    sentences = []
+    for place in places:
+        (tmp_path / "m.parquet").write_bytes(raw[:place] + said + raw[place + 2 :])
+        try:
+            assert read_sites(tmp_path, "m.parquet", FEW).height == 3
+        except CcfError as error:
+            sentences.append(str(error))
+    assert any("is not a readable Parquet file" in one for one in sentences)
 
 
 def test_a_parquet_file_with_any_byte_changed_is_read_or_refused_and_ends_no_process(tmp_path: Path):
