@@ -4,6 +4,7 @@
 # make bench  what is to be fast, beside yardsticks (benchmarks/README.md); ARGS='--only runs --sizes 25'
 # make drill  real faults on a database of its own: drills/README.md
 # make soak   half an hour of everything at once under the UI
+# make fuzz   every parser of files, half an hour each (fuzz/README.md); ARGS='frames --seconds 60'
 # make ui     the Dagster UI on http://127.0.0.1:3000
 # make audit  known vulnerabilities of what is installed; needs the network
 #
@@ -13,7 +14,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench drill soak ui audit clean
+.PHONY: run test lint bench drill soak ui audit fuzz clean
 
 run: $(VENV)/.run
 	$(BIN)/ccf-assets load
@@ -49,6 +50,9 @@ audit: $(VENV)/.run
 	$(VENV)/audit/bin/python -m pip install --disable-pip-version-check --quiet 'pip-audit>=2.7,<3'
 	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audit.txt
 
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m fuzz $(or $(ARGS),all)
+
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 	  echo "ccf_assets needs Python 3.10 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
@@ -70,6 +74,11 @@ $(VENV)/.test: $(VENV)/.run
 $(VENV)/.bench: $(VENV)/.run
 	@echo "Installing what the benchmarks compare with …"
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[bench]'
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.run
+	@echo "Installing the fuzzer …"
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[fuzz]'
 	@touch $@
 
 clean:
