@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ccf_assets import phantom, volume
+from ccf_assets import lookup, phantom, volume
 from ccf_assets.atlases import CATALOGUE, AtlasEntry
 from ccf_assets.errors import CcfError
 
@@ -38,6 +38,16 @@ unhurried = settings(deadline=None)
 volumes = hnp.arrays(
     np.uint32, hnp.array_shapes(min_dims=3, max_dims=3, max_side=7), elements=st.sampled_from(IDS)
 )
+
+odd_volumes = st.permutations([1, 2, 150]).flatmap(
+    lambda most: hnp.arrays(
+        np.uint32,
+        st.tuples(*(st.integers(1, side) for side in most)),
+        elements=st.sampled_from(IDS),
+        fill=st.sampled_from(IDS),
+    )
+)
+"""Long and thin along any axis, mostly of one region."""
 
 
 def entry_of(array: Volume, resolution_um: int = 25) -> AtlasEntry:
@@ -431,6 +441,29 @@ def test_rows_are_the_runs_in_um_as_int32(array: Volume, resolution: int) -> Non
     ]
     assert int(reader.schema.metadata[volume.ROWS_KEY]) == len(expected)
     assert [tuple(row.values()) for row in reader.read_all().to_pylist()] == expected
+
+
+@given(odd_volumes, st.sampled_from([10, 25, 50, 100]), st.integers(1, 9), st.integers(1, 9))
+@example(np.zeros((1, 2, 3), np.uint32), 25, 1, 1)
+@unhurried
+def test_rows_and_paint_give_any_volume_back_wherever_their_turns_end(
+    array: Volume, resolution: int, rows_per_batch: int, runs_at_once: int
+) -> None:
+    entry = entry_of(array, resolution)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(volume, "ROWS_PER_BATCH", rows_per_batch)
+        patch.setattr(lookup, "RUNS_AT_ONCE", runs_at_once)
+        runs = volume.find_runs(sagittal(array))
+        batches = list(volume.run_batches(runs, entry))
+        painted = lookup.paint(runs, runs.region_id, entry)
+    assert painted.dtype == np.uint32
+    assert np.array_equal(painted, array)
+    assert all(0 < len(batch) <= rows_per_batch for batch in batches)
+    from_rows = np.zeros_like(array)
+    for row in itertools.chain.from_iterable(batch.to_pylist() for batch in batches):
+        x, y, z, z_end = (row[name] // resolution for name in ("x", "y", "z", "z_end"))
+        from_rows[x, y, z:z_end] = row["region_id"]
+    assert np.array_equal(from_rows, array)
 
 
 @given(volumes, st.sampled_from([10, 25, 50, 100]), st.integers(1, 9))
