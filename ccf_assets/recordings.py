@@ -311,7 +311,8 @@ def _read_parquet(path: Path, raw: bytes, settings: FileSettings) -> _Table:
     """Read a Parquet file with Arrow: polars' own reader ends the process at some damaged files.
 
     A few kilobytes can stand for gigabytes: texts are unpacked when it is known how long they are, and
-    columns of neither texts nor numbers, of which nobody knows, not at all.
+    columns of neither texts nor numbers, of which nobody knows, not at all. Nor is a column's metadata asked:
+    where it contradicts itself, Arrow ends the process.
     """
     try:
         metadata = parquet.read_metadata(pa.BufferReader(raw))
@@ -321,26 +322,18 @@ def _read_parquet(path: Path, raw: bytes, settings: FileSettings) -> _Table:
         kind_of = {name: schema.field(name).type for name in schema.names if _can_be_ours(name, settings)}
         texts = [name for name, kind in kind_of.items() if _is_text(kind)]
         read = [name for name, kind in kind_of.items() if name in texts or _is_flat(kind)]
-        _refuse_too_large(path, _unpacked_bytes(metadata, read))
         file = parquet.ParquetFile(pa.BufferReader(raw), metadata=metadata, read_dictionary=texts)
         found = file.read(read)
         found.validate(full=True)
         if found.num_rows != rows:
             raise ValueError(f"it says {rows:,} rows and has {found.num_rows:,}")
-        _refuse_too_large(path, sum(_text_bytes(found[name]) for name in texts))
-        columns = {
-            name: pl.Series(
-                name,
-                pl.from_arrow(
-                    found[name].cast(pa.large_string())
-                    if name in texts
-                    else found[name]
-                    if name in read
-                    else pa.nulls(0, kind)  # its kind alone, which will be refused
-                ),
-            )
-            for name, kind in kind_of.items()
-        }
+        if sum(_text_bytes(found[name]) for name in texts) > LARGEST_BYTES:
+            raise CcfError(f"{path} has texts of more than {LARGEST_BYTES:,} bytes; divide it.")
+        columns = {}
+        for name, kind in kind_of.items():
+            column = found[name] if name in read else pa.nulls(0, kind)  # its kind alone is refused
+            column = column.cast(pa.large_string()) if name in texts else column
+            columns[name] = pl.Series(name, pl.from_arrow(column))
     except (pa.ArrowException, OSError, ValueError, *_POLARS_ERRORS) as error:
         why = str(error).partition("\n")[0]
         raise CcfError(f"{path} is not a readable Parquet file ({why:.200}); write it again.") from None
@@ -348,20 +341,14 @@ def _read_parquet(path: Path, raw: bytes, settings: FileSettings) -> _Table:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    types, value = pa.types, kind.value_type if pa.types.is_dictionary(kind) else kind
+    types = pa.types
+    value = kind.value_type if types.is_dictionary(kind) else kind
     return bool(types.is_string(value) or types.is_large_string(value) or types.is_string_view(value))
 
 
 def _is_flat(kind: pa.DataType) -> bool:
     """Whether a value takes a few bytes, the same for every row."""
     return bool(pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind))
-
-
-def _unpacked_bytes(metadata: parquet.FileMetaData, columns: Collection[str]) -> int:
-    """Of columns without their compression, as the file says; a text that is repeated counts once."""
-    groups = (metadata.row_group(group) for group in range(metadata.num_row_groups))
-    every = (group.column(column) for group in groups for column in range(group.num_columns))
-    return sum(one.total_uncompressed_size for one in every if one.path_in_schema in columns)
 
 
 def _text_bytes(column: pa.ChunkedArray) -> int:
@@ -374,11 +361,6 @@ def _text_bytes(column: pa.ChunkedArray) -> int:
         times = np.bincount(np.asarray(chunk.indices.drop_null()), minlength=len(bytes_of))
         total += int(times @ bytes_of)
     return total
-
-
-def _refuse_too_large(path: Path, unpacked: int) -> None:
-    if unpacked > LARGEST_BYTES:
-        raise CcfError(f"{path} has more than {LARGEST_BYTES:,} bytes when it is unpacked; divide it.")
 
 
 def _read_csv(path: Path, raw: bytes, settings: FileSettings) -> _Table:

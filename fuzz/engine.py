@@ -49,6 +49,7 @@ def main() -> None:
                 f"-timeout={HANGS_S}",
                 f"-report_slow_units={HANGS_S}",
                 f"-rss_limit_mb={MOST_MB}",
+                f"-malloc_limit_mb={1 << 30}",  # asked for and refused is no harm
                 "-print_final_stats=1",
             ],
             lambda data: _look(data, Path(scratch), findings),
