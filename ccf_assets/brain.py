@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -32,7 +33,8 @@ class Brain:
 
     def in_brain(self, points: Floats) -> npt.NDArray[np.bool_]:
         """Whether points, shape (N, 3), CCF µm, inside the volume, are in the brain."""
-        x, y, z = (points // self.edge_um).astype(np.intp).T
+        # Divided and cut off, which for what is not negative is // in a third of the time.
+        x, y, z = (points / self.edge_um).astype(np.intp).T
         found: npt.NDArray[np.bool_] = self.inside[x, y, z]
         return found
 
@@ -43,9 +45,18 @@ class Brain:
 
 @functools.lru_cache(maxsize=1)
 def _brain(url: sa.URL, entry: AtlasEntry) -> Brain:
-    """One process looks at many files: the mask is read once."""
-    runs = read_runs(url, entry)
-    return Brain(entry.resolution_um, paint(runs, np.ones(len(runs), bool), entry), read_surface(url, entry))
+    """One process looks at many files: the mask is read once.
+
+    Of a finer atlas only every second voxel, or every fifth, along each axis: that takes a quarter of the
+    time at 25 µm, and is the mask of its atlas of 50 µm.
+    """
+    step = max(FINE_ENOUGH_UM // entry.resolution_um, 1)
+    ap, dv, ml = (voxels // step for voxels in entry.shape)
+    grid = dataclasses.replace(entry, resolution_um=step * entry.resolution_um, shape=(ap, dv, ml))
+    runs = read_runs(url, entry, grid=grid)
+    return Brain(
+        grid.resolution_um, paint(runs, np.ones(len(runs), bool), grid), read_surface(url, entry, grid)
+    )
 
 
 def brain_atlas(engine: sa.Engine) -> AtlasEntry | None:

@@ -100,6 +100,10 @@ mean nothing: 000253, which is right, has 15 % outside, above the brain; ML, DV,
 its thirteen recordings and worse for five.
 """
 
+_SAMPLE, _SAMPLE_ERROR = 20_000, 0.05
+"""Rows of a large table that tell which axis orders are far behind the best one. That the share in a sample
+of so many is wrong by half of that has odds of 1 to 10^10."""
+
 _AGREE = 0.95
 """Below this share of agreeing regions the reports are suspicious. A frame half a voxel off gives 91 %."""
 
@@ -182,12 +186,14 @@ class _Reading:
     @cached_property
     def given(self) -> Bools:
         """Rows whose three coordinates are numbers that can be a place."""
-        return np.asarray((np.abs(self.raw) <= LARGEST).all(axis=1))
+        ap, dv, ml = (np.abs(column) <= LARGEST for column in self.raw.T)
+        return np.asarray(ap & dv & ml)
 
     @cached_property
     def zero(self) -> Bools:
         """Rows at 0, 0, 0, where a missing coordinate was written as a number."""
-        return np.asarray((self.raw == 0).all(axis=1))
+        ap, dv, ml = (column == 0 for column in self.raw.T)
+        return np.asarray(ap & dv & ml)
 
     @cached_property
     def told(self) -> Bools:
@@ -224,8 +230,10 @@ class _Reading:
 
     def inside(self, points: Floats) -> Bools:
         """Which points (CCF µm) lie in the brain."""
-        result = np.zeros(len(points), dtype=np.bool_)
         asked = _in_volume(points)
+        if self.in_brain is not None and asked.all():
+            return self.in_brain(points)
+        result = np.zeros(len(points), dtype=np.bool_)
         if self.in_brain is not None and asked.any():
             result[asked] = self.in_brain(points[asked])
         return result
@@ -235,11 +243,19 @@ class _Reading:
         return np.asarray(points[:, 1] < self.surface(points[:, 0], points[:, 2]))
 
     @cached_property
+    def as_read(self) -> Floats:
+        """CCF µm of every row, shape (N, 3), NaN where it is not given. Placed once, for all checks."""
+        return self.points(self.raw)
+
+    @cached_property
+    def inside_as_read(self) -> Bools:
+        """Which rows lie in the brain as they are read."""
+        return self.inside(self.as_read)
+
+    @cached_property
     def share_inside(self) -> float:
         """Share of the rows that say something that lie in the brain; 0 if there are none."""
-        if not self.told.any():
-            return 0.0
-        return float(self.inside(self.points(self.raw[self.told])).mean())
+        return float(self.inside_as_read[self.told].mean()) if self.told.any() else 0.0
 
     def not_checked(self, name: str) -> Finding:
         """What to say where the brain is needed and not there."""
@@ -248,8 +264,9 @@ class _Reading:
 
 
 def _in_volume(points: Floats) -> Bools:
-    with np.errstate(invalid="ignore"):
-        return np.asarray(((points >= 0) & (points < np.array(EXTENT_UM))).all(axis=1))
+    # Column by column: .all(axis=1) over three columns takes ten times as long.
+    x, y, z = ((column >= 0) & (column < end) for column, end in zip(points.T, EXTENT_UM, strict=True))
+    return np.asarray(x & y & z)
 
 
 # --- The checks ----------------------------------------------------------------------------------------
@@ -386,12 +403,14 @@ def _unit_of_numbers(reading: _Reading) -> Finding:
             f"If so, {_remedy(reading, likely, others[likely])}."
         )
         return Finding(name, False, False, sentence, numbers | {"looks_like": likely})
+    numbers["share_as_read"] = reading.share_inside
+    # Not looked at further where most is in the brain as read.
+    others = others if reading.share_inside <= _WRONG_AS_READ or tiny else {}
     share_of = {o: float(reading.inside(reading.points(rows * f)).mean()) for o, f in others.items()}
-    likely = max(share_of, key=lambda o: share_of[o])
-    numbers |= {"share_as_read": reading.share_inside, f"share_as_{likely}": share_of[likely]}
-    wrong = reading.share_inside <= _WRONG_AS_READ or tiny
-    if not wrong or share_of[likely] < _RIGHT_OTHERWISE:
+    likely = max(share_of, key=lambda o: share_of[o], default="")
+    if not likely or share_of[likely] < _RIGHT_OTHERWISE:
         return nothing
+    numbers[f"share_as_{likely}"] = share_of[likely]
     reason = (
         f"all sites lie within {largest_um:.3g} µm of the origin"
         if tiny
@@ -422,8 +441,7 @@ def _probe_plane(reading: _Reading) -> Finding:
     fine = Finding(name, False, True, "The coordinates spread in the volume as sites do.", numbers)
     if reading.frame.dv_from != "corner" or not reading.told.any():
         return fine
-    raw = reading.raw[reading.told]
-    points = reading.points(raw)
+    raw, points = reading.raw[reading.told], reading.as_read[reading.told]
     # A 0 is only wrong where it means a face of the volume: a lab's frame may count one axis from elsewhere.
     at_face = np.asarray(((points < _FACE_UM) | (points > np.array(EXTENT_UM) - _FACE_UM)).all(axis=0))
     told = []
@@ -448,7 +466,7 @@ def _outside_volume(reading: _Reading) -> Finding:
     name = "outside_volume"
     if not reading.can_place:
         return reading.not_checked(name)
-    points = reading.points(reading.raw[reading.given])
+    points = reading.as_read[reading.given]
     low, high = (points < 0), (points >= np.array(EXTENT_UM))
     outside = int((low | high).any(axis=1).sum())
     where = {
@@ -487,7 +505,7 @@ def _inside_brain(reading: _Reading) -> Finding:
     if not reading.can_judge:
         return reading.not_checked(name)
     sites = int(reading.given.sum())
-    inside = int(reading.inside(reading.points(reading.raw[reading.given])).sum())
+    inside = int(reading.inside_as_read[reading.given].sum())
     share = inside / sites if sites else 0.0
     numbers: dict[str, float | int | str] = {"sites": sites, "inside": inside, "inside_share": share}
     if not sites:
@@ -537,11 +555,11 @@ def _axis_order(reading: _Reading) -> Finding:
     rows = reading.raw[reading.told]
     if not len(rows):
         return Finding(name, False, True, "There are no coordinates to compare.", {"rows": 0})
-    points_of = {
-        order: reading.points(rows[:, order.source] * np.array(order.sign))
-        for order in _orders(reading.frame)
-    }
-    inside_of = {order: reading.inside(points) for order, points in points_of.items()}
+    points_of = {_AS_READ: reading.as_read[reading.told]}
+    inside_of = {_AS_READ: reading.inside_as_read[reading.told]}
+    for order in _rivals(reading, rows, inside_of[_AS_READ]):
+        points_of[order] = reading.points(rows[:, order.source] * np.array(order.sign))
+        inside_of[order] = reading.inside(points_of[order])
     most = max(int(inside.sum()) for inside in inside_of.values())
     best, *as_good = (order for order, inside in inside_of.items() if int(inside.sum()) == most)
     as_read, with_best = inside_of[_AS_READ], inside_of[best]
@@ -576,6 +594,23 @@ def _axis_order(reading: _Reading) -> Finding:
         f"Are the columns {best.name(xyz)}{remedy}{alike}? Nothing was exchanged."
     )
     return Finding(name, False, False, sentence, numbers)
+
+
+def _rivals(reading: _Reading, rows: Floats, as_read: Bools) -> list[_Order]:
+    """The other orders that may put more sites in the brain; a sample rules out those that are far behind.
+
+    Of a million sites five orders in full take 3 s; mostly none is near.
+    """
+    rivals = list(_orders(reading.frame))[1:]
+    if len(rows) <= 2 * _SAMPLE:
+        return rivals
+    some = np.random.default_rng(0).choice(len(rows), _SAMPLE, replace=False)
+    shares = [
+        reading.inside(reading.points(rows[np.ix_(some, order.source)] * np.array(order.sign))).mean()
+        for order in rivals
+    ]
+    best = max(*shares, as_read[some].mean())
+    return [order for order, share in zip(rivals, shares, strict=True) if share >= best - _SAMPLE_ERROR]
 
 
 def _many_more(wrong: Bools, wrong_best: Bools) -> bool:

@@ -39,38 +39,56 @@ _NONE = np.empty(0, np.uint16)
 # ---- from the database
 
 
-def read_runs(url: sa.URL, entry: AtlasEntry, regions: Sequence[int] | None = None) -> Runs:
+def read_runs(
+    url: sa.URL, entry: AtlasEntry, regions: Sequence[int] | None = None, grid: AtlasEntry | None = None
+) -> Runs:
     """The runs of an atlas, in voxel indices.
 
     Args:
         url: the database.
         entry: the atlas.
         regions: ids of the regions whose runs are read; all if not given.
+        grid: a coarser grid, of a multiple of the atlas's edge, to read the corners of; its own if not given.
     """
-    run, edge, dv = schema.voxel_run.c, entry.resolution_um, entry.shape[1]
+    grid = grid or entry
+    run, edge, dv = schema.voxel_run.c, grid.resolution_um, grid.shape[1]
     query = sa.select(run.x, run.y, run.z, run.z_end, run.region_id).where(run.ccf_id == entry.ccf_id)
     if regions is not None:
         query = query.where(run.region_id.in_(regions))
+    if edge != entry.resolution_um:
+        query = query.where(run.x % edge == 0, run.y % edge == 0)
     line, z, z_end, region_id = [_NONE.astype("u4")], [_NONE], [_NONE], [_NONE.astype("u4")]
     for batch in read_arrow(url, query):
         xs, ys, *rest = (np.asarray(column) for column in batch.columns)
         line.append((xs // edge * dv + ys // edge).astype("u4"))
-        z.append((rest[0] // edge).astype("u2"))
-        z_end.append((rest[1] // edge).astype("u2"))
+        # Rounded up: the first corner of the grid that is in the run, or behind it.
+        z.append((-(-rest[0] // edge)).astype("u2"))
+        z_end.append((-(-rest[1] // edge)).astype("u2"))
         region_id.append(rest[2].astype("u4"))
     runs = Runs(*map(np.concatenate, (line, z, z_end, region_id)))
-    first = _voxel(runs.line, runs.z, entry)
+    if grid != entry:
+        runs = _of_runs(runs, runs.z < runs.z_end)
+    first = _voxel(runs.line, runs.z, grid)
     if (first[1:] > first[:-1]).all():  # as they were loaded, and mostly lie in the table
         return runs
-    order = np.argsort(first)
-    return Runs(runs.line[order], runs.z[order], runs.z_end[order], runs.region_id[order])
+    return _of_runs(runs, np.argsort(first))
 
 
-def read_surface(url: sa.URL, entry: AtlasEntry) -> Floats:
-    """The brain surface: shape (AP, ML), float64, CCF y in µm of each column's top, NaN without one."""
-    surface, edge = schema.brain_surface.c, entry.resolution_um
-    heights = np.full((entry.shape[0], entry.shape[2]), np.nan)
+def _of_runs(runs: Runs, which: npt.NDArray[Any]) -> Runs:
+    return Runs(runs.line[which], runs.z[which], runs.z_end[which], runs.region_id[which])
+
+
+def read_surface(url: sa.URL, entry: AtlasEntry, grid: AtlasEntry | None = None) -> Floats:
+    """The brain surface: shape (AP, ML), float64, CCF y in µm of each column's top, NaN without one.
+
+    Arguments as for `read_runs`.
+    """
+    grid = grid or entry
+    surface, edge = schema.brain_surface.c, grid.resolution_um
+    heights = np.full((grid.shape[0], grid.shape[2]), np.nan)
     query = sa.select(surface.x, surface.z, surface.y).where(surface.ccf_id == entry.ccf_id)
+    if edge != entry.resolution_um:
+        query = query.where(surface.x % edge == 0, surface.z % edge == 0)
     for batch in read_arrow(url, query):
         x, z, y = (np.asarray(column) for column in batch.columns)
         heights[x // edge, z // edge] = y

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ccf_assets import inventory, phantom, schema
 from ccf_assets.atlases import CATALOGUE, atlas_entry
-from ccf_assets.brain import _preference, brain_atlas, read_brain
+from ccf_assets.brain import _brain, _preference, brain_atlas, read_brain
 
 
 def test_the_mask_is_the_volume(lab: object) -> None:
@@ -28,6 +28,20 @@ def test_the_mask_is_the_volume(lab: object) -> None:
     assert (brain.in_brain(points) == volume[i, j, k]).all()
     surface = brain.surface_y(points[:, 0], points[:, 2])
     assert np.array_equal(surface, brain.surface[i, k], equal_nan=True)
+
+
+def test_of_a_fine_atlas_the_corners_of_a_coarser_grid_are_read(
+    lab: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ccf_assets import postgres
+
+    url, entry = postgres.create_engine().url, atlas_entry("phantom_50um")
+    fine = _brain.__wrapped__(url, entry)
+    monkeypatch.setattr("ccf_assets.brain.FINE_ENOUGH_UM", 100)
+    coarse = _brain.__wrapped__(url, entry)
+    assert (fine.edge_um, coarse.edge_um) == (50, 100)
+    assert (coarse.inside == fine.inside[::2, ::2, ::2]).all()
+    assert np.array_equal(coarse.surface, fine.surface[::2, ::2], equal_nan=True)
 
 
 @pytest.mark.parametrize(

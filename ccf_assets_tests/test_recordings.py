@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,34 @@ def test_one_lacking_coordinate_is_named_with_the_line_to_write(tmp_path: Path):
     said = refusal(tmp_path, "recording_id,site_id,ap,dv\nm,0,1,2\n")
     assert "m.csv has ap and dv, and no ml. Its columns are: recording_id, site_id, ap, dv." in said
     assert '    [columns]\n    ml = "the column\'s name"\nx, y, z' in said
+
+
+FIELD = st.text(st.sampled_from('ab1.5,;" \t\r\nµ\u2028|#-'), max_size=6)
+
+
+@given(
+    st.lists(st.lists(FIELD, min_size=5, max_size=5), max_size=6),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+@example([["", "", "", "", ""]], "\n", False)
+@example([["1", "2", " a ", "", "null"], ["", "", "NA", "#", "-"]], "\r\n", True)
+def test_polars_reads_of_a_plain_file_what_python_reads(rows: list[list[str]], end: str, plain: bool):
+    if plain:  # else most have a quote somewhere
+        rows = [[re.sub(r'[",\r\n]', "", field) for field in row] for row in rows]
+    names = ["a", "", "b", "c", "d"]
+    text = end.join(",".join(row) for row in [names, *rows])
+    for raw in (text.encode(), (text + end).encode()):
+        found = recordings._plain_rows(raw, names)
+        try:
+            read = [record for _, record in recordings._csv_records(Path("m.csv"), raw.decode())][1:]
+        except CcfError:
+            read = None
+        if found is None:
+            assert not plain or not rows
+        else:
+            assert found.columns == ["a", "b", "c", "d"]
+            assert [list(row) for row in found.iter_rows()] == [[r[0], *r[2:]] for r in read or ()]
 
 
 # Partition keys
