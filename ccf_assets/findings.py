@@ -606,7 +606,7 @@ def _rivals(reading: _Reading, rows: Floats, as_read: Bools) -> list[_Order]:
         return rivals
     some = np.random.default_rng(0).choice(len(rows), _SAMPLE, replace=False)
     shares = [
-        reading.inside(reading.points(rows[np.ix_(some, order.source)] * np.array(order.sign))).mean()
+        reading.inside(reading.points(rows[some][:, order.source] * np.array(order.sign))).mean()
         for order in rivals
     ]
     best = max(*shares, as_read[some].mean())
