@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from ccf_assets import queries, schema
+from ccf_assets import schema, volume
 from ccf_assets.arrow import read_arrow
 from ccf_assets.errors import CcfError
 from ccf_assets.new_file import new_file
@@ -73,8 +75,8 @@ def export(
     rows = 0
     with new_file(path, force=force) as aside, ExitStack() as stack:
         writer = None
-        for query in parts:
-            reader = read_arrow(engine.url, query)
+        for part in parts:
+            reader = part()
             columns = pa.schema(
                 [each.with_metadata({"comment": comments[each.name]}) for each in reader.schema]
             )
@@ -101,27 +103,33 @@ def comments_of(name: str) -> dict[str, str]:
     return {column.name: column.comment or "" for column in table.columns}
 
 
-def _selected(engine: sa.Engine, name: str, atlas: LoadedAtlas | None) -> list[sa.Select[Any]]:
-    """The queries whose rows follow one another in the file."""
+_Part: TypeAlias = Callable[[], pa.RecordBatchReader]
+
+
+def _selected(engine: sa.Engine, name: str, atlas: LoadedAtlas | None) -> list[_Part]:
+    """The streams whose rows follow one another in the file, to be opened one after the other."""
     if name == ELECTRODES:
         if atlas is None:
             raise CcfError("A table of electrodes is of one atlas, and none is named.")
-        return [_electrodes(atlas)]
+        return [partial(read_arrow, engine.url, _electrodes(atlas))]
     table = schema.metadata.tables[f"{schema.SCHEMA}.{name}"]
     if atlas is not None and "ccf_id" not in table.columns:
         raise CcfError(f"The table {name} is the same for every atlas: leave out --atlas.")
     if table is schema.voxel:
         chosen = [atlas] if atlas else sorted(loaded_atlases(engine), key=lambda each: each.ccf_id)
-        return [_voxels(each) for each in chosen] or [sa.select(table)]
+        if chosen:
+            return [partial(_voxels, engine, each) for each in chosen]
     query = sa.select(table).order_by(*table.primary_key.columns)
-    return [query if atlas is None else query.where(table.c.ccf_id == atlas.ccf_id)]
+    if atlas is not None:
+        query = query.where(table.c.ccf_id == atlas.ccf_id)
+    return [partial(read_arrow, engine.url, query)]
 
 
-def _voxels(atlas: LoadedAtlas) -> sa.Select[Any]:
+def _voxels(engine: sa.Engine, atlas: LoadedAtlas) -> pa.RecordBatchReader:
     """The voxels in the order of the runs, which the key gives without sorting them."""
     run = schema.voxel_run
     runs = sa.select(run).where(run.c.ccf_id == atlas.ccf_id).order_by(run.c.x, run.c.y, run.c.z)
-    return queries.voxels(runs, atlas.resolution_um)
+    return volume.voxel_batches(read_arrow(engine.url, runs), atlas.resolution_um)
 
 
 def _electrodes(atlas: LoadedAtlas) -> sa.Select[Any]:

@@ -30,10 +30,11 @@ Inputs are read as the type they are annotated with: polars or pandas DataFrame,
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import dagster as dg
 import pandas as pd
@@ -46,6 +47,8 @@ from dagster import ResourceDependency
 from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg import sql
 from pydantic import Field
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from ccf_assets.arrow import read_arrow
 from ccf_assets.errors import CcfError
@@ -55,6 +58,7 @@ from ccf_assets.resources import PostgresResource
 Output: TypeAlias = "pl.DataFrame | pd.DataFrame | pa.RecordBatchReader | sa.Select[Any]"
 _Rows: TypeAlias = "pa.RecordBatchReader | sa.Select[Any]"
 _Report: TypeAlias = Callable[[str], object]
+_Item = TypeVar("_Item")
 
 PREVIEW_ROWS = 5
 
@@ -466,14 +470,28 @@ def _copy(
     )
     total = (reader.schema.metadata or {}).get(ROWS_KEY)
     rows = Progress(report, f"{table.name}: copied", "rows", int(total) if total else None)
-    with _raw(connection).cursor() as cursor, cursor.copy(command) as copy:
-        copy.write(encoder.write_header())
+
+    def blocks() -> Iterator[tuple[int, bytes]]:
+        yield 0, encoder.write_header()
         for batch in reader:
             arrays = map(_fitting, columns, batch.columns, schema.types)
-            copy.write(encoder.write_batch(pa.record_batch(list(arrays), schema=schema)))
-            rows.advance(batch.num_rows)
-        copy.write(encoder.finish())
+            yield batch.num_rows, encoder.write_batch(pa.record_batch(list(arrays), schema=schema))
+        yield 0, encoder.finish()
+
+    with _raw(connection).cursor() as cursor, cursor.copy(command) as copy:
+        for count, block in _one_ahead(blocks()):
+            copy.write(block)
+            rows.advance(count)
     return rows.count
+
+
+def _one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+    """``items``, each made in another thread while the one before is in use: two cores, two in memory."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = maker.submit(next, items, None)
+            yield item
 
 
 def _fill(
@@ -518,7 +536,7 @@ def _raw(connection: sa.Connection) -> psycopg.Connection[Any]:
     return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
 
 
-def _changed(connection: sa.Connection, statement: sa.Insert | sa.Update | sa.Delete) -> int:
+def _changed(connection: sa.Connection, statement: sa.Executable) -> int:
     """Execute ``statement``; returns how many rows it touched."""
     return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
@@ -536,6 +554,20 @@ def _wait_for(connection: sa.Connection, what: str, report: _Report) -> None:
 # ---- staging, for a merge or for several partitions
 
 
+class _CreateStaging(sa.Executable, sa.ClauseElement):
+    """The staging table made from a query. The server may run it on several cores; an INSERT … SELECT not."""
+
+    inherit_cache = False
+
+    def __init__(self, query: sa.Select[Any]) -> None:
+        self.query = query
+
+
+@compiles(_CreateStaging)
+def _create_staging(element: _CreateStaging, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"CREATE TEMP TABLE staging ON COMMIT DROP AS {compiler.process(element.query, **options)}"
+
+
 def _stage(
     connection: sa.Connection, target: Slice, rows: _Rows, names: Sequence[str], report: _Report
 ) -> tuple[sa.TableClause, int]:
@@ -544,12 +576,18 @@ def _stage(
     Its columns are taken from the catalogue, since CREATE TABLE … LIKE would lock the target; see _Fresh.
     """
     table, raw = target.table, _raw(connection)
-    columns = raw.execute(_STAGING, [_name(table).as_string(), list(names)]).fetchall()
-    raw.execute(
-        f"CREATE TEMP TABLE staging ({', '.join(definition for (definition,) in columns)}) ON COMMIT DROP"
-    )
     staged = sa.table("staging", *(sa.column(name, table.c[name].type) for name in names), schema="pg_temp")
-    count = _fill(connection, table, staged, rows, report)
+    wanted = raw.execute(_COLUMN_TYPES, [_name(table).as_string(), list(names)]).fetchall()
+    if isinstance(rows, sa.Select):
+        with going_on(report, f"{table.name}: filling it from a query"):
+            count = _changed(connection, _CreateStaging(rows))
+        given = raw.execute(_COLUMN_TYPES, ["pg_temp.staging", list(names)]).fetchall()
+        for name, as_type in set(wanted) - set(given):
+            raw.execute(f"ALTER TABLE pg_temp.staging ALTER {name} TYPE {as_type}")  # as an INSERT converts
+    else:
+        definitions = ", ".join(f"{name} {as_type}" for name, as_type in wanted)
+        raw.execute(f"CREATE TEMP TABLE staging ({definitions}) ON COMMIT DROP")
+        count = _copy(connection, table, staged, rows, report)
     raw.execute("ANALYZE pg_temp.staging")
     _refuse_rows_outside(connection, target, staged)
     return staged, count
@@ -723,17 +761,18 @@ def _swap(
     return _Written(count, numbers, preview, per_key)
 
 
-_COLUMN = """quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
+_TYPE = """format_type(a.atttypid, a.atttypmod),
         CASE WHEN a.attcollation <> t.typcollation THEN 'COLLATE ' || a.attcollation::regcollation END"""
 
-_STAGING = f"""
-SELECT concat_ws(' ', {_COLUMN}) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+_COLUMN_TYPES = f"""
+SELECT quote_ident(a.attname), concat_ws(' ', {_TYPE})
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = %s::regclass AND a.attname = ANY(%s)
 """  # noqa: S608
 
 _PARTITION = f"""
 SELECT 0 AS step, NULL AS index, NULL AS built_as, format('CREATE TABLE %s (%s)', {{fresh}},
-    string_agg(concat_ws(' ', {_COLUMN},
+    string_agg(concat_ws(' ', quote_ident(a.attname), {_TYPE},
         CASE a.attgenerated
             WHEN '' THEN 'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid)
             WHEN 's' THEN 'GENERATED ALWAYS AS (' || pg_get_expr(d.adbin, d.adrelid) || ') STORED'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -11,30 +11,17 @@ from ccf_assets.schema import HEMISPHERES
 
 _MM3_PER_UM3 = 1e-9
 
+_MIDLINE = sa.literal_column(str(MIDLINE_UM), sa.Integer)
 
-def voxels(runs: sa.Select[Any], resolution_um: int) -> sa.Select[Any]:
-    """Every voxel of the runs, ordered as they are.
-
-    Args:
-        runs: rows of voxel_run.
-        resolution_um: edge of a voxel in µm.
-
-    Returns:
-        ccf_id, x, y, z, region_id: rows of voxel.
-    """
-    run = runs.subquery("run")
-    steps = sa.func.generate_series(run.c.z, run.c.z_end - resolution_um, resolution_um)
-    step = steps.table_valued("z", name="step").render_derived()
-    return sa.select(run.c.ccf_id, run.c.x, run.c.y, step.c.z, run.c.region_id).select_from(
-        run.join(step, sa.true())
-    )
+_Columns: TypeAlias = "sa.ColumnCollection[str, sa.ColumnElement[Any]]"
 
 
 def region_volumes(runs: sa.Select[Any], ancestors: sa.Select[Any], resolution_um: int) -> sa.Select[Any]:
     """Size and place of every structure by hemisphere.
 
     A run that crosses the midline counts to each side with the voxels it has there. Everything is summed
-    per painted region first (700 rows a side), and rolled up after, so the runs are read once.
+    per painted region first (700 rows a side), and rolled up after. The few runs that cross are looked at by
+    themselves: to cut every run in two as if it might takes three times as long.
 
     Args:
         runs: rows of voxel_run of one atlas.
@@ -44,45 +31,16 @@ def region_volumes(runs: sa.Select[Any], ancestors: sa.Select[Any], resolution_u
     Returns:
         The rows of region_volume: for every structure one for left, right and both.
     """
-    run, up = runs.subquery("run"), ancestors.subquery("up")
+    up = ancestors.subquery("up")
     mm3 = resolution_um**3 * _MM3_PER_UM3
     half = resolution_um / 2
-    midline = sa.literal(MIDLINE_UM, sa.Integer)
-    left = sa.select(
-        sa.literal("left").label("hemisphere"),
-        run.c.z.label("z"),
-        sa.func.least(run.c.z_end, midline).label("z_end"),
-    )
-    right = sa.select(sa.literal("right"), sa.func.greatest(run.c.z, midline), run.c.z_end)
-    part = sa.union_all(left.correlate(run), right.correlate(run)).lateral("part")
-    n = (part.c.z_end - part.c.z) // resolution_um
-    sides = (
-        sa.select(
-            run.c.region_id,
-            part.c.hemisphere,
-            sa.func.sum(n).label("voxels"),
-            # One run's µm times voxels are at most 2.6e7, an int; sums of int are exact in bigint.
-            sa.func.sum(run.c.x * n).label("sum_x"),
-            sa.func.sum(run.c.y * n).label("sum_y"),
-            sa.func.sum((part.c.z + part.c.z_end) * n).label("sum_two_z"),
-            sa.func.min(run.c.x).label("min_x"),
-            sa.func.max(run.c.x).label("max_x"),
-            sa.func.min(run.c.y).label("min_y"),
-            sa.func.max(run.c.y).label("max_y"),
-            sa.func.min(part.c.z).label("min_z"),
-            sa.func.max(part.c.z_end).label("max_z"),
-        )
-        .select_from(run.join(part, sa.true()))
-        .where(part.c.z < part.c.z_end)
-        .group_by(run.c.region_id, part.c.hemisphere)
-        .cte("sides")
-    )
+    sides = sa.union_all(_on_one_side(runs, resolution_um), _across_midline(runs, resolution_um)).cte("sides")
     hemispheres = sa.values(sa.column("hemisphere", sa.Text), name="hemispheres").data(
         [(hemisphere,) for hemisphere in HEMISPHERES]
     )
     painted = sa.and_(
         sides.c.region_id == up.c.region_id,
-        hemispheres.c.hemisphere.in_([sides.c.hemisphere, "both"]),
+        hemispheres.c.hemisphere.in_([sa.case((sides.c.right, "right"), else_="left"), "both"]),
     )
     total = sa.func.coalesce(sa.func.sum(sides.c.voxels), 0)
     own = sa.func.coalesce(sa.func.sum(sides.c.voxels).filter(up.c.region_id == up.c.ancestor_id), 0)
@@ -108,4 +66,61 @@ def region_volumes(runs: sa.Select[Any], ancestors: sa.Select[Any], resolution_u
         )
         .select_from(up.join(hemispheres, sa.true()).outerjoin(sides, painted))
         .group_by(up.c.ccf_id, up.c.ancestor_id, hemispheres.c.hemisphere)
+    )
+
+
+def _on_one_side(runs: sa.Select[Any], resolution_um: int) -> sa.Select[Any]:
+    """Sums of the runs that do not cross the midline, by region and side."""
+    run = runs.subquery("run")
+    right = run.c.z >= _MIDLINE
+    return _sums(run, run.c, right, resolution_um).where(sa.or_(run.c.z_end <= _MIDLINE, right))
+
+
+def _across_midline(runs: sa.Select[Any], resolution_um: int) -> sa.Select[Any]:
+    """Sums of both parts of the runs that cross the midline, by region and side."""
+    run = runs.subquery("crossing")
+    left = sa.select(sa.false().label("right"), run.c.z.label("z"), _MIDLINE.label("z_end"))
+    right = sa.select(sa.true(), _MIDLINE, run.c.z_end)
+    part = sa.union_all(left.correlate(run), right.correlate(run)).lateral("part")
+    crosses = sa.and_(run.c.z < _MIDLINE, run.c.z_end > _MIDLINE)
+    return _sums(run.join(part, sa.true()), part.c, part.c.right, resolution_um, run.c).where(crosses)
+
+
+def _sums(
+    source: sa.FromClause,
+    extent: _Columns,
+    right: sa.ColumnElement[bool],
+    resolution_um: int,
+    run: _Columns | None = None,
+) -> sa.Select[Any]:
+    """What sizes and places are made of, by region and side.
+
+    Args:
+        source: the runs, or their parts.
+        extent: has z and z_end, both on one side of the midline.
+        right: whether that is the right one.
+        resolution_um: edge of a voxel in µm.
+        run: has region_id, x and y, where ``extent`` does not.
+    """
+    run = extent if run is None else run
+    z, z_end = extent.z, extent.z_end
+    n = (z_end - z) // sa.literal_column(str(resolution_um), sa.Integer)
+    return (
+        sa.select(
+            run.region_id,
+            right.label("right"),
+            sa.func.sum(n).label("voxels"),
+            # One run's µm times voxels are at most 2.6e7, an int; sums of int are exact in bigint.
+            sa.func.sum(run.x * n).label("sum_x"),
+            sa.func.sum(run.y * n).label("sum_y"),
+            sa.func.sum((z + z_end) * n).label("sum_two_z"),
+            sa.func.min(run.x).label("min_x"),
+            sa.func.max(run.x).label("max_x"),
+            sa.func.min(run.y).label("min_y"),
+            sa.func.max(run.y).label("max_y"),
+            sa.func.min(z).label("min_z"),
+            sa.func.max(z_end).label("max_z"),
+        )
+        .select_from(source)
+        .group_by(run.region_id, right)
     )

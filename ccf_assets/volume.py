@@ -35,6 +35,9 @@ Plane: TypeAlias = npt.NDArray[np.uint32]
 ROWS_PER_BATCH = 262_144
 """Rows of an Arrow batch: 6 MB of runs. Larger batches load no faster and cost memory."""
 
+RUNS_EXPANDED_AT_ONCE = 16_384
+"""At 25 µm they are 190,000 voxels."""
+
 _READ_BYTES = 1 << 20
 
 _ADVICE = "Delete it, if it is still there, and load again."
@@ -178,53 +181,99 @@ class Runs:
         return len(self.line)
 
 
+_LINE_SHIFT, _Z_SHIFT, _Z_END_SHIFT = 38, 25, 12
+"""A run in 64 bits, from the top: line (26 bits), z (13), z_end (13), number of its region (12)."""
+
+
 def find_runs(volume: Iterable[Plane]) -> Runs:
     """Find the runs of equal voxels along ML.
 
-    One pass over the planes: a run ends where a voxel differs from the one in the plane before. Memory is
-    that of the runs: 12 bytes each while collecting, up to 40 while ordering.
+    One pass over the planes: a run ends where a voxel differs from the one in the plane before. A run is
+    kept as one integer, so that sorting the integers orders the runs: six times as fast as finding the order
+    and then applying it, at 8 bytes a run, and 12 more for what is returned.
 
     Args:
         volume: sagittal planes of shape (DV, AP), ML ascending.
-    """
-    lines: list[npt.NDArray[np.uint32]] = []
-    starts: list[npt.NDArray[np.uint16]] = []
-    ends: list[npt.NDArray[np.uint16]] = []
-    regions: list[npt.NDArray[np.uint32]] = []
-    current = np.empty(0, np.uint32)
-    start = np.empty(0, np.uint16)
-    ap = dv = z = 0
 
-    def close(voxels: npt.NDArray[np.intp], z_end: int) -> None:
-        """Emit the runs that are open at ``voxels`` (flat indices of a plane) and end before ``z_end``."""
-        y, x = np.divmod(voxels, ap)
-        lines.append((x * dv + y).astype(np.uint32))
-        starts.append(start[voxels])
-        ends.append(np.full(len(voxels), z_end, np.uint16))
-        regions.append(current[voxels])
+    Raises:
+        CcfError: the grid has more lines or planes, or the volume more regions, than those bits hold.
+    """
+    parts: list[npt.NDArray[np.uint64]] = []
+    ids = _Numbered()
+    current = np.empty(0, np.uint32)
+    begun = np.empty(0, np.uint64)  # of the run that is open at each voxel, all but z_end
+    top = np.empty(0, np.uint64)
+    z = 0
+
+    def close(voxels: npt.NDArray[np.intp]) -> None:
+        """Keep the runs that are open at ``voxels`` (flat indices of a plane) and end before plane z."""
+        parts.append(begun[voxels] | np.uint64(z << _Z_END_SHIFT))
 
     for plane in volume:
-        flat = plane.ravel()
         if z == 0:
             dv, ap = plane.shape
-            current = np.zeros(flat.size, np.uint32)
-            start = np.zeros(flat.size, np.uint16)
+            _check_fits("lines along ML", ap * dv, 1 << (64 - _LINE_SHIFT))
+            current, begun = np.zeros(plane.size, np.uint32), np.zeros(plane.size, np.uint64)
+            x, y = np.arange(ap, dtype=np.uint64), np.arange(dv, dtype=np.uint64)[:, None]
+            top = ((x * np.uint64(dv) + y) << np.uint64(_LINE_SHIFT)).ravel()
+        flat = plane.ravel()
         changed = np.flatnonzero(flat != current)
-        close(changed[current[changed] != 0], z)
-        current[changed] = flat[changed]
-        start[changed] = z
+        close(changed[current[changed] != 0])
+        region = flat[changed]
+        current[changed] = region
+        begun[changed] = top[changed] | np.uint64(z << _Z_SHIFT) | ids.numbers(region)
         z += 1
-    close(np.flatnonzero(current), z)
+        _check_fits("sagittal planes", z, (1 << (_Z_SHIFT - _Z_END_SHIFT)) - 1)
+    close(np.flatnonzero(current))
+    _check_fits("regions", len(ids.known) - 1, (1 << _Z_END_SHIFT) - 1)
 
-    line = np.concatenate(lines)
-    # Runs of one line already come in the order of z, so a stable sort by line orders them by (x, y, z).
-    order = np.argsort(line, kind="stable")
-    return Runs(
-        line=line[order],
-        z=np.concatenate(starts)[order],
-        z_end=np.concatenate(ends)[order],
-        region_id=np.concatenate(regions)[order],
+    packed = np.concatenate(parts)
+    parts.clear()
+    packed.sort()
+
+    region_of = np.array(ids.known, np.uint32)
+    count = len(packed)
+    runs = Runs(
+        line=np.empty(count, np.uint32),
+        z=np.empty(count, np.uint16),
+        z_end=np.empty(count, np.uint16),
+        region_id=np.empty(count, np.uint32),
     )
+    for first in range(0, count, ROWS_PER_BATCH):  # what a turn needs stays in the processor's cache
+        turn = slice(first, first + ROWS_PER_BATCH)
+        part = packed[turn]
+        runs.line[turn] = part >> np.uint64(_LINE_SHIFT)
+        runs.z[turn] = part >> np.uint64(_Z_SHIFT) & np.uint64((1 << (_LINE_SHIFT - _Z_SHIFT)) - 1)
+        runs.z_end[turn] = part >> np.uint64(_Z_END_SHIFT) & np.uint64((1 << (_Z_SHIFT - _Z_END_SHIFT)) - 1)
+        runs.region_id[turn] = region_of[part & np.uint64((1 << _Z_END_SHIFT) - 1)]
+    return runs
+
+
+class _Numbered:
+    """Region ids, which have up to 30 bits, numbered as they are met."""
+
+    def __init__(self) -> None:
+        self.known = [0]
+        self._sorted, self._number = np.zeros(1, np.uint32), np.zeros(1, np.uint64)
+
+    def numbers(self, region_id: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
+        """The number of each id."""
+        place = self._places(region_id)
+        new = region_id[self._sorted[place] != region_id]
+        if len(new):
+            self.known += np.unique(new).tolist()
+            order = np.argsort(self.known)
+            self._sorted, self._number = np.array(self.known, np.uint32)[order], order.astype(np.uint64)
+            place = self._places(region_id)
+        return self._number[place]
+
+    def _places(self, region_id: npt.NDArray[np.uint32]) -> npt.NDArray[np.intp]:
+        return np.searchsorted(self._sorted, region_id).clip(max=len(self._sorted) - 1)
+
+
+def _check_fits(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise CcfError(f"A volume may have {most:,} {what} at most, and this one has more.")
 
 
 def run_batches(runs: Runs, entry: AtlasEntry) -> pa.RecordBatchReader:
@@ -250,6 +299,40 @@ def run_batches(runs: Runs, entry: AtlasEntry) -> pa.RecordBatchReader:
                 runs.region_id[part].astype(np.int32),
             )
             yield pa.record_batch([pa.array(column) for column in columns], schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def voxel_batches(
+    runs: pa.RecordBatchReader, resolution_um: int, count: int | None = None
+) -> pa.RecordBatchReader:
+    """The voxels of runs, in their order, as rows of the table voxel.
+
+    Args:
+        runs: rows of voxel_run.
+        resolution_um: edge of a voxel in µm.
+        count: how many voxels there will be, where it is known; for the progress of whoever takes them.
+
+    Returns:
+        A stream of (ccf_id, x, y, z, region_id), all int32, coordinates in µm.
+    """
+    names = ("ccf_id", "x", "y", "z", "region_id")
+    known = {ROWS_KEY: str(count)} if count else None
+    schema = pa.schema([(name, pa.int32()) for name in names], metadata=known)
+
+    def expanded(batch: pa.RecordBatch) -> pa.RecordBatch:
+        run = {name: batch[name].to_numpy() for name in batch.schema.names}
+        voxels = (run["z_end"] - run["z"]) // resolution_um
+        column = {name: np.repeat(run[name], voxels) for name in ("ccf_id", "x", "y", "region_id")}
+        # Of each voxel its place in its run: a count that starts anew with every run.
+        place = np.arange(voxels.sum()) - np.repeat(np.cumsum(voxels) - voxels, voxels)
+        column["z"] = (np.repeat(run["z"], voxels) + place * resolution_um).astype(np.int32)
+        return pa.record_batch([pa.array(column[name]) for name in names], schema=schema)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in runs:
+            for first in range(0, len(batch), RUNS_EXPANDED_AT_ONCE):
+                yield expanded(batch.slice(first, RUNS_EXPANDED_AT_ONCE))
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 

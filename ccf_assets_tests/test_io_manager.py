@@ -860,6 +860,19 @@ def test_a_value_that_does_not_fit_its_column_is_refused_not_changed(
     assert lab.left_over() == []
 
 
+def test_a_query_of_other_types_is_converted_as_an_insert_does(lab: Lab) -> None:
+    lab.sql("CREATE TABLE lab.thing (id int PRIMARY KEY, small int2, label varchar(3))")
+    long, text = sa.cast(sa.literal(5), sa.BigInteger), sa.cast(sa.literal("abc"), sa.Text)
+    lab.write(sa.select(long.label("id"), (long * 2).label("small"), text.label("label")), "thing")
+    assert lab.sql("SELECT * FROM lab.thing") == [(5, 10, "abc")]
+    for column in (sa.cast(sa.literal("abcd"), sa.Text).label("label"), (long * 20_000).label("small")):
+        with pytest.raises(CcfError, match=r"^lab\.thing: "):
+            lab.write(sa.select(long.label("id"), column), "thing")
+    with pytest.raises(CcfError, match=r"^lab\.thing: "):
+        lab.write(sa.select(text.label("id")), "thing")
+    assert lab.sql("SELECT * FROM lab.thing") == [(5, 10, "abc")]
+
+
 def test_a_type_that_arrow_cannot_bring_is_named_and_a_query_can(lab: Lab) -> None:
     lab.sql("CREATE TABLE lab.thing (id int PRIMARY KEY, price numeric(8, 2), tags jsonb)")
     with pytest.raises(

@@ -76,20 +76,6 @@ ANCESTORS = rows_as_query(
 )
 
 
-@given(volumes, resolutions)
-@example(np.zeros((1, 1, 8), np.uint32), 25)
-@on_one_database
-def test_voxels_are_those_of_the_volume(database: sa.Engine, array: Volume, resolution: int) -> None:
-    with database.connect() as connection:
-        found = connection.execute(queries.voxels(runs_as_query(array, resolution), resolution)).all()
-    first = MIDLINE_UM // resolution - BEFORE_MIDLINE
-    expected = [
-        (7, x * resolution, y * resolution, (first + z) * resolution, int(array[x, y, z]))
-        for x, y, z in np.argwhere(array).tolist()
-    ]
-    assert sorted(map(tuple, found)) == sorted(expected)
-
-
 def volumes_by_numpy(array: Volume, resolution: int) -> dict[tuple[int, str], dict[str, Any]]:
     """The rows of region_volume, from the volume itself."""
     first = MIDLINE_UM // resolution - BEFORE_MIDLINE

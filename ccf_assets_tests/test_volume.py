@@ -359,6 +359,40 @@ def test_rows_are_the_runs_in_um_as_int32(array: Volume, resolution: int) -> Non
     assert [tuple(row.values()) for row in reader.read_all().to_pylist()] == expected
 
 
+@given(volumes, st.sampled_from([10, 25, 50, 100]), st.integers(1, 9))
+@unhurried
+def test_rows_of_voxels_are_the_painted_voxels(array: Volume, resolution: int, runs_at_once: int) -> None:
+    runs = volume.run_batches(volume.find_runs(sagittal(array)), entry_of(array, resolution))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(volume, "RUNS_EXPANDED_AT_ONCE", runs_at_once)
+        reader = volume.voxel_batches(runs, resolution, count=int((array != 0).sum()))
+        rows = reader.read_all()
+    assert reader.schema.names == ["ccf_id", "x", "y", "z", "region_id"]
+    assert set(reader.schema.types) == {pa.int32()}
+    painted = np.argwhere(array)
+    expected = np.column_stack([painted * resolution, array[tuple(painted.T)]]).tolist()
+    assert [list(row.values())[1:] for row in rows.to_pylist()] == expected
+    assert set(rows["ccf_id"].to_pylist()) <= {7}
+
+
+def test_a_grid_or_an_ontology_too_large_for_packed_runs_is_refused() -> None:
+    with pytest.raises(CcfError, match="8,191 sagittal planes at most"):
+        volume.find_runs(np.zeros((3, 4), np.uint32) for _ in range(8192))
+    with pytest.raises(CcfError, match="4,095 regions at most"):
+        volume.find_runs([np.arange(1, 4097, dtype=np.uint32).reshape(64, 64)])
+    endless = np.lib.stride_tricks.as_strided(np.zeros((1, 1), np.uint32), (8193, 8192), (0, 0))
+    with pytest.raises(CcfError, match="67,108,864 lines along ML at most"):
+        volume.find_runs([endless])
+
+
+def test_the_largest_numbers_of_a_packed_run_come_back() -> None:
+    ids = np.arange(1, 4096, dtype=np.uint32)[None]
+    runs = volume.find_runs([np.zeros_like(ids)] * 8190 + [ids])
+    assert set(runs.z) == {8190}
+    assert set(runs.z_end) == {8191}
+    assert runs.region_id.tolist() == ids[0].tolist()
+
+
 def test_rows_come_in_batches_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volume, "ROWS_PER_BATCH", 7)
     runs = volume.find_runs(sagittal(A_VOLUME))
