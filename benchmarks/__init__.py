@@ -1,1 +1,6 @@
-"""Benchmarks of loading and asking; see README.md."""
+"""Measures what is to be fast; see README.md."""
+
+import warnings
+
+# Remarks of dagster and its dependencies about each other; before anything imports them.
+warnings.simplefilter("ignore")

@@ -115,7 +115,7 @@ def annotation_checks(
     as_catalogued = Finding.required(
         "volume_as_catalogued",
         not problems,
-        f"The header of {name} is not that of {entry.key}: {'; '.join(problems)}."
+        f"The header of {name} is not that of {entry.key}: {'; '.join(problems)}. {volume.OFFICIAL}"
         if problems
         else f"Type, shape and resolution are those of {entry.key}.",
         {"differences": len(problems)},
@@ -124,12 +124,14 @@ def annotation_checks(
     unknown = [f"{i} ({counts[i]} voxels)" for i in ontology.missing_regions(graph, set(counts))]
     painted_ids_known = Finding.required(
         "painted_ids_known",
-        not unknown,
+        bool(counts or problems) and not unknown,
         f"{len(unknown)} ids in {name} are not in the ontology: {ontology.listed(unknown)}; "
         "load the ontology that belongs to it."
         if unknown
         else "Not looked at, since the header is wrong."
         if problems
+        else f"No voxel in {name} has an id, so there is no brain in it. {volume.OFFICIAL}"
+        if not counts
         else f"All {len(counts)} ids are in the ontology.",
         {"ids": len(counts), "unknown_ids": len(unknown)},
     )

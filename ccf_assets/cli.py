@@ -6,7 +6,7 @@ import dataclasses
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,6 +47,10 @@ def load(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Fetch the ontology and the volumes again.")
     ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", min=1, max=16, help="How many atlases load at once."),
+    ] = 2,
 ) -> None:
     """Load atlases into the database. What is current already is left alone.
 
@@ -60,16 +64,16 @@ def load(
     if all(entry.is_phantom for entry in entries):
         os.environ["CCF_SOURCE"] = settings.PHANTOM  # it is computed here: no other source is asked
     say(f"Database: {_where()}")
-    postgres.database_url()
+    postgres.dagster_url()  # a run would say more long-windedly that the user may not load
     say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
-    outcomes = _load(entries, rows, refresh=refresh, examples=not atlases)
+    outcomes = _load(entries, rows, refresh=refresh, examples=not atlases, jobs=jobs)
     if not atlases and not phantom and _nothing_reachable(outcomes):
         say("")
         say("*** The source cannot be reached and nothing is cached: loading the PHANTOM instead.")
         say("*** The phantom is an analytic stand-in for demonstrations; it is NOT the Allen CCF.")
         os.environ["CCF_SOURCE"] = settings.PHANTOM
         entries = default_atlases(phantom=True)
-        outcomes = _load(entries, rows, refresh=False, examples=True)
+        outcomes = _load(entries, rows, refresh=False, examples=True, jobs=jobs)
     failed = [outcome for outcome in outcomes if outcome.error]
     say("")
     _print_holdings()
@@ -79,12 +83,14 @@ def load(
 
 
 def _load(
-    entries: Sequence[AtlasEntry], rows: bool | None, *, refresh: bool, examples: bool
+    entries: Sequence[AtlasEntry], rows: bool | None, *, refresh: bool, examples: bool, jobs: int
 ) -> list[Outcome]:
     from ccf_assets import loading
 
     try:
-        return loading.load(entries, rows=rows, refresh=refresh, examples=examples, report=_report, say=say)
+        return loading.load(
+            entries, rows=rows, refresh=refresh, examples=examples, jobs=jobs, report=_report, say=say
+        )
     except KeyboardInterrupt:
         say("Interrupted: what was not finished was undone, what was is kept. Load again to go on.")
         raise
@@ -192,26 +198,49 @@ def _print_holdings() -> None:
 
 @app.command()
 def drop(
-    atlases: Annotated[list[str], typer.Argument(help="Keys of loaded atlases.")],
+    atlases: Annotated[list[str] | None, typer.Argument(help="Keys of loaded atlases.")] = None,
+    recordings: Annotated[
+        bool,
+        typer.Option("--recordings", help="All recordings, too: those from files and those you inserted."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Take atlases out of the database. Downloaded files stay in the cache."""
+    """Take atlases out of the database, and say what goes. Recordings stay unless --recordings is given.
+
+    Downloaded files and files of recordings stay where they are.
+    """
     from ccf_assets import inventory, postgres
 
+    keys = list(dict.fromkeys(atlases or []))
+    if not (keys or recordings):
+        raise CcfError(
+            "Name the atlases to drop, or give --recordings; `ccf-assets status` lists what is there."
+        )
     engine = postgres.create_engine()
     held = {holding.key: holding for holding in inventory.holdings(engine)}
-    for key in atlases:
+    for key in keys:
         if key not in held:
             raise CcfError(f"Atlas {key!r} is not in the database (there are: {', '.join(held) or 'none'}).")
-    chosen = [held[key] for key in atlases]
-    if not yes:
-        for atlas in chosen:
-            rows = ", ".join(f"{count:,} of {table}" for table, count in atlas.rows.items() if count)
-            say(f"{atlas.key}: {rows}")
-        typer.confirm(f"Drop {', '.join(atlas.key for atlas in chosen)} with all these rows?", abort=True)
+    chosen = [held[key] for key in keys]
     for atlas in chosen:
-        inventory.drop_atlas(engine, atlas.ccf_id)
-        say(f"{atlas.key}: dropped")
+        say(f"{atlas.key}: {_rows(atlas.rows)} ({atlas.bytes / 1e6:,.0f} MB)")
+    rows, inserted = inventory.recorded(engine)
+    sites = counted(rows["recording_site"], "recording site")
+    if recordings:
+        say(f"recordings: {_rows(rows) or 'none'}; {inserted:,} of the sites came from no file and are lost")
+    elif rows["recording_site"]:
+        say(f"The {sites} stay, without a region in what is dropped; --recordings drops them, too.")
+    what = ", ".join([*keys, *(["all recordings"] if recordings else [])])
+    if not yes:
+        typer.confirm(f"Drop {what} with all these rows?", abort=True)
+    inventory.drop_atlas(engine, *(atlas.ccf_id for atlas in chosen), recordings=recordings)
+    say(f"Dropped {what}.")
+    if recordings and settings.recordings().is_dir():
+        say(f"Files in {settings.recordings()} are read again by the next load, or while the UI runs.")
+
+
+def _rows(by_table: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} of {table}" for table, count in by_table.items() if count)
 
 
 # ---- frames and recordings
@@ -267,7 +296,7 @@ def url(
         bool, typer.Option("--hold", help="Keep the embedded server running until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Print the address of the database, for psql and other programs.
+    """Print the address of the database, its password too, for psql and other programs.
 
     The embedded server runs while a ccf-assets command or the UI does: use `ccf-assets url --hold` to keep
     it for another program, or `ccf-assets psql`.
@@ -284,7 +313,10 @@ def url(
             signal.pause()
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@app.command(context_settings=_PASSED_ON)
 def psql(context: typer.Context) -> None:
     """Open psql on the database; what follows is passed on.
 
@@ -292,9 +324,49 @@ def psql(context: typer.Context) -> None:
     """
     from ccf_assets import postgres
 
-    postgres.database_url()
+    url = postgres.database_url()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: it ends a query, not the session
-    raise typer.Exit(postgres.run_psql(context.args))
+    raise typer.Exit(postgres.run_program("psql", context.args, url))
+
+
+@app.command("pg_dump", context_settings=_PASSED_ON)
+def pg_dump(context: typer.Context) -> None:
+    """Run pg_dump on the database, to back it up; what follows is passed on.
+
+    Example: ccf-assets pg_dump -n ccf -n ccf_dagster -Fc -f ccf.dump
+    """
+    from ccf_assets import postgres
+
+    raise typer.Exit(postgres.run_program("pg_dump", context.args, postgres.database_url()))
+
+
+@app.command("pg_restore", context_settings=_PASSED_ON)
+def pg_restore(context: typer.Context) -> None:
+    """Run pg_restore on the database, which is to have no schema ccf; what follows is passed on.
+
+    Example: ccf-assets pg_restore --no-owner --no-privileges --exit-on-error ccf.dump
+    """
+    from ccf_assets import postgres
+
+    raise typer.Exit(postgres.run_program("pg_restore", context.args, postgres.empty_database_url()))
+
+
+@app.command()
+def roles() -> None:
+    """Make the group roles ccf_reader and ccf_writer on your server, or bring their rights up to date.
+
+    Members of ccf_reader read every table and view in schema ccf and call its functions; those of ccf_writer
+    insert recording sites, too. Both can do no more. A person's own role becomes a member by
+    GRANT ccf_reader TO jane.
+    """
+    from ccf_assets import postgres
+    from ccf_assets import roles as group_roles
+
+    with postgres.create_engine().begin() as connection:
+        made = group_roles.make(connection)
+    for role, may in ((group_roles.READER, "read all"), (group_roles.WRITER, "read all, insert sites")):
+        typer.echo(f"{role}: {'made' if made[role] else 'was there, its rights are up to date'}; may {may}")
+    say("Make a person's role a member with: GRANT ccf_reader TO jane")
 
 
 @app.command()

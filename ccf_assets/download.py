@@ -11,12 +11,12 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import pooch
 
 from ccf_assets.errors import CcfError, SourceUnreachableError
 from ccf_assets.progress import Progress
@@ -32,6 +32,8 @@ TIMEOUT_S = (5.0, 30.0)
 """To connect, and between two arrivals of data: the ontology query computes for seconds before it answers."""
 PATIENCE_S = 10.0
 """No new attempt after this long without a single byte: who is offline should hear so soon."""
+LONGEST_PAUSE_S = 30.0
+"""Between two attempts, where a busy server says when to come back; one that wants more ends the attempts."""
 CHUNK_BYTES = 64 * 1024
 _BUSY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -61,71 +63,46 @@ def download(
         SourceUnreachableError: the server does not answer.
         CcfError: it answers that it has no such file, or the file never came whole.
     """
-    import requests  # 0.15 s that a run with everything cached does not need
-
     report(f"fetching {shown}")
     started = time.monotonic()
-    attempts = 0
-    for pause_s in (*backoff_s, None):
-        attempts += 1
-        bar = _PoochBar(
-            Progress(report, "downloaded", f"bytes of {PurePosixPath(urlsplit(shown).path).name}")
-        )
-        downloader = pooch.HTTPDownloader(
-            progressbar=bar,
-            chunk_size=CHUNK_BYTES,
-            timeout=timeout_s,
-            # identity: the length in the header is then the file's, which is how a broken transfer shows.
-            headers={"User-Agent": "ccf_assets", "Accept-Encoding": "identity"},
-        )
-        try:
-            downloader(url, str(into), None)
-        except requests.RequestException as error:
-            trouble = _trouble(error)
-        else:
+    for attempts, pause_s in enumerate((*backoff_s, None), 1):
+        progress = Progress(report, "downloaded", f"bytes of {PurePosixPath(urlsplit(shown).path).name}")
+        trouble = _attempt(url, into, timeout_s, progress)
+        if trouble is None:
             return
-        impatient = bar.is_empty and time.monotonic() - started > PATIENCE_S
+        silent = not progress.count and trouble.pause_s is None
+        impatient = silent and time.monotonic() - started > PATIENCE_S
         if pause_s is None or impatient or not trouble.passing:
-            break
-        report(f"{urlsplit(shown).hostname}: {trouble.what}; trying again in {pause_s:g} s")
-        time.sleep(pause_s)
-    # Raised here, outside the handler: the library's own error, whose text holds the whole address with its
-    # password, is then not part of what a log prints.
-    raise trouble.error(shown, attempts, kept=kept)
+            # Outside any handler: the library's own error, whose text holds the whole address with its
+            # password, is then not part of what a log prints.
+            raise trouble.error(shown, attempts, kept=kept)
+        asked_s = max(pause_s, trouble.pause_s or 0.0)
+        report(f"{urlsplit(shown).hostname}: {trouble.what}; trying again in {asked_s:g} s")
+        time.sleep(asked_s)
 
 
-class _PoochBar:
-    """What pooch takes for a progress bar, passing the count on to a Progress."""
+def _attempt(url: str, into: Path, timeout_s: tuple[float, float], progress: Progress) -> _Trouble | None:
+    """Write the file at ``url`` to ``into``; returns what went wrong, if anything did."""
+    import requests  # 0.15 s that a run with everything cached does not need
+    from urllib3.exceptions import HTTPError
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._open = True
-
-    @property
-    def total(self) -> int | None:
-        return self._progress.total
-
-    @total.setter
-    def total(self, total: int) -> None:
-        self._progress.total = total
-
-    @property
-    def is_empty(self) -> bool:
-        """True until the first data arrive."""
-        return not self._progress.count
-
-    def update(self, count: int) -> None:
-        """Count a chunk; pooch names the size of its buffer, also for the last chunk."""
-        if self._open:
-            left = self.total - self._progress.count if self.total else count
-            self._progress.advance(min(count, left))
-
-    def reset(self) -> None:
-        """Stop counting: after the last chunk pooch resets and counts the whole once more."""
-        self._open = False
-
-    def close(self) -> None:
-        """Nothing to do; pooch calls it."""
+    # identity: the length in the header is then the file's, which is how a broken transfer shows.
+    headers = {"User-Agent": "ccf_assets", "Accept-Encoding": "identity"}
+    try:
+        with requests.get(url, headers=headers, timeout=timeout_s, stream=True) as answer:
+            if answer.status_code != HTTPStatus.OK:
+                return _trouble_of_status(answer.status_code, answer.headers.get("Retry-After", ""))
+            progress.total = answer.raw.length_remaining
+            with into.open("wb") as file:
+                for chunk in answer.iter_content(CHUNK_BYTES):
+                    file.write(chunk)
+                    progress.advance(len(chunk))
+            # A connection lost within the headers looks like an answer of no known length that is over.
+            return None if progress.count or progress.total == 0 else _BROKE_OFF
+    except requests.RequestException as error:
+        return _trouble(error)
+    except (ValueError, HTTPError) as error:  # a redirect to what is no address, for one
+        return _no_sense(error)
 
 
 @dataclass(frozen=True)
@@ -137,6 +114,7 @@ class _Trouble:
         passing: another attempt may succeed.
         unreachable: the server is the trouble, not the file.
         advice: what to do about it.
+        pause_s: seconds after which the server wants to be asked again, if it says so.
     """
 
     what: str
@@ -145,6 +123,7 @@ class _Trouble:
     advice: str = (
         "check the network and try again, or set CCF_SOURCE to a folder or mirror with the same files"
     )
+    pause_s: float | None = None
 
     def error(self, shown: str, attempts: int, *, kept: bool) -> CcfError:
         """The sentence for the user, after the last attempt."""
@@ -154,13 +133,24 @@ class _Trouble:
         return SourceUnreachableError(sentence) if self.unreachable else CcfError(sentence)
 
 
+_BROKE_OFF = _Trouble("the connection broke off before the end of the file", unreachable=False)
+
+
+def _no_sense(error: Exception) -> _Trouble:
+    """An address or an answer that the library can make nothing of."""
+    return _Trouble(
+        f"the request failed ({type(error).__name__})",
+        passing=False,
+        unreachable=False,
+        advice="check the address in CCF_SOURCE",
+    )
+
+
 def _trouble(error: RequestException) -> _Trouble:
     """Tell a failed request by the types of its causes: its text holds the address, passwords included."""
     import requests
     from urllib3.exceptions import ReadTimeoutError
 
-    if isinstance(error, requests.HTTPError):
-        return _trouble_of_status(error.response.status_code)
     causes = list(_causes(error))
     # The first line that fits counts: a refused connection is a ConnectionError too.
     for types, trouble in (
@@ -171,26 +161,23 @@ def _trouble(error: RequestException) -> _Trouble:
             _Trouble("the server's certificate is not trusted here", passing=False),
         ),
         ((ConnectionRefusedError,), _Trouble("the server refused the connection")),
-        (
-            (requests.exceptions.ChunkedEncodingError,),
-            _Trouble("the connection broke off before the end of the file", unreachable=False),
-        ),
+        ((requests.exceptions.ChunkedEncodingError,), _BROKE_OFF),
         ((requests.ConnectionError,), _Trouble("the connection to the server failed")),
     ):
         if any(isinstance(cause, types) for cause in causes):
             return trouble
-    return _Trouble(
-        f"the request failed ({type(error).__name__})",
-        passing=False,
-        unreachable=False,
-        advice="check the address in CCF_SOURCE",
-    )
+    return _no_sense(error)
 
 
-def _trouble_of_status(status: int) -> _Trouble:
+def _trouble_of_status(status: int, retry_after: str) -> _Trouble:
     what = f"the server answered with HTTP status {status}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY:
-        return _Trouble(what)
+        pause_s = _seconds(retry_after)
+        if pause_s is None or pause_s <= LONGEST_PAUSE_S:
+            return _Trouble(what, pause_s=pause_s)
+        what = f"{what} and asks for {pause_s:.0f} s of patience"
+        advice = "try again then, or set CCF_SOURCE to a folder or mirror with the same files"
+        return _Trouble(what, passing=False, advice=advice)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         advice = "check the user and password in CCF_SOURCE and whether this network allows it"
     else:
@@ -198,6 +185,16 @@ def _trouble_of_status(status: int) -> _Trouble:
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         what = f"the server has no such file (HTTP status {status})"
     return _Trouble(what, passing=False, unreachable=False, advice=advice)
+
+
+def _seconds(retry_after: str) -> float | None:
+    """The seconds that a header Retry-After asks for, as a number or as a date; None if it says nothing."""
+    if retry_after.isdecimal():
+        return float(retry_after)
+    try:
+        return (parsedate_to_datetime(retry_after) - datetime.now(timezone.utc)).total_seconds()
+    except (ValueError, TypeError):
+        return None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -87,12 +87,14 @@ def join(data: Path) -> Server:
         CcfError: it cannot be made or started; the text says why.
     """
     data = data.resolve()
+    if "\n" in str(data):  # PostgreSQL writes the path into files that are read line by line
+        raise CcfError(f"The path {str(data)!r} has a line break in it. Set CCF_HOME to another folder.")
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(data):
             server = _running(data)
             if data not in _users:
-                users = data.with_name("postgres.users").open("a")
+                users = _open_lock(data.with_name("postgres.users"))
                 fcntl.flock(users, fcntl.LOCK_SH)
                 _users[data] = users
                 atexit.register(leave)
@@ -115,6 +117,12 @@ def leave() -> None:
             _stop(data)
 
 
+def is_lost(data: Path) -> bool:
+    """Whether the server in ``data``, of which this process is a user, was killed."""
+    data = data.resolve()
+    return data in _users and _server(data) is None
+
+
 def program(name: str) -> Path:
     """One of the programs that come along, such as psql; it need not exist."""
     return _brought()[0] / name
@@ -122,7 +130,12 @@ def program(name: str) -> Path:
 
 def _one_at_a_time(data: Path) -> filelock.BaseFileLock:
     """Starting, joining and stopping take turns."""
-    return filelock.FileLock(data.with_name("postgres.lock"))
+    return filelock.FileLock(data.with_name("postgres.lock"), mode=0o600)
+
+
+def _open_lock(path: Path) -> IO[str]:
+    """A file to lock that only its owner can open: whoever can read it could hold its lock, too."""
+    return open(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 @functools.cache
@@ -201,8 +214,9 @@ def _make(data: Path) -> None:
     _give_to_server(aside)
     # The same everywhere, whatever the language of the machine: UTF-8, sorted by code point.
     done = subprocess.run(
-        [program("initdb"), "-D", aside, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",
-         "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"],
+        [program("initdb"), "-D", aside, "-U", "postgres", "--auth-local=trust", "--auth-host=reject",
+         "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+         "--no-instructions"],
         **_as_server(aside), check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     if done.returncode:
@@ -212,7 +226,7 @@ def _make(data: Path) -> None:
 
 def _start(data: Path, deadline: float) -> None:
     """Start the server and wait until it is ready, has ended again, or the time is over."""
-    with data.with_name("postgres.server").open("a") as lock:
+    with _open_lock(data.with_name("postgres.server")) as lock:
         _await_no_server(lock, data, deadline)
         _start_alone(data, lock, deadline)
 

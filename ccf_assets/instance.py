@@ -61,8 +61,14 @@ def dagster_home() -> Path:
 
 # ---- runs whose process was killed
 
-_ALIVE = {".dagster/ccf_assets/alive": "its process holds a lock"}
+_ALIVE = ".dagster/ccf_assets/alive"
 """Tag of the runs of which the database knows whether their process is alive; not shown in the UI."""
+
+
+def alive_tag(run_id: str) -> dict[str, str]:
+    """The tag. It names the run, for Dagster passes tags on to a run that repeats another."""
+    return {_ALIVE: run_id}
+
 
 UNFINISHED = (
     dg.DagsterRunStatus.QUEUED,
@@ -72,7 +78,8 @@ UNFINISHED = (
     dg.DagsterRunStatus.CANCELING,
 )
 
-_BEGUN = [status for status in UNFINISHED if status.name not in {"QUEUED", "NOT_STARTED"}]
+_TAKEN_UP = [status for status in UNFINISHED if status.name != "QUEUED"]
+"""NOT_STARTED is a run that was made to be queued, or begun, in a moment."""
 
 SILENT_S = 900
 """A run that never took its lock, and has logged nothing for so long, is dead: whatever takes long says
@@ -109,13 +116,20 @@ def _locked(engine: sa.Engine, run_id: str) -> sa.Connection:
 
 @contextmanager
 def alive(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """For a run that has begun: `held`, and the tag that says so."""
+    with held(run_id):
+        instance.add_run_tags(run_id, alive_tag(run_id))
+        yield
+
+
+@contextmanager
+def held(run_id: str) -> Iterator[None]:
     """Hold a lock in the database that says that the run's process is alive; it goes with the process."""
     engine, ended = _engine(), threading.Event()
     connection = _locked(engine, run_id)
     holder = threading.Thread(target=_hold, args=(engine, connection, run_id, ended), daemon=True)
     holder.start()
     try:
-        instance.add_run_tags(run_id, _ALIVE)
         yield
     finally:
         ended.set()
@@ -147,7 +161,7 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """
     engine = _engine()
     suspects = [
-        run for run in instance.get_runs(dg.RunsFilter(statuses=_BEGUN)) if _is_lost(engine, instance, run)
+        run for run in instance.get_runs(dg.RunsFilter(statuses=_TAKEN_UP)) if _is_lost(engine, instance, run)
     ]
     if suspects:
         time.sleep(SECOND_LOOK_S)
@@ -162,8 +176,8 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _is_lost(engine: sa.Engine, instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether nobody seems to carry out a run that has begun."""
-    return _is_unlocked(engine, run) if run.tags.items() >= _ALIVE.items() else _is_silent(instance, run)
+    """Whether nobody seems to carry out a run."""
+    return _is_unlocked(engine, run) if run.tags.get(_ALIVE) == run.run_id else _is_silent(instance, run)
 
 
 def _is_unlocked(engine: sa.Engine, run: dg.DagsterRun) -> bool:
@@ -175,4 +189,8 @@ def _is_unlocked(engine: sa.Engine, run: dg.DagsterRun) -> bool:
 
 def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
-    return bool(last) and time.time() - last[0].timestamp > SILENT_S
+    made = instance.get_run_record_by_id(run.run_id)
+    if made is None:  # deleted meanwhile
+        return False
+    heard = last[0].timestamp if last else made.create_timestamp.timestamp()
+    return time.time() - heard > SILENT_S

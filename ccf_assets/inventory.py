@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -85,8 +86,38 @@ def holdings(engine: sa.Engine) -> list[Holding]:
     return found
 
 
-def drop_atlas(engine: sa.Engine, ccf_id: int) -> None:
-    """Take everything of an atlas out of the database, in one transaction; cached files stay.
+_OF_RECORDINGS = (
+    schema.recording_region,
+    schema.recording_agreement,
+    schema.recording_claim,
+    schema.recording_site,
+    schema.recording_finding,
+    schema.recording_file,
+)
+"""Everything that comes from recordings; what refers to another table comes before it."""
+
+
+def recorded(engine: sa.Engine) -> tuple[dict[str, int], int]:
+    """Exact row counts of the tables of recordings, and how many of the sites no file gives back."""
+    site = schema.recording_site.c
+    in_file = sa.exists().where(schema.recording_file.c.source == site.source)
+    with engine.connect() as connection:
+        counts = {
+            table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+            for table in reversed(_OF_RECORDINGS)
+        }
+        inserted = connection.scalar(sa.select(sa.func.count(site.site_id)).where(~in_file)) or 0
+    return counts, inserted
+
+
+def drop_atlas(engine: sa.Engine, *ccf_ids: int, recordings: bool = False) -> None:
+    """Take everything of some atlases out of the database, in one transaction; cached files stay.
+
+    Args:
+        engine: the database.
+        ccf_ids: the atlases.
+        recordings: also everything of recordings, sites that a lab inserted itself among them. Without it
+            the sites stay, and lose the regions that they had in these atlases.
 
     Raises:
         CcfError: other sessions are using its tables.
@@ -95,7 +126,10 @@ def drop_atlas(engine: sa.Engine, ccf_id: int) -> None:
         with engine.begin() as connection:
             # Whoever comes to read queues behind us while we wait.
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
-            for table in reversed(_tables_by_atlas()):
+            if recordings:
+                for table in _OF_RECORDINGS:
+                    connection.execute(sa.delete(table))
+            for table, ccf_id in itertools.product(reversed(_tables_by_atlas()), ccf_ids):
                 partition = _partition(table, ccf_id)
                 if partition is None:
                     connection.execute(sa.delete(table).where(table.c.ccf_id == ccf_id))

@@ -10,6 +10,7 @@ output                         brought into staging by
 =============================  =====================================================================
 polars or pandas DataFrame     Arrow, then binary COPY
 pyarrow.RecordBatchReader      binary COPY, batch by batch, in constant memory
+Stream                         the same, with metadata that is made meanwhile
 sqlalchemy.Select              INSERT … SELECT in the database, nothing travels
 =============================  =====================================================================
 
@@ -30,7 +31,7 @@ Inputs are read as the type they are annotated with: polars or pandas DataFrame,
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -55,10 +56,27 @@ from ccf_assets.errors import CcfError
 from ccf_assets.progress import ROWS_KEY, Progress, going_on
 from ccf_assets.resources import PostgresResource
 
-Output: TypeAlias = "pl.DataFrame | pd.DataFrame | pa.RecordBatchReader | sa.Select[Any]"
+_Item = TypeVar("_Item")
+_Metadata: TypeAlias = Mapping[str, dg.MetadataValue[Any]]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream of rows, and metadata that is made of something else while the server builds the keys.
+
+    Attributes:
+        rows: the rows.
+        metadata: called in another thread when all rows are with the server; what it raises fails the run,
+            with the rows in place.
+    """
+
+    rows: pa.RecordBatchReader
+    metadata: Callable[[], _Metadata]
+
+
+Output: TypeAlias = "pl.DataFrame | pd.DataFrame | pa.RecordBatchReader | Stream | sa.Select[Any]"
 _Rows: TypeAlias = "pa.RecordBatchReader | sa.Select[Any]"
 _Report: TypeAlias = Callable[[str], object]
-_Item = TypeVar("_Item")
 
 PREVIEW_ROWS = 5
 
@@ -245,15 +263,17 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         started = time.monotonic()
         schema, name = self._place(context, context)
         report = context.log.info
-        rows = _as_rows(f"{schema}.{name}", obj)
-        with _one_sentence(f"{schema}.{name}"), self.postgres.create_engine().begin() as connection:
-            target = self._slice(context, context, connection)
-            list_column = _list_column(connection, target.table)
-            if list_column is None:
-                stay = bool((context.definition_metadata or {}).get("rows_stay"))
-                written = _merge(connection, target, rows, report, stay=stay)
-            else:
-                written = _swap(connection, target, list_column, rows, report)
+        made: list[Future[_Metadata]] = []
+        with ThreadPoolExecutor(1) as beside:
+            rows = _as_rows(f"{schema}.{name}", obj, lambda metadata: made.append(beside.submit(metadata)))
+            with _one_sentence(f"{schema}.{name}"), self.postgres.create_engine().begin() as connection:
+                target = self._slice(context, context, connection)
+                list_column = _list_column(connection, target.table)
+                if list_column is None:
+                    stay = bool((context.definition_metadata or {}).get("rows_stay"))
+                    written = _merge(connection, target, rows, report, stay=stay)
+                else:
+                    written = _swap(connection, target, list_column, rows, report)
         seconds = round(time.monotonic() - started, 2)
         rows_in_place = "1 row" if written.rows == 1 else f"{written.rows:,} rows"
         report(f"{name}: {rows_in_place} in place after {seconds} s")
@@ -269,6 +289,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
                 **written.numbers,
                 "preview": written.preview,
                 "write_seconds": seconds,
+                **{name: value for metadata in made for name, value in metadata.result().items()},
             }
         )
 
@@ -403,10 +424,15 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _as_rows(where: str, obj: Output) -> _Rows:
-    """A frame as a stream; what streams or is a query already, as it is."""
+def _as_rows(where: str, obj: Output, beside: Callable[[Callable[[], _Metadata]], object]) -> _Rows:
+    """A frame as a stream; what streams or is a query already, as it is.
+
+    Where it comes with the making of metadata, ``beside`` gets that when the stream has ended.
+    """
     if isinstance(obj, (sa.Select, pa.RecordBatchReader)):
         return obj
+    if isinstance(obj, Stream):
+        return pa.RecordBatchReader.from_batches(obj.rows.schema, _then(obj.rows, beside, obj.metadata))
     if isinstance(obj, pl.DataFrame):
         table = obj.to_arrow(compat_level=pl.CompatLevel.oldest())
     elif isinstance(obj, pd.DataFrame):
@@ -420,6 +446,13 @@ def _as_rows(where: str, obj: Output) -> _Rows:
             "pandas DataFrame, a pyarrow.RecordBatchReader or a sqlalchemy.Select."
         )
     return table.replace_schema_metadata({ROWS_KEY: str(table.num_rows)}).to_reader(ROWS_PER_BATCH)
+
+
+def _then(
+    rows: pa.RecordBatchReader, do: Callable[[Callable[[], _Metadata]], object], what: Callable[[], _Metadata]
+) -> Iterator[pa.RecordBatch]:
+    yield from rows
+    do(what)
 
 
 def _first_line(text: object) -> str:

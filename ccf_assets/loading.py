@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from ccf_assets import recordings
 
 WORKERS = 2
-"""Atlases loading at once. One load keeps a core busy in Python and one in PostgreSQL."""
+"""Atlases loading at once, unless another number is asked for. A load keeps a core busy in Python and one in
+PostgreSQL."""
 
 GRACE_S = 10
 """Longest wait for a worker to undo and record what it was told to stop doing."""
@@ -85,6 +87,7 @@ def load(
     rows: bool | None,
     refresh: bool,
     examples: bool = False,
+    jobs: int = WORKERS,
     report: Callable[[Outcome], object],
     say: Callable[[str], object],
 ) -> list[Outcome]:
@@ -95,6 +98,7 @@ def load(
         rows: load one row per voxel too; None means as the catalogue says.
         refresh: fetch files again even if they are cached.
         examples: put the example recordings where there is no other recording yet.
+        jobs: how many atlases load at once.
         report: receives each outcome as it comes.
         say: receives a line while there is nobody yet who could say one.
 
@@ -106,7 +110,7 @@ def load(
     # polars and ADBC, once imported, stand between Ctrl-C and Python, whose wait for the workers it would not
     # end: Python's own handler again.
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
-    workers = [_Worker() for _ in range(WORKERS)]
+    workers = [_Worker() for _ in range(jobs)]
     try:
         say("Starting Dagster …")
         with going_on(say, "Starting Dagster"):
@@ -282,6 +286,8 @@ def _work(function: Callable[..., Outcome], key: str, *arguments: object) -> Out
         unreachable = isinstance(error, SourceUnreachableError)
         return Outcome(key, error=str(error), unreachable=unreachable, seconds=time.monotonic() - started)
     except Exception as error:  # of one atlas; the others are not to suffer for it
+        if told := _told_by_database(error):
+            return Outcome(key, error=told, seconds=time.monotonic() - started)
         traceback.print_exc()
         return Outcome(key, error=f"{type(error).__name__}: {error}", seconds=time.monotonic() - started)
     except BaseException:  # told to end; Dagster hears it in our place and raises an exception of its own
@@ -291,6 +297,17 @@ def _work(function: Callable[..., Outcome], key: str, *arguments: object) -> Out
         signal.signal(signal.SIGTERM, _on_sigterm)  # which Dagster has replaced, for good
         if _ending:
             _end()
+
+
+def _told_by_database(error: BaseException) -> str | None:
+    """A sentence with what the database said, or what was said of it; None for an error of something else."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, sa.exc.DBAPIError):
+        cause = cause.__cause__
+    if cause is None:
+        return None
+    said = " ".join(str(cause.orig).split()).rstrip(".")
+    return f"The database answers: {said}. What was not finished was undone; load again."
 
 
 def _start(key: str) -> Outcome:
@@ -470,17 +487,22 @@ def _run(
     """
     import dagster as dg
 
+    from ccf_assets.instance import alive_tag, held
+
     config: dict[str, Any] = {"loggers": {"console": {"config": {"label": name}}}}
     if refresh and assets:
         config["ops"] = {assets[0]: {"config": {"refresh": True}}}
-    result = defs.resolve_job_def(job).execute_in_process(
-        run_config=config,
-        instance=instance,
-        partition_key=partition,
-        asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
-        tags=tags,
-        raise_on_error=False,
-    )
+    run_id = str(uuid.uuid4())
+    with held(run_id):  # before there is the run: killed before it has begun, it would stay so for ever
+        result = defs.resolve_job_def(job).execute_in_process(
+            run_config=config,
+            instance=instance,
+            partition_key=partition,
+            asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
+            run_id=run_id,
+            tags={**(tags or {}), **alive_tag(run_id)},
+            raise_on_error=False,
+        )
     seconds = time.monotonic() - started
     if result.success:
         return Outcome(name, list(assets or []), seconds=seconds)
@@ -514,7 +536,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
     if not errors:
         return "The run failed; its page in the UI says more.", False
     deepest = list(_causes(errors[0]))[-1]
-    return f"{deepest.cls_name}: {_text(deepest).rstrip('.')}. The run's page in the UI says more.", False
+    said = " ".join(_text(deepest).split()).rstrip(".")
+    return f"{deepest.cls_name}: {said}. The run's page in the UI says more.", False
 
 
 def _causes(error: SerializableErrorInfo) -> Iterator[SerializableErrorInfo]:

@@ -6,6 +6,7 @@ query; older releases order the columns differently and lack some, so columns ar
 
 from __future__ import annotations
 
+import io
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Set
 from pathlib import Path
@@ -15,6 +16,7 @@ import polars as pl
 
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
+from ccf_assets.tables import decoded
 
 REQUIRED_COLUMNS = (
     "id",
@@ -36,6 +38,9 @@ _NUMBERS: Mapping[str, pl.DataType] = MappingProxyType(
     {"id": pl.Int64(), "parent_structure_id": pl.Int64(), "depth": pl.Int64(), "graph_order": pl.Int32()}
 )
 """Columns of whole numbers. Ids are wider here than in the tables, so that one too large can be named."""
+
+_LONGEST_TEXT = 500
+"""Bytes of an acronym or a name, which stand in indexes; the longest official name has 104."""
 
 _LARGEST_INT32 = 2**31 - 1
 _SHOWN = 8
@@ -59,11 +64,12 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
         color_hex (6 characters) and path (structure_id_path).
 
     Raises:
-        CcfError: a required column is missing or blank in a row, a number is not a number, or a colour is
-            not hexadecimal.
+        CcfError: the file is no CSV in UTF-8 or is cut short, a required column is missing, there twice or
+            blank in a row, a number is not a number, a colour is not hexadecimal, or a text no line of text.
     """
     try:
-        raw = pl.read_csv(path, infer_schema=False, encoding="utf8")
+        text = decoded(path, path.read_bytes())
+        raw = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise CcfError(f"{path} cannot be read as a CSV of structures: {reason}.") from error
@@ -71,8 +77,16 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
     if missing:
         raise CcfError(
             f"{path} is not a structure graph: it has no column {', '.join(missing)} "
-            f"(columns found: {listed(raw.columns)})."
+            f"(columns found: {listed(raw.columns):.500}); "
+            "it must be a CSV with commas, as the Allen Institute publishes it."
         )
+    twice = [name for name in (*REQUIRED_COLUMNS, "name") if f"{name}_duplicated_0" in raw.columns]
+    if twice:
+        raise CcfError(f"{path} has more than one column {', '.join(twice)}; take all but the right one out.")
+    if not text.endswith(("\n", "\r")):
+        # Where a server does not say how long the file is, this tells a name that lost its end.
+        raise CcfError(f"{path} ends within a line, so it may be cut short; get it again, or end that line.")
+    raw = raw.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
     if raw.is_empty():
         raise CcfError(f"{path} is not a structure graph: it has a header and no row.")
     # Releases before 2017 have no `name`; their safe_name is the only name there is.
@@ -84,7 +98,10 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
     def refuse(name: str, where: pl.Expr, problem: str) -> None:
         rows = raw.filter(where)
         if not rows.is_empty():
-            who = [f"{acronym} ({i})" for acronym, i in rows.select("acronym", "id").iter_rows()]
+            who = [
+                f"{' '.join(str(acronym).split()):.40} ({i})"
+                for acronym, i in rows.select("acronym", "id").iter_rows()
+            ]
             raise CcfError(f"{path}: {name} is {problem} for {listed(who)}.")
 
     for name in names:
@@ -93,6 +110,13 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
     for name, dtype in _NUMBERS.items():
         unreadable = pl.col(name).is_not_null() & pl.col(name).cast(dtype, strict=False).is_null()
         refuse(name, unreadable, "not a whole number")
+    for name in {"acronym", "safe_name", "name"} & set(names):
+        text_of = pl.col(name)
+        refuse(
+            name,
+            text_of.str.contains(r"\p{Cc}") | (text_of.str.len_bytes() > _LONGEST_TEXT),
+            f"longer than {_LONGEST_TEXT} bytes, or has a control character,",
+        )
     colour = "color_hex_triplet"
     refuse(colour, ~pl.col(colour).str.contains("^[0-9A-Fa-f]{6}$"), "not six hexadecimal digits")
     return raw.with_columns(pl.col(name).cast(dtype) for name, dtype in _NUMBERS.items()).select(
@@ -122,16 +146,15 @@ def check_structure_graph(graph: pl.DataFrame) -> list[Finding]:
     def names(region_ids: list[int]) -> str:
         return listed([f"{acronym_of[i]} ({i})" for i in region_ids])
 
-    chains = {i: _chain(i, parent_of) for i in parent_of}
     roots = [i for i, parent in parent_of.items() if parent is None]
     orphans = [i for i, parent in parent_of.items() if parent is not None and parent not in parent_of]
-    in_cycle = [i for i, chain in chains.items() if parent_of[chain[-1]] in parent_of]
+    depth_of, below_orphans = _depths(roots, parent_of), _depths(orphans, parent_of)
+    in_cycle = [i for i in parent_of if i not in depth_of and i not in below_orphans]
     wrong_path = [
         i
         for i, path, depth in graph.select("region_id", "path", "depth").iter_rows()
         # Those that do not reach a root have no true path; they are named by another check.
-        if parent_of[chains[i][-1]] is None
-        and (path.strip("/"), depth) != ("/".join(map(str, reversed(chains[i]))), len(chains[i]) - 1)
+        if i in depth_of and not (depth == depth_of[i] and _is_path(path, i, depth, parent_of))
     ]
     repeated = _repeated(ids) + _repeated(acronyms)
     out_of_range = [i for i in ids if not 0 < i <= _LARGEST_INT32]
@@ -192,14 +215,34 @@ def check_structure_graph(graph: pl.DataFrame) -> list[Finding]:
     ]
 
 
-def _chain(start: int, parent_of: Mapping[int, int | None]) -> list[int]:
-    """A structure and its ancestors upwards: to a root, to one whose parent is missing, or once round."""
-    chain = {start: None}
-    here = parent_of[start]
-    while here is not None and here in parent_of and here not in chain:
-        chain[here] = None
-        here = parent_of[here]
-    return list(chain)
+def _depths(tops: list[int], parent_of: Mapping[int, int | None]) -> dict[int, int]:
+    """How far below one of ``tops`` each structure is that hangs on one; the tops themselves have 0.
+
+    Level by level: a climb from each structure would take the square of the number of rows where they hang
+    on one another in a single chain.
+    """
+    children: defaultdict[int | None, list[int]] = defaultdict(list)
+    for i, parent in parent_of.items():
+        children[parent].append(i)
+    depth_of: dict[int, int] = {}
+    level, depth = tops, 0
+    while level:
+        depth_of.update(dict.fromkeys(level, depth))
+        level, depth = [child for i in level for child in children[i]], depth + 1
+    return depth_of
+
+
+def _is_path(path: str, region_id: int, depth: int, parent_of: Mapping[int, int | None]) -> bool:
+    """Whether a path names a structure's ancestors, from the root down to itself, ``depth`` steps."""
+    steps = path.strip("/").split("/")
+    if len(steps) != depth + 1:
+        return False
+    here: int | None = region_id
+    for step in reversed(steps):
+        if step != str(here):
+            return False
+        here = parent_of[here] if here is not None else None
+    return True
 
 
 def _repeated(values: list[int] | list[str]) -> list[str]:

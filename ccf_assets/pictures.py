@@ -457,11 +457,15 @@ def _apart(wanted: Sequence[float], gap: float, low: float, high: float) -> Floa
 def _figure(width: int, height: int) -> Iterator[Figure]:
     """An empty white figure of ``width`` × ``height`` pixels, in matplotlib's own style while it is drawn."""
     from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     # A name may hold a $, which would begin a formula.
     with style.context(["default", {"text.parse_math": False, "text.color": _INK}]):
-        yield Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
+        figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
+        # From the start: without it every text that is measured has a canvas made and thrown away.
+        FigureCanvasAgg(figure)
+        yield figure
 
 
 def _png(figure: Figure, kept: Collection[str] = ()) -> bytes:
@@ -470,10 +474,9 @@ def _png(figure: Figure, kept: Collection[str] = ()) -> bytes:
     In it are the colours ``kept`` (RRGGBB; those of regions, of which the Allen ontology has 86), however
     little of the figure has them, then the commonest; each other is drawn in the nearest of these.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    canvas: Any = FigureCanvasAgg(figure)  # its methods are not typed
+    canvas: Any = figure.canvas  # its methods are not typed
     canvas.draw()
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     found: Any = drawn.getcolors(drawn.width * drawn.height)
@@ -486,7 +489,7 @@ def _png(figure: Figure, kept: Collection[str] = ()) -> bytes:
     image = Image.fromarray(number_of[_packed(np.asarray(drawn, np.int32))])
     image.putpalette(palette.astype(np.uint8).tobytes())
     file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
+    image.save(file, "PNG")
     return file.getvalue()
 
 

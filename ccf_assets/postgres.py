@@ -11,13 +11,13 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ccf_assets import embedded, schema, settings
+from ccf_assets import embedded, roles, schema, settings
 from ccf_assets.errors import CcfError
 from ccf_assets.frames import load_frames
 
@@ -92,12 +92,17 @@ def _place(url: sa.URL) -> str:
 
 @functools.cache
 def _checked_url(named: str | None, home: Path) -> sa.URL:
+    return _once_it_answers(named, home, _set_up)
+
+
+def _once_it_answers(named: str | None, home: Path, do: Callable[[sa.URL, str], sa.URL]) -> sa.URL:
+    """What ``do`` makes of the address and the place of the database, as soon as the server can be asked."""
     url = _named_url(named) if named else _embedded_url(home)
     where = _place(url) if named else "the embedded PostgreSQL"
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return _set_up(url if named else _create_database(url), where)
+            return do(url if named else _create_database(url), where)
         except sa.exc.DBAPIError as error:
             reason = " ".join(str(error.orig).split())
             if not any(word in reason for word in _PASSING) or time.monotonic() > deadline:
@@ -113,13 +118,16 @@ def _set_up(url: sa.URL, where: str) -> sa.URL:
         version = int(connection.scalar(sa.text("SHOW server_version_num"))) // 10_000
         if version < OLDEST_SERVER:
             raise CcfError(f"{where} is version {version}; ccf_assets needs {OLDEST_SERVER} or newer.")
-        schema.create_tables(connection)
+        if schema.create_tables(connection):
+            roles.renew(connection)
         schema.add_frames(connection, load_frames(*settings.frames_files()))
     return url
 
 
 def database_url() -> sa.URL:
     """The address of the database, its tables in place; starts the embedded server if none is named.
+
+    One that was killed since is started again.
 
     Returns:
         A URL for psycopg 3 (``postgresql+psycopg``). It may hold a password: show ``repr(url)``, never
@@ -128,7 +136,15 @@ def database_url() -> sa.URL:
     Raises:
         CcfError: the address is not one, the server does not answer, or it is too old.
     """
-    return _checked_url(settings.postgres_url(), settings.home())
+    named, home = settings.postgres_url(), settings.home()
+    if not named and embedded.is_lost(home / "postgres"):
+        _checked_url.cache_clear()
+    return _checked_url(named, home)
+
+
+def empty_database_url() -> sa.URL:
+    """The address of the database as it is: without tables if nothing has made them yet, to restore into."""
+    return _once_it_answers(settings.postgres_url(), settings.home(), lambda url, _where: url)
 
 
 def create_engine() -> sa.Engine:
@@ -156,26 +172,37 @@ def libpq_url(url: sa.URL) -> str:
 
 
 def dagster_url() -> str:
-    """The address Dagster keeps its own records at, for psycopg 2; creates their schema."""
+    """The address Dagster keeps its own records at, for psycopg 2; creates their schema.
+
+    Raises:
+        CcfError: the user may not make the schema, or not use it: only who owns the tables loads.
+    """
     with create_engine().begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(DAGSTER_SCHEMA))))
         # Not IF NOT EXISTS: that asks for the right to create schemas also where there is one already.
-        if not sa.inspect(connection).has_schema(DAGSTER_SCHEMA):
+        there = sa.inspect(connection).has_schema(DAGSTER_SCHEMA)
+        may_use = sa.func.has_schema_privilege(DAGSTER_SCHEMA, "USAGE")
+        may_make = sa.func.has_database_privilege(sa.func.current_database(), "CREATE")
+        if not connection.scalar(sa.select(may_use if there else may_make)):
+            raise CcfError(
+                f"The user that CCF_POSTGRES_URL names may ask and not load: the schema {DAGSTER_SCHEMA} is "
+                "not theirs to use or make. Load as the owner of the tables."
+            )
+        if not there:
             connection.execute(sa.schema.CreateSchema(DAGSTER_SCHEMA))
     url = database_url().set(drivername="postgresql+psycopg2")
     options = f"{url.query.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()
     return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
 
 
-def run_psql(arguments: Sequence[str]) -> int:
-    """Run psql on the database and return its exit code.
+def run_program(name: str, arguments: Sequence[str], url: sa.URL) -> int:
+    """Run psql, pg_dump or pg_restore on the database and return its exit code.
 
-    It is the psql that came along, or the one on the PATH where there is none. The password goes by the
+    It is the one that came along, or the one on the PATH where there is none. The password goes by the
     environment: arguments can be read by everybody on the machine.
     """
-    url = database_url()
-    bundled = embedded.program("psql")
+    bundled = embedded.program(name)
     environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
-    address = libpq_url(url._replace(password=None))
-    command = [str(bundled) if bundled.exists() else "psql", address, *arguments]
+    address = ["--dbname", libpq_url(url._replace(password=None))]
+    command = [str(bundled) if bundled.exists() else name, *address, *arguments]
     return subprocess.run(command, check=False, env=environment).returncode

@@ -104,16 +104,19 @@ def _sums(
     """
     run = extent if run is None else run
     z, z_end = extent.z, extent.z_end
-    n = (z_end - z) // sa.literal_column(str(resolution_um), sa.Integer)
+    length = z_end - z
+    voxel = sa.literal_column(str(resolution_um), sa.Integer)
+    # One number for region and side: grouping by two columns takes a quarter longer. Ids are above 0.
+    key = sa.case((right, -run.region_id), else_=run.region_id)
     return (
         sa.select(
-            run.region_id,
-            right.label("right"),
-            sa.func.sum(n).label("voxels"),
-            # One run's µm times voxels are at most 2.6e7, an int; sums of int are exact in bigint.
-            sa.func.sum(run.x * n).label("sum_x"),
-            sa.func.sum(run.y * n).label("sum_y"),
-            sa.func.sum((z + z_end) * n).label("sum_two_z"),
+            sa.func.abs(key).label("region_id"),
+            (key < 0).label("right"),
+            # Of µm and µm², divided once. A run's are at most 2.6e8, an int; sums of int are exact in bigint.
+            (sa.func.sum(length) // voxel).label("voxels"),
+            (sa.func.sum(run.x * length) // voxel).label("sum_x"),
+            (sa.func.sum(run.y * length) // voxel).label("sum_y"),
+            (sa.func.sum((z + z_end) * length) // voxel).label("sum_two_z"),
             sa.func.min(run.x).label("min_x"),
             sa.func.max(run.x).label("max_x"),
             sa.func.min(run.y).label("min_y"),
@@ -122,5 +125,5 @@ def _sums(
             sa.func.max(z_end).label("max_z"),
         )
         .select_from(source)
-        .group_by(run.region_id, right)
+        .group_by(key)
     )

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import csv
 import difflib
+import errno
 import hashlib
 import io
+import itertools
 import os
 import re
 import stat
 import time
+from array import array
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
@@ -26,9 +30,12 @@ from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+from pyarrow import parquet
 
+from ccf_assets.checksum import sha256_of
 from ccf_assets.errors import CcfError
-from ccf_assets.tables import first_row, is_text, numbers
+from ccf_assets.tables import decoded, first_row, is_text, numbers
 from ccf_assets.toml import tomllib
 
 SUFFIXES = (".csv", ".parquet")
@@ -60,6 +67,22 @@ _INT32 = 2**31
 
 _LONGEST_TEXT = 500
 """Bytes of an identifier: part of a key, which PostgreSQL ends at a third of a page."""
+
+LARGEST_BYTES = 1_000_000_000
+MOST_ROWS = 10_000_000
+"""Of a file: a recording has thousands of sites, and what is read stands in memory."""
+
+_LONGEST_KEY = 1000
+"""Bytes of a partition key: Dagster indexes it, too."""
+
+_BATCH = 20_000
+"""Rows of a CSV that stand in memory as Python's own lists."""
+
+_LONGEST_LINE = 1 << 20
+"""Characters of a line of CSV; something else in one line would be read whole otherwise."""
+
+_POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""A panic, of a name that is not UTF-8 for one, is no Exception: it would end the run of all files."""
 
 
 class FrameOrder(Protocol):
@@ -157,10 +180,12 @@ def read_settings(folder: Path, path: Path) -> FileSettings:
     for place in settings_paths(folder, path):
         try:
             text = place.read_text("utf-8-sig")
-        except FileNotFoundError:
-            continue
-        except (OSError, UnicodeDecodeError) as error:
-            raise CcfError(f"{place} cannot be read: {error}.") from None
+        except OSError as error:
+            if _is_absent(error):
+                continue
+            raise CcfError(f"{place} cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError as error:
+            raise CcfError(f"{place} cannot be read: {error}; save it in UTF-8.") from None
         said = _parse_settings(place, text)
         if "frame" in said:
             frame = said["frame"]
@@ -168,6 +193,11 @@ def read_settings(folder: Path, path: Path) -> FileSettings:
         columns |= said.get("columns", {})
         said_in |= dict.fromkeys(said.get("columns", {}), place)
     return FileSettings(path.with_suffix(".toml"), frame, columns, said_in)
+
+
+def _is_absent(error: OSError) -> bool:
+    """Whether there is no such file: ``NAME.toml`` can be a character longer than names may be."""
+    return isinstance(error, FileNotFoundError) or error.errno == errno.ENAMETOOLONG
 
 
 def _parse_settings(place: Path, text: str) -> dict[str, Any]:
@@ -206,9 +236,10 @@ def _refuse_unknown(place: Path, where: str, said: Collection[str], known: Seque
 
 @dataclass(frozen=True)
 class _Table:
-    """A file as it stands: columns by name, and how to call a row in a sentence."""
+    """A file as it stands: its columns' names, those columns that can be ours, and how to call a row."""
 
     name: str
+    names: Sequence[str]
     columns: Mapping[str, pl.Series]
     height: int
     row_name: Callable[[int], str]
@@ -231,7 +262,7 @@ def read_sites(folder: Path, key: str, frames: Mapping[str, FrameOrder]) -> pl.D
     """
     path = path_of(folder, key)
     settings = read_settings(folder, path)
-    table = _read_table(path)
+    table = _read_table(path, settings)
     column_of = _match_columns(table, settings, frames)
     frame = _frames_of_rows(table, column_of, settings, frames)
     ap, dv, ml = _coordinates(table, column_of, frame, frames)
@@ -252,7 +283,7 @@ def read_sites(folder: Path, key: str, frames: Mapping[str, FrameOrder]) -> pl.D
     return pl.DataFrame(columns, schema=SITES_SCHEMA)
 
 
-def _read_table(path: Path) -> _Table:
+def _read_table(path: Path, settings: FileSettings) -> _Table:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -261,28 +292,48 @@ def _read_table(path: Path) -> _Table:
         raise CcfError(f"{path} cannot be read: {error.strerror or error}.") from None
     if not raw:
         raise CcfError(f"{path} is empty.")
-    table = _read_parquet(path, raw) if path.suffix.lower() == ".parquet" else _read_csv(path, raw)
+    read = _read_parquet if path.suffix.lower() == ".parquet" else _read_csv
+    table = read(path, raw, settings)
     if not table.height:
         raise CcfError(f"{path} has a header and no rows.")
     return table
 
 
-def _read_parquet(path: Path, raw: bytes) -> _Table:
+def _can_be_ours(name: str, settings: FileSettings) -> bool:
+    """Whether a column may be asked for; the others are not kept, a table can have hundreds."""
+    return name.strip().lower() in OURS or name in settings.columns.values()
+
+
+def _refuse_too_many(path: Path, rows: int) -> None:
+    if rows > MOST_ROWS:
+        raise CcfError(f"{path} has more than {MOST_ROWS:,} rows; divide it into several files.")
+
+
+def _read_parquet(path: Path, raw: bytes, settings: FileSettings) -> _Table:
+    """Read a Parquet file with Arrow: polars' own reader ends the process at some damaged files."""
     try:
-        frame = pl.read_parquet(io.BytesIO(raw))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise CcfError(f"{path} is not a readable Parquet file: {error}.") from None
-    columns = {name: frame[name] for name in frame.columns}
-    return _Table(path.name, columns, frame.height, lambda row: f"row {row + 1}")
+        file = parquet.ParquetFile(pa.BufferReader(raw))
+        names = file.schema_arrow.names
+        _refuse_too_many(path, file.metadata.num_rows)
+        _refuse_twice(path, names)
+        found = file.read([name for name in names if _can_be_ours(name, settings)])
+        found.validate(full=True)
+        columns = {name: pl.Series(name, pl.from_arrow(found[name])) for name in found.column_names}
+    except (pa.ArrowException, OSError, ValueError, *_POLARS_ERRORS) as error:
+        why = str(error).partition("\n")[0]
+        raise CcfError(f"{path} is not a readable Parquet file ({why:.200}); write it again.") from None
+    return _Table(path.name, names, columns, file.metadata.num_rows, lambda row: f"row {row + 1}")
 
 
-def _read_csv(path: Path, raw: bytes) -> _Table:
+def _read_csv(path: Path, raw: bytes, settings: FileSettings) -> _Table:
     """Read a CSV file as text columns.
 
     Python's own reader rather than polars': it names the line of a row with a field too few (a file cut
     short), where polars fills in nulls, and of an open quote, where polars joins the rows that follow.
+    In batches: as lists of text five million rows would take 4 GB.
     """
-    records = _csv_records(path, _decoded(path, raw))
+    decoded(path, raw)  # here, for the line of what is not UTF-8
+    records = _csv_records(path, raw)
     try:
         _, header = next(records)
     except StopIteration:
@@ -293,27 +344,38 @@ def _read_csv(path: Path, raw: bytes) -> _Table:
         called = {"\t": "tabs"}.get(separator, f'"{separator}"')
         raise CcfError(f"{path} is separated by {called}; save it with commas (and decimal points).")
     _refuse_twice(path, names)
-    plain = _plain_rows(raw, names)
+    kept = [place for place, name in enumerate(names) if name and _can_be_ours(name, settings)]
+    plain = _plain_rows(raw, names, kept)
     if plain is not None:
+        _refuse_too_many(path, plain.height)
         return _Table(
-            path.name, {n: plain[n] for n in plain.columns}, plain.height, lambda row: f"line {row + 2}"
+            path.name,
+            [n for n in names if n],
+            plain.to_dict(as_series=True),
+            plain.height,
+            lambda row: f"line {row + 2}",
         )
-    lines, rows = [], []
-    for line, record in records:
-        if len(record) != len(names):
-            raise CcfError(
-                f"{path}, line {line}: {len(record)} fields where the header has {len(names)}; "
-                f"is the line cut short, or a comma not in quotes?"
-            )
-        lines.append(line)
-        rows.append(record)
-    texts = zip(*rows, strict=True) if rows else ([] for _ in names)
-    columns = {n: pl.Series(n, t, dtype=pl.String) for n, t in zip(names, texts, strict=True) if n}
-    return _Table(path.name, columns, len(rows), lambda row: f"line {lines[row]}")
+    lines = array("Q")
+    parts = [pl.DataFrame(schema={names[place]: pl.String for place in kept})]
+    while batch := list(itertools.islice(records, _BATCH)):
+        for line, record in batch:
+            if len(record) != len(names):
+                raise CcfError(
+                    f"{path}, line {line}: {len(record)} fields where the header has {len(names)}; "
+                    f"is the line cut short, or a comma not in quotes?"
+                )
+            lines.append(line)
+        _refuse_too_many(path, len(lines))
+        columns = ([record[place] for _, record in batch] for place in kept)
+        parts.append(pl.DataFrame(dict(zip(parts[0].columns, columns, strict=True)), schema=parts[0].schema))
+    columns_of = pl.concat(parts).to_dict(as_series=True)
+    return _Table(
+        path.name, [n for n in names if n], columns_of, len(lines), lambda row: f"line {lines[row]}"
+    )
 
 
-def _plain_rows(raw: bytes, names: Sequence[str]) -> pl.DataFrame | None:
-    """The rows below the header as text, the columns without a name left out; None where Python must read.
+def _plain_rows(raw: bytes, names: Sequence[str], kept: Sequence[int]) -> pl.DataFrame | None:
+    """The rows below the header as text, of the columns at the places ``kept``; None where Python must read.
 
     Without a quote, a blank line and a row with a field too few or too many polars reads what Python reads,
     in a tenth of the time: 0.4 s for a million rows.
@@ -327,29 +389,20 @@ def _plain_rows(raw: bytes, names: Sequence[str]) -> pl.DataFrame | None:
     fields = np.diff(np.searchsorted(np.flatnonzero(data == ord(",")), ends), prepend=0) + 1
     if len(names) == 1 or len(fields) == 1 or (fields != len(names)).any():
         return None
-    rows = pl.read_csv(raw, has_header=False, skip_rows=1, infer_schema=False, quote_char=None)
-    if rows.shape != (len(fields) - 1, len(names)):
+    if np.diff(ends, prepend=-1).max() > csv.field_size_limit():
+        return None
+    rows = pl.read_csv(
+        raw, has_header=False, skip_rows=1, infer_schema=False, quote_char=None, columns=list(kept)
+    )
+    if rows.shape != (len(fields) - 1, len(kept)):
         return None
     # Polars takes an empty field for null.
-    return pl.DataFrame({n: column.fill_null("") for n, column in zip(names, rows, strict=True) if n})
+    return pl.DataFrame({names[p]: column.fill_null("") for p, column in zip(kept, rows, strict=True)})
 
 
-def _decoded(path: Path, raw: bytes) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
-        raise CcfError(f"{path} is not UTF-8 text (UTF-16, or no CSV at all); save it as CSV in UTF-8.")
-    try:
-        return raw.decode("utf-8-sig")  # a byte order mark, as spreadsheets write, is not part of a name
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise CcfError(
-            f"{path}, line {line}: byte 0x{raw[error.start]:02X} is not UTF-8; "
-            f"is the file Latin-1 or Windows-1252? Save it as CSV in UTF-8."
-        ) from None
-
-
-def _csv_records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_records(path: Path, raw: bytes) -> Iterator[tuple[int, list[str]]]:
     """The records that are not blank, each with the number of its first line."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(_short_lines(path, raw), strict=True)
     line = 1
     try:
         for record in reader:
@@ -358,6 +411,23 @@ def _csv_records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise CcfError(f"{path}, line {line}: {error}; is a quote left open?") from None
+
+
+def _short_lines(path: Path, raw: bytes) -> Iterator[str]:
+    """The lines as the csv module wants them; the text never stands in memory whole."""
+    text = io.TextIOWrapper(io.BytesIO(raw), "utf-8-sig", newline="")
+    for number in itertools.count(1):
+        line = text.readline(_LONGEST_LINE + 1)
+        if len(line) > _LONGEST_LINE:
+            raise CcfError(f"{path}, line {number} has more than {_LONGEST_LINE:,} characters; is it a CSV?")
+        if not line:
+            return
+        yield line
+
+
+def _listed(names: Collection[str]) -> str:
+    """Names for a sentence, which a table with hundreds of columns shall not fill."""
+    return f"{', '.join(names) or 'none':.1000}"
 
 
 def _no_header(names: Collection[str]) -> str:
@@ -369,11 +439,9 @@ def _no_header(names: Collection[str]) -> str:
 
 
 def _refuse_twice(path: Path, names: Sequence[str]) -> None:
-    twice = {name for name in names if name and names.count(name) > 1}
+    twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
     if twice:
-        raise CcfError(
-            f"{path} has more than one column called {', '.join(sorted(twice))}.{_no_header(names)}"
-        )
+        raise CcfError(f"{path} has more than one column called {_listed(twice)}.{_no_header(names)}")
 
 
 def _match_columns(table: _Table, settings: FileSettings, frames: Collection[str]) -> dict[str, str]:
@@ -382,10 +450,10 @@ def _match_columns(table: _Table, settings: FileSettings, frames: Collection[str
     By name means as it is written here, else the same in capitals; a column the settings already use
     for something is not taken again.
     """
-    there = ", ".join(table.columns) or "none"
+    there = _listed(table.names)
     found: dict[str, str] = {}
     for ours, theirs in settings.columns.items():
-        if theirs and theirs not in table.columns:
+        if theirs and theirs not in table.names:
             # In TOML a line below [columns] belongs to it, the frame's too.
             moved = " If it is the frame's name, write the line above [columns]." if ours == "frame" else ""
             raise CcfError(
@@ -396,12 +464,12 @@ def _match_columns(table: _Table, settings: FileSettings, frames: Collection[str
             found[ours] = theirs
     for ours in OURS:
         if ours not in settings.columns:
-            free = [n for n in table.columns if n not in found.values() and n.strip().lower() == ours]
+            free = [n for n in table.names if n not in found.values() and n.strip().lower() == ours]
             if ours in free or len(free) == 1:
                 found[ours] = ours if ours in free else free[0]
     if "recording_id" not in found:
         raise CcfError(
-            f"{table.name} has no column recording_id. Its columns are: {there}.{_no_header(table.columns)} "
+            f"{table.name} has no column recording_id. Its columns are: {there}.{_no_header(table.names)} "
             f"If one of them is it, write into {settings.own}:\n"
             f'    [columns]\n    recording_id = "the column\'s name"'
         )
@@ -442,7 +510,7 @@ def _which_columns(
     names = f" NAME is one of: {', '.join(sorted(frames))}." if no_frame else ""
     columns = "".join(f'    {axis} = "the column\'s name"\n' for axis in lacking)
     return (
-        f"{table.name} {problem}. Its columns are: {', '.join(table.columns) or 'none'}. "
+        f"{table.name} {problem}. Its columns are: {_listed(table.names)}. "
         f"Write into {settings.own}, with the columns to read:\n"
         f"{frame}    [columns]\n{columns}"
         f"x, y, z are read in the frame's own order; or write ap, dv and ml in the same way.{names}"
@@ -473,7 +541,7 @@ def _frames_of_rows(
     if not known.all():
         row = first_row(~known)
         raise CcfError(
-            f"{table.name}, {table.row_name(row)}: {said[row]!r} is no frame. The frames are: {names}."
+            f"{table.name}, {table.row_name(row)}: {said[row]!r:.60} is no frame. The frames are: {names}."
         )
     return said.fill_null(settings.frame) if settings.frame is not None else said
 
@@ -522,7 +590,7 @@ def _integers(table: _Table, column: str) -> pl.Series:
     wrong = ~fits.fill_null(False)
     if wrong.any():
         row = first_row(wrong)
-        said = "empty" if text[row] in (None, "") else repr(values[row])
+        said = "empty" if text[row] in (None, "") else f"{values[row]!r:.60}"
         raise CcfError(
             f"{table.name}, {table.row_name(row)}: {column} is {said}, "
             f"where the site_id must be a whole number of 32 bits."
@@ -648,7 +716,8 @@ def scan_folder(
     """Find the files of sites in a folder and its subfolders.
 
     Hidden and temporary names (``.x``, ``~x``, ``#x``, ``x.part``, ``x.tmp``) are left alone, and so are
-    linked subfolders, which could lead round in a circle. A file that vanishes meanwhile is not there.
+    linked subfolders, which could lead round in a circle. A linked file is read if it is in the folder, too.
+    A file that vanishes meanwhile is not there.
 
     Args:
         folder: the folder of recordings.
@@ -671,6 +740,11 @@ def scan_folder(
             if path.suffix.lower() != ".toml":
                 ignored.append(key)
             continue
+        if len(key.encode()) > _LONGEST_KEY:
+            unreadable[key] = (
+                f"{key[:60]}…: the path has more than {_LONGEST_KEY} bytes; give it a shorter one."
+            )
+            continue
         if not _is_unicode(relative):
             unreadable[key] = f"{key}: the name is not UTF-8 (bytes are shown as %XX); give the file another."
             continue
@@ -679,7 +753,7 @@ def scan_folder(
         except StillWritingError as error:
             waiting[key] = str(error)
         except OSError as error:
-            unreadable[key] = f"{error.filename or path} cannot be read: {error.strerror or error}."
+            unreadable[key] = _why(error, path)
         else:
             if found:
                 files[key] = found
@@ -690,11 +764,19 @@ def site_file(folder: Path, key: str) -> SiteFile | None:
     """One file as it is now; None if it is gone.
 
     Raises:
-        CcfError: the key is no file's.
+        CcfError: the key is no file's, or the file is there and cannot be read.
         StillWritingError: it, or its settings, were written less than SETTLE_S ago.
-        OSError: the file is there and cannot be read.
     """
-    return _Stamper(folder, time.time(), SETTLE_S, {}).site_file(path_of(folder, key))
+    path = path_of(folder, key)
+    try:
+        return _Stamper(folder, time.time(), SETTLE_S, {}).site_file(path)
+    except OSError as error:
+        raise CcfError(_why(error, path)) from None
+
+
+def _why(error: OSError, path: Path) -> str:
+    """Why a file of sites, or one of its settings, is there and not read."""
+    return f"{error.filename or path} cannot be read: {error.strerror or error}."
 
 
 def _is_unicode(path: PurePath) -> bool:
@@ -744,12 +826,23 @@ class _Stamper:
             return None
         try:
             before = path.stat()
+            self._refuse_link_out(path)
             self._refuse_fresh(path, before)
             self.memo[name] = self._stamp_of(path, name, before)
-        except FileNotFoundError:
+        except OSError as error:
+            if not _is_absent(error):
+                raise
             self._absent.add(path)
             return None
         return self.memo[name]
+
+    def _refuse_link_out(self, path: Path) -> None:
+        """Refuse a link out of the folder.
+
+        What stands there may be anybody's; a sentence on what is wrong with it would tell its first line.
+        """
+        if path.is_symlink() and not path.resolve().is_relative_to(self._folder.resolve()):
+            raise OSError(None, "it is a link out of the folder of recordings; put the file there", str(path))
 
     def _stamp_of(self, path: Path, name: str, before: os.stat_result) -> Stamp:
         """The old stamp if the file looks the same (ctime tells of a file moved there), else a new one."""
@@ -758,8 +851,10 @@ class _Stamper:
         if old is not None and tuple(old[:3]) == looks:
             return (*looks, old[3])
         if not stat.S_ISREG(before.st_mode):
-            raise OSError(None, "it is not a regular file")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            raise OSError(None, "it is not a regular file", str(path))
+        if before.st_size > LARGEST_BYTES:
+            raise OSError(None, f"it has more than {LARGEST_BYTES:,} bytes; divide it", str(path))
+        digest = sha256_of(path)
         after = path.stat()
         if (after.st_size, after.st_mtime_ns, after.st_ctime_ns) != looks:
             raise StillWritingError(f"{path} changed while it was read.")
@@ -799,5 +894,12 @@ def _visible_files(top: Path, folder: Path, unreadable: dict[str, str]) -> Itera
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _visible_files(top, folder / entry.name, unreadable)
-        elif not entry.is_dir():
+        elif not _leads_to_folder(entry):
             yield folder / entry.name
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle, for one: whoever reads it will say so
+        return False

@@ -27,7 +27,7 @@ STATUSES = ("assigned", "outside_brain", "outside_volume", "invalid_nan", "inval
 INSERTED = "inserted"
 """Source, and partition key, of the sites a lab inserts itself. Keys of files end in .csv or .parquet."""
 
-VERSION = 7
+VERSION = 8
 """Of the tables, views and functions; raised with every change of them, so that databases are upgraded."""
 
 metadata = sa.MetaData(
@@ -464,50 +464,72 @@ _DATA_CHANGES: Mapping[int, str] = MappingProxyType(
 """By version, what it changes in rows that an older one wrote."""
 
 
-def create_tables(connection: sa.Connection) -> None:
+def create_tables(connection: sa.Connection) -> bool:
     """Create the schema and whatever tables are missing, or bring an older version's up to this one.
 
-    Does nothing where this version's are in place, or a newer one's: replacing a trigger locks its table,
-    which a command that only asks something must not wait for. Safe to call from several processes at once:
-    a lock held to the end of the transaction lets one at a time through, since CREATE … IF NOT EXISTS alone
-    can collide.
+    Does nothing where this version's are in place: replacing a trigger locks its table, which a command that
+    only asks something must not wait for. Safe to call from several processes at once: a lock held to the end
+    of the transaction lets one at a time through, since CREATE … IF NOT EXISTS alone can collide. The
+    search_path is pg_catalog from now to the end of the transaction.
+
+    Returns:
+        Whether anything was done.
 
     Raises:
-        CcfError: the tables are an older version's and the user may not change them, or they cannot be
-            changed; the transaction is then to be rolled back, and everything is as it was.
+        CcfError: the tables are a newer version's; or an older one's, and the user may not change them, or
+            they cannot be changed; the transaction is then to be rolled back, and everything is as it was.
     """
-    installed = _installed_version(connection)
-    if installed >= VERSION:
-        return
-    if installed and not connection.scalar(sa.select(sa.func.has_schema_privilege(SCHEMA, "CREATE"))):
-        raise CcfError(
-            f"The tables in schema {SCHEMA} are of version {installed}, and this program, of {VERSION}, may "
-            "not change them. Ask their owner to use this ccf_assets once, or use an older one."
-        )
+    # What views, checks and BEGIN ATOMIC functions name is bound now; nobody's schema may come in between.
+    connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")
+    if not _is_outdated(connection):
+        return False
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{SCHEMA}.create_tables"))))
+    if not _is_outdated(connection):
+        return False
     installed = _installed_version(connection)
     # Not IF NOT EXISTS: that asks for the right to create schemas also where an administrator made this one.
     if not sa.inspect(connection).has_schema(SCHEMA):
         connection.execute(sa.schema.CreateSchema(SCHEMA))
+    older = sa.inspect(connection).has_table(atlas.name, SCHEMA)
     try:
-        older = sa.inspect(connection).has_table(atlas.name, SCHEMA)
         metadata.create_all(connection)
         if older:
             _change_tables(connection)
             for version, statement in _DATA_CHANGES.items():
                 if installed < version:
                     connection.execute(sa.text(statement))
+        for name in _SQL:
+            text = Path(__file__).with_name("sql").joinpath(name).read_text("utf-8")
+            connection.exec_driver_sql(text.replace("%", "%%"))
     except sa.exc.DBAPIError as error:
+        if not older:
+            raise
         reason = " ".join(str(error.orig).split()).rstrip(".")
         raise CcfError(
             f"The tables in schema {SCHEMA} are of version {installed} and cannot be changed to {VERSION}: "
             f"{reason}. Nothing was changed. Save your recordings (with the older one: ccf-assets export "
             f"recording_site), drop the schema {SCHEMA}, and load again."
         ) from None
-    for name in _SQL:
-        text = Path(__file__).with_name("sql").joinpath(name).read_text("utf-8")
-        connection.exec_driver_sql(text.replace("%", "%%"))
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_INSTALLED}{VERSION}'")
+    return True
+
+
+def _is_outdated(connection: sa.Connection) -> bool:
+    """Whether the tables are missing, or of an older version that the user may change."""
+    installed = _installed_version(connection)
+    if installed > VERSION:
+        raise CcfError(
+            f"The tables in schema {SCHEMA} are of version {installed}, and this program, of {VERSION}, is "
+            "older: it does not know what they hold. Update ccf_assets; nothing was changed."
+        )
+    if 0 < installed < VERSION and not connection.scalar(
+        sa.select(sa.func.has_schema_privilege(SCHEMA, "CREATE"))
+    ):
+        raise CcfError(
+            f"The tables in schema {SCHEMA} are of version {installed}, and this program, of {VERSION}, may "
+            "not change them. Ask their owner to use this ccf_assets once, or use an older one."
+        )
+    return installed < VERSION
 
 
 def _change_tables(connection: sa.Connection) -> None:
@@ -529,7 +551,13 @@ def _change_tables(connection: sa.Connection) -> None:
     how = {"target_metadata": metadata, "include_schemas": True, "include_name": ours, "compare_type": True}
     context = MigrationContext.configure(connection, opts=how)
     operations = Operations(context)
-    changes = produce_migrations(context, metadata).upgrade_ops
+    dialect, first = connection.dialect, connection.dialect.default_schema_name
+    # For a user who is called as our schema that is the first; Alembic would then know it by no name.
+    dialect.default_schema_name = "pg_catalog"
+    try:
+        changes = produce_migrations(context, metadata).upgrade_ops
+    finally:
+        dialect.default_schema_name = first
     for table in changes.ops if changes else ():
         for change in getattr(table, "ops", [table]):
             if isinstance(change, ops.DropColumnOp):

@@ -28,6 +28,7 @@ from urllib.parse import urlsplit, urlunsplit
 import filelock
 
 from ccf_assets import phantom, settings
+from ccf_assets.checksum import sha256_of
 from ccf_assets.download import BACKOFF_S, TIMEOUT_S, Report, download
 from ccf_assets.errors import CcfError
 
@@ -292,7 +293,7 @@ class Sources:
         if self.is_remote:
             return True
         original = self._folder / entry.path
-        return not original.is_file() or _sha256(original) == cached.sha256
+        return not original.is_file() or sha256_of(original) == cached.sha256
 
     def _fetch(self, path: str, into: Path, report: Report, *, kept: bool) -> str:
         """Bring the file at ``path`` below the source's base to ``into``; returns the address to show."""
@@ -329,16 +330,8 @@ def _phantom_url(entry: AtlasEntry) -> str:
     return f"phantom:{entry.resolution_um}um?code={code.hexdigest()[:12]}"
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _fetched(path: Path, url: str) -> FetchedFile:
-    return FetchedFile(path, url, _sha256(path), path.stat().st_size, fetched=True)
+    return FetchedFile(path, url, sha256_of(path), path.stat().st_size, fetched=True)
 
 
 @contextmanager
@@ -401,7 +394,7 @@ def _cached(target: Path, report: Report) -> FetchedFile | None:
     except (OSError, ValueError, KeyError, TypeError):
         report(f"{target} has no record of its origin; fetching it again.")
         return None
-    if _sha256(target) != known.sha256:
+    if sha256_of(target) != known.sha256:
         report(f"{target} no longer has the checksum it was fetched with; fetching it again.")
         return None
     return known

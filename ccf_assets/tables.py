@@ -1,9 +1,10 @@
-"""Columns that people write numbers into, and the table of points on standard input."""
+"""Text that people bring as CSV, columns that they write numbers into, and points on standard input."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO
 
 import polars as pl
@@ -14,6 +15,28 @@ from ccf_assets.points import coordinate_columns
 
 MISSING = ("", "nan", "na", "n/a", "null", "none")
 """What pandas, R and people write where there is nothing to write (compared in lower case)."""
+
+
+def decoded(path: Path, raw: bytes) -> str:
+    """The text of a CSV in UTF-8, without a byte order mark.
+
+    Args:
+        path: the file, for a sentence.
+        raw: its content.
+
+    Raises:
+        CcfError: it is in another encoding, or no text.
+    """
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
+        raise CcfError(f"{path} is not UTF-8 text (UTF-16, or no CSV at all); save it as CSV in UTF-8.")
+    try:
+        return raw.decode("utf-8-sig")  # a byte order mark, as spreadsheets write, is not part of a name
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise CcfError(
+            f"{path}, line {line}: byte 0x{raw[error.start]:02X} is not UTF-8; "
+            f"is the file Latin-1 or Windows-1252? Save it as CSV in UTF-8."
+        ) from None
 
 
 def numbers(values: pl.Series, column: str, table: str, row_name: Callable[[int], str]) -> pl.Series:
@@ -40,7 +63,9 @@ def numbers(values: pl.Series, column: str, table: str, row_name: Callable[[int]
         row = first_row(wrong)
         more = f" ({wrong.sum()} such rows)" if int(wrong.sum()) > 1 else ""
         comma = " Write decimals with a point." if re.fullmatch(r"[-+]?\d*,\d+", text[row]) else ""
-        raise CcfError(f"{table}, {row_name(row)}: {column} is {values[row]!r}, not a number{more}.{comma}")
+        raise CcfError(
+            f"{table}, {row_name(row)}: {column} is {values[row]!r:.60}, not a number{more}.{comma}"
+        )
     return _filled(found)
 
 

@@ -64,7 +64,7 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     try:
-        ready = False
+        ready, told = False, ""
         deadline = time.monotonic() + _START_S
         while not interrupted and child.poll() is None:
             if not ready and _answers(host, port):
@@ -72,12 +72,24 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
                 report(f"The UI is at http://{host}:{port} — stop it with Ctrl-C.")
             if not ready and time.monotonic() > deadline:
                 raise CcfError(f"The UI did not answer within {_START_S} s; see the messages above.")
+            told = _keep_database(told, report)
             time.sleep(0.5)
         if not interrupted:
             raise CcfError(f"The UI ended by itself (exit code {child.returncode}); see the messages above.")
         report("Stopping …")
     finally:
         _stop(child)
+
+
+def _keep_database(told: str, report: Callable[[str], object]) -> str:
+    """Start the embedded server again where it was killed; ``told`` was said of that last."""
+    try:
+        postgres.database_url()
+    except CcfError as error:  # such as a full disk, which may have room later
+        if str(error) != told:
+            report(str(error))
+        return str(error)
+    return ""
 
 
 def _answers(host: str, port: int) -> bool:

@@ -8,6 +8,7 @@ and a file is missing.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -15,12 +16,13 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from xdist.scheduler import LoadScopeScheduling
 
 from ccf_assets import postgres
 
@@ -34,14 +36,43 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for _name in {name for name in os.environ if name.startswith("CCF_")} - {"CCF_TEST_DATA", "CCF_POSTGRES_URL"}:
     del os.environ[_name]
 
+_create_engine = functools.lru_cache(maxsize=8)(lambda _url: _new_engine())
+_new_engine = postgres.create_engine
+# One for each address: it keeps no connection, and remembers the statements it has compiled.
+postgres.create_engine = lambda: _create_engine(postgres.database_url())
+
 _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DAGSTER_HOME")
 
-_LONG = ("test_loading.py", "test_ui.py", "test_docs.py", "test_sensors.py")
+_LONG = ("test_loading.py", "test_ui.py", "test_sensors.py", "test_cli.py", "test_io_manager.py")
+
+
+@functools.cache
+def _asks_the_real_atlas(path: Path) -> bool:
+    return "real_database" in path.read_text("utf-8")
+
+
+class _Scheduling(LoadScopeScheduling):
+    """A file's tests follow one another in one process; all files with tests of the real atlas share one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "the real atlas" if _asks_the_real_atlas(self.config.rootpath / file) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """With --dist loadfile: as above, so that the real atlas is loaded once."""
+    return _Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long go first, so that no process is left with one of them at the end."""
-    items.sort(key=lambda item: item.path.name not in _LONG)
+    """What takes long goes first, so that no process is left with it at the end."""
+
+    def place(item: pytest.Item) -> int:
+        if _asks_the_real_atlas(item.path):
+            return 0
+        return 1 if item.path.name in _LONG else 2
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +96,12 @@ def server_url() -> Iterator[sa.URL]:
         )
         try:
             assert holder.stdout is not None
-            yield sa.make_url(holder.stdout.readline().strip()).set(drivername="postgresql+psycopg")
+            url = sa.make_url(holder.stdout.readline().strip()).set(drivername="postgresql+psycopg")
+            # The tests kill processes, not machines: a database that comes or goes need not reach the disk.
+            with _administration(url).connect() as connection:
+                connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")
+                connection.exec_driver_sql("SELECT pg_reload_conf()")
+            yield url
         finally:
             holder.terminate()
             holder.wait()
@@ -81,10 +117,33 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CCF_HOME", str(tmp_path / "ccf"))
 
 
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process draw pictures only where those are the subject: they take a third of a run.
+
+    Nothing is lost elsewhere: what goes wrong with a picture never shows in a run's end or its tables.
+    """
+    if request.path.name != "test_pictures.py":
+        _draw_nothing(monkeypatch)
+
+
+def _draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccf_assets.assets.figures.shown", lambda _log, _name, _draw: {})
+
+
+def _administration(server_url: sa.URL) -> sa.Engine:
+    """For what is no part of a transaction."""
+    return sa.create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+
+def _new_name() -> str:
+    return f"ccf_test_{uuid.uuid4().hex[:12]}"
+
+
 @contextmanager
-def _database(server_url: sa.URL, template: str | None = None) -> Iterator[sa.URL]:
-    name = f"ccf_test_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+def _database(server_url: sa.URL, template: str | None = None, name: str | None = None) -> Iterator[sa.URL]:
+    name = name or _new_name()
+    admin = _administration(server_url)
     with admin.connect() as connection:
         connection.exec_driver_sql(
             f"CREATE DATABASE {name} STRATEGY file_copy TEMPLATE {template or 'template0'}"
@@ -96,10 +155,57 @@ def _database(server_url: sa.URL, template: str | None = None) -> Iterator[sa.UR
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+class Copies:
+    """Copies of a database, one for each test. One that a test only read is as good as new for the next."""
+
+    def __init__(self, server_url: sa.URL, template: sa.URL) -> None:
+        self._server, self._template = server_url, template
+        self._admin = _administration(server_url)
+        # Of every copy, so that the engine stays the same and with it the statements it has compiled.
+        self._name = _new_name()
+        self._there = ExitStack()
+        self._unchanged: sa.URL | None = None
+
+    @contextmanager
+    def one(self) -> Iterator[sa.URL]:
+        """The address of a copy that nobody has changed."""
+        if self._unchanged is None:
+            self.close()
+            copy = _database(self._server, self._template.database, self._name)
+            self._unchanged = self._there.enter_context(copy)
+        url, self._unchanged = self._unchanged, None
+        before, _ = self._state()
+        yield url
+        if self._state() == (before, 0):
+            self._unchanged = url
+
+    def close(self) -> None:
+        self._there.close()
+
+    def _state(self) -> tuple[int, int]:
+        """The number of the server's next transaction that writes, and how many sessions the copy has."""
+        query = (
+            "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint, count(*) "
+            "FROM pg_stat_activity WHERE datname = %(name)s"
+        )
+        with self._admin.connect() as connection:
+            number, sessions = connection.exec_driver_sql(query, {"name": self._name}).one()
+        return number, sessions
+
+
+@pytest.fixture(scope="session")
+def _empty_copies(server_url: sa.URL) -> Iterator[Copies]:
+    with _database(server_url) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
+        postgres.create_engine()
+        with closing(Copies(server_url, url)) as copies:
+            yield copies
+
+
 @pytest.fixture
-def database(server_url: sa.URL, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
+def database(_empty_copies: Copies, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
     """A database of this test's own, with the tables in place; the program's settings name it."""
-    with _database(server_url) as url:
+    with _empty_copies.one() as url:
         monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
         yield postgres.create_engine()
 
@@ -117,6 +223,7 @@ def _loaded(server_url: sa.URL, source: str, *keys: str) -> Iterator[sa.URL]:
             pytest.MonkeyPatch.context() as patch,
             dg.DagsterInstance.ephemeral() as instance,
         ):
+            _draw_nothing(patch)
             patch.setenv("CCF_HOME", folder)
             patch.setenv("CCF_SOURCE", source)
             patch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
@@ -131,12 +238,16 @@ def _phantom_url(server_url: sa.URL) -> Iterator[sa.URL]:
     yield from _loaded(server_url, "phantom", "phantom_100um", "phantom_50um")
 
 
+@pytest.fixture(scope="session")
+def _phantom_copies(server_url: sa.URL, _phantom_url: sa.URL) -> Iterator[Copies]:
+    with closing(Copies(server_url, _phantom_url)) as copies:
+        yield copies
+
+
 @pytest.fixture
-def phantom_database(
-    server_url: sa.URL, _phantom_url: sa.URL, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[sa.Engine]:
+def phantom_database(_phantom_copies: Copies, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
     """A copy, of this test's own, of a database with phantom_100um and phantom_50um loaded."""
-    with _database(server_url, template=_phantom_url.database) as url:
+    with _phantom_copies.one() as url:
         monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
         monkeypatch.setenv("CCF_SOURCE", "phantom")
         yield postgres.create_engine()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,9 +22,41 @@ def whole(handler: BaseHTTPRequestHandler, body: bytes) -> None:
     handler.wfile.write(body)
 
 
-def status(code: int) -> Answer:
-    """An HTTP error instead of the file."""
-    return lambda handler, _body: handler.send_error(code)
+def status(code: int, **headers: str) -> Answer:
+    """An HTTP error instead of the file; ``retry_after="1"`` is its header Retry-After."""
+
+    def answer(handler: BaseHTTPRequestHandler, _body: bytes) -> None:
+        handler.send_response(code)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return answer
+
+
+def sized(body: bytes, length: int | None = None) -> bytes:
+    """A response that says how long it is, or lies about it."""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (length or len(body)) + body
+
+
+def chunked(body: bytes) -> bytes:
+    """A response in two chunks, as a server sends what it computes."""
+    pieces = b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in (body[:9], body[9:]))
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n"
+
+
+def raw(response: Callable[[bytes], bytes], *, reset: bool = False) -> Answer:
+    """These bytes, headers and all, then the end of the connection: a proper one, or a reset."""
+
+    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        handler.wfile.write(response(body))
+        if reset:
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            handler.rfile.close()
+            handler.connection.close()
+
+    return answer
 
 
 def login_page(handler: BaseHTTPRequestHandler, _body: bytes) -> None:
@@ -80,6 +114,18 @@ class LocalServer:
         def answer(handler: BaseHTTPRequestHandler, body: bytes) -> None:
             if not self.stopping.wait(seconds):
                 then(handler, body)
+
+        return answer
+
+    def trickle(self, seconds: float, pieces: int) -> Answer:
+        """The file in pieces, with silence before each."""
+
+        def answer(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+            response = sized(body)
+            step = -(-len(response) // pieces)
+            for start in range(0, len(response), step):
+                self.stopping.wait(seconds)
+                handler.wfile.write(response[start : start + step])
 
         return answer
 

@@ -465,6 +465,19 @@ def test_a_volume_with_an_unknown_id_is_refused_and_the_rows_of_the_last_load_st
     assert contents(phantom_database) == before
 
 
+def test_a_volume_without_a_brain_is_refused(
+    painted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, true = phantom_graph(tmp_path), phantom.planes
+    monkeypatch.setattr(phantom, "planes", lambda r: (np.zeros_like(plane) for plane in true(r)))
+    phantom.write_annotation(painted, 100)
+    found, counts = look(painted, ATLAS, graph)
+    assert counts == {}
+    assert found["volume_as_catalogued"].passed
+    assert found["painted_ids_known"].blocking
+    assert found["painted_ids_known"].sentence.startswith("No voxel in annotation_100.nrrd has an id")
+
+
 def test_a_volume_with_another_header_is_refused_and_the_rows_of_the_last_load_stay(
     phantom_database: sa.Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -474,7 +487,7 @@ def test_a_volume_with_another_header_is_refused_and_the_rows_of_the_last_load_s
     result = load(instance)
     assert failed_checks(result) == {
         "volume_as_catalogued": "The header of annotation_100.nrrd is not that of phantom_100um: "
-        "byte order is big, expected little."
+        "byte order is big, expected little. Set CCF_SOURCE to a source that has the official file."
     }
     assert materialized(result) == set()
     assert contents(phantom_database) == before

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -315,12 +317,17 @@ def test_the_status_names_an_atlas_that_is_not_whole(phantom_database: sa.Engine
     assert "phantom_50um is not whole" not in ended.out
 
 
-def test_a_drop_asks_and_no_means_no(phantom_database: sa.Engine, run: Run) -> None:
+def test_a_drop_says_what_would_go_and_no_means_no(phantom_database: sa.Engine, run: Run) -> None:
     ended = run("drop", "phantom_100um", typed="n\n")
     assert ended.code == 1
     assert "Drop phantom_100um with all these rows?" in ended.out
     assert "phantom_100um: 1 of atlas, 54 of brain_region, " in ended.err
+    assert re.search(r"39,516 of voxel_run.* \([1-9]\d* MB\)\n", ended.err)
     assert len(run("status", "--json").answer) == 2
+
+
+def test_a_drop_of_nothing_is_refused(phantom_database: sa.Engine, run: Run) -> None:
+    assert "Name the atlases to drop, or give --recordings" in run("drop", "--yes").err
 
 
 def test_a_drop_takes_everything_of_an_atlas_and_nothing_of_others(
@@ -330,8 +337,59 @@ def test_a_drop_takes_everything_of_an_atlas_and_nothing_of_others(
     assert run("drop", "phantom_100um", typed="y\n").code == 0
     assert _fingerprints(phantom_database, 903) == other
     assert not any(_counts(phantom_database, 904).values())
-    assert run("drop", "phantom_50um", "--yes") == Ended(0, "", "phantom_50um: dropped\n")
+    ended = run("drop", "phantom_50um", "phantom_50um", "--yes")
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err.endswith("Dropped phantom_50um.\n")
     assert run("status", "--json").answer == []
+
+
+_RECORDINGS = """
+    INSERT INTO ccf.recording_file VALUES ('a.csv', 'digest', NULL, 1, false);
+    INSERT INTO ccf.recording_finding VALUES ('a.csv', 'odd', false, 'It is odd.');
+    INSERT INTO ccf.recording_claim VALUES ('m', 0, 'a.csv');
+    INSERT INTO ccf.recording_agreement VALUES ('a.csv', 904, 1, 1, 0, true, 'All agree.');
+    INSERT INTO ccf.recording_site VALUES ('m', 0, 1, 2, 3, 'ccf', 'root', 'a.csv');
+    INSERT INTO ccf.recording_site VALUES ('m', 1, 1, 2, 3, 'ccf');
+    INSERT INTO ccf.recording_region
+    SELECT 'm', site_id, ccf_id, 1, 2, 3, 'left', 997, 'assigned', source, 0, 0
+    FROM ccf.recording_site, ccf.atlas;
+"""
+
+
+def _recorded(engine: sa.Engine) -> dict[str, int]:
+    tables = [t for t in schema.metadata.sorted_tables if t.name.startswith("recording_")]
+    with engine.connect() as connection:
+        return {t.name: connection.scalar(sa.select(sa.func.count()).select_from(t)) or 0 for t in tables}
+
+
+def test_a_drop_keeps_recordings(phantom_database: sa.Engine, run: Run) -> None:
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql(_RECORDINGS)
+    before = _recorded(phantom_database)
+    ended = run("drop", "phantom_100um", "--yes")
+    assert ", 2 of recording_region" in ended.err
+    assert "The 2 recording sites stay, without a region in what is dropped" in ended.err
+    assert _recorded(phantom_database) == {**before, "recording_region": 2, "recording_agreement": 0}
+
+
+def test_a_drop_takes_recordings_when_told_to_and_says_what_no_file_gives_back(
+    phantom_database: sa.Engine, run: Run
+) -> None:
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql(_RECORDINGS)
+    atlases = _counts(phantom_database, 903)
+    ended = run("drop", "--recordings", typed="n\n")
+    assert ended.code == 1
+    assert "Drop all recordings with all these rows?" in ended.out
+    assert "recordings: 1 of recording_file, 1 of recording_finding, 2 of recording_site, " in ended.err
+    assert "; 1 of the sites came from no file and are lost\n" in ended.err
+    assert all(_recorded(phantom_database).values())
+    assert run("drop", "--recordings", "phantom_100um", "--yes").err.endswith(
+        "Dropped phantom_100um, all recordings.\n"
+    )
+    assert not any(_recorded(phantom_database).values())
+    assert not any(_counts(phantom_database, 904).values())
+    assert _counts(phantom_database, 903) == {**atlases, "recording_region": 0}
 
 
 def test_a_drop_does_not_wait_for_ever(
@@ -388,6 +446,32 @@ def loaded(lab: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return ccf("load", "phantom_100um", **lab)
 
 
+class _NoProcess:
+    """In place of a worker process: its tasks are carried out here and now, and all else is the same."""
+
+    def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
+        done: Future[Outcome] = Future()
+        done.set_result(loading._work(function, key, *arguments))
+        return done
+
+    def leave(self) -> None:
+        pass
+
+
+@pytest.fixture
+def here(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command with these settings wholly in this process; the first load was in those of its own."""
+    monkeypatch.setattr(loading, "_Worker", _NoProcess)
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")  # which the storage sets, and nobody takes back
+
+    def here(*arguments: str, **settings: str) -> Ended:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        return run(*arguments)
+
+    return here
+
+
 @pytest.fixture
 def engine(lab: dict[str, str], loaded: object) -> sa.Engine:
     return sa.create_engine(postgres._named_url(lab["CCF_POSTGRES_URL"]), poolclass=sa.NullPool)
@@ -422,12 +506,12 @@ def test_100_um_has_rows_by_default(engine: sa.Engine) -> None:
 
 
 def test_a_second_load_changes_no_row_and_says_that_all_is_current(
-    engine: sa.Engine, lab: dict[str, str]
+    engine: sa.Engine, lab: dict[str, str], here: Run
 ) -> None:
     before = _fingerprints(engine)
-    again = ccf("load", "phantom_100um", "phantom_100um", "--rows", **lab)
-    assert again.returncode == 0
-    assert [line for line in again.stderr.splitlines() if ": " in line][1:] == [
+    again = here("load", "phantom_100um", "phantom_100um", "--rows", **lab)
+    assert again.code == 0
+    assert [line for line in again.err.splitlines() if ": " in line][1:] == [
         "structure_graph: current",
         "phantom_100um: current",
         "recordings: current",
@@ -436,58 +520,58 @@ def test_a_second_load_changes_no_row_and_says_that_all_is_current(
 
 
 def test_a_load_takes_up_maps_that_changed_and_says_what_is_wrong_with_one(
-    engine: sa.Engine, lab: dict[str, str], tmp_path: Path
+    engine: sa.Engine, lab: dict[str, str], here: Run, tmp_path: Path
 ) -> None:
     file = tmp_path / "mine.csv"
     lab = {**lab, "CCF_REGION_SETS": str(tmp_path)}
     file.write_text("set,region,group\nmine,CtX,x\n", "utf-8")
-    refused = ccf("load", "phantom_100um", **lab)
-    assert refused.returncode == 0
-    assert "warning: mine.csv, set 'mine': There is no region 'CtX' in phantom_100um; CTX" in refused.stderr
+    refused = here("load", "phantom_100um", **lab)
+    assert refused.code == 0
+    assert "warning: mine.csv, set 'mine': There is no region 'CtX' in phantom_100um; CTX" in refused.err
     file.write_text("set,region,group\nmine,CTX,x\n", "utf-8")
     assert (
-        "phantom_100um: loaded region_set, region_set_member in" in ccf("load", "phantom_100um", **lab).stderr
+        "phantom_100um: loaded region_set, region_set_member in" in here("load", "phantom_100um", **lab).err
     )
     file.unlink()
     assert (
-        "phantom_100um: loaded region_set, region_set_member in" in ccf("load", "phantom_100um", **lab).stderr
+        "phantom_100um: loaded region_set, region_set_member in" in here("load", "phantom_100um", **lab).err
     )
 
 
 def test_a_refresh_fetches_again_and_changes_no_row_where_nothing_is_new(
-    engine: sa.Engine, lab: dict[str, str]
+    engine: sa.Engine, lab: dict[str, str], here: Run
 ) -> None:
     before = _fingerprints(engine)
-    again = ccf("load", "phantom_100um", "--refresh", **lab)
-    assert again.returncode == 0
-    assert "structure_graph: " in again.stderr
-    assert "phantom_100um: loaded annotation in " in again.stderr
+    again = here("load", "phantom_100um", "--refresh", **lab)
+    assert again.code == 0
+    assert "structure_graph: " in again.err
+    assert "phantom_100um: loaded annotation in " in again.err
     assert _fingerprints(engine) == before
 
 
 def test_a_failed_load_exits_with_1_and_leaves_the_rows(
-    engine: sa.Engine, lab: dict[str, str], tmp_path: Path
+    engine: sa.Engine, lab: dict[str, str], here: Run, tmp_path: Path
 ) -> None:
     before = _fingerprints(engine)
     (tmp_path / "ontology").mkdir()
     (tmp_path / "ontology/structure_graph.csv").write_bytes(phantom.structure_graph_csv())
-    failed = ccf("load", "ccf_2017_100um", **{**lab, "CCF_SOURCE": str(tmp_path)})
-    assert failed.returncode == 1
+    failed = here("load", "ccf_2017_100um", **{**lab, "CCF_SOURCE": str(tmp_path)})
+    assert failed.code == 1
     volume = tmp_path / "annotation/ccf_2017/annotation_100.nrrd"
-    assert f"ccf_2017_100um: FAILED. {volume} does not exist; put it there" in failed.stderr
-    assert "Traceback" not in failed.stderr
-    assert "phantom_100um" in failed.stdout
-    assert "Things to try" not in failed.stdout
+    assert f"ccf_2017_100um: FAILED. {volume} does not exist; put it there" in failed.err
+    assert "Traceback" not in failed.err
+    assert "phantom_100um" in failed.out
+    assert "Things to try" not in failed.out
     assert _fingerprints(engine) == before
 
 
-def test_after_a_drop_a_load_loads_again(engine: sa.Engine, lab: dict[str, str]) -> None:
+def test_after_a_drop_a_load_loads_again(engine: sa.Engine, lab: dict[str, str], here: Run) -> None:
     before = _counts(engine, 904)
-    assert ccf("drop", "phantom_100um", "--yes", **lab).returncode == 0
+    assert here("drop", "phantom_100um", "--yes", **lab).code == 0
     assert not any(_counts(engine, 904).values())
-    again = ccf("load", "phantom_100um", "--no-rows", **lab)
-    assert again.returncode == 0
-    assert "phantom_100um: loaded atlas, brain_region" in again.stderr
+    again = here("load", "phantom_100um", "--no-rows", **lab)
+    assert again.code == 0
+    assert "phantom_100um: loaded atlas, brain_region" in again.err
     assert _counts(engine, 904) == {**before, "voxel": 0}
 
 
@@ -531,10 +615,12 @@ def test_the_default_is_three_resolutions_then_the_phantoms_when_the_source_is_o
 def test_an_atlas_that_was_named_is_not_replaced_by_the_phantom(
     database: sa.Engine, run: Run, asked_for: list[dict[str, Any]]
 ) -> None:
-    ended = run("load", "ccf_2017_50um", "--rows")
+    ended = run("load", "ccf_2017_50um", "--rows", "--jobs", "3")
     assert ended.code == 1
     assert "PHANTOM" not in ended.err
-    assert [(call["keys"], call["rows"]) for call in asked_for] == [(["ccf_2017_50um"], True)]
+    assert [(call["keys"], call["rows"], call["jobs"]) for call in asked_for] == [
+        (["ccf_2017_50um"], True, 3)
+    ]
 
 
 def test_an_atlas_that_is_there_is_not_replaced_by_the_phantom(

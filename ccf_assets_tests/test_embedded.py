@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -21,7 +22,7 @@ import sqlalchemy as sa
 
 from ccf_assets import embedded, postgres
 from ccf_assets.errors import CcfError
-from ccf_assets_tests.program import ROOT, ccf, new_home, python, read_until, server, start
+from ccf_assets_tests.program import ROOT, ccf, new_home, python, read_until, server, start, wait_for
 
 USER = """
 import sys
@@ -144,6 +145,38 @@ def test_only_its_own_user_and_root_reach_its_socket(running: embedded.Server) -
     assert found.st_uid == psutil.Process(running.pid).uids().real
 
 
+def test_nobody_else_can_reach_it_read_its_files_or_hold_its_locks(running: embedded.Server) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can try as somebody else")
+    nobody: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/"}
+
+    def tries(*command: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, check=False, capture_output=True, text=True, **nobody)
+
+    data = Path(running.socket_dir)
+    psql = embedded.program("psql")
+    assert tries(psql, "--version").returncode == 0
+    asked = tries(psql, "-h", data, "-p", running.port, "-U", "postgres", "-c", "SELECT 1")
+    assert asked.returncode == 2
+    assert "Permission denied" in asked.stderr
+    for name in (
+        "log",
+        "ccf.conf",
+        "PG_VERSION",
+        "../postgres.lock",
+        "../postgres.users",
+        "../postgres.server",
+    ):
+        assert (data / name).exists(), name
+        assert "Permission denied" in tries("cat", data / name).stderr, name
+    assert "Permission denied" in tries("ls", data).stderr
+
+
+def test_it_takes_nobody_over_a_network_whatever_it_listens_on(running: embedded.Server) -> None:
+    hosts = "SELECT string_agg(DISTINCT auth_method, ',') FROM pg_hba_file_rules WHERE type LIKE 'host%'"
+    assert ask(running, hosts) == "reject"
+
+
 def test_it_never_runs_as_root(running: embedded.Server) -> None:
     assert psutil.Process(running.pid).uids().effective != 0
 
@@ -158,14 +191,20 @@ def test_sorting_and_case_are_the_same_on_every_machine(running: embedded.Server
 
 @pytest.mark.parametrize(
     "name",
-    ['Jane Doe\'s $HOME `x` "y" é µ, z', "x" * 120],
-    ids=["a name that no shell likes", "longer than a socket's path may be"],
+    ['Jane Doe\'s $HOME `x` "y" é µ, z', "a%41b?c=d&e#f;g\\h", "x" * 120],
+    ids=["a name that no shell likes", "a name that no address likes", "longer than a socket's path may be"],
 )
 def test_any_folder_will_do(empty: Path, made: Path, name: str) -> None:
     copy(made, empty / name / "postgres")
     result = ccf("psql", "-Atc", "SELECT current_database()", CCF_HOME=str(empty / name))
     assert (result.returncode, result.stdout) == (0, "ccf\n"), result.stderr
     assert server(empty / name) is None
+
+
+def test_a_folder_with_a_line_break_is_refused(empty: Path) -> None:
+    with pytest.raises(CcfError, match=r"a\\nb/postgres' has a line break in it\. Set CCF_HOME to another"):
+        embedded.join(empty / "a\nb" / "postgres")
+    assert list(empty.iterdir()) == []
 
 
 def test_a_socket_outside_the_folder_is_out_of_others_reach_and_goes_with_the_server(
@@ -324,6 +363,22 @@ def test_when_all_its_users_were_killed_the_next_one_finds_it_and_stops_it(home:
     with user(home) as process:
         assert joined(process) == pid
         end(process)
+    assert server(home) is None
+
+
+def test_a_server_that_was_killed_is_started_again_for_who_asks_it_next(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCF_HOME", str(home))
+    url = postgres.database_url()
+    found = server(home)
+    assert found is not None
+    psutil.Process(found.pid).kill()
+    wait_for(lambda: server(home) is None)
+    with postgres.create_engine().connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM ccf.atlas")) == 0
+    assert postgres.database_url() == url
+    postgres.leave()
     assert server(home) is None
 
 

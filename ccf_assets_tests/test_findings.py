@@ -138,7 +138,7 @@ def test_missing_and_infinite_coordinates_warn_with_their_numbers():
 
 
 @pytest.mark.parametrize("frame", ["ccf", "stereotaxic", "ibl"])
-@pytest.mark.parametrize("absurd", [np.nan, np.inf, -np.inf, 1e40, 1e25, 1e9, -1e9])
+@pytest.mark.parametrize("absurd", [np.nan, np.inf, -np.inf, 1e308, -1e308, 1e40, 1e25, 1e9, -1e9])
 def test_one_absurd_coordinate_neither_stops_nor_changes_the_other_checks(frame: str, absurd: float):
     coordinates = in_frame(inside_points(), frame)
     coordinates[:3] = np.where(np.eye(3, dtype=bool), absurd, coordinates[:3])

@@ -861,6 +861,29 @@ def test_a_value_that_does_not_fit_its_column_is_refused_not_changed(
     assert lab.left_over() == []
 
 
+@pytest.mark.parametrize(("name", "arguments"), [("site", {}), ("voxel", {**BY_ATLAS, "key": "1"})])
+def test_a_stream_may_bring_metadata_that_is_made_once_its_rows_are_with_the_server(
+    lab: Lab, name: str, arguments: dict[str, Any]
+) -> None:
+    seen: list[str] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from rows.to_batches()
+        seen.append("rows")
+
+    def metadata() -> dict[str, dg.MetadataValue[Any]]:
+        seen.append("metadata")
+        return {"picture": dg.MetadataValue.text("of it")}
+
+    columns = {"site": {"probe": [1], "id": [2]}, "voxel": {"atlas": [1], "x": [1], "region": [1]}}[name]
+    rows = pa.table({column: pa.array(values, pa.int32()) for column, values in columns.items()})
+    stream = pa.RecordBatchReader.from_batches(rows.schema, batches())
+    added = lab.write(io_manager.Stream(stream, metadata), name, **arguments)
+    assert seen == ["rows", "metadata"]
+    assert added["picture"] == dg.MetadataValue.text("of it")
+    assert lab.sql(f"SELECT count(*) FROM lab.{name}") == [(1,)]
+
+
 def test_a_query_of_other_types_is_converted_as_an_insert_does(lab: Lab) -> None:
     lab.sql("CREATE TABLE lab.thing (id int PRIMARY KEY, small int2, label varchar(3))")
     long, text = sa.cast(sa.literal(5), sa.BigInteger), sa.cast(sa.literal("abc"), sa.Text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import psutil
 import psycopg
 import pytest
 import sqlalchemy as sa
+from dagster_postgres import DagsterPostgresStorage
 from psycopg.rows import dict_row
 
 from ccf_assets import embedded, loading, phantom
@@ -110,6 +112,28 @@ def test_what_a_worker_raises_is_an_outcome_of_that_atlas(raised: Exception, out
     assert (found.error, found.unreachable) == (outcome.error, outcome.unreachable)
 
 
+def test_a_database_that_is_lost_is_told_in_a_sentence_also_when_dagster_lost_it(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    address = f"postgresql://x@/x?host={tmp_path}"
+
+    def ours(_key: str) -> Outcome:
+        raise AssertionError(sa.create_engine(address.replace("://", "+psycopg://")).connect())
+
+    def dagsters(_key: str) -> Outcome:
+        raise AssertionError(DagsterPostgresStorage(address, should_autocreate_tables=True))
+
+    for work in (ours, dagsters):
+        error = loading._work(work, "x").error
+        assert error is not None
+        assert re.fullmatch(
+            r"The database answers: [^\n]*No such file or directory[^\n]*\. "
+            r"What was not finished was undone; load again\.",
+            error,
+        )
+        assert "Traceback" not in capfd.readouterr().err
+
+
 # ---- the ontology
 
 
@@ -194,7 +218,7 @@ def _load(home: Path, *others: str) -> subprocess.Popen[str]:
     found = server(home)
     assert found is not None
     with _connect(found) as watch:
-        query = "query LIKE 'INSERT INTO ccf.%' AND state = 'active'"
+        query = "query LIKE 'COPY %voxel_%loading%' AND state = 'active'"
         busy = f"SELECT count(*) FROM pg_stat_activity WHERE {query}"
         wait_for(lambda: watch.execute(busy).fetchone() != (0,), 60)
     return load

@@ -221,13 +221,39 @@ def test_without_a_name_column_the_safe_name_is_the_name(file: Path) -> None:
         (b"", "cannot be read as a CSV of structures: empty CSV"),
         (as_csv(SOUND).partition("\n")[0] + "\n", "it has a header and no row"),
         ("<html><body>503</body></html>\n", "it has no column id, acronym, safe_name"),
-        (bytes(range(256)) * 8, "cannot be read as a CSV of structures: "),
-        (b"\x1f\x8b\x08\x00" + bytes(64), "cannot be read as a CSV of structures: "),
-        (as_csv(changed(2, safe_name="Noyau géant")).encode("latin-1"), "invalid utf-8"),
+        ('{"success": false, "msg": "no"}\n', "it has no column id, acronym, safe_name"),
+        (as_csv(SOUND).replace(",", ";"), "it must be a CSV with commas"),
+        (bytes(range(256)) * 8, "is not UTF-8 text (UTF-16, or no CSV at all); save it as CSV in UTF-8"),
+        (b"\x1f\x8b\x08\x00" + bytes(64), "is not UTF-8 text"),
+        (as_csv(SOUND).encode("utf-16"), "is not UTF-8 text"),
+        (as_csv(SOUND).encode("utf-16-be"), "is not UTF-8 text"),
+        (
+            as_csv(changed(2, safe_name="Noyau géant")).encode("latin-1"),
+            "line 4: byte 0xE9 is not UTF-8; is the file Latin-1 or Windows-1252? Save it as CSV in UTF-8.",
+        ),
         (as_csv(SOUND) + "9,x,y,z,1,1,9,/1/9/,FFFFFF,one,more\n", "more fields"),
+        (as_csv(SOUND) + "9,x\n", "acronym is missing for None (9)"),
         (as_csv(SOUND) + '9,"never closed', "cannot be read as a CSV of structures: "),
+        (as_csv(SOUND)[:-4], "ends within a line, so it may be cut short; get it again"),
+        (as_csv(SOUND).replace(",name,", ",id,"), "has more than one column id; take all but the right"),
     ],
-    ids=["empty", "no row", "web page", "binary", "bad gzip", "latin-1", "too many fields", "open quote"],
+    ids=[
+        "empty",
+        "no row",
+        "web page",
+        "json",
+        "semicolons",
+        "binary",
+        "bad gzip",
+        "utf-16",
+        "utf-16 without mark",
+        "latin-1",
+        "too many fields",
+        "too few fields",
+        "open quote",
+        "cut in a name",
+        "column twice",
+    ],
 )
 def test_what_is_no_structure_graph_is_refused_in_a_sentence(
     file: Path, content: str | bytes, told: str
@@ -249,6 +275,19 @@ def test_a_blank_cell_is_told_with_its_structure(file: Path, column: str, blank:
     sentence = refusal(file, as_csv(changed(2, **{column: blank})))
     assert f"{column} is missing for " in sentence
     assert "(3)" in sentence
+
+
+@pytest.mark.parametrize("column", ["acronym", "safe_name", "name"])
+@pytest.mark.parametrize("text", ["a\x01b", "two\nlines", "R" * 501])
+def test_what_is_no_line_of_text_is_told_with_its_structure(file: Path, column: str, text: str) -> None:
+    sentence = refusal(file, as_csv(changed(2, **{column: text})))
+    assert f"{column} is longer than 500 bytes, or has a control character, for " in sentence
+
+
+def test_blank_lines_do_no_harm(file: Path) -> None:
+    expected = graph_of(file, SOUND)
+    file.write_text(as_csv(SOUND).replace("\n3,", "\n\n3,") + "\n\n")
+    assert ontology.read_structure_graph(file).equals(expected)
 
 
 def test_a_quoted_blank_is_blank(file: Path) -> None:
@@ -376,6 +415,46 @@ def test_a_long_list_is_cut_short_with_its_number(file: Path) -> None:
     told = failing(file, [SOUND[0], *(row(i, 99, "/99/") for i in range(2, 22))])
     assert told["no_orphan"].startswith("20 structures")
     assert told["no_orphan"].endswith("R9 (9) and 12 more.")
+
+
+# --- 100,000 structures ----------------------------------------------------------------------------------
+
+MANY = 100_000
+
+
+def test_an_ontology_of_100_000_structures_is_read_checked_and_closed(file: Path) -> None:
+    paths = ["", "/1/"]
+    for i in range(2, MANY + 1):
+        paths.append(f"{paths[i // 2]}{i}/")
+    graph = pl.DataFrame({"id": range(1, MANY + 1), "structure_id_path": paths[1:]}).with_columns(
+        acronym=pl.format("R{}", "id"),
+        safe_name=pl.format("Region {}", "id"),
+        parent_structure_id=pl.when(pl.col("id") > 1).then(pl.col("id") // 2),
+        depth=pl.col("structure_id_path").str.count_matches("/") - 2,
+        graph_order="id",
+        color_hex_triplet=pl.lit("00FF99"),
+    )
+    graph.write_csv(file)
+    read = ontology.read_structure_graph(file)
+    assert all(each.passed for each in ontology.check_structure_graph(read))
+    closure = ontology.region_ancestor_rows(ontology.region_parent_rows(read, 1))
+    assert closure.height == MANY + graph["depth"].sum()
+
+
+@pytest.mark.parametrize(
+    ("top", "wrong"),
+    [(None, {"depth_equals_path"}), (MANY, {"one_root", "no_cycle"}), (MANY + 1, {"one_root", "no_orphan"})],
+    ids=["chain", "circle", "orphans"],
+)
+def test_100_000_structures_that_hang_on_one_another_are_refused(top: int | None, wrong: set[str]) -> None:
+    """In time and memory that grow with their number, not with its square."""
+    graph = pl.DataFrame({"region_id": range(1, MANY + 1)}).with_columns(
+        parent_id=pl.col("region_id").shift(1, fill_value=top),
+        depth=pl.lit(1),
+        acronym=pl.format("R{}", "region_id"),
+        path=pl.format("/1/{}/", "region_id"),
+    )
+    assert {each.name for each in ontology.check_structure_graph(graph) if not each.passed} == wrong
 
 
 ids = st.integers(-3, 9)

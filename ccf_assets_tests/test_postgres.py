@@ -278,9 +278,8 @@ def test_psql_gets_the_password_where_nobody_else_can_read_it(
     psql.chmod(0o755)
     monkeypatch.setattr(embedded, "program", lambda _: psql)
     url = sa.URL.create("postgresql+psycopg", username="me", password=SECRET, host="db", database="lab")
-    monkeypatch.setattr(postgres, "database_url", lambda: url)
-    assert postgres.run_psql(["-c", "SELECT 1"]) == 3
-    assert capfd.readouterr().out.splitlines() == [SECRET, "postgresql://me@db/lab -c SELECT 1"]
+    assert postgres.run_program("psql", ["-c", "SELECT 1"], url) == 3
+    assert capfd.readouterr().out.splitlines() == [SECRET, "--dbname postgresql://me@db/lab -c SELECT 1"]
 
 
 # ---- what is left behind

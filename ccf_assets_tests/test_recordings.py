@@ -7,6 +7,7 @@ import math
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,9 +86,9 @@ def test_polars_reads_of_a_plain_file_what_python_reads(rows: list[list[str]], e
     names = ["a", "", "b", "c", "d"]
     text = end.join(",".join(row) for row in [names, *rows])
     for raw in (text.encode(), (text + end).encode()):
-        found = recordings._plain_rows(raw, names)
+        found = recordings._plain_rows(raw, names, [0, 2, 3, 4])
         try:
-            read = [record for _, record in recordings._csv_records(Path("m.csv"), raw.decode())][1:]
+            read = [record for _, record in recordings._csv_records(Path("m.csv"), raw)][1:]
         except CcfError:
             read = None
         if found is None:
@@ -434,6 +435,94 @@ def test_a_file_that_is_cut_short_or_no_csv_is_refused_in_one_sentence(tmp_path:
     assert says in refusal(tmp_path, raw)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sep=;\n" + SITES.replace(",", ";"), 'is separated by ";"; save it with commas'),
+        ("recording_id,site_id,ap,dv,ml\nm1,0,1,5,2,5,3,5\n", "line 2: 8 fields where the header has 5"),
+        ('[\n{"recording_id": "m1"}\n]\n', "has no column recording_id. Its columns are: [."),
+        ("<!DOCTYPE html>\n<html><body>Please log in.</body></html>\n", "has no column recording_id"),
+        (f"{SITES}m1,2,1,2,{'9' * 200_000}\n", "line 4: field larger than field limit"),
+        (f"{','.join('c' * 5000)}\n1\n", "more than one column called c"),
+        (
+            f"{','.join(map(str, range(500_000)))}\n1\n",
+            "line 1 has more than 1,048,576 characters; is it a CSV?",
+        ),
+        (f"{','.join(f'column {i}' for i in range(5000))}\n{',' * 4999}\n", "has no column recording_id"),
+    ],
+    ids=["sep=", "decimal commas", "json", "web page", "long field", "one name", "one line", "many columns"],
+)
+def test_what_is_something_else_is_refused_briefly(tmp_path: Path, text: str, says: str):
+    sentence = refusal(tmp_path, text)
+    assert says in sentence
+    assert len(sentence) < 1500
+
+
+@pytest.mark.parametrize(
+    "number", ["1e308", "-1e308", "1.7976931348623157e308", "5e-324", "1e400", "inf", "-0"]
+)
+def test_any_float_is_read_as_python_reads_it(tmp_path: Path, number: str):
+    assert read(tmp_path, f"recording_id,ap,dv,ml\na,{number},2,3\n")["ap"].to_list() == [float(number)]
+
+
+@pytest.mark.parametrize(
+    "number", ["1_000", "0x10", "1,5", "1.234,5", "12 µm", "--1", "1e", "٣", "1 000", "=A1", "#REF!"]
+)
+def test_what_a_spreadsheet_takes_for_a_number_is_refused_by_its_line(tmp_path: Path, number: str):
+    sentence = refusal(tmp_path, f'recording_id,ap,dv,ml\na,1,2,3\na,1,"{number}",3\n')
+    assert sentence.startswith(f"m.csv, line 3: dv is {number!r}, not a number.")
+
+
+@pytest.mark.parametrize("column", ["recording_id", "site_id", "ap", "frame"])
+def test_a_cell_that_holds_a_book_does_not_fill_the_sentence(tmp_path: Path, column: str):
+    row = {"recording_id": "m", "site_id": "0", "ap": "1", "dv": "2", "ml": "3", "frame": "ccf"}
+    row[column] = "x" * 100_000
+    sentence = refusal(tmp_path, f"{','.join(row)}\n{','.join(row.values())}\n")
+    assert f"m.csv, line 2: {column} " in sentence
+    assert len(sentence) < 300
+
+
+def test_rows_in_many_batches_stay_in_order_and_keep_their_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(recordings, "_BATCH", 7)
+    rows = [f'm{i // 5},{i},{i}.5,"{i}\n",3\n' for i in range(100)]
+    sites = read(tmp_path, "recording_id,site_id,ap,dv,ml\n" + "".join(rows))
+    assert sites["site_id"].to_list() == list(range(100))
+    assert sites["dv"].to_list() == [float(i) for i in range(100)]
+    rows[60] = "m,60,x,1,1\n"
+    assert "m.csv, line 122: ap is 'x'" in refusal(
+        tmp_path, "recording_id,site_id,ap,dv,ml\n" + "".join(rows)
+    )
+
+
+def test_a_file_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(recordings, "MOST_ROWS", 1)
+    assert "m.csv has more than 1 rows; divide it into several files." in refusal(tmp_path, SITES)
+    with pytest.raises(CcfError, match=r"m\.parquet has more than 1 rows"):
+        parquet(tmp_path, {"recording_id": ["a", "b"], "ap": [1, 2], "dv": [1, 2], "ml": [1, 2]})
+
+
+def memory(field: str) -> int:
+    """Bytes of this process: VmRSS, or VmHWM, the most since the mark was reset."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1]) * 1024
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="peak memory is read from /proc")
+def test_a_long_file_takes_a_few_times_its_size_in_memory(tmp_path: Path):
+    rows = "".join(
+        f"mouse {i // 1000},{i % 1000},{i * 0.5},{i * 0.25},1,{'words' * 9}\n" for i in range(200_000)
+    )
+    key = write(tmp_path, "recording_id,site_id,ap,dv,ml,note\n" + rows)
+    size = len(rows)
+    del rows
+    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+    before = memory("VmRSS")
+    assert read_sites(tmp_path, key, FEW).height == 200_000
+    assert memory("VmHWM") - before < 9 * size
+
+
 def test_a_file_that_went_away_is_refused_in_one_sentence(tmp_path: Path):
     with pytest.raises(CcfError, match=r"gone\.csv is no longer there"):
         read_sites(tmp_path, "gone.csv", FEW)
@@ -504,6 +593,26 @@ def test_parquet_columns_of_another_kind_are_refused(tmp_path: Path):
     (tmp_path / "m.parquet").write_text("recording_id")
     with pytest.raises(CcfError, match="is not a readable Parquet file"):
         read_sites(tmp_path, "m.parquet", FEW)
+
+
+def test_a_parquet_file_with_any_byte_changed_is_read_or_refused_and_ends_no_process(tmp_path: Path):
+    good = {
+        "recording_id": ["a", "b"] * 20,
+        "site_id": range(40),
+        "ap": [1.5] * 40,
+        "dv": [1.0] * 40,
+        "ml": [2.0] * 40,
+    }
+    parquet(tmp_path, good)
+    raw = (tmp_path / "m.parquet").read_bytes()
+    refused = 0
+    for place in range(0, len(raw), 3):
+        (tmp_path / "m.parquet").write_bytes(raw[:place] + bytes([raw[place] ^ 0xA5]) + raw[place + 1 :])
+        with suppress(CcfError):
+            read_sites(tmp_path, "m.parquet", FEW)
+            refused -= 1
+        refused += 1
+    assert refused > len(raw) / 6
 
 
 # The folder
@@ -594,7 +703,7 @@ def test_unchanged_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.
     put(tmp_path, "recordings.toml", 'frame = "ccf"')
     first = scan(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_bytes", lambda _: pytest.fail("read again"))
+        patched.setattr(recordings, "sha256_of", lambda _: pytest.fail("read again"))
         second = scan(tmp_path, {name: tuple(stamp) for name, stamp in first.memo.items()})
     assert second == first
     # A file moved into its place with the old size and date is another file all the same.
@@ -645,14 +754,14 @@ def test_a_file_that_cannot_be_read_is_said_and_is_not_gone(tmp_path: Path, monk
     put(tmp_path, "b.csv")
     os.mkfifo(tmp_path / "pipe.csv")
     os.utime(tmp_path / "pipe.csv", (NOW - 60, NOW - 60))
-    real = Path.read_bytes
+    real = recordings.sha256_of
 
-    def closed(path: Path) -> bytes:
+    def closed(path: Path) -> str:
         if path.name == "a.csv":
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(Path, "read_bytes", closed)
+    monkeypatch.setattr(recordings, "sha256_of", closed)
     found = scan(tmp_path)
     assert list(found.files) == ["b.csv"]
     assert found.unreadable["a.csv"] == f"{tmp_path / 'a.csv'} cannot be read: Permission denied."
@@ -660,31 +769,114 @@ def test_a_file_that_cannot_be_read_is_said_and_is_not_gone(tmp_path: Path, monk
     assert what_is_new(found, {"a.csv": "x", "b.csv": digests(found)["b.csv"]}).gone == ()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{'m' * 251}.csv",
+        f"{'小' * 83}xx.csv",
+        "\n" * 251 + ".csv",
+        "a|b.csv",
+        "two\nlines.csv",
+        " ..csv",
+        "%2E%2E%2Fx.csv",
+        "'; DROP TABLE x; --.csv",
+        "x.csv/m.csv",
+        f"{'d' * 255}/{'m' * 251}.csv",
+    ],
+)
+def test_a_file_of_any_name_is_found_and_read_with_its_folders_settings(tmp_path: Path, name: str):
+    put(tmp_path, name)
+    for path in (tmp_path / name, put(tmp_path, "recordings.toml", 'frame = "ccf"')):
+        os.utime(path, (time.time() - 60,) * 2)
+    ((key, file),) = scan_folder(tmp_path, time.time(), SETTLE_S).files.items()
+    assert recordings.site_file(tmp_path, key) == file
+    assert read_sites(tmp_path, key, FEW)["source"].to_list() == [key, key]
+
+
+def test_a_path_too_long_for_an_index_is_said_and_stops_nothing(tmp_path: Path):
+    put(tmp_path, "a.csv")
+    put(tmp_path, f"{'/'.join(['d' * 240] * 5)}/m.csv")
+    found = scan(tmp_path)
+    assert list(found.files) == ["a.csv"]
+    (why,) = found.unreadable.values()
+    assert "the path has more than 1000 bytes; give it a shorter one" in why
+
+
+def test_a_link_is_read_unless_it_leads_out_of_the_folder(tmp_path: Path):
+    folder = tmp_path / "recordings"
+    put(folder, "sub/a.csv")
+    secret = put(tmp_path, "secrets", "localhost:5432:*:me:hunter2\n")
+    (folder / "inside.csv").symlink_to(folder / "sub/a.csv")
+    (folder / "round.csv").symlink_to(folder / "round.csv")
+    (folder / "nowhere.csv").symlink_to(folder / "not there")
+    (folder / "out.csv").symlink_to(secret)
+    (folder / "b.toml").symlink_to(secret)
+    (folder / "folder.csv").symlink_to(tmp_path)
+    put(folder, "b.csv")
+    put(folder, "c.csv")
+    found = scan(folder)
+    assert list(found.files) == ["c.csv", "inside.csv", "sub/a.csv"]
+    why = "cannot be read: it is a link out of the folder of recordings; put the file there."
+    assert found.unreadable["out.csv"] == f"{folder / 'out.csv'} {why}"
+    assert found.unreadable["b.csv"] == f"{folder / 'b.toml'} {why}"
+    assert "cannot be read" in found.unreadable["round.csv"]
+    assert len(found.unreadable) == 3
+    with pytest.raises(CcfError, match="link out of the folder"):
+        recordings.site_file(folder, "out.csv")
+    linked = tmp_path / "linked"
+    linked.symlink_to(folder)
+    assert list(scan(linked).files) == list(found.files)
+
+
+def test_a_file_too_large_to_be_one_of_sites_is_not_read(tmp_path: Path):
+    with put(tmp_path, "a.csv").open("r+b") as file:
+        file.truncate(recordings.LARGEST_BYTES + 1)
+    os.utime(tmp_path / "a.csv", (NOW - 60, NOW - 60))
+    put(tmp_path, "b.csv")
+    found = scan(tmp_path)
+    assert list(found.files) == ["b.csv"]
+    assert "it has more than 1,000,000,000 bytes; divide it" in found.unreadable["a.csv"]
+
+
+def test_a_pipe_in_the_place_of_settings_is_said_and_not_waited_for(tmp_path: Path):
+    put(tmp_path, "a.csv")
+    put(tmp_path, "b.csv")
+    os.mkfifo(tmp_path / "a.toml")
+    (tmp_path / "b.toml").mkdir()
+    for name in ("a.toml", "b.toml"):
+        os.utime(tmp_path / name, (NOW - 60, NOW - 60))
+    found = scan(tmp_path)
+    assert found.unreadable == {
+        f"{name}.csv": f"{tmp_path / f'{name}.toml'} cannot be read: it is not a regular file."
+        for name in "ab"
+    }
+
+
 def test_a_file_that_vanishes_during_the_scan_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     put(tmp_path, "a.csv")
     put(tmp_path, "b.csv")
-    real = Path.read_bytes
+    real = recordings.sha256_of
 
-    def vanishing(path: Path) -> bytes:
+    def vanishing(path: Path) -> str:
         if path.name == "a.csv":
             path.unlink()
         return real(path)
 
-    monkeypatch.setattr(Path, "read_bytes", vanishing)
+    monkeypatch.setattr(recordings, "sha256_of", vanishing)
     assert list(scan(tmp_path).files) == ["b.csv"]
 
 
 def test_a_file_that_changes_while_it_is_read_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     put(tmp_path, "a.csv")
-    real = Path.read_bytes
+    real = recordings.sha256_of
 
-    def growing(path: Path) -> bytes:
-        raw = real(path)
+    def growing(path: Path) -> str:
+        digest = real(path)
         with path.open("ab") as file:
             file.write(b"m1,2,7,8,9\n")
-        return raw
+        return digest
 
-    monkeypatch.setattr(Path, "read_bytes", growing)
+    monkeypatch.setattr(recordings, "sha256_of", growing)
     assert "changed while it was read" in scan(tmp_path).waiting["a.csv"]
 
 

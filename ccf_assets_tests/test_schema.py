@@ -197,6 +197,64 @@ def test_tables_that_cannot_be_upgraded_are_left_as_they_are_with_a_sentence(
     assert str(comment).endswith("version 3")
 
 
+def test_recordings_and_their_registrations_survive_an_upgrade(phantom_database: sa.Engine) -> None:
+    def recorded() -> dict[str, list[tuple[object, ...]]]:
+        names = [table.name for table in TABLES if table.name.startswith("recording_")]
+        return {name: sorted(run(phantom_database, f"SELECT r::text FROM ccf.{name} AS r")) for name in names}
+
+    run(
+        phantom_database,
+        "INSERT INTO ccf.recording_file VALUES ('a.csv', 'digest', NULL, 1, false);"
+        "INSERT INTO ccf.recording_finding VALUES ('a.csv', 'odd', false, 'It is odd.');"
+        "INSERT INTO ccf.recording_claim VALUES ('m', 0, 'a.csv');"
+        "INSERT INTO ccf.recording_agreement VALUES ('a.csv', 904, 1, 1, 0, true, 'All agree.');"
+        "INSERT INTO ccf.recording_site VALUES ('m', 0, 6600, 4000, 6700, 'ccf', 'root', 'a.csv');"
+        "INSERT INTO ccf.recording_region VALUES"
+        " ('m', 0, 904, 6600, 4000, 6700, 'right', 997, 'assigned', 'a.csv', 0, 0);",
+    )
+    before = recorded()
+    assert all(before.values())
+    run(
+        phantom_database,
+        "DROP TABLE ccf.region_volume CASCADE; DROP TRIGGER forget_regions ON ccf.recording_site;"
+        "COMMENT ON SCHEMA ccf IS 'Allen Mouse Brain CCF; installed by ccf_assets, version 3'",
+    )
+    with phantom_database.begin() as connection:
+        assert schema.create_tables(connection)
+    assert recorded() == before
+
+
+def test_an_upgrade_that_fails_at_its_last_step_changes_nothing(phantom_database: sa.Engine) -> None:
+    run(
+        phantom_database,
+        "DROP TABLE ccf.region_volume CASCADE; DROP VIEW ccf.site_diff; "
+        "CREATE VIEW ccf.site_diff AS SELECT 1 AS of_the_lab;"
+        "COMMENT ON SCHEMA ccf IS 'Allen Mouse Brain CCF; installed by ccf_assets, version 3'",
+    )
+    refusal = (
+        r"of version 3 and cannot be changed to \d+: cannot change name .* Nothing was changed\. Save your"
+    )
+    with pytest.raises(CcfError, match=refusal), phantom_database.begin() as connection:
+        schema.create_tables(connection)
+    assert run(
+        phantom_database, "SELECT to_regclass('ccf.region_volume'), of_the_lab FROM ccf.site_diff"
+    ) == [(None, 1)]
+
+
+def test_an_older_program_leaves_a_newer_versions_tables_alone(phantom_database: sa.Engine) -> None:
+    run(
+        phantom_database,
+        "COMMENT ON SCHEMA ccf IS 'Allen Mouse Brain CCF; installed by ccf_assets, version 1000'",
+    )
+    refusal = (
+        rf"of version 1000, and this program, of {schema.VERSION}, is older.* Update ccf_assets; nothing"
+    )
+    with pytest.raises(CcfError, match=refusal), phantom_database.begin() as connection:
+        schema.create_tables(connection)
+    [(comment,)] = run(phantom_database, "SELECT obj_description('ccf'::regnamespace)")
+    assert str(comment).endswith("version 1000")
+
+
 def test_many_processes_can_create_the_tables_at_once(database: sa.Engine) -> None:
     run(database, "DROP SCHEMA ccf CASCADE")
     ready = threading.Barrier(6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import instance, inventory, phantom, sensors
+from ccf_assets import instance, inventory, phantom, recordings, sensors
 from ccf_assets.atlases import atlas_entry
 from ccf_assets.definitions import defs
 from ccf_assets.instance import alive
@@ -192,6 +193,63 @@ def test_a_file_that_was_just_written_waits(lab: Lab) -> None:
     assert "m1.csv was written less than 5 s ago" in said
     lab.age(path)
     assert len(lab.tick(new_recordings)[0]) == 1
+
+
+def test_in_a_folder_full_of_faults_the_good_files_are_registered_and_the_rest_is_said(
+    lab: Lab, tmp_path: Path
+) -> None:
+    head = b"recording_id,site_id,x,y,z\n"
+    good = {"plain.csv", "a|b.csv", "two\nlines.csv", "小.csv", f"{'m' * 251}.csv", "x.csv/m.csv"}
+    for number, name in enumerate(sorted(good)):
+        lab.write(name, (f"m{number}", 0, *BRAIN), toml=None)
+    lab.write("odd.csv", ("odd", 0, "nan", 1, 1), ("odd", 1, "inf", 1, 1), ("odd", 2, 1e308, 1, 1), toml=None)
+    bad = {
+        "empty.csv": b"",
+        "header.csv": head,
+        "ragged.csv": head + b"r,0,1,2,3\nr,1,2\n",
+        "semicolons.csv": head.replace(b",", b";") + b"r;0;1;2;3\n",
+        "commas.csv": head + b'r,0,"1,5","2,5","3,5"\n',
+        "excel.csv": (head + b"r,0,1,2,3\n").decode().replace(",", "\t").encode("utf-16"),
+        "xlsx.csv": b"PK\x03\x04\x14\x00\x06\x00",
+        "latin.csv": head + "été,0,1,2,3\n".encode("latin-1"),
+        "text.csv": head + b"r,0,deep,2,3\n",
+        "twice.csv": head + b"r,0,1,2,3\nr,0,1,2,3\n",
+        "quote.csv": head + b'r,0,1,2,"3\n',
+        "damaged.parquet": b"PAR1" + bytes(range(256)) + b"PAR1",
+    }
+    for name, content in bad.items():
+        (lab.folder / name).write_bytes(content)
+    (lab.folder / "out.csv").symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_bytes(head)
+    (lab.folder / "round.csv").symlink_to("round.csv")
+    os.mkfifo(lab.folder / "pipe.csv")
+    (lab.folder / os.fsdecode(b"caf\xe9.csv")).write_bytes(head)
+    (lab.folder / "recordings.toml").write_text('frame = "ccf"\n')
+    lab.age(lab.folder / "recordings.toml", *(path for path in lab.folder.iterdir() if path.exists()))
+
+    lab.serve(new_recordings)
+    files = dict(lab.ask("SELECT source, refused FROM ccf.recording_file"))
+    assert {source for source, refused in files.items() if refused} == bad.keys()
+    taken = {recordings.partition_key_of(name) for name in (*good, "odd.csv")}
+    assert {source for source, refused in files.items() if not refused} == taken
+    told = {source for (source,) in lab.ask("SELECT source FROM ccf.recording_finding WHERE blocking")}
+    assert told == bad.keys()
+    registered = (
+        "SELECT CASE recording_id WHEN 'odd' THEN site_id END, status, count(DISTINCT recording_id) "
+        "FROM ccf.recording_region GROUP BY 1, 2 ORDER BY 1"
+    )
+    assert lab.ask(registered) == [
+        (0, "invalid_nan", 1),
+        (1, "invalid_infinite", 1),
+        (2, "invalid_infinite", 1),
+        (None, "assigned", len(good)),
+    ]
+    requests, said = lab.tick(new_recordings)
+    assert requests == []
+    assert "is not UTF-8" in said
+    assert "out.csv cannot be read: it is a link out of the folder" in said
+    assert "pipe.csv cannot be read: it is not a regular file" in said
+    assert said.endswith(f"… and 1 more such files. {len(files)} files, nothing new.")
 
 
 def test_a_deleted_file_keeps_its_sites_and_is_said_to_be_gone(lab: Lab) -> None:
@@ -592,6 +650,30 @@ def test_a_run_that_lost_its_connection_takes_its_lock_again(
     assert other != holder
     assert lab.ask(f"SELECT count(*) {holders}") == [(0,)]
     assert lab.tick(lost_runs)[1] == f"Ended, for their processes are gone: {run.run_id}."
+
+
+def test_a_run_whose_process_was_killed_before_it_began_is_ended(lab: Lab, clock: Clock) -> None:
+    run = lab.queue("load_atlas", {}, dg.DagsterRunStatus.NOT_STARTED)
+    lab.instance.add_run_tags(run.run_id, instance.alive_tag(run.run_id))
+    with instance.held(run.run_id):
+        assert lab.tick(lost_runs)[1] == "No run is lost."
+    assert lab.tick(lost_runs)[1] == f"Ended, for their processes are gone: {run.run_id}."
+    assert lab.status(run) == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_repeats_a_lost_one_is_given_time_to_begin(lab: Lab, clock: Clock) -> None:
+    lost = lab.queue("load_atlas", {})
+    again = lab.queue("load_atlas", instance.alive_tag(lost.run_id), dg.DagsterRunStatus.STARTING)
+    lab.instance.report_engine_event("Started process", again)
+    assert lab.tick(lost_runs)[1] == "No run is lost."
+
+
+def test_a_run_that_was_made_and_never_begun_nor_heard_of_is_lost(lab: Lab, clock: Clock) -> None:
+    run = lab.queue("load_atlas", {}, dg.DagsterRunStatus.NOT_STARTED)
+    clock.now = time.time()
+    assert lab.tick(lost_runs)[1] == "No run is lost."
+    clock.now += instance.SILENT_S + 1
+    assert run.run_id in lab.tick(lost_runs)[1]
 
 
 def test_a_run_that_never_said_it_was_alive_is_lost_when_it_has_been_silent(lab: Lab, clock: Clock) -> None:

@@ -13,10 +13,15 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ccf_assets import download as download_module
 from ccf_assets import sources as sources_module
@@ -24,7 +29,18 @@ from ccf_assets.atlases import CATALOGUE, AtlasEntry
 from ccf_assets.errors import CcfError, SourceUnreachableError
 from ccf_assets.progress import Progress
 from ccf_assets.sources import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL, FetchedFile, Sources
-from ccf_assets_tests.http_server import LOGIN_PAGE, Answer, LocalServer, cut, hang_up, login_page, status
+from ccf_assets_tests.http_server import (
+    LOGIN_PAGE,
+    Answer,
+    LocalServer,
+    chunked,
+    cut,
+    hang_up,
+    login_page,
+    raw,
+    sized,
+    status,
+)
 
 VOLUME = b"NRRD0004\n" + bytes(range(256)) * 2000
 GRAPH = b"id,atlas_id,name\n997,-1,root\n"
@@ -268,7 +284,174 @@ def test_a_server_that_keeps_failing_is_unreachable(server, sources):
     assert is_one_sentence(refused.value)
 
 
-@pytest.mark.parametrize("ask", [lambda s: s.annotation(ENTRY), lambda s: s.structure_graph()])
+ASK_EITHER = pytest.mark.parametrize("ask", [lambda s: s.annotation(ENTRY), lambda s: s.structure_graph()])
+
+
+def everywhere(server: LocalServer, answer: Answer) -> None:
+    server.forever = {VOLUME_PATH: answer, GRAPH_PATH: answer}
+
+
+@given(st.floats(0, 1, exclude_max=True), st.sampled_from([sized, chunked]), st.booleans())
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_connection_lost_at_any_byte_is_tried_again_and_gives_the_whole_file(
+    server, tmp_path, place: float, form: Callable[[bytes], bytes], reset: bool
+):
+    small = b"NRRD0004\n" + bytes(range(40))
+    server.files[VOLUME_PATH] = small
+    server.requests.clear()
+    server.faults[VOLUME_PATH] = [raw(lambda body: form(body)[: int(place * len(form(body)))], reset=reset)]
+    server.forever[VOLUME_PATH] = raw(form)
+    entry = dataclasses.replace(ENTRY, sha256=None, bytes=None)
+    sources = mirror(server, tmp_path, backoff_s=(0.0,))
+    assert sources.annotation(entry, refresh=True).path.read_bytes() == small
+    assert len(server.requests) <= 2  # one, where all that was lost is the end of the last chunk
+
+
+def test_a_file_that_changes_on_the_server_between_two_halves_is_never_a_mixture(server, sources):
+    def cut_and_change(handler, body: bytes) -> None:
+        cut(handler, body)
+        server.files[VOLUME_PATH] = b"NRRD0004\n" + bytes(reversed(VOLUME))
+
+    server.faults[VOLUME_PATH] = [cut_and_change, cut]
+    free = dataclasses.replace(ENTRY, sha256=None, bytes=None)
+    assert sources.annotation(free).path.read_bytes() == server.files[VOLUME_PATH]
+    server.files[VOLUME_PATH] = VOLUME
+    server.faults[VOLUME_PATH] = [cut_and_change]
+    with pytest.raises(CcfError, match="where the catalogue's ccf_2017_100um has"):
+        sources.annotation(ENTRY)
+
+
+@ASK_EITHER
+@pytest.mark.parametrize("code", [204, 206, 300, 304])
+def test_a_status_that_is_neither_the_file_nor_an_error_is_refused(server, sources, ask, code):
+    everywhere(server, status(code))
+    with pytest.raises(CcfError, match=f"HTTP status {code}") as refused:
+        ask(sources)
+    assert is_one_sentence(refused.value)
+    assert files_in(sources.cache) == set()
+    assert len(server.requests) == 1
+
+
+@ASK_EITHER
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (raw(lambda body: sized(body, len(body) + 3)), "broke off before the end of the file"),
+        (raw(lambda body: sized(body).replace(b"Length: ", b"Length: 1, ")), "the request failed"),
+        (raw(lambda _: b"SSH-2.0-OpenSSH_9.6\r\n"), "the connection to the server failed"),
+        (raw(lambda body: sized(body).replace(b"OK", b"OK\r\nContent-Encoding: gzip")), "the request failed"),
+        (raw(lambda body: chunked(body).replace(b"\r\n9\r\n", b"\r\nx\r\n")), "broke off before the end"),
+        (status(302, location="http://[not-an-address"), "the request failed"),
+        (status(302, location="http://h:99999999/"), "the request failed"),
+        (status(302, location="http://\xe9\xff/"), "the request failed"),
+        (status(302, location=f"http://{'a' * 80}.example/"), "the request failed"),
+        (status(302, location="file:///etc/passwd"), "the request failed"),
+        (status(302, location="?again"), "the request failed (TooManyRedirects)"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_answer_that_makes_no_sense_is_refused_in_a_sentence(server, tmp_path, ask, answer, said):
+    everywhere(server, answer)
+    sources = mirror(server, tmp_path, source=server.url.replace("//", "//me:hunter2@"), backoff_s=())
+    with pytest.raises(CcfError) as refused:
+        ask(sources)
+    assert said in str(refused.value)
+    assert server.url in str(refused.value)
+    assert is_one_sentence(refused.value)
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value))
+    assert files_in(tmp_path) == set()
+
+
+@pytest.mark.parametrize("length", ["abc", "-5"])
+def test_a_length_that_is_no_length_leaves_the_checksum_to_decide(server, sources, length: str):
+    server.forever[VOLUME_PATH] = raw(
+        lambda body: sized(body).replace(str(len(body)).encode(), length.encode())
+    )
+    assert sources.annotation(ENTRY).path.read_bytes() == VOLUME
+
+
+@pytest.mark.parametrize(
+    "form", [lambda body: sized(body, len(body) - 3), lambda body: b"HTTP/1.0 200 OK\r\n\r\n" + body[:-3]]
+)
+def test_a_volume_cut_short_where_http_cannot_tell_is_refused_by_its_checksum(server, sources, form):
+    server.forever[VOLUME_PATH] = raw(form)
+    with pytest.raises(CcfError, match=f"has {len(VOLUME) - 3} bytes and sha256"):
+        sources.annotation(ENTRY)
+    assert files_in(sources.cache) == set()
+
+
+def test_a_redirect_is_followed_and_takes_no_password_along(server, tmp_path):
+    with LocalServer() as other:
+        other.files = {"/elsewhere": VOLUME}
+        server.forever[VOLUME_PATH] = status(302, location=f"http://{other.address}/elsewhere")
+        source = f"http://me:hunter2@{server.address}/ccf"
+        fetched = mirror(server, tmp_path, source=source).annotation(ENTRY)
+        assert fetched.path.read_bytes() == VOLUME
+        assert fetched.url == f"{server.url}/{ENTRY.path}"
+        assert other.authorizations == [None]
+
+
+def test_a_redirect_to_a_login_page_is_refused(server, sources):
+    everywhere(server, status(302, location="/login"))
+    server.forever["/login"] = login_page
+    with pytest.raises(CcfError, match="gave a web page instead of the file"):
+        sources.annotation(ENTRY)
+    assert files_in(sources.cache) == set()
+
+
+@pytest.fixture
+def pauses(monkeypatch) -> list[float]:
+    """The pauses between attempts, which are not waited for."""
+    waited: list[float] = []
+    monkeypatch.setattr(download_module.time, "sleep", waited.append)
+    return waited
+
+
+@pytest.mark.parametrize(
+    ("asked", "pause"),
+    [
+        ("7", 7),
+        ("0", 0.01),
+        ("-5", 0.01),
+        ("soon", 0.01),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.01),
+        ("", 0.01),
+    ],
+)
+def test_a_busy_server_is_asked_again_when_it_says(server, sources, pauses, asked: str, pause: float):
+    server.faults[VOLUME_PATH] = [status(503, retry_after=asked)]
+    lines: list[str] = []
+    assert sources.annotation(ENTRY, report=lines.append).path.read_bytes() == VOLUME
+    assert pauses == [pause]
+    assert f"HTTP status 503; trying again in {pause:g} s" in lines[1]
+
+
+def test_a_date_to_come_back_at_is_waited_for(server, sources, pauses):
+    later = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=20), usegmt=True)
+    server.faults[VOLUME_PATH] = [status(429, retry_after=later)]
+    sources.annotation(ENTRY)
+    assert 15 < pauses[0] <= 20
+
+
+def test_a_server_that_wants_a_long_pause_is_not_waited_for(server, sources, pauses):
+    server.forever[VOLUME_PATH] = status(503, retry_after="3600")
+    with pytest.raises(
+        SourceUnreachableError, match="HTTP status 503 and asks for 3600 s of patience"
+    ) as refused:
+        sources.annotation(ENTRY)
+    assert is_one_sentence(refused.value)
+    assert "try again then" in str(refused.value)
+    assert pauses == []
+    assert len(server.requests) == 1
+
+
+def test_a_slow_trickle_is_read_to_its_end(server, tmp_path):
+    server.forever[VOLUME_PATH] = server.trickle(0.05, pieces=8)
+    quick = mirror(server, tmp_path, timeout_s=(0.25, 0.25), backoff_s=())
+    assert quick.annotation(ENTRY).path.read_bytes() == VOLUME
+
+
+@ASK_EITHER
 def test_a_login_page_instead_of_the_file_is_refused(server, sources, ask):
     server.forever = {VOLUME_PATH: login_page, GRAPH_PATH: login_page}
     with pytest.raises(CcfError, match="gave a web page instead of the file") as refused:
@@ -293,7 +476,7 @@ def test_a_slow_server_is_waited_for(server, sources):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("ask", [lambda s: s.annotation(ENTRY), lambda s: s.structure_graph()])
+@ASK_EITHER
 def test_nobody_listening_is_unreachable_with_nothing_cached(tmp_path, ask):
     sources = Sources(unreachable_address(), tmp_path, backoff_s=(0.01,))
     with pytest.raises(

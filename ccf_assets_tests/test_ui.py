@@ -9,17 +9,19 @@ import socket
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
+import sqlalchemy as sa
 
-from ccf_assets import embedded, ui
+from ccf_assets import embedded, postgres, ui
 from ccf_assets.definitions import defs
 from ccf_assets.errors import CcfError
-from ccf_assets_tests.program import new_home, read_until, server, session, start, wait_for
+from ccf_assets_tests.program import new_home, read_until, server, start, wait_for
 
 Ask = Callable[..., Any]
 
@@ -33,9 +35,15 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def up(home: Path) -> Iterator[tuple[subprocess.Popen[str], Ask]]:
     """The running UI, and how to ask its API."""
+    with running(CCF_HOME=str(home)) as found:
+        yield found
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[tuple[subprocess.Popen[str], Ask]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = start("up", "--port", str(port), CCF_HOME=str(home), CCF_SOURCE="phantom")
+    process = start("up", "--port", str(port), CCF_SOURCE="phantom", **settings)
 
     def ask(query: str, **variables: object) -> Any:
         body = json.dumps({"query": query, "variables": variables}).encode()
@@ -52,7 +60,7 @@ def up(home: Path) -> Iterator[tuple[subprocess.Popen[str], Ask]]:
         assert f"The UI is at http://127.0.0.1:{port} — stop it with Ctrl-C." in said
         yield process, ask
     finally:
-        children = session(process)
+        children = family(process)
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=60)
@@ -60,6 +68,15 @@ def up(home: Path) -> Iterator[tuple[subprocess.Popen[str], Ask]]:
             if child.is_running():
                 child.kill()
         process.kill()
+
+
+def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The command and everything it started: Dagster's processes are in a session of their own."""
+    try:
+        command = psutil.Process(process.pid)
+        return [command, *command.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _backfill(ask: Ask, assets: list[str], partitions: list[str]) -> None:
@@ -83,13 +100,14 @@ def _runs(ask: Ask) -> list[dict[str, Any]]:
     return [run for run in runs if "dagster/backfill" in {tag["key"] for tag in run["tags"]}]
 
 
-def _end(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    """End the command by ``number``; nothing of it may be left."""
-    children = session(process)
+def _end(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """End the command by ``number`` and return what it said; nothing of it may be left."""
+    children = family(process)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert [child for child in children if child.is_running() and child.status() != "zombie"] == []
+    return said
 
 
 def test_it_serves_the_definitions_runs_a_backfill_and_ends_also_with_a_load_in_progress(
@@ -123,10 +141,44 @@ def test_it_serves_the_definitions_runs_a_backfill_and_ends_also_with_a_load_in_
     embedded.leave()
 
 
-def test_ctrl_c_ends_it(home: Path, up: tuple[subprocess.Popen[str], Ask]) -> None:
-    process, _ = up
-    _end(process, signal.SIGINT)
-    assert server(home) is None
+SHOWN = """{
+    instance { info }
+    runsOrError { ... on Runs { results {
+        runConfigYaml tags { key value } eventConnection { events { ... on MessageEvent { message } } }
+    } } }
+    workspaceOrError { ... on Workspace { locationEntries { displayMetadata { key value } } } }
+    repositoriesOrError { ... on RepositoryConnection { nodes {
+        allTopLevelResourceDetails { name configuredValues { key value } }
+    } } }
+}"""
+"""What the pages of the UI show of configuration, runs and their logs."""
+
+
+def test_the_password_is_in_no_process_title_and_on_no_page_and_ctrl_c_ends_it(
+    home: Path, database: sa.Engine
+) -> None:
+    secret = "Zq7xW-Yk9wV"
+    url = postgres.libpq_url(database.url.set(password=secret))  # not asked for on this server
+    with running(CCF_HOME=str(home), CCF_POSTGRES_URL=url) as (process, ask):
+        titles: set[str] = set()
+
+        def succeeded() -> bool:
+            for each in family(process):
+                with suppress(psutil.Error):
+                    titles.add(" ".join([each.name(), *each.cmdline()]))
+            return "SUCCESS" in [run["status"] for run in _runs(ask)]
+
+        _backfill(ask, ["annotation"], ["phantom_100um"])
+        wait_for(succeeded, 240)
+        # The server of the code hands the instance on in an argument; a run is a process that it spawns.
+        for what in ("dagster_webserver", "dagster._daemon", "--instance-ref", "spawn_main"):
+            assert [title for title in titles if what in title], what
+        assert not [title for title in titles if secret in title]
+        shown = json.dumps(ask(SHOWN))
+        for page in ("run_monitoring", "dagster/backfill", "annotation", '"postgres"'):
+            assert page in shown, page
+        assert secret not in shown
+        assert secret not in _end(process, signal.SIGINT)
 
 
 def _ask_database(home: Path, query: str) -> list[tuple[Any, ...]]:

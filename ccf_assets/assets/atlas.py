@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -25,6 +25,7 @@ from ccf_assets.assets.ontology import RefreshConfig
 from ccf_assets.atlases import atlas_entry
 from ccf_assets.checks import ANNOTATION_CHECKS, annotation_checks, check_result
 from ccf_assets.errors import CcfError
+from ccf_assets.io_manager import Stream
 from ccf_assets.partitions import atlas_partitions
 from ccf_assets.resources import PostgresResource, SourcesResource
 
@@ -148,9 +149,7 @@ def atlas(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg.Mat
     deps=[annotation, after("brain_region")],
     metadata=table_metadata(schema.voxel_run),
 )
-def voxel_run(
-    context: dg.AssetExecutionContext, sources: SourcesResource
-) -> dg.MaterializeResult[pa.RecordBatchReader]:
+def voxel_run(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg.MaterializeResult[Stream]:
     """The whole annotation, exactly, as runs of equal voxels along the medio-lateral axis.
 
     A brain is made of large regions, so a run stands for a dozen voxels at 25 µm: the same answers from a
@@ -163,18 +162,10 @@ def voxel_run(
     runs = volume.find_runs(volume.planes(file.path, entry, context.log.info))
     read_seconds = round(time.monotonic() - started, 2)
 
-    def drawn_meanwhile() -> Iterator[pa.RecordBatch]:
-        """The rows; the pictures are drawn while the server takes them in."""
-        with ThreadPoolExecutor(1) as painter:
-            planes = painter.submit(
-                planes_of_runs, context.log, runs, entry, lambda: ontology_of(entry, sources)
-            )
-            yield from rows
-            context.add_asset_metadata(planes.result())
-
-    rows = volume.run_batches(runs, entry)
+    # Three pictures take a second, in which the server is busy with the keys.
+    pictures = partial(planes_of_runs, context.log, runs, entry, lambda: ontology_of(entry, sources))
     return dg.MaterializeResult(
-        value=pa.RecordBatchReader.from_batches(rows.schema, drawn_meanwhile()),
+        value=Stream(volume.run_batches(runs, entry), pictures),
         data_version=dg.DataVersion(file.sha256),
         metadata={"runs": len(runs), "read_seconds": read_seconds},
     )

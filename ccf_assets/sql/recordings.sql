@@ -76,6 +76,7 @@ SELECT DISTINCT recording_id FROM ccf.sites_in(549, ''ccf_2017_25um'');';
 -- unregistered_sites does: a row that is not there is found, a row that is wrong is not.
 CREATE OR REPLACE FUNCTION ccf.forget_regions_of_site() RETURNS trigger
 LANGUAGE plpgsql
+SET search_path = pg_catalog
 AS $$
 BEGIN
   DELETE FROM ccf.recording_region WHERE recording_id = OLD.recording_id AND site_id = OLD.site_id;
@@ -94,6 +95,7 @@ EXECUTE FUNCTION ccf.forget_regions_of_site();
 
 CREATE OR REPLACE FUNCTION ccf.forget_regions_of_frame() RETURNS trigger
 LANGUAGE plpgsql
+SET search_path = pg_catalog
 AS $$
 BEGIN
   DELETE FROM ccf.recording_region AS rr

@@ -1,16 +1,17 @@
 -- Questions about places: the region at a point, in a sphere, along a track, in a plane. All coordinates are CCF
 -- µm from the corner of the volume unless a frame is named. Run as a whole on every upgrade: all idempotent.
 --
--- region_at, to_ccf and voxels are merged into the query around them, and so are voxel_um and usable into these:
--- the planner does that for SQL functions without a search_path of their own, so they name everything in full.
+-- region_at, to_ccf and voxels are merged into the query around them, and so are voxel_um and usable into these, which
+-- the planner does only for functions without a search_path of their own. These are BEGIN ATOMIC instead: what they
+-- name, operators too, was bound when they were made, whatever the caller's search_path is.
 
 CREATE OR REPLACE FUNCTION ccf.voxel_um(coordinate double precision, edge real, voxels integer) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
+BEGIN ATOMIC
   -- Not true of NaN, which sorts above every number.
   SELECT CASE WHEN coordinate >= 0 AND coordinate < voxels * edge
-              THEN (floor(coordinate / edge) * edge)::integer END
-$$;
+              THEN (floor(coordinate / edge) * edge)::integer END;
+END;
 
 COMMENT ON FUNCTION ccf.voxel_um(double precision, real, integer) IS
 'The table coordinate of the voxel that a coordinate falls in, along one axis: the voxel''s low face, CCF µm. NULL outside the volume, and for NULL and NaN. Arguments: the coordinate and the voxel''s edge in µm, and how many voxels the axis has.
@@ -21,7 +22,7 @@ CREATE OR REPLACE FUNCTION ccf.region_at(
   ccf_id integer, x double precision, y double precision, z double precision
 ) RETURNS TABLE (region_id integer)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
-AS $$
+BEGIN ATOMIC
   SELECT CASE WHEN run.z_end > region_at.z THEN run.region_id END
   -- A constant ccf_id is looked up once, not for every point.
   FROM ccf.loaded_atlas(region_at.ccf_id) AS a
@@ -35,8 +36,8 @@ AS $$
       AND r.z <= ccf.voxel_um(region_at.z, a.ccf_resolution, a.shape_ml)
     ORDER BY r.z DESC
     LIMIT 1
-  ) AS run ON true
-$$;
+  ) AS run ON true;
+END;
 
 COMMENT ON FUNCTION ccf.region_at(integer, double precision, double precision, double precision) IS
 'The id of the region at a point (CCF µm). Always one row: NULL outside the brain, outside the volume, and for a coordinate that is NULL, NaN or infinite. For a table of points write it behind FROM, where it costs one index descent a point:
@@ -50,11 +51,11 @@ SELECT ccf.region_at(1, 8900, 1300, 8200);  -- 778, VISp5';
 
 CREATE OR REPLACE FUNCTION ccf.usable(coordinate double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
+BEGIN ATOMIC
   -- The bounds of frames.py (SMALLEST and LARGEST): beyond them a product could overflow and end the statement.
   SELECT CASE WHEN coordinate BETWEEN -1e-30 AND 1e-30 THEN 0
-              WHEN coordinate BETWEEN -1e30 AND 1e30 THEN coordinate END
-$$;
+              WHEN coordinate BETWEEN -1e30 AND 1e30 THEN coordinate END;
+END;
 
 COMMENT ON FUNCTION ccf.usable(double precision) IS
   'The coordinate, or NULL where it is NaN, infinite or beyond 1e30: no place in any unit';
@@ -91,7 +92,7 @@ CREATE OR REPLACE FUNCTION ccf.to_ccf(
   frame text, ap double precision, dv double precision, ml double precision, ccf_id integer DEFAULT NULL
 ) RETURNS TABLE (x double precision, y double precision, z double precision)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
-AS $$
+BEGIN ATOMIC
   SELECT p.x, p.y + CASE f.dv_from WHEN 'surface' THEN top.y ELSE 0 END, p.z
   -- A constant frame is looked up once, not for every point; a column of frames once for each of them, which the
   -- planner does for a subquery (OFFSET 0), and not for a function, whose repetition it takes to be free.
@@ -113,8 +114,8 @@ AS $$
       AND surface.x = ccf.voxel_um(p.x, a.ccf_resolution, a.shape_ap)
       AND surface.z = ccf.voxel_um(p.z, a.ccf_resolution, a.shape_ml)
     LIMIT 1
-  ) AS top ON true
-$$;
+  ) AS top ON true;
+END;
 
 COMMENT ON FUNCTION ccf.to_ccf(text, double precision, double precision, double precision, integer) IS
 'A point given in a named frame (table coordinate_frame), in its unit and signs, as CCF µm. Always one row; NULL in all three where a coordinate is NULL, NaN or infinite. Where the frame measures dv from the brain surface, ccf_id says of which atlas, and y is NULL where the column has no brain; in other frames ccf_id is not used.
@@ -308,7 +309,7 @@ SELECT acronym, entry_um, exit_um, length_um FROM ccf.regions_along(1, 8900, 0, 
 
 CREATE OR REPLACE FUNCTION ccf.voxels(ccf_id integer) RETURNS SETOF ccf.voxel
 LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
+BEGIN ATOMIC
   SELECT run.ccf_id, run.x, run.y, step.z, run.region_id
   FROM ccf.voxel_run AS run
   CROSS JOIN LATERAL generate_series(
@@ -317,8 +318,8 @@ AS $$
     (SELECT a.ccf_resolution::integer FROM ccf.atlas AS a WHERE a.ccf_id = voxels.ccf_id)
   ) AS step (z)
   -- Asked once, and before the partition is chosen, so that an atlas which is not there is an error.
-  WHERE run.ccf_id = (SELECT a.ccf_id FROM ccf.loaded_atlas(voxels.ccf_id) AS a)
-$$;
+  WHERE run.ccf_id = (SELECT a.ccf_id FROM ccf.loaded_atlas(voxels.ccf_id) AS a);
+END;
 
 COMMENT ON FUNCTION ccf.voxels(integer) IS
 'Every voxel of the brain, expanded from the runs: rows as in table voxel, at every resolution and without loading that table. Conditions on x and y reach the key of voxel_run.

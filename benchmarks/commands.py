@@ -1,0 +1,33 @@
+"""Job *commands*: how long a command of the program takes that has little to do, with the server up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+
+from benchmarks.measuring import Row, Sample, Way, in_turns, timed
+from benchmarks.options import Options
+from benchmarks.place import Place
+
+SECONDS = {("--help",): 0.5, ("region", "VISp"): 1.5}
+"""Arguments → the longest that `ccf-assets` may take with them."""
+
+
+def measure(place: Place, options: Options) -> Iterator[Row]:
+    """A line for each command."""
+    place.volume(options.standard_um)
+    ways = {
+        arguments: Way(f"ccf-assets {' '.join(arguments)}", partial(_run, arguments)) for arguments in SECONDS
+    }
+    for way in ways.values():
+        way.take()  # what the first run compiles and reads from disk is not to count
+    samples = in_turns(list(ways.values()), options.repeat)
+    for arguments, way in ways.items():
+        yield Row(way.name, samples[way.name], target=SECONDS[arguments])
+
+
+def _run(arguments: tuple[str, ...]) -> Sample:
+    command = [sys.executable, "-c", "from ccf_assets.cli import main; main()", *arguments]
+    return Sample(timed(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True)))

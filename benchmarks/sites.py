@@ -1,0 +1,100 @@
+"""Job *sites*: a file of recording sites read, checked, stored and registered in one atlas, in one run.
+
+In a place of its own: sites are registered in every atlas that is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import sqlalchemy as sa
+
+from benchmarks.loads import QUIET, step_seconds
+from benchmarks.measuring import Row, Sample, apart, peak_mb, say, timed
+from benchmarks.options import Options
+from benchmarks.place import Place, place_in
+from benchmarks.server_alone import rows_of
+from benchmarks.volumes import Volume
+from ccf_assets import postgres, recordings, schema, settings
+from ccf_assets.arrow import read_arrow
+from ccf_assets.definitions import build_defs
+from ccf_assets.partitions import recording_partitions
+
+SECONDS = {1_000_000: 12.0}
+"""Sites → the longest that they may take, at 25 µm."""
+
+PER_RECORDING = 10_000
+
+SMALL, LARGE = "small.csv", "large.csv"
+
+SMALL_SITES = 100
+"""Registered by the same process before those that are measured."""
+
+_EMPTY = "TRUNCATE ccf.recording_file, ccf.recording_finding, ccf.recording_claim, ccf.recording_site CASCADE"
+
+
+def measure(place: Place, options: Options) -> Iterator[Row]:
+    """The one line."""
+    with place_in(place.folder, warm_up=False) as own:
+        volume = own.volume(options.standard_um)
+        name = f"{options.sites:,} sites from CSV, {volume.title}"
+        apart(write_files, volume, options.sites)
+        samples = []
+        for turn in range(options.repeat):
+            own.settle()
+            samples.append(apart(register, options.sites))
+            say(f"{turn + 1}/{options.repeat}  {name}: {samples[-1].value:.3g}")
+    target = SECONDS.get(options.sites) if volume.entry.resolution_um == 25 else None
+    yield Row(name, samples, target=target)
+
+
+def register(sites: int) -> Sample:
+    """Register the files anew, the small one before the clock starts."""
+    keys = [recordings.partition_key_of(name) for name in (SMALL, LARGE)]
+    with postgres.create_engine().begin() as connection:
+        connection.exec_driver_sql(_EMPTY)
+    job = build_defs().resolve_job_def("register_recordings")
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def run(key: str) -> None:
+            job.execute_in_process(instance=instance, partition_key=key, run_config=QUIET)
+
+        instance.add_dynamic_partitions(str(recording_partitions.name), keys)
+        run(keys[0])
+        seconds = timed(lambda: run(keys[1]))
+        steps = step_seconds(instance)
+    with postgres.create_engine().connect() as connection:
+        registered = connection.scalar(sa.text("SELECT count(*) FROM ccf.recording_region"))
+    if registered != sites + SMALL_SITES:
+        raise RuntimeError(f"{registered:,} sites are registered instead of {sites + SMALL_SITES:,}.")
+    return Sample(seconds, peak_mb(), steps)
+
+
+def write_files(volume: Volume, sites: int) -> None:
+    """Two files of sites drawn evenly from the brain, a few and many."""
+    random, edge = np.random.default_rng(0), volume.entry.resolution_um
+    rows = read_arrow(postgres.create_engine().url, rows_of(schema.voxel_run, volume))
+    run = {name: column.to_numpy() for name, column in zip(rows.schema.names, rows.read_all(), strict=True)}
+    voxels = (run["z_end"] - run["z"]) // edge
+    for name, count in ((SMALL, SMALL_SITES), (LARGE, sites)):
+        drawn = random.choice(len(voxels), count, p=voxels / voxels.sum())
+        corner = np.stack([run[axis][drawn] for axis in "xyz"], axis=1)
+        size = np.stack([np.full(count, edge), np.full(count, edge), voxels[drawn] * edge], axis=1)
+        points = corner + random.uniform(0, 1, (count, 3)) * size
+        number = np.arange(count)
+        frame = pl.DataFrame(points.round(1), schema=["x", "y", "z"]).with_columns(
+            pl.format("{} {}", pl.lit(name), pl.Series(number // PER_RECORDING)).alias("recording_id"),
+            pl.Series("site_id", number % PER_RECORDING),
+        )
+        path = settings.recordings() / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame.write_csv(path)
+        path.with_suffix(".toml").write_text('frame = "ccf"\n', "utf-8")
+        for written in (path, path.with_suffix(".toml")):
+            # One that was written just now is taken to be still being written.
+            os.utime(written, (time.time() - 60,) * 2)
