@@ -10,7 +10,7 @@ output                         brought into staging by
 =============================  =====================================================================
 polars or pandas DataFrame     Arrow, then binary COPY
 pyarrow.RecordBatchReader      binary COPY, batch by batch, in constant memory
-Stream                         the same, with metadata that is made meanwhile
+Stream                         as its rows, with metadata that is made meanwhile
 sqlalchemy.Select              INSERT … SELECT in the database, nothing travels
 =============================  =====================================================================
 
@@ -62,15 +62,15 @@ _Metadata: TypeAlias = Mapping[str, dg.MetadataValue[Any]]
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream of rows, and metadata that is made of something else while the server builds the keys.
+    """Rows, and metadata that is made of something else while the server works on them.
 
     Attributes:
         rows: the rows.
-        metadata: called in another thread when all rows are with the server; what it raises fails the run,
-            with the rows in place.
+        metadata: called in another thread when all rows are with the server, of a query at once; what it
+            raises fails the run, with the rows in place.
     """
 
-    rows: pa.RecordBatchReader
+    rows: pa.RecordBatchReader | sa.Select[Any]
     metadata: Callable[[], _Metadata]
 
 
@@ -432,6 +432,9 @@ def _as_rows(where: str, obj: Output, beside: Callable[[Callable[[], _Metadata]]
     if isinstance(obj, (sa.Select, pa.RecordBatchReader)):
         return obj
     if isinstance(obj, Stream):
+        if isinstance(obj.rows, sa.Select):
+            beside(obj.metadata)
+            return obj.rows
         return pa.RecordBatchReader.from_batches(obj.rows.schema, _then(obj.rows, beside, obj.metadata))
     if isinstance(obj, pl.DataFrame):
         table = obj.to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -884,6 +884,15 @@ def test_a_stream_may_bring_metadata_that_is_made_once_its_rows_are_with_the_ser
     assert lab.sql(f"SELECT count(*) FROM lab.{name}") == [(1,)]
 
 
+def test_metadata_of_a_query_is_made_while_the_server_works_on_it(lab: Lab) -> None:
+    def metadata() -> dict[str, dg.MetadataValue[Any]]:
+        return {"picture": dg.MetadataValue.text("of it")}
+
+    rows = sa.select(sa.literal(1).label("probe"), sa.literal(2).label("id"))
+    assert lab.write(io_manager.Stream(rows, metadata))["picture"] == dg.MetadataValue.text("of it")
+    assert lab.sql("SELECT probe, id FROM lab.site") == [(1, 2)]
+
+
 def test_a_query_of_other_types_is_converted_as_an_insert_does(lab: Lab) -> None:
     lab.sql("CREATE TABLE lab.thing (id int PRIMARY KEY, small int2, label varchar(3))")
     long, text = sa.cast(sa.literal(5), sa.BigInteger), sa.cast(sa.literal("abc"), sa.Text)
@@ -1082,7 +1091,7 @@ def test_what_rows_refer_to_is_locked_while_they_are_inserted(pointing: Lab) -> 
     rows = things((1, 1, "x", 3))
     with pointing.engine.begin() as connection:
         target = Slice(sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=connection))
-        io_manager._merge(connection, target, io_manager._as_rows("lab.thing", rows), print)
+        io_manager._merge(connection, target, io_manager._as_rows("lab.thing", rows, print), print)
         for statement in ("DELETE FROM lab.pair WHERE a = 1", "DELETE FROM lab.region WHERE id = 3"):
             with pytest.raises(psycopg.errors.LockNotAvailable):
                 pointing.sql(f"SET lock_timeout = '50ms'; {statement}")

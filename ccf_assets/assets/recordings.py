@@ -24,6 +24,7 @@ from ccf_assets.brain import Brain, brain_atlas, read_brain
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding, counted
 from ccf_assets.frames import Frame, frame_rows, load_frames
+from ccf_assets.io_manager import Stream
 from ccf_assets.partitions import keys_of_run, recording_partitions
 from ccf_assets.progress import Progress
 from ccf_assets.resources import PostgresResource
@@ -409,7 +410,7 @@ def _frame(engine: sa.Engine, query: sa.Select[Any]) -> pl.DataFrame:
 )
 def recording_region(
     context: dg.AssetExecutionContext, postgres: PostgresResource, recording_site: sa.Select[Any]
-) -> dg.MaterializeResult[sa.Select[Any]]:
+) -> Stream:
     """The region of every site in every loaded atlas, computed in the database; no site is left out.
 
     What has its region stays as it is: a row goes with its site, when that moves, and with its atlas.
@@ -422,12 +423,11 @@ def recording_region(
     some = sa.select(sa.exists().where(region.source.in_(context.partition_keys)))
     with engine.connect() as connection:
         lacking = bool(connection.scalar(some))  # else all do, and none need be looked up
-    return dg.MaterializeResult(
-        value=registration.registrations(
-            recording_site, registration.loaded_atlases(), hold=True, lacking=lacking
-        ),
-        # The rows are made only when this has returned, so that the picture finds the sites' places itself.
-        metadata=sites_on_plane(context.log, engine, _spread(recording_site, DRAWN_SITES)),
+    some_sites = _spread(recording_site, DRAWN_SITES)
+    return Stream(
+        registration.registrations(recording_site, registration.loaded_atlases(), hold=True, lacking=lacking),
+        # Drawn while the rows are made, so that the picture finds the sites' places itself.
+        lambda: sites_on_plane(context.log, engine, some_sites),
     )
 
 
