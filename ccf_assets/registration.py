@@ -160,8 +160,6 @@ def registrations(
             _voxel(c.y, 1, c.resolution).label("voxel_y"),
             _voxel(c.z, 2, c.resolution).label("voxel_z"),
         )
-        # In the order of the runs: neighbours find the same pages, which halves the time of a million sites.
-        .order_by("ccf_id", "voxel_x", "voxel_y", "voxel_z")
         .offset(0)
         .subquery("voxel")
     )
