@@ -80,6 +80,7 @@ def registrations(
     frames: sa.FromClause = schema.coordinate_frame,
     *,
     hold: bool = False,
+    lacking: bool = False,
 ) -> sa.Select[Any]:
     """The region of each site in each atlas; no site is left out.
 
@@ -89,17 +90,23 @@ def registrations(
         frames: rows of coordinate_frame.
         hold: let nobody change the sites (rows of recording_site) or their frames before the transaction
             ends. Else a change made while this runs would be overwritten with the region of the old place.
+        lacking: leave out what recording_region has already, of the atlases as they are now.
 
     Returns:
         The rows of recording_region: a site that is in no region has a status that says why.
     """
-    if hold:
-        site = sites.selected_columns
-        # In order of the key, as others mostly write them, so that two who wait do not wait for each other.
-        sites = sites.order_by(site.recording_id, site.site_id).with_for_update(read=True)
-    s, f = sites.subquery("s"), frames
     # Asked once, not once for each site.
     a = atlases.cte("a").prefix_with("MATERIALIZED")
+    site = sites.selected_columns
+    if lacking:  # before the sites are locked: of many sites mostly few lack anything
+        of = sites.get_final_froms()
+        sites = sites.where(sa.select(a.c.ccf_id).where(_lacks(site, a, *of)).correlate(*of).exists())
+    if hold:
+        # In order of the key, as others mostly write them, so that two who wait do not wait for each other.
+        sites = sites.order_by(site.recording_id, site.site_id).with_for_update(read=True)
+        # Each frame once, not once for each site: locking what is locked takes its time, too.
+        frames = sa.select(frames).with_for_update(read=True).cte("f").prefix_with("MATERIALIZED")
+    s, f = sites.subquery("s"), frames
     # OFFSET 0 keeps each level a level: merged into one, every coordinate would be computed anew wherever the
     # next level names it, which takes seven times as long. With a surface at 0, y is the depth below it.
     point = sql_to_ccf(f.c, s.c.ap, s.c.dv, s.c.ml, sa.literal(0))
@@ -115,10 +122,10 @@ def registrations(
             point.x.label("x"), point.y.label("y"), point.z.label("z"), invalid.label("invalid"),
         )
         .join_from(s, f, f.c.name == s.c.frame)
-        .join(a, sa.true())
+        .join(a, _lacks(s.c, a, s) if lacking else sa.true())
         .offset(0)
     )  # fmt: skip
-    over = (located.with_for_update(read=True, of=f) if hold else located).subquery("over")
+    over = located.subquery("over")
     o, surface = over.c, schema.brain_surface.c
     # Here and below a site looks up its one row, instead of a join: nothing is known yet of rows that were
     # just inserted, and the join that is planned for a few of them took a minute for 100,000.
@@ -153,8 +160,6 @@ def registrations(
             _voxel(c.y, 1, c.resolution).label("voxel_y"),
             _voxel(c.z, 2, c.resolution).label("voxel_z"),
         )
-        # In the order of the runs: neighbours find the same pages, which halves the time of a million sites.
-        .order_by("ccf_id", "voxel_x", "voxel_y", "voxel_z")
         .offset(0)
         .subquery("voxel")
     )
@@ -193,6 +198,22 @@ def registrations(
         p.voxels_of,
         p.surface_of,
     ).select_from(voxel.outerjoin(last, sa.true()))
+
+
+def _lacks(
+    site: sa.ColumnCollection[str, Any], atlas: sa.FromClause, *of: sa.FromClause
+) -> sa.ColumnElement[bool]:
+    """Whether a site, of the tables ``of``, has no row of an atlas as it is now (loaded_atlases).
+
+    Looked up by its key, as below, not joined: nothing is known of what was just inserted.
+    """
+    region = schema.recording_region.c
+    row = sa.select(sa.literal(1)).where(
+        region.recording_id == site.recording_id,
+        region.site_id == site.site_id,
+        *(region[name] == atlas.c[name] for name in ("ccf_id", "voxels_of", "surface_of")),
+    )
+    return row.limit(1).correlate(atlas, *of).scalar_subquery().is_(None)
 
 
 def _voxel(

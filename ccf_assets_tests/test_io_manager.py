@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, given, settings
 
 from ccf_assets import io_manager, postgres, progress
 from ccf_assets.errors import CcfError
-from ccf_assets.io_manager import PostgresIOManager, read_arrow
+from ccf_assets.io_manager import PostgresIOManager, Slice, read_arrow
 from ccf_assets.resources import PostgresResource
 from ccf_assets_tests.conftest import _database
 
@@ -98,13 +98,14 @@ class Lab:
         by: object = None,
         values: Mapping[str, object] | None = None,
         schema: str | None = None,
+        **more: Any,
     ) -> dict[str, Any]:
         """Hand ``value`` to the IO manager as a run does, without the run; gives the metadata it adds."""
         added: dict[str, Any] = {}
         context = SimpleNamespace(
             has_asset_key=True,
             asset_key=dg.AssetKey(name),
-            definition_metadata={"partition_expr": by, "partition_values": values, "schema": schema},
+            definition_metadata={"partition_expr": by, "partition_values": values, "schema": schema, **more},
             has_asset_partitions=partitions is not None,
             asset_partitions_def=partitions,
             asset_partition_keys=[key] if isinstance(key, str) else key,
@@ -883,6 +884,15 @@ def test_a_stream_may_bring_metadata_that_is_made_once_its_rows_are_with_the_ser
     assert lab.sql(f"SELECT count(*) FROM lab.{name}") == [(1,)]
 
 
+def test_metadata_of_a_query_is_made_while_the_server_works_on_it(lab: Lab) -> None:
+    def metadata() -> dict[str, dg.MetadataValue[Any]]:
+        return {"picture": dg.MetadataValue.text("of it")}
+
+    rows = sa.select(sa.literal(1).label("probe"), sa.literal(2).label("id"))
+    assert lab.write(io_manager.Stream(rows, metadata))["picture"] == dg.MetadataValue.text("of it")
+    assert lab.sql("SELECT probe, id FROM lab.site") == [(1, 2)]
+
+
 def test_a_query_of_other_types_is_converted_as_an_insert_does(lab: Lab) -> None:
     lab.sql("CREATE TABLE lab.thing (id int PRIMARY KEY, small int2, label varchar(3))")
     long, text = sa.cast(sa.literal(5), sa.BigInteger), sa.cast(sa.literal("abc"), sa.Text)
@@ -1021,6 +1031,85 @@ def test_a_merge_compares_each_row_with_its_like_whatever_the_planner_knows(
     monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=15s")
     metadata = lab.write(one_more, "thing", partitions=atlases, by="who", key="2")
     assert (metadata["rows_inserted"], metadata["rows_updated"], metadata["rows_deleted"]) == (1, 0, 0)
+
+
+def test_an_asset_may_bring_only_what_is_new_or_changed(lab: Lab) -> None:
+    lab.sql("INSERT INTO lab.site (probe, id, name) VALUES (1, 1, 'a'), (1, 2, 'b'), (2, 3, 'c')")
+    rows = pl.DataFrame({"probe": [1, 1], "id": [2, 4], "name": ["B", "d"]})
+    metadata = lab.write(rows, **BY_PROBE, key=("1", "2"), rows_stay=True)
+    assert lab.rows("site", "probe, id, name") == [(1, 1, "a"), (1, 2, "B"), (1, 4, "d"), (2, 3, "c")]
+    assert [metadata[f"rows_{name}"] for name in ("inserted", "updated", "deleted")] == [1, 1, 0]
+    one = lab.write(rows.clear(), **BY_PROBE, key="1", rows_stay=True)
+    assert one["dagster/partition_row_count"] == 3, "all that are there, not those that were brought"
+
+
+@pytest.fixture
+def pointing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Every number of rows is checked at once, in a table that refers to two others."""
+    monkeypatch.setattr(io_manager, "ROWS_TO_CHECK_AT_ONCE", 1)
+    lab.sql("""
+        CREATE TABLE lab.pair (a int, b text, PRIMARY KEY (a, b));
+        INSERT INTO lab.pair VALUES (1, 'x'), (2, 'y');
+        CREATE TABLE lab.thing (id int PRIMARY KEY, a int, b text, region int REFERENCES lab.region,
+            FOREIGN KEY (a, b) REFERENCES lab.pair)
+    """)
+    return lab
+
+
+def things(*rows: tuple[object, ...]) -> pl.DataFrame:
+    return pl.DataFrame(
+        rows, {"id": pl.Int32, "a": pl.Int32, "b": pl.String, "region": pl.Int32}, orient="row"
+    )
+
+
+def test_foreign_keys_that_are_checked_at_once_are_those_of_the_table(
+    pointing: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    execute = psycopg.Connection.execute
+
+    def listened(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        asked.append(str(query))
+        return execute(self, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", listened)
+    good = things((1, 1, "x", 3), (2, 1, "x", None), (3, None, "z", 3), (4, 2, "y", 4))
+    assert pointing.write(good, "thing")["rows_inserted"] == 4
+    assert sum("FOR KEY SHARE OF known" in query for query in asked) == 3, (
+        "the catalogue, then one for each key"
+    )
+    for bad, key in (
+        (things((9, 2, "x", 3)), r"\(a, b\)=\(2, x\)"),
+        (things((9, 1, "x", 777)), r"\(region\)=\(777\)"),
+    ):
+        with pytest.raises(CcfError, match=f"violates foreign key constraint .*Key {key} is not present"):
+            pointing.write(pl.concat([good, bad]), "thing")
+    assert len(pointing.rows("thing")) == 4
+
+
+def test_what_rows_refer_to_is_locked_while_they_are_inserted(pointing: Lab) -> None:
+    rows = things((1, 1, "x", 3))
+    with pointing.engine.begin() as connection:
+        target = Slice(sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=connection))
+        io_manager._merge(connection, target, io_manager._as_rows("lab.thing", rows, print), print)
+        for statement in ("DELETE FROM lab.pair WHERE a = 1", "DELETE FROM lab.region WHERE id = 3"):
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                pointing.sql(f"SET lock_timeout = '50ms'; {statement}")
+        pointing.sql("DELETE FROM lab.pair WHERE a = 2")
+
+
+def test_what_a_lab_has_set_on_inserts_still_happens(pointing: Lab) -> None:
+    pointing.sql("""
+        CREATE TABLE lab.seen (id int);
+        CREATE FUNCTION lab.note() RETURNS trigger LANGUAGE plpgsql
+            AS 'BEGIN INSERT INTO lab.seen VALUES (NEW.id); RETURN NEW; END';
+        CREATE TRIGGER note AFTER INSERT ON lab.thing FOR EACH ROW EXECUTE FUNCTION lab.note()
+    """)
+    pointing.write(things((1, 1, "x", 3)), "thing")
+    assert pointing.sql("SELECT id FROM lab.seen") == [(1,)]
+    pointing.sql("DROP TRIGGER note ON lab.thing; ALTER TABLE lab.thing ADD UNIQUE (a) DEFERRABLE")
+    with pytest.raises(CcfError, match="duplicate key"):
+        pointing.write(things((1, 1, "x", 3), (2, 1, "x", 3)), "thing")
 
 
 def test_a_table_of_nothing_but_its_key_can_be_merged(lab: Lab) -> None:

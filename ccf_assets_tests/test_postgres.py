@@ -205,6 +205,23 @@ def test_dagster_keeps_to_its_schema_also_beside_a_table_called_runs(
     assert {where for where, _ in created} == {"ccf_dagster"}
 
 
+def test_dagster_asks_by_one_connection_and_by_another_when_that_is_lost(database: sa.Engine) -> None:
+    ours = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' "
+        "AND query NOT LIKE '%%advisory%%' AND pid <> pg_backend_pid()"
+    )
+    instance.dagster_home()
+    with dg.DagsterInstance.get() as found, database.connect() as connection:
+        for number in range(5):
+            found.add_dynamic_partitions("recording", [str(number)])
+            assert found.get_runs_count() == 0
+        (pid,) = connection.exec_driver_sql(ours).scalars().all()
+        assert connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 5000)").scalar()
+        connection.rollback()  # who is there is asked once in a transaction
+        assert found.get_dynamic_partitions("recording") == ["0", "1", "2", "3", "4"]
+        assert connection.exec_driver_sql(ours).scalars().all() != [pid]
+
+
 @dg.job
 def _nothing() -> None: ...
 

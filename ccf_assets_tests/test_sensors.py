@@ -553,6 +553,42 @@ def test_inserted_rows_are_looked_at_as_files_are_and_stay(lab: Lab) -> None:
     assert checks(result)["inserted_sites"].passed
 
 
+def test_one_more_row_is_registered_and_no_other_touched(lab: Lab) -> None:
+    insert(lab, "own", 1_000)
+    lab.serve(unregistered_sites)
+    before = lab.ask("SELECT recording_id, site_id, ccf_id, xmin FROM ccf.recording_region ORDER BY 1, 2, 3")
+    insert(lab, "one more", 1)
+    (result,) = lab.serve(unregistered_sites)
+    (made,) = result.asset_materializations_for_node("recording_region")
+    assert [made.metadata[name].value for name in ("rows_inserted", "dagster/partition_row_count")] == [
+        2,
+        2_002,
+    ]
+    after = lab.ask("SELECT recording_id, site_id, ccf_id, xmin FROM ccf.recording_region ORDER BY 1, 2, 3")
+    assert [row for row in after if row[0] == "own"] == before
+
+
+def test_what_was_found_in_inserted_rows_is_said_until_they_change(lab: Lab) -> None:
+    insert(lab, "own", 10)
+    lab.tell("UPDATE ccf.recording_site SET ap = ap / 1000, dv = dv / 1000, ml = ml / 1000, source = 'rig'")
+    lab.serve(unregistered_sites)
+    insert(lab, "more", 10)
+    (result,) = lab.serve(unregistered_sites)
+    check = checks(result)["inserted_sites"]
+    assert check.metadata["sites"].value == 10, "only the source of the run is looked at again"
+    assert "rig, unit: The numbers look like mm" in (check.description or "")
+    lab.write("a.csv", ("a", 0, 6600.0, 4000.0, 7000.0))
+    (result,) = lab.serve(new_recordings)
+    assert checks(result)["unit"].passed, "the rows are no file's"
+    told = {source.source: source.warnings for source in inventory.sources(lab.engine, lab.folder)}
+    assert len(told["rig"]) > 0
+    assert (told["inserted"], told["a.csv"]) == ([], [])
+    lab.tell("DELETE FROM ccf.recording_site WHERE source = 'rig'")
+    insert(lab, "most", 10)
+    (result,) = lab.serve(unregistered_sites)
+    assert checks(result)["inserted_sites"].passed
+
+
 def test_a_run_whose_partition_was_deleted_stops_no_sensor(lab: Lab) -> None:
     lab.instance.add_dynamic_partitions("recording", ["a.csv", "b.csv"])
     lab.queue("register_recordings", range_tags("a.csv", "gone.csv"))

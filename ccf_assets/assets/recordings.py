@@ -24,7 +24,8 @@ from ccf_assets.brain import Brain, brain_atlas, read_brain
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding, counted
 from ccf_assets.frames import Frame, frame_rows, load_frames
-from ccf_assets.partitions import recording_partitions
+from ccf_assets.io_manager import Stream
+from ccf_assets.partitions import keys_of_run, recording_partitions
 from ccf_assets.progress import Progress
 from ccf_assets.resources import PostgresResource
 
@@ -64,7 +65,7 @@ _AGREEMENT_SCHEMA = pl.Schema(
 )
 _LINES_OF_A_CHECK = 20
 
-DRAWN_SITES = 20_000
+DRAWN_SITES = 5_000
 """Most sites in the picture of a run: more are no more to be told apart, and each is looked up once more."""
 
 
@@ -248,6 +249,8 @@ def _findings_of_others(engine: sa.Engine, keys: Collection[str]) -> dict[str, d
     with engine.connect() as connection:
         query = sa.select(t.name, t.source, t.blocking, t.sentence).where(t.source.not_in(keys))
         for name, source, blocking, sentence in connection.execute(query.order_by(t.source)):
+            if not recordings.is_file(source):  # inserted_sites says it
+                continue
             found.setdefault(name, {})[source] = Finding(name, blocking, False, sentence)
     return found
 
@@ -403,21 +406,28 @@ def _frame(engine: sa.Engine, query: sa.Select[Any]) -> pl.DataFrame:
         dg.AssetDep("voxel_run", partition_mapping=dg.AllPartitionMapping()),
         dg.AssetDep("brain_surface", partition_mapping=dg.AllPartitionMapping()),
     ],
-    metadata=_table_metadata(schema.recording_region),
+    metadata=_table_metadata(schema.recording_region) | {"rows_stay": True},
 )
 def recording_region(
     context: dg.AssetExecutionContext, postgres: PostgresResource, recording_site: sa.Select[Any]
-) -> dg.MaterializeResult[sa.Select[Any]]:
+) -> Stream:
     """The region of every site in every loaded atlas, computed in the database; no site is left out.
+
+    What has its region stays as it is: a row goes with its site, when that moves, and with its atlas.
 
     A site in no region has a status that says why: outside_brain, outside_volume, invalid_nan or
     invalid_infinite. The view recording_site_region has the regions' names; sites_in('TH') lists the sites in
     a region or anything inside it.
     """
-    return dg.MaterializeResult(
-        value=registration.registrations(recording_site, registration.loaded_atlases(), hold=True),
-        # The rows are made only when this has returned, so that the picture finds the sites' places itself.
-        metadata=sites_on_plane(context.log, postgres.create_engine(), _spread(recording_site, DRAWN_SITES)),
+    engine, region = postgres.create_engine(), schema.recording_region.c
+    some = sa.select(sa.exists().where(region.source.in_(context.partition_keys)))
+    with engine.connect() as connection:
+        lacking = bool(connection.scalar(some))  # else all do, and none need be looked up
+    some_sites = _spread(recording_site, DRAWN_SITES)
+    return Stream(
+        registration.registrations(recording_site, registration.loaded_atlases(), hold=True, lacking=lacking),
+        # Drawn while the rows are made, so that the picture finds the sites' places itself.
+        lambda: sites_on_plane(context.log, engine, some_sites),
     )
 
 
@@ -432,29 +442,48 @@ def _spread(sites: sa.Select[Any], most: int) -> sa.Select[Any]:
     name="inserted_sites",
     description="Rows that a lab inserted itself, looked at as files are; they stay, whatever is found",
 )
-def inserted_sites(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """Look for a lost column, another unit and the like in the rows that came by SQL, source by source."""
-    engine, site = postgres.create_engine(), schema.recording_site.c
-    frames, brain = load_frames(*settings.frames_files()), read_brain(engine)
-    of_a_file = sa.or_(*(sa.func.lower(site.source).endswith(suffix) for suffix in recordings.SUFFIXES))
-    sites = _stored(
-        engine,
-        schema.recording_site,
-        recordings.SITES_SCHEMA,
-        # A frame that its file no longer describes stays in the database, for the sites that use it.
-        sa.not_(of_a_file) & site.frame.in_(list(frames)),
+def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Look for a lost column, another unit and the like in the rows that came by SQL, source by source.
+
+    In the sources of the run; what was found in others before is said again as long as they have sites.
+    """
+    engine, site, found = postgres.create_engine(), schema.recording_site.c, schema.recording_finding.c
+    keys = keys_of_run(
+        context.run.tags, context.instance.get_dynamic_partitions(str(recording_partitions.name))
     )
-    bad: dict[str, Finding] = {}
-    for (source,), of in sites.group_by("source", maintain_order=True):
-        for finding in _findings(of, frames, brain):
-            if not finding.passed:
-                bad[f"{source}, {finding.name}"] = finding
-    lines = [f"{name}: {finding.sentence}" for name, finding in bad.items()] or ["Nothing found."]
+    sources = [key for key in keys or () if not recordings.is_file(key)]
+    sites = pl.DataFrame(schema=recordings.SITES_SCHEMA)
+    bad: dict[tuple[str, str], Finding] = {}
+    if sources:
+        frames, brain = load_frames(*settings.frames_files()), read_brain(engine)
+        # A frame that its file no longer describes stays in the database, for the sites that use it.
+        these = site.source.in_(sources) & site.frame.in_(list(frames))
+        sites = _stored(engine, schema.recording_site, recordings.SITES_SCHEMA, these)
+        for (source,), of in sites.group_by("source", maintain_order=True):
+            for finding in _findings(of, frames, brain):
+                if not finding.passed:
+                    bad[str(source), finding.name] = finding
+    rows = [
+        {"source": source, "name": name, "blocking": False, "sentence": finding.sentence}
+        for (source, name), finding in bad.items()
+    ]
+    of_inserted = sa.exists().where(site.source == found.source) & ~found.source.in_(sources)
+    with engine.begin() as connection:
+        before = connection.execute(
+            sa.select(found.source, found.name, found.sentence).where(of_inserted).order_by(*found)
+        )
+        others = [row for row in before if not recordings.is_file(row.source)]
+        connection.execute(sa.delete(schema.recording_finding).where(found.source.in_(sources)))
+        if rows:
+            connection.execute(sa.insert(schema.recording_finding), rows)
+    told = [*((row["source"], row["name"], row["sentence"]) for row in rows), *others]
+    lines = [f"{source}, {name}: {sentence}" for source, name, sentence in told] or ["Nothing found."]
+    numbers = {f"{source}, {name}": finding for (source, name), finding in bad.items()}
     return dg.AssetCheckResult(
-        passed=not bad,
+        passed=not told,
         severity=dg.AssetCheckSeverity.WARN,
         description=_listed(lines),
-        metadata={"sites": sites.height, **_numbers(bad)},
+        metadata={"sites": sites.height, **_numbers(numbers)},
     )
 
 
