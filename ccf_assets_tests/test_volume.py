@@ -288,7 +288,11 @@ def test_a_file_with_too_few_planes_says_how_many_it_has(file: Path) -> None:
     assert "is damaged: it ends after 3 of 5 planes" in refusal(file)
 
 
-@pytest.mark.parametrize("more", [b"junk", b"\0\0junk", gzip.compress(b"\0"), packed(A_VOLUME)])
+@pytest.mark.parametrize(
+    "more",
+    [b"junk", b"\0\0junk", gzip.compress(b"\0"), packed(A_VOLUME)],
+    ids=["junk", "padded junk", "a voxel's byte", "another volume"],
+)
 def test_what_follows_the_gzip_data_is_not_overlooked(file: Path, more: bytes) -> None:
     file.write_bytes(header() + packed(A_VOLUME) + more)
     assert refusal(file).startswith(f"{file} is damaged: ")
