@@ -43,6 +43,9 @@ postgres.create_engine = lambda: _create_engine(postgres.database_url())
 
 _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DAGSTER_HOME")
 
+_ROLES = ("test_roles.py", "test_backup.py")
+"""They make roles, which belong to the whole server: one after the other."""
+
 _LONG = ("test_loading.py", "test_ui.py", "test_sensors.py", "test_cli.py", "test_io_manager.py")
 
 
@@ -55,8 +58,10 @@ class _Scheduling(LoadScopeScheduling):
     """A file's tests follow one another in one process; all files with tests of the real atlas share one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "the real atlas" if _asks_the_real_atlas(self.config.rootpath / file) else file
+        file = self.config.rootpath / nodeid.partition("::")[0]
+        if file.name in _ROLES:
+            return "roles"
+        return "the real atlas" if _asks_the_real_atlas(file) else str(file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
@@ -145,6 +150,11 @@ def _database(server_url: sa.URL, template: str | None = None, name: str | None 
     name = name or _new_name()
     admin = _administration(server_url)
     with admin.connect() as connection:
+        # The one connection that Dagster keeps may be to it.
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %(template)s",
+            {"template": template or "template0"},
+        )
         connection.exec_driver_sql(
             f"CREATE DATABASE {name} STRATEGY file_copy TEMPLATE {template or 'template0'}"
         )

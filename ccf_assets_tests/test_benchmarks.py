@@ -29,7 +29,9 @@ def test_a_job_gives_a_line_of_the_table_and_all_its_samples_in_json(tmp_path: P
     assert told["options"]["sizes"] == [100]
     assert told["versions"]["postgresql"].startswith("18")
     assert told["machine"]["cores"] == os.cpu_count()
-    (row,) = told["rows"]
+    asked, row = told["rows"]
+    assert asked["job"] == "voxels and mm³ of all regions, phantom_100um"
+    assert asked["median_ours"] > 0
     assert row["job"] == "region volumes, phantom_100um"
     assert [sample["value"] for sample in row["ours"]] == pytest.approx([row["median_ours"]])
     assert row["ours"][0]["peak_mb"] > 0

@@ -145,12 +145,12 @@ def test_sites_of_a_refused_file_cannot_be_deleted_while_they_are_written_back(
     lab.write("a.csv", ("a", 0, "left", 1, 1))
     write, told = io_manager._merge, []
 
-    def merge(connection: sa.Connection, target: io_manager.Slice, *rest: Any) -> Any:
+    def merge(connection: sa.Connection, target: io_manager.Slice, *rest: Any, **options: Any) -> Any:
         if target.table.name == "recording_site":
             with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
                 lab.tell("SET lock_timeout = '50ms'; DELETE FROM ccf.recording_site")
             told.append(target.table.name)
-        return write(connection, target, *rest)
+        return write(connection, target, *rest, **options)
 
     monkeypatch.setattr(io_manager, "_merge", merge)
     register(lab, "a.csv")

@@ -80,8 +80,15 @@ def server(server_url: sa.URL) -> Iterator[sa.URL]:
         if there.fetchone():
             pytest.skip("the server has roles of these names, which are not the tests' to drop")
         yield server_url
-        for role in roles.ROLES:
-            connection.execute(f"DROP ROLE IF EXISTS {role}")
+        made = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(roles.ROLES)])
+        names = [name for (name,) in made]
+        for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'ccf_test_%'"):
+            address = postgres.libpq_url(server_url.set(database=name))
+            with psycopg.connect(address, autocommit=True) as there:
+                for role in names:
+                    there.execute(f"DROP OWNED BY {role}")
+        for role in names:
+            connection.execute(f"DROP ROLE {role}")
 
 
 @contextmanager
