@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ import polars as pl
 
 from ccf_assets.errors import CcfError
 from ccf_assets.regions import is_id
+from ccf_assets.tables import decoded
 from ccf_assets.toml import TomlError, read_toml
 
 SUFFIXES = (".csv", ".toml")
@@ -232,7 +234,9 @@ def _toml_regions(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
 
 
 def _csv_maps(path: Path) -> list[RegionMap]:
-    rows = pl.read_csv(path, infer_schema=False)
+    # Not from the path: polars unpacks what is compressed, however large that becomes.
+    text = decoded(Path(path.name), path.read_bytes())
+    rows = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False)
     missing = [name for name in _CSV_COLUMNS if name not in rows.columns]
     if missing:
         raise CcfError(

@@ -115,7 +115,7 @@ def point_columns(file: IO[bytes], frame: Frame) -> tuple[pl.DataFrame, tuple[Fl
     where = "The CSV on standard input"
     try:
         rows = pl.read_csv(file.read(), infer_schema=False)
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, OSError) as error:  # OSError: it begins as compressed data do
         raise CcfError(f"{where} is not one with a header: {error}.") from error
     names = coordinate_columns(rows.columns, frame, where)
     columns = (numbers(rows[name], name, where, lambda row: f"row {row + 1}") for name in names)

@@ -42,6 +42,14 @@ def test_a_csv_without_a_row_is_refused_in_a_sentence(phantom_database: sa.Engin
     assert "header and no row" in str(answer.exception)
 
 
+def test_a_csv_that_begins_as_compressed_data_do_is_refused_in_a_sentence(
+    phantom_database: sa.Engine,
+) -> None:
+    answer = ASK.invoke(cli.app, ["locate"], input="x^2,ap,dv,ml\n9,1,2,3\n")
+    assert isinstance(answer.exception, CcfError)
+    assert "The CSV on standard input is not one with a header" in str(answer.exception)
+
+
 def test_a_loaded_phantom_does_not_pass_for_the_atlas_when_offline(phantom_database: sa.Engine) -> None:
     out_of_reach = Outcome("structure_graph", error="no network", unreachable=True)
     assert cli._nothing_reachable([out_of_reach])

@@ -101,6 +101,12 @@ def test_polars_reads_of_a_plain_file_what_python_reads(rows: list[list[str]], e
             assert [list(row) for row in found.iter_rows()] == [[r[0], *r[2:]] for r in read or ()]
 
 
+@pytest.mark.parametrize("name", ["x^2", "x\x01", "x^"])
+def test_a_name_that_looks_like_compressed_data_is_a_name(tmp_path: Path, name: str):
+    sites = read(tmp_path, f"{name},recording_id,ap,dv,ml\n9,a,1,2,3\n")
+    assert sites.row(0)[:5] == ("a", 0, 1.0, 2.0, 3.0)
+
+
 # Partition keys
 
 PART = st.text(

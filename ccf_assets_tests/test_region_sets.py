@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -178,6 +180,13 @@ def test_a_file_that_is_not_clear_is_refused_in_a_sentence(
         read_maps(tmp_path / name)
     assert str(error.value).startswith(name)
     assert str(error.value).endswith(".")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_a_compressed_file_is_not_unpacked(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "a.csv").write_bytes(pack(b"set,region,group\nmine,A,x\n"))
+    with pytest.raises(CcfError, match=r"^a\.csv.* UTF-8"):
+        read_maps(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize("region", ["٢٠", 5000 * "2"])
