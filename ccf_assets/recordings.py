@@ -320,6 +320,9 @@ def _read_parquet(path: Path, raw: bytes, settings: FileSettings) -> _Table:
     try:
         metadata = parquet.read_metadata(pa.BufferReader(raw))
         schema, rows = metadata.schema.to_arrow_schema(), metadata.num_rows
+        groups = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        if sum(groups) != rows or min(groups, default=0) < 0:  # Arrow takes the memory that a group asks for
+            raise ValueError(f"it says {rows:,} rows and its row groups {sum(groups):,}")
         _refuse_too_many(path, rows)
         _refuse_twice(path, schema.names)
         kind_of = {name: schema.field(name).type for name in schema.names if _can_be_ours(name, settings)}

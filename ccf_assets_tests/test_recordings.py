@@ -638,6 +638,19 @@ def test_a_parquet_file_that_contradicts_itself_on_its_rows_is_refused(tmp_path:
     assert any("is not a readable Parquet file" in one for one in sentences)
 
 
+def test_the_rows_that_a_row_group_claims_to_have_are_not_believed(tmp_path: Path):
+    parquet(tmp_path, {"recording_id": ["a", "b", "c"], "x": [1.0] * 3, "y": [1.0] * 3, "z": [1.0] * 3})
+    raw = (tmp_path / "m.parquet").read_bytes()
+    place = raw.rindex(b"\x16\x06")  # of its last field: 3 rows
+    claimed, varint = 2**30, b"\x16\x80\x80\x80\x80\x08"
+    footer = int.from_bytes(raw[-8:-4], "little") + len(varint) - 2
+    end = footer.to_bytes(4, "little") + b"PAR1"
+    (tmp_path / "m.parquet").write_bytes(raw[:place] + varint + raw[place + 2 : -8] + end)
+    assert pq.read_metadata(tmp_path / "m.parquet").row_group(0).num_rows == claimed
+    with pytest.raises(CcfError, match="it says 3 rows and its row groups 1,073,741,824"):
+        read_sites(tmp_path, "m.parquet", FEW)
+
+
 def test_a_parquet_file_with_any_byte_changed_is_read_or_refused_and_ends_no_process(tmp_path: Path):
     good = {
         "recording_id": ["a", "b"] * 20,

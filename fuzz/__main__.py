@@ -46,13 +46,14 @@ def _judged(name: str, path: Path) -> int:
 def _fuzzed(name: str, seconds: int, folder: Path) -> int:
     """Fuzz until the time is over, through whatever ends the process; 1 if there are findings."""
     folder.mkdir(parents=True, exist_ok=True)
-    until, executions, runs, log = time.monotonic() + seconds, 0, 0, folder / "log"
+    until, executions, runs = time.monotonic() + seconds, 0, 0
     reached = "nothing"
     while (left := int(until - time.monotonic())) > 0 and runs < MOST_RUNS:
+        runs += 1
+        log = folder / f"log_{runs}"
         with log.open("wb") as output:
             command = [sys.executable, "-m", "fuzz.engine", name, str(left), str(folder)]
             subprocess.run(command, stderr=output, stdout=output, check=False)
-        runs += 1
         said = log.read_text("utf-8", "replace")
         progress = re.findall(r"^#(\d+)\s.*cov: (\d+) ft: (\d+)", said, re.MULTILINE)
         counted = re.findall(r"^stat::number_of_executed_units: (\d+)", said, re.MULTILINE)
