@@ -388,6 +388,9 @@ def _one_sentence(where: str) -> Iterator[None]:
         diagnostics = getattr(cause, "diag", None)
         said = [getattr(diagnostics, "message_primary", None) or _first_line(cause)]
         said += filter(None, [getattr(diagnostics, "message_detail", None)])
+        # Without it, "wrote only 4096 of 8192 bytes".
+        if isinstance(cause, psycopg.errors.DiskFull):
+            said += filter(None, [cause.diag.message_hint])
         context = getattr(diagnostics, "context", None) or ""
         said += [_first_line(context)] if context.startswith("COPY ") else []
         raise CcfError(": ".join([where, *said]).rstrip(".") + ".") from None

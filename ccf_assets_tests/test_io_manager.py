@@ -1626,6 +1626,18 @@ def test_a_query_that_fails_is_one_sentence(lab: Lab) -> None:
     assert lab.left_over() == []
 
 
+def test_a_full_disk_is_said_to_be_one(lab: Lab) -> None:
+    lab.sql("""
+        CREATE FUNCTION lab.fill() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+            RAISE 'could not extend file: wrote only 4096 of 8192 bytes'
+            USING ERRCODE = 'disk_full', HINT = 'Check free disk space.';
+        END $$
+    """)
+    load = loaded(lab, "site")
+    with pytest.raises(CcfError, match=r"^lab.site: .* 4096 of 8192 bytes: Check free disk space\.$"):
+        load(sa.select(sa.literal(1).label("probe"), sa.func.lab.fill().label("id")))
+
+
 def test_a_second_load_of_the_same_rows_changes_nothing(lab: Lab) -> None:
     for table in ("site", "voxel"):
         load = loaded(lab, table)
