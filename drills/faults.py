@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -132,11 +132,12 @@ class Drill:
         filler = self.lab.home / "filler"
 
         def fill(free_mb: int) -> None:
-            room = os.statvfs(self.lab.home)
             with filler.open("wb") as file:
-                os.posix_fallocate(
-                    file.fileno(), 0, max(1, room.f_bavail * room.f_frsize - free_mb * 1_000_000)
-                )
+                for _ in range(20):  # a load that writes meanwhile may have taken the room that was seen
+                    room = os.statvfs(self.lab.home)
+                    left = room.f_bavail * room.f_frsize - free_mb * 1_000_000
+                    with suppress(OSError):
+                        os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + max(1, left))
 
         for free_mb in FREE_MB:
             after = self.contents.flip()
