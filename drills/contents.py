@@ -17,7 +17,7 @@ import numpy as np
 
 from ccf_assets import postgres
 from ccf_assets.atlases import atlas_entry
-from drills.lab import Lab, State, end_when_told, expect
+from drills.lab import Command, Lab, State, end_when_told, expect
 
 ATLAS = atlas_entry("phantom_100um")
 """Some seconds to load, with one row per voxel."""
@@ -99,6 +99,27 @@ class Contents:
         recordings = self.at[1] if which == "volume" else other[self.at[1]]
         self.put(volume + recordings)
         return self.known[self.at]
+
+    def begun(self, share: float, **settings: str) -> tuple[Command, State, float]:
+        """A load of the other contents, a share of its time after it has begun.
+
+        One that is over by then was quicker than those before it, and another is begun.
+
+        Returns:
+            The load, the state that it is to bring, and the seconds since it began.
+        """
+        while True:
+            after = self.flip()
+            load = self.lab.start("load", ATLAS.key, **settings)
+            if not load.wait_for(BEGUN):
+                sys.exit(load.said)
+            started = time.monotonic()
+            while load.process.poll() is None:
+                since = time.monotonic() - started
+                if since >= share * self.seconds:
+                    return load, after, since
+                time.sleep(0.01)
+            self.seconds = time.monotonic() - started
 
     def put_volume(self, name: str) -> None:
         """Put a volume in the cache, and have it checked, so that the tables are outdated by it."""

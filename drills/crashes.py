@@ -21,7 +21,7 @@ from contextlib import suppress
 
 import psutil
 
-from drills.contents import ATLAS, BEGUN, Contents
+from drills.contents import ATLAS, Contents
 from drills.lab import Command, Lab, State, expect, say, verdict
 
 KILLS = {"loads": 30, "servers": 15, "daemons": 10}
@@ -73,33 +73,24 @@ class Drill:
         self.contents = Contents(lab)
         self.contents.learn()
         self.stages: Counter[str] = Counter()
+        self.kills: Counter[str] = Counter()
 
     def killed_load(self, what: str, moment: float) -> None:
         """Kill something in the middle of a load, look, load again and look again."""
-        while True:
-            after = self.contents.flip()
-            load = self.lab.start("load", ATLAS.key)
-            if not load.wait_for(BEGUN):
-                sys.exit(load.said)
-            time.sleep(moment * self.contents.seconds)
-            if self.kill(what, load):
-                break
-            load.ended()  # it was quicker than those that were measured
-            moment *= 0.7
+        load, after, seconds = self.contents.begun(moment)
+        self.kill(what, load)
         try:
             _, said = load.ended(120)
         except subprocess.TimeoutExpired:
             said = ""
             expect(False, f"kill -9 of {what}: the load had not ended two minutes later")
-        where = f"kill -9 of {what} {moment * self.contents.seconds:.1f} s into a load"
+        where = f"kill -9 of {what} {seconds:.1f} s into a load"
         told = "Traceback" not in said
         self.look(where, after, told=told, said=said)
         self.again(where, after)
 
-    def kill(self, what: str, load: Command) -> bool:
-        """Kill -9 one thing or all; False where the load has ended already."""
-        if load.process.poll() is not None:
-            return False
+    def kill(self, what: str, load: Command) -> None:
+        """Kill -9 one thing or all."""
         family = load.family()
         victims = {
             "worker": family[1:2],
@@ -118,7 +109,7 @@ class Drill:
         for victim in victims:
             with suppress(psutil.NoSuchProcess):
                 victim.kill()
-        return bool(victims)
+        self.kills[what] += bool(victims)
 
     def look(self, where: str, after: State, *, told: bool = True, said: str = "") -> None:
         """That every table is an old or a new one now, or of regions that are to be found anew, empty."""
@@ -150,9 +141,10 @@ class Drill:
         total = sum(self.stages.values())
         say(
             f"{total} {what}: {self.stages['none']} before a table was new, {self.stages['some']} in between, "
-            f"{self.stages['all']} after all were"
+            f"{self.stages['all']} after all were; {dict(self.kills)}"
         )
         self.stages.clear()
+        self.kills.clear()
 
     def killed_daemons(self, moments: Sequence[float]) -> None:
         """Kill the daemon under the UI while changed files and rows are registered, and start both again."""
@@ -165,6 +157,7 @@ class Drill:
                 after = self.contents.flip("recordings")
                 time.sleep(moment * seconds)
                 self.lab.kill("daemon")
+                self.kills["daemon"] += 1
                 time.sleep(1)
             where = f"the daemon killed {moment * seconds:.0f} s into a registration"
             self.look(where, after)

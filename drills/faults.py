@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 import sqlalchemy as sa
 
-from drills.contents import ATLAS, BEGUN, Contents
+from drills.contents import ATLAS, Contents
 from drills.lab import Command, Lab, expect, say, verdict
 from drills.proxy import Proxy
 
@@ -76,10 +76,7 @@ class Drill:
             fails: whether the load is to fail; None where it depends on the moment.
             settings: environment variables of the load.
         """
-        after = self.contents.flip()
-        load = self.lab.start("load", ATLAS.key, **settings)
-        load.wait_for(BEGUN)
-        time.sleep(moment * self.contents.seconds)
+        load, after, _ = self.contents.begun(moment, **settings)
         fault(load)
         self.judge(what, load, after, mended, words, fails)
 
