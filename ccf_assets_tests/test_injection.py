@@ -304,7 +304,7 @@ def test_region_sets_are_text(
         stored = set(lab.ask(groups))
     assert stored >= {(text, text) for text in plain}
     assert {name for name, group in stored if group == "g"} == {
-        f"file {number}" for number, text in enumerate(nasty) if "/" not in text and text.isprintable()
+        f"file {number}" for number, text in enumerate(nasty) if "/" not in text
     }
 
 
