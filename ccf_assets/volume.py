@@ -32,8 +32,8 @@ from ccf_assets.progress import ROWS_KEY, Progress
 Plane: TypeAlias = npt.NDArray[np.uint32]
 """One sagittal plane, shape (DV, AP), uint32 region ids, 0 outside the brain."""
 
-ROWS_PER_BATCH = 262_144
-"""Rows of an Arrow batch: 6 MB of runs. Larger batches load no faster and cost memory."""
+ROWS_PER_BATCH = 131_072
+"""Rows of an Arrow batch: 3 MB of runs. Larger batches load no faster and cost memory."""
 
 RUNS_EXPANDED_AT_ONCE = 16_384
 """At 25 µm they are 190,000 voxels."""
