@@ -16,11 +16,9 @@ from benchmarks.measuring import Sample
 from benchmarks.place import Place
 from benchmarks.volumes import Volume
 from ccf_assets import schema
+from ccf_assets.io_manager import INDEX_MEMORY
 
 SCHEMA = "server_alone"
-
-INDEX_MEMORY = "256MB"
-"""maintenance_work_mem while keys are built; 2.8 million rows sort in it."""
 
 
 def rows_of(table: sa.Table, volume: Volume) -> sa.Select[tuple[int, ...]]:

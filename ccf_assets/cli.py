@@ -48,9 +48,9 @@ def load(
         bool, typer.Option("--refresh", help="Fetch the ontology and the volumes again.")
     ] = False,
     jobs: Annotated[
-        int,
-        typer.Option("--jobs", "-j", min=1, max=16, help="How many atlases load at once."),
-    ] = 2,
+        int | None,
+        typer.Option("--jobs", "-j", min=1, max=16, help="How many atlases load at once; two if not given."),
+    ] = None,
 ) -> None:
     """Load atlases into the database. What is current already is left alone.
 
@@ -83,7 +83,7 @@ def load(
 
 
 def _load(
-    entries: Sequence[AtlasEntry], rows: bool | None, *, refresh: bool, examples: bool, jobs: int
+    entries: Sequence[AtlasEntry], rows: bool | None, *, refresh: bool, examples: bool, jobs: int | None
 ) -> list[Outcome]:
     from ccf_assets import loading
 

@@ -11,7 +11,7 @@ output                         brought into staging by
 polars or pandas DataFrame     Arrow, then binary COPY
 pyarrow.RecordBatchReader      binary COPY, batch by batch, in constant memory
 Stream                         as its rows, with metadata that is made meanwhile
-sqlalchemy.Select              INSERT … SELECT in the database, nothing travels
+sqlalchemy.Select              a query in the database, nothing travels
 =============================  =====================================================================
 
 =============================  =====================================================================
@@ -777,10 +777,12 @@ def _insert(
     where the user may switch its checks off (a superuser, or GRANT SET ON PARAMETER session_replication_role)
     and they are all that an INSERT would set off. What does not pass goes the server's way, for its words.
     """
+    if most < ROWS_TO_CHECK_AT_ONCE:
+        return _changed(connection, statement)
     raw = _raw(connection)
     about = {"table": _name(table).as_string(), "staged": _name(staged).as_string(), "names": staged.c.keys()}
     (free,) = raw.execute(_ONLY_FOREIGN_KEYS, about).fetchone() or (False,)
-    if most < ROWS_TO_CHECK_AT_ONCE or not free:
+    if not free:
         return _changed(connection, statement)
     with suppress(_ForeignKeyError), raw.transaction():
         raw.execute("SET LOCAL session_replication_role = replica")

@@ -87,7 +87,7 @@ def load(
     rows: bool | None,
     refresh: bool,
     examples: bool = False,
-    jobs: int = WORKERS,
+    jobs: int | None = None,
     report: Callable[[Outcome], object],
     say: Callable[[str], object],
 ) -> list[Outcome]:
@@ -98,7 +98,7 @@ def load(
         rows: load one row per voxel too; None means as the catalogue says.
         refresh: fetch files again even if they are cached.
         examples: put the example recordings where there is no other recording yet.
-        jobs: how many atlases load at once.
+        jobs: how many atlases load at once; WORKERS if not given.
         report: receives each outcome as it comes.
         say: receives a line while there is nobody yet who could say one.
 
@@ -110,7 +110,7 @@ def load(
     # polars and ADBC, once imported, stand between Ctrl-C and Python, whose wait for the workers it would not
     # end: Python's own handler again.
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
-    workers = [_Worker() for _ in range(jobs)]
+    workers = [_Worker() for _ in range(jobs or WORKERS)]
     try:
         say("Starting Dagster …")
         with going_on(say, "Starting Dagster"):

@@ -73,7 +73,7 @@ def _on_one_side(runs: sa.Select[Any], resolution_um: int) -> sa.Select[Any]:
     """Sums of the runs that do not cross the midline, by region and side."""
     run = runs.subquery("run")
     right = run.c.z >= _MIDLINE
-    return _sums(run, run.c, right, resolution_um).where(sa.or_(run.c.z_end <= _MIDLINE, right))
+    return _sums(run, run.c, run.c, right, resolution_um).where(sa.or_(run.c.z_end <= _MIDLINE, right))
 
 
 def _across_midline(runs: sa.Select[Any], resolution_um: int) -> sa.Select[Any]:
@@ -83,26 +83,25 @@ def _across_midline(runs: sa.Select[Any], resolution_um: int) -> sa.Select[Any]:
     right = sa.select(sa.true(), _MIDLINE, run.c.z_end)
     part = sa.union_all(left.correlate(run), right.correlate(run)).lateral("part")
     crosses = sa.and_(run.c.z < _MIDLINE, run.c.z_end > _MIDLINE)
-    return _sums(run.join(part, sa.true()), part.c, part.c.right, resolution_um, run.c).where(crosses)
+    return _sums(run.join(part, sa.true()), run.c, part.c, part.c.right, resolution_um).where(crosses)
 
 
 def _sums(
     source: sa.FromClause,
+    run: _Columns,
     extent: _Columns,
     right: sa.ColumnElement[bool],
     resolution_um: int,
-    run: _Columns | None = None,
 ) -> sa.Select[Any]:
     """What sizes and places are made of, by region and side.
 
     Args:
         source: the runs, or their parts.
+        run: has region_id, x and y.
         extent: has z and z_end, both on one side of the midline.
         right: whether that is the right one.
         resolution_um: edge of a voxel in µm.
-        run: has region_id, x and y, where ``extent`` does not.
     """
-    run = extent if run is None else run
     z, z_end = extent.z, extent.z_end
     length = z_end - z
     voxel = sa.literal_column(str(resolution_um), sa.Integer)

@@ -259,6 +259,7 @@ def find_runs(volume: Iterable[Plane]) -> Runs:
     close(np.flatnonzero(current))
     _check_fits("regions", len(ids.known) - 1, (1 << _Z_END_SHIFT) - 1)
 
+    # Let go of before the runs are stored a second time: 20 bytes a line.
     current, begun, top = np.empty(0, np.uint32), np.empty(0, np.uint64), np.empty(0, np.uint64)
     packed = np.concatenate(parts)
     parts.clear()
