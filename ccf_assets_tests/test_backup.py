@@ -65,8 +65,15 @@ def test_a_backup_is_restored_and_the_program_goes_on(
     with _database(server_url) as empty:
         monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(empty))
         postgres._checked_url.cache_clear()
-        said = ccf("pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", str(dump))
-        assert (said.returncode, said.stderr) == (0, "")
+        with sa.create_engine(empty, poolclass=sa.NullPool).connect() as connection:
+            knows_all = (connection.dialect.server_version_info or ()) >= (17,)
+        strict = ["--exit-on-error"] if knows_all else []
+        said = ccf("pg_restore", "--no-owner", "--no-privileges", *strict, str(dump))
+        if knows_all:
+            assert (said.returncode, said.stderr) == (0, "")
+        else:  # as docs/server.md says
+            assert 'unrecognized configuration parameter "transaction_timeout"' in said.stderr
+            assert "errors ignored on restore: 1" in said.stderr
         assert held(empty) == before
 
         with sa.create_engine(empty, poolclass=sa.NullPool).begin() as connection:

@@ -98,7 +98,8 @@ def test_nothing_that_is_written_holds_it(
         assert not run()
         with phantom_database.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE ccf.gone RENAME TO region_set")
-        monkeypatch.setenv("CCF_POSTGRES_URL", named.replace("port=", "port=1&was="))
+        gone = sa.URL.create(url.drivername, url.username, url.password, "127.0.0.1", 1, url.database)
+        monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(gone))
         postgres._checked_url.cache_clear()
         assert not run()
         failures = [record for record in found.get_runs() if record.status is dg.DagsterRunStatus.FAILURE]
