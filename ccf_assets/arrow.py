@@ -26,10 +26,7 @@ def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
     # Imported here: only reading needs it.
     import adbc_driver_postgresql.dbapi as adbc
 
-    dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
-    compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    # Values go in as literals, quoted by psycopg: a statement with parameters is not streamed by the driver.
-    statement = str(compiled) % {name: sql.Literal(v).as_string() for name, v in compiled.params.items()}
+    statement = as_text(query)  # one with parameters is not streamed by the driver
     with _answered(adbc.Error):
         connection = adbc.connect(libpq_url(url))
     cursor = connection.cursor()
@@ -51,6 +48,13 @@ def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
             connection.close()
 
     return pa.RecordBatchReader.from_batches(reader.schema.remove_metadata(), batches())
+
+
+def as_text(query: sa.Select[Any]) -> str:
+    """``query`` with its values as literals, quoted by psycopg, for COPY, which takes no parameters."""
+    dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
+    compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    return str(compiled) % {name: sql.Literal(v).as_string() for name, v in compiled.params.items()}
 
 
 @contextmanager

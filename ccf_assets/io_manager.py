@@ -6,7 +6,7 @@ the database's own catalogue. An output goes through three steps in one transact
 the target:
 
 =============================  =====================================================================
-output                         brought into staging by
+output                         brought by
 =============================  =====================================================================
 polars or pandas DataFrame     Arrow, then binary COPY
 pyarrow.RecordBatchReader      binary COPY, batch by batch, in constant memory
@@ -32,7 +32,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, TypeAlias, TypeVar, cast
@@ -51,7 +51,7 @@ from pydantic import Field
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from ccf_assets.arrow import read_arrow
+from ccf_assets.arrow import as_text, read_arrow
 from ccf_assets.errors import CcfError
 from ccf_assets.progress import ROWS_KEY, Progress, going_on
 from ccf_assets.resources import PostgresResource
@@ -66,8 +66,8 @@ class Stream:
 
     Attributes:
         rows: the rows.
-        metadata: called in another thread when all rows are with the server, of a query at once; what it
-            raises fails the run, with the rows in place.
+        metadata: called in another thread while the server has work that leaves a core free; what it raises
+            fails the run, with the rows in place.
     """
 
     rows: pa.RecordBatchReader | sa.Select[Any]
@@ -75,8 +75,10 @@ class Stream:
 
 
 Output: TypeAlias = "pl.DataFrame | pd.DataFrame | pa.RecordBatchReader | Stream | sa.Select[Any]"
-_Rows: TypeAlias = "pa.RecordBatchReader | sa.Select[Any]"
+_Rows: TypeAlias = "pa.Table | pa.RecordBatchReader | sa.Select[Any]"
 _Report: TypeAlias = Callable[[str], object]
+_Meanwhile: TypeAlias = Callable[[], object]
+"""To be called, once, when the server is about to do what keeps one core busy."""
 
 PREVIEW_ROWS = 5
 
@@ -95,11 +97,17 @@ SORT_MEMORY = "256MB"
 ROWS_TO_CHECK_AT_ONCE = 10_000
 """Fewer rows have their foreign keys checked by the server within a tenth of a second."""
 
+FEW_ROWS = 10_000
+"""Most rows of a table of which each is looked at once, however many rows refer to it."""
+
 LOCK_WAIT_S = 2
 """Longest wait for a lock that readers could queue behind, before letting them pass and trying again."""
 
 LOCK_PATIENCE_S = 600
 """After this long of trying, a load gives up and says who is in the way."""
+
+POUR_PATIENCE_S = 60
+"""After this long of waiting for others, a query that a second session answers is asked by the first."""
 
 LONGEST_NAME = 63
 """PostgreSQL cuts identifiers to so many bytes."""
@@ -263,17 +271,23 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         started = time.monotonic()
         schema, name = self._place(context, context)
         report = context.log.info
+        rows, metadata = (obj.rows, obj.metadata) if isinstance(obj, Stream) else (obj, None)
         made: list[Future[_Metadata]] = []
-        with ThreadPoolExecutor(1) as beside:
-            rows = _as_rows(f"{schema}.{name}", obj, lambda metadata: made.append(beside.submit(metadata)))
+        with ThreadPoolExecutor(1) as beside, ExitStack() as held:
+
+            def meanwhile() -> None:
+                if metadata is not None:
+                    made.append(beside.submit(metadata))
+
+            rows = _as_rows(f"{schema}.{name}", rows)
             with _one_sentence(f"{schema}.{name}"), self.postgres.create_engine().begin() as connection:
                 target = self._slice(context, context, connection)
                 list_column = _list_column(connection, target.table)
                 if list_column is None:
                     stay = bool((context.definition_metadata or {}).get("rows_stay"))
-                    written = _merge(connection, target, rows, report, stay=stay)
+                    written = _merge(connection, target, rows, report, meanwhile, held, stay=stay)
                 else:
-                    written = _swap(connection, target, list_column, rows, report)
+                    written = _swap(connection, target, list_column, rows, report, meanwhile)
         seconds = round(time.monotonic() - started, 2)
         rows_in_place = "1 row" if written.rows == 1 else f"{written.rows:,} rows"
         report(f"{name}: {rows_in_place} in place after {seconds} s")
@@ -427,38 +441,21 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _as_rows(where: str, obj: Output, beside: Callable[[Callable[[], _Metadata]], object]) -> _Rows:
-    """A frame as a stream; what streams or is a query already, as it is.
-
-    Where it comes with the making of metadata, ``beside`` gets that when the stream has ended.
-    """
+def _as_rows(where: str, obj: Output) -> _Rows:
+    """A frame as an Arrow table; what streams or is a query already, as it is."""
     if isinstance(obj, (sa.Select, pa.RecordBatchReader)):
         return obj
-    if isinstance(obj, Stream):
-        if isinstance(obj.rows, sa.Select):
-            beside(obj.metadata)
-            return obj.rows
-        return pa.RecordBatchReader.from_batches(obj.rows.schema, _then(obj.rows, beside, obj.metadata))
     if isinstance(obj, pl.DataFrame):
-        table = obj.to_arrow(compat_level=pl.CompatLevel.oldest())
-    elif isinstance(obj, pd.DataFrame):
+        return obj.to_arrow(compat_level=pl.CompatLevel.oldest())
+    if isinstance(obj, pd.DataFrame):
         try:
-            table = pa.Table.from_pandas(obj, preserve_index=False)
+            return pa.Table.from_pandas(obj, preserve_index=False)
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise CcfError(f"{where}: the frame cannot be written: {_first_line(error)}") from None
-    else:
-        raise CcfError(
-            f"{where}: a {type(obj).__module__}.{type(obj).__name__} cannot be written; return a polars or "
-            "pandas DataFrame, a pyarrow.RecordBatchReader or a sqlalchemy.Select."
-        )
-    return table.replace_schema_metadata({ROWS_KEY: str(table.num_rows)}).to_reader(ROWS_PER_BATCH)
-
-
-def _then(
-    rows: pa.RecordBatchReader, do: Callable[[Callable[[], _Metadata]], object], what: Callable[[], _Metadata]
-) -> Iterator[pa.RecordBatch]:
-    yield from rows
-    do(what)
+    raise CcfError(
+        f"{where}: a {type(obj).__module__}.{type(obj).__name__} cannot be written; return a polars or "
+        "pandas DataFrame, a pyarrow.RecordBatchReader or a sqlalchemy.Select."
+    )
 
 
 def _first_line(text: object) -> str:
@@ -499,10 +496,14 @@ def _copy(
     connection: sa.Connection,
     table: sa.Table,
     into: sa.TableClause,
-    reader: pa.RecordBatchReader,
+    rows: pa.Table | pa.RecordBatchReader,
     report: _Report,
+    *,
+    freeze: bool = True,
 ) -> int:
-    """Binary COPY of every batch into ``into``, which has columns of ``table`` and is of this transaction.
+    """Binary COPY of every batch into ``into``, which has columns of ``table``.
+
+    With ``freeze`` it must be of this transaction.
 
     Returns:
         The number of rows.
@@ -510,18 +511,20 @@ def _copy(
     Raises:
         CcfError: a value does not fit its column's type.
     """
-    columns = [table.c[name] for name in reader.schema.names]
+    total: int | str | None = (rows.schema.metadata or {}).get(ROWS_KEY)
+    if isinstance(rows, pa.Table):
+        total, rows = rows.num_rows, rows.to_reader(ROWS_PER_BATCH)
+    columns = [table.c[name] for name in rows.schema.names]
     schema = pa.schema([(column.name, _arrow_type(column)) for column in columns])
     encoder = ArrowToPostgresBinaryEncoder(schema)
-    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE)").format(
-        _name(into), sql.SQL(", ").join(map(sql.Identifier, schema.names))
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE {})").format(
+        _name(into), sql.SQL(", ").join(map(sql.Identifier, schema.names)), freeze
     )
-    total = (reader.schema.metadata or {}).get(ROWS_KEY)
-    rows = Progress(report, f"{table.name}: copied", "rows", int(total) if total else None)
+    copied = Progress(report, f"{table.name}: copied", "rows", None if total is None else int(total))
 
     def blocks() -> Iterator[tuple[int, bytes]]:
         yield 0, encoder.write_header()
-        for batch in reader:
+        for batch in rows:
             arrays = map(_fitting, columns, batch.columns, schema.types)
             yield batch.num_rows, encoder.write_batch(pa.record_batch(list(arrays), schema=schema))
         yield 0, encoder.finish()
@@ -529,8 +532,8 @@ def _copy(
     with _raw(connection).cursor() as cursor, cursor.copy(command) as copy:
         for count, block in _one_ahead(blocks()):
             copy.write(block)
-            rows.advance(count)
-    return rows.count
+            copied.advance(count)
+    return copied.count
 
 
 def _one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
@@ -699,14 +702,22 @@ def _rows_per_key(connection: sa.Connection, target: Slice, source: sa.FromClaus
 
 
 def _merge(
-    connection: sa.Connection, target: Slice, rows: _Rows, report: _Report, *, stay: bool = False
+    connection: sa.Connection,
+    target: Slice,
+    rows: _Rows,
+    report: _Report,
+    meanwhile: _Meanwhile,
+    held: ExitStack,
+    *,
+    stay: bool = False,
 ) -> _Written:
     """Make the slice equal ``rows`` by primary key, touching only rows that differ.
 
     With ``stay`` rows of the slice that are not brought are left as they are, and counted.
 
     Columns that ``rows`` does not bring get their default in new and in changed rows, and stay in equal ones.
-    Loads of one table merge one after the other.
+    Loads of one table merge one after the other. What is opened until the transaction has ended goes to
+    ``held``.
     """
     table = target.table
     keys = [column.name for column in table.primary_key]
@@ -715,7 +726,16 @@ def _merge(
     names = _checked_names(target, rows, keys)
     raw = _raw(connection)
     raw.execute(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
+    if isinstance(rows, sa.Select):
+        meanwhile()
+    inserted = _insert_all(connection, target, rows, report, held)
+    if inserted is not None:
+        numbers = {"rows_deleted": 0, "rows_updated": 0, "rows_inserted": inserted}
+        preview = _preview(connection, table, target.where(), keys)
+        return _Written(inserted, numbers, preview, _rows_per_key(connection, target, table))
     staged, count = _stage(connection, target, rows, names, report)
+    if not isinstance(rows, sa.Select):
+        meanwhile()
     # What the planner thinks of the target may be old: without a key here it could compare all with all.
     key = sql.SQL(", ").join(map(sql.Identifier, keys))
     try:
@@ -767,37 +787,115 @@ def _merge(
     return _Written(count, numbers, preview, _rows_per_key(connection, target, staged))
 
 
+def _insert_all(
+    connection: sa.Connection, target: Slice, rows: _Rows, report: _Report, held: ExitStack
+) -> int | None:
+    """Insert ``rows`` as they come where nothing is in the slice yet, so that there is nothing to compare.
+
+    Returns:
+        Their number; None where something is in the slice, or in the way, for the other way to tell, and
+        where ``rows`` can be read only once, which leaves no other way.
+    """
+    table, raw = target.table, _raw(connection)
+    if isinstance(rows, pa.RecordBatchReader):
+        return None
+    _wait_for(connection, str(table), report)
+    of_slice = sa.select(table).where(target.where())
+    if connection.scalar(sa.select(of_slice.exists())):
+        return None
+    most = rows.num_rows if isinstance(rows, pa.Table) else None
+    with suppress(_InTheWayError, psycopg.IntegrityError, psycopg.errors.LockNotAvailable), raw.transaction():
+        with _foreign_keys_at_once(connection, table, of_slice, _names(rows), most), ExitStack() as other:
+            if isinstance(rows, pa.Table):
+                count = _copy(connection, table, table, rows, report, freeze=False)
+            else:
+                with going_on(report, f"{table.name}: filling it from a query"):
+                    count = _pour(connection, rows, table, other)
+            _analyze(connection, table, count)
+            if connection.scalar(sa.select(sa.func.count()).select_from(of_slice.subquery())) != count:
+                raise _InTheWayError  # rows outside the slice
+            held.enter_context(other.pop_all())
+        return count
+    return None
+
+
+def _pour(connection: sa.Connection, query: sa.Select[Any], into: sa.Table, held: ExitStack) -> int:
+    """Copy the answer to ``query`` into a table: one session asks while the other stores, on two cores.
+
+    An INSERT … SELECT takes one core: 9 s for the regions of a million sites, 6 s so. What the query locks
+    stays locked as long as its session, which goes to ``held``. Should somebody wait for that whom we wait
+    for, the server cannot see it: it does not know that we wait for ourselves. Hence the end of patience.
+
+    Returns:
+        The number of rows.
+    """
+    raw, other = _raw(connection), _raw(held.enter_context(connection.engine.connect()))
+    raw.execute(f"SET LOCAL lock_timeout = '{POUR_PATIENCE_S}s'")
+    other.execute(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
+    asked = sql.SQL("COPY ({}) TO STDOUT").format(sql.SQL(as_text(query)))
+    stored = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        _name(into), sql.SQL(", ").join(map(sql.Identifier, _names(query)))
+    )
+    with other.cursor() as asking, raw.cursor() as storing:
+        with asking.copy(asked) as answer, storing.copy(stored) as copy:
+            for block in answer:
+                copy.write(block)
+        return storing.rowcount
+
+
 def _insert(
     connection: sa.Connection, table: sa.Table, staged: sa.TableClause, statement: sa.Insert, most: int
 ) -> int:
-    """Execute ``statement``, which inserts rows of ``staged``, at most so many; returns how many it did.
+    """Execute ``statement``, which inserts rows of ``staged``, at most so many; returns how many it did."""
+    with (
+        suppress(_InTheWayError),
+        _raw(connection).transaction(),
+        _foreign_keys_at_once(connection, table, sa.select(staged), staged.c.keys(), most),
+    ):
+        return _changed(connection, statement)
+    return _changed(connection, statement)  # in the server's own way, for its words
 
-    The server looks up the foreign keys of each row by itself: 14 s of the 20 s that a million sites and
-    their regions took. Many rows are checked at once instead, under the locks that the server would take,
-    where the user may switch its checks off (a superuser, or GRANT SET ON PARAMETER session_replication_role)
-    and they are all that an INSERT would set off. What does not pass goes the server's way, for its words.
+
+@contextmanager
+def _foreign_keys_at_once(
+    connection: sa.Connection, table: sa.Table, rows: sa.Select[Any], names: Sequence[str], most: int | None
+) -> Iterator[None]:
+    """Check the foreign keys of many rows that are inserted meanwhile at once, in the end.
+
+    The server looks up those of each row by itself: 14 s of the 20 s that a million sites and their regions
+    took. It is told not to, and all are looked up under the locks that it would take, where the user may
+    switch its checks off (a superuser, or GRANT SET ON PARAMETER session_replication_role) and they are all
+    that an INSERT would set off.
+
+    Args:
+        connection: a transaction.
+        table: what is inserted into.
+        rows: what is inserted, or more, to be asked in the end.
+        names: the columns inserted.
+        most: how many rows at most, where that is known.
+
+    Raises:
+        _InTheWayError: some row refers to what is not there.
     """
-    if most < ROWS_TO_CHECK_AT_ONCE:
-        return _changed(connection, statement)
     raw = _raw(connection)
-    about = {"table": _name(table).as_string(), "staged": _name(staged).as_string(), "names": staged.c.keys()}
-    (free,) = raw.execute(_ONLY_FOREIGN_KEYS, about).fetchone() or (False,)
+    about = {"table": _name(table).as_string(), "names": list(names)}
+    many = most is None or most >= ROWS_TO_CHECK_AT_ONCE
+    (free,) = (many and raw.execute(_ONLY_FOREIGN_KEYS, about).fetchone()) or (False,)
     if not free:
-        return _changed(connection, statement)
-    with suppress(_ForeignKeyError), raw.transaction():
-        raw.execute("SET LOCAL session_replication_role = replica")
-        inserted = _changed(connection, statement)
-        raw.execute("SET LOCAL session_replication_role = origin")
-        for (check,) in raw.execute(_FOREIGN_KEYS, about).fetchall():
-            wanted, locked = raw.execute(check).fetchone() or (0, 0)
-            if wanted != locked:
-                raise _ForeignKeyError
-        return inserted
-    return _changed(connection, statement)
+        yield
+        return
+    raw.execute("SET LOCAL session_replication_role = replica")
+    yield
+    raw.execute("SET LOCAL session_replication_role = origin")
+    inserted = sql.SQL("WITH inserted AS NOT MATERIALIZED ({}), ").format(sql.SQL(as_text(rows)))
+    for (check,) in raw.execute(_FOREIGN_KEYS, about).fetchall():
+        wanted, locked = raw.execute(inserted + sql.SQL(check)).fetchone() or (0, 0)
+        if wanted != locked:
+            raise _InTheWayError
 
 
-class _ForeignKeyError(Exception):
-    """Some row refers to what is not there."""
+class _InTheWayError(Exception):
+    """Rows cannot be had by the quick way."""
 
 
 _ONLY_FOREIGN_KEYS = """
@@ -814,11 +912,13 @@ FROM pg_class c WHERE c.oid = %(table)s::regclass
 """Whether foreign keys are all that an INSERT (4 in tgtype) sets off, and the user may have them checked
 otherwise. A trigger of a lab's own is none, nor is the check of a unique key that is deferrable."""
 
-_FOREIGN_KEYS = """
-SELECT format('SELECT (SELECT count(*) FROM %%s WHERE (%%s) IS NOT NULL), (SELECT count(*) FROM
-        (SELECT FROM %%s %%s AS known JOIN %%s AS wanted ON (%%s) = (%%s) FOR KEY SHARE OF known) AS locked)',
-    %(staged)s::text, own,
-    CASE WHEN p.relkind = 'p' THEN '' ELSE 'ONLY' END, p.oid::regclass, %(staged)s::text, theirs, wanted)
+_FOREIGN_KEYS = f"""
+SELECT format('wanted AS %%s %%s FROM inserted WHERE (%%s) IS NOT NULL)
+    SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM
+        (SELECT FROM %%s %%s AS known JOIN wanted ON (%%s) = (%%s) FOR KEY SHARE OF known) AS locked)',
+    CASE WHEN p.reltuples BETWEEN 0 AND {FEW_ROWS}
+        THEN '(SELECT DISTINCT' ELSE 'NOT MATERIALIZED (SELECT' END, own, own,
+    CASE WHEN p.relkind = 'p' THEN '' ELSE 'ONLY' END, p.oid::regclass, theirs, wanted)
 FROM pg_constraint c
 JOIN pg_class p ON p.oid = c.confrelid
 CROSS JOIN LATERAL (
@@ -830,9 +930,9 @@ CROSS JOIN LATERAL (
     JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.theirs
 ) AS columns
 WHERE c.conrelid = %(table)s::regclass AND c.contype = 'f'
-"""
-"""A statement for each foreign key: how many rows refer to another, and to how many that is there and locked.
-Without DISTINCT: to lock what is locked costs less than to find out what is."""
+"""  # noqa: S608
+"""For each foreign key a query of *inserted*: how many rows refer to another, and to how many that is there
+and locked. Of few others each is counted once; of many, to lock it again costs less than to find that out."""
 
 
 # ---- swap a LIST partition
@@ -849,7 +949,12 @@ def _list_column(connection: sa.Connection, table: sa.Table) -> tuple[str, str] 
 
 
 def _swap(
-    connection: sa.Connection, target: Slice, column: tuple[str, str], rows: _Rows, report: _Report
+    connection: sa.Connection,
+    target: Slice,
+    column: tuple[str, str],
+    rows: _Rows,
+    report: _Report,
+    meanwhile: _Meanwhile,
 ) -> _Written:
     """Build the partitions covered anew, keys and all, and put them in the place of the old ones.
 
@@ -884,6 +989,9 @@ def _swap(
     with going_on(report, f"{table.name}: building keys"):
         for part in fresh:
             part.build_keys()
+        meanwhile()  # keys are built on all cores, what follows on one
+        for part in fresh:
+            part.analyze()
             try:
                 part.close_bounds()
             except psycopg.errors.CheckViolation:
@@ -997,8 +1105,11 @@ class _Fresh:
         )
 
     def build_keys(self) -> None:
-        """The parent's keys and indexes, and the planner's statistics."""
+        """The parent's keys and indexes."""
         self._run(2)
+
+    def analyze(self) -> None:
+        """The planner's statistics."""
         self.raw.execute(sql.SQL("ANALYZE {}").format(self.name))
 
     def close_bounds(self) -> None:

@@ -1,5 +1,6 @@
 """PostgresIOManager against a real database: every output kind into every target, and what may go wrong."""
 
+import contextlib
 import datetime as dt
 import functools
 import logging
@@ -8,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -1091,11 +1093,106 @@ def test_what_rows_refer_to_is_locked_while_they_are_inserted(pointing: Lab) -> 
     rows = things((1, 1, "x", 3))
     with pointing.engine.begin() as connection:
         target = Slice(sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=connection))
-        io_manager._merge(connection, target, io_manager._as_rows("lab.thing", rows, print), print)
+        table = io_manager._as_rows("lab.thing", rows)
+        io_manager._merge(connection, target, table, print, lambda: None, contextlib.ExitStack())
         for statement in ("DELETE FROM lab.pair WHERE a = 1", "DELETE FROM lab.region WHERE id = 3"):
             with pytest.raises(psycopg.errors.LockNotAvailable):
                 pointing.sql(f"SET lock_timeout = '50ms'; {statement}")
         pointing.sql("DELETE FROM lab.pair WHERE a = 2")
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["into nothing", "beside others"])
+def test_frames_and_queries_are_inserted_alike(pointing: Lab, first: int) -> None:
+    """Where nothing is in the slice rows go straight into the table, else by way of a staging table."""
+    parts = dg.StaticPartitionsDefinition(["1", "2"])
+    pointing.sql(f"INSERT INTO lab.thing SELECT 100, 1, 'x', 3 WHERE {first} = 1")
+    good = things((1, 1, "x", 3), (2, 1, "x", None))
+    query = sa.select(
+        *(
+            sa.column(n, t)
+            for n, t in (("id", sa.Integer), ("a", sa.Integer), ("b", sa.Text), ("region", sa.Integer))
+        )
+    ).select_from(sa.text("(VALUES (1, 1, 'x', 3), (2, 1, 'x', NULL)) AS v (id, a, b, region)"))
+    seen = []
+    for rows in (good, query):
+        numbers = pointing.write(rows, "thing", partitions=parts, by="a", key="1")
+        seen.append((numbers["rows_inserted"], numbers["rows_deleted"], pointing.rows("thing")))
+        pointing.sql("DELETE FROM lab.thing WHERE id < 100")
+        pointing.sql(f"INSERT INTO lab.thing SELECT 100, 1, 'x', 3 WHERE {first} = 1 ON CONFLICT DO NOTHING")
+    assert seen == [(2, first, [(1, 1, "x", 3), (2, 1, "x", None)])] * 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([(1, 1, "x", 3), (1, 1, "x", 3)], "two rows have the key id 1"),
+        ([(7, 1, "x", 3)], "the key id 7 is in use outside what is written"),
+        ([(1, 2, "y", 3)], "a row has a 2, outside what is written"),
+        ([(1, 1, "y", 3)], "violates foreign key constraint"),
+        ([(None, 1, "x", 3)], "null value in column"),
+    ],
+)
+@pytest.mark.parametrize("as_query", [False, True])
+def test_what_is_wrong_with_rows_is_told_also_where_nothing_is_in_the_slice(
+    pointing: Lab, rows: Sequence[tuple[object, ...]], sentence: str, as_query: bool
+) -> None:
+    pointing.sql("INSERT INTO lab.thing VALUES (7, 2, 'y', 4)")
+    value: Any = things(*rows)
+    if as_query:
+        selects = [
+            sa.select(
+                *(
+                    sa.cast(sa.literal(v), t).label(n)
+                    for n, t, v in zip(
+                        "abcd", (sa.Integer, sa.Integer, sa.Text, sa.Integer), row, strict=True
+                    )
+                )
+            )
+            for row in rows
+        ]
+        of = sa.union_all(*selects).subquery().c
+        value = sa.select(of.a.label("id"), of.b.label("a"), of.c.label("b"), of.d.label("region"))
+    parts = dg.StaticPartitionsDefinition(["1", "2"])
+    with pytest.raises(CcfError, match=sentence):
+        pointing.write(value, "thing", partitions=parts, by="a", key="1")
+    assert pointing.rows("thing") == [(7, 2, "y", 4)]
+
+
+def test_what_a_query_locks_is_locked_until_its_rows_are_in_place(pointing: Lab) -> None:
+    pointing.sql("CREATE TABLE lab.mine (id int PRIMARY KEY, is_at int); INSERT INTO lab.mine VALUES (1, 5)")
+    mine = sa.table("mine", sa.column("id", sa.Integer), sa.column("is_at", sa.Integer), schema="lab")
+    query = sa.select(mine.c.id, sa.literal(1).label("a"), sa.literal("x").label("b")).with_for_update(
+        read=True
+    )
+    move = "SET lock_timeout = '50ms'; UPDATE lab.mine SET is_at = 6"
+    with contextlib.ExitStack() as held, pointing.engine.begin() as connection:
+        target = Slice(sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=connection))
+        io_manager._merge(connection, target, query, print, lambda: None, held)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            pointing.sql(move)
+    pointing.sql(move)
+    assert pointing.rows("thing") == [(1, 1, "x", None)]
+
+
+def test_a_query_that_waits_too_long_for_others_is_asked_in_the_session_that_writes(
+    pointing: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server cannot see that whom we wait for waits for our second session."""
+    monkeypatch.setattr(io_manager, "POUR_PATIENCE_S", 0.2)
+    stage, staging = io_manager._stage, threading.Event()
+
+    def staged(*arguments: Any) -> Any:
+        staging.set()
+        return stage(*arguments)
+
+    monkeypatch.setattr(io_manager, "_stage", staged)
+    query = sa.select(sa.literal(1).label("id"), sa.literal(1).label("a"), sa.literal("x").label("b"))
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(pointing.dsn) as other:
+        other.execute("DELETE FROM lab.pair WHERE a = 1")  # what the row refers to
+        written = pool.submit(pointing.write, query, "thing")
+        assert staging.wait(20)
+        other.rollback()
+        assert written.result()["rows_inserted"] == 1
 
 
 def test_what_a_lab_has_set_on_inserts_still_happens(pointing: Lab) -> None:

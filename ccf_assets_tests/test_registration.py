@@ -59,9 +59,16 @@ def oracle(volume: Volume, edge_um: int, frame: str, sites: Floats) -> pl.DataFr
 
 
 def registered(engine: sa.Engine, sites: sa.Select[Any], ccf_id: int, **how: bool) -> pl.DataFrame:
+    """The registrations, the same whether sites are looked up one by one or in arrays of all runs."""
     loaded = registration.loaded_atlases().where(schema.atlas.c.ccf_id == ccf_id)
-    query = registration.registrations(sites, loaded, **how)
-    return pl.from_arrow(read_arrow(engine.url, query).read_all()).sort("site_id")  # type: ignore[union-attr,return-value]
+
+    def found(*, many: bool) -> pl.DataFrame:
+        query = registration.registrations(sites, loaded, many=many, **how)
+        return pl.from_arrow(read_arrow(engine.url, query).read_all()).sort("site_id")  # type: ignore[union-attr,return-value]
+
+    one_by_one, in_arrays = found(many=False), found(many=True)
+    assert one_by_one.equals(in_arrays)
+    return one_by_one
 
 
 def random_sites(frame: str, number: int, volume: Volume, edge_um: int, seed: int) -> Floats:
@@ -209,6 +216,25 @@ def test_every_site_has_a_row_for_every_loaded_atlas(phantom_database: sa.Engine
     query = registration.registrations(sites, registration.loaded_atlases())
     found = pl.from_arrow(read_arrow(phantom_database.url, query).read_all())
     assert found.select("site_id", "ccf_id").unique().height == found.height == 6  # type: ignore[union-attr]
+
+
+def test_arrays_are_made_of_all_runs_only_for_as_many_sites_as_pay_for_it(
+    phantom_database: sa.Engine,
+) -> None:
+    def many(number: int) -> object:
+        sites = registration.given_sites("ccf", *[[0.0] * number] * 3)
+        with phantom_database.connect() as connection:
+            return connection.scalar(registration.many_sites(sites))
+
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql("ANALYZE ccf.voxel_run")
+        runs = connection.scalar(sa.select(sa.func.count()).select_from(schema.voxel_run))
+    assert isinstance(runs, int)
+    few = runs // registration.RUNS_PER_SITE
+    assert [many(few - 1), many(few + 1)] == [False, True]
+    with phantom_database.begin() as connection:
+        connection.execute(sa.delete(schema.voxel_run))
+    assert many(few) is False, "no atlas is loaded"
 
 
 def test_an_atlas_without_its_runs_or_surface_is_not_loaded(phantom_database: sa.Engine) -> None:

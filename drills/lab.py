@@ -29,6 +29,9 @@ _FAILED: list[str] = []
 _OF_THE_LOAD = {"loaded_at", "inserted_at", "read_at", "voxels_of", "surface_of", "looked_at_with"}
 """Columns that say when, or by which table of the server: they differ from load to load."""
 
+_OURSELVES = "ccf_drill"
+"""Name of the sessions of the drill's own process, one of which the Dagster instance keeps."""
+
 _LEFT_OVER = {
     "runs are neither ended nor in progress": (
         "SELECT count(*) FROM ccf_dagster.runs WHERE status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED')"
@@ -47,10 +50,11 @@ _LEFT_OVER = {
     "transactions are prepared": "SELECT count(*) FROM pg_prepared_xacts",
     "locks are held by others": (
         "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
-        "WHERE a.backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        f"WHERE a.backend_type = 'client backend' AND application_name <> '{_OURSELVES}'"
     ),
     "sessions are left": (
-        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        "SELECT count(*) FROM pg_stat_activity "
+        f"WHERE backend_type = 'client backend' AND application_name <> '{_OURSELVES}'"
     ),
 }
 
@@ -66,6 +70,8 @@ class Lab:
             os.environ.pop(name, None)
         os.environ.update({"CCF_HOME": str(home), "CCF_RECORDINGS": str(self.recordings)})
         self.settings = dict(os.environ)
+        os.environ["PGAPPNAME"] = _OURSELVES
+        os.environ["PGOPTIONS"] = "-c statement_timeout=0"  # what a drill limits is not the drill
         self.process: subprocess.Popen[bytes] | None = None
         self.on_small_disk = False
 
@@ -166,8 +172,9 @@ class Lab:
     def registered_otherwise(self) -> tuple[int, int]:
         """Rows of recording_region, and how many differ where every site is registered anew by the query alone."""
         stored = sa.select(schema.recording_region)
-        anew = registration.registrations(sa.select(schema.recording_site), registration.loaded_atlases())
-        anew = sa.select(*(anew.subquery().c[c.name] for c in stored.selected_columns))
+        query = registration.registrations(sa.select(schema.recording_site), registration.loaded_atlases())
+        computed = query.subquery()
+        anew = sa.select(*(computed.c[c.name] for c in stored.selected_columns))
         differ = sa.union_all(
             sa.except_all(stored, anew).subquery().select(), sa.except_all(anew, stored).subquery().select()
         )

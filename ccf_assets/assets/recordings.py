@@ -7,7 +7,8 @@ what is stored of it from before stays.
 
 import hashlib
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -174,23 +175,8 @@ def read_recordings(
     with engine.begin() as connection:
         schema.keep_frames(connection, frames)
     now = circumstances(engine, frames)  # first: should they change meanwhile, the files are looked at again
-    brain = read_brain(engine)
-    progress = Progress(context.log.info, "read", "files", total=len(keys))
-    read: list[_ReadFile] = []
-    left: list[str] = []
-    for key in keys:
-        try:
-            file = _read_file(key, frames, brain)
-        except recordings.StillWritingError as error:
-            left.append(key)
-            context.log.info(f"{error} The sensor asks for it again; what is stored of it stays till then.")
-        else:
-            if file is not None:
-                read.append(file)
-            else:
-                context.log.info(f"{key} is gone; its sites stay, what was found in it does not.")
-        progress.advance(1)
-    read.sort(key=lambda file: (file.mtime_ns, file.key))  # of two that claim a site the older comes first
+    read, left = _read_files(keys, frames, engine, context.log.info)
+    # Of two that claim a site the older comes first.
     taken = {file.key: file.sites for file in read if file.sites is not None}
     owned = _owned(engine, taken)
     claim, finding_, file_ = schema.recording_claim, schema.recording_finding, schema.recording_file
@@ -305,7 +291,32 @@ class _ReadFile:
     mtime_ns: int = 0
 
 
-def _read_file(key: str, frames: Mapping[str, Frame], brain: Brain | None) -> _ReadFile | None:
+def _read_files(
+    keys: Sequence[str], frames: Mapping[str, Frame], engine: sa.Engine, report: Callable[[str], object]
+) -> tuple[list[_ReadFile], list[str]]:
+    """What the files hold, the older before the newer; and the keys of those that are still being written."""
+    progress = Progress(report, "read", "files", total=len(keys))
+    read: list[_ReadFile] = []
+    left: list[str] = []
+    with ThreadPoolExecutor(1) as beside:
+        brain = beside.submit(read_brain, engine)  # takes half a second, in which the first file is parsed
+        for key in keys:
+            try:
+                file = _read_file(key, frames, brain)
+            except recordings.StillWritingError as error:
+                left.append(key)
+                report(f"{error} The sensor asks for it again; what is stored of it stays till then.")
+            else:
+                if file is not None:
+                    read.append(file)
+                else:
+                    report(f"{key} is gone; its sites stay, what was found in it does not.")
+            progress.advance(1)
+        brain.result()
+    return sorted(read, key=lambda file: (file.mtime_ns, file.key)), left
+
+
+def _read_file(key: str, frames: Mapping[str, Frame], brain: Future[Brain | None]) -> _ReadFile | None:
     """Read one file and look at it; None if it is gone.
 
     Raises:
@@ -325,12 +336,13 @@ def _read_file(key: str, frames: Mapping[str, Frame], brain: Brain | None) -> _R
 
 
 def _look_at(
-    folder: Path, key: str, digest: str, frames: Mapping[str, Frame], brain: Brain | None
+    folder: Path, key: str, digest: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
 ) -> _ReadFile:
     """Look at what stands in a file; whatever is wrong with it becomes a finding."""
     try:
         sites = recordings.read_sites(folder, key, frames)
-        seen = _findings(sites, frames, brain)
+        # Without a brain where it cannot be read: the run fails in the end, for that reason.
+        seen = _findings(sites, frames, None if brain.exception() else brain.result())
     except (CcfError, OSError) as error:
         return _refused(key, digest, str(error))
     except Exception as error:  # what nobody thought of must not hold back the other files
@@ -361,7 +373,7 @@ def _owned(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.DataFrame
     ids = sa.literal(claimed["recording_id"].unique().to_list(), sa.ARRAY(sa.Text))
     stored = _stored(engine, schema.recording_site, _CLAIM_SCHEMA, table.recording_id == sa.any_(ids))
     read_again = pl.col("source").is_in(list(taken))
-    still_there = stored.join(claimed.select(*key, "source").unique(), on=[*key, "source"], how="semi")
+    still_there = stored.join(claimed, on=[*key, "source"], how="semi")
     return pl.concat([stored.filter(~read_again), still_there])
 
 
@@ -423,9 +435,11 @@ def recording_region(
     some = sa.select(sa.exists().where(region.source.in_(context.partition_keys)))
     with engine.connect() as connection:
         lacking = bool(connection.scalar(some))  # else all do, and none need be looked up
+        many = not lacking and bool(connection.scalar(registration.many_sites(recording_site)))
+    atlases = registration.loaded_atlases()
     some_sites = _spread(recording_site, DRAWN_SITES)
     return Stream(
-        registration.registrations(recording_site, registration.loaded_atlases(), hold=True, lacking=lacking),
+        registration.registrations(recording_site, atlases, hold=True, lacking=lacking, many=many),
         # Drawn while the rows are made, so that the picture finds the sites' places itself.
         lambda: sites_on_plane(context.log, engine, some_sites),
     )
