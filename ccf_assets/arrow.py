@@ -54,7 +54,13 @@ def as_text(query: sa.Select[Any]) -> str:
     """``query`` with its values as literals, quoted by psycopg, for COPY, which takes no parameters."""
     dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
     compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    return str(compiled) % {name: sql.Literal(v).as_string() for name, v in compiled.params.items()}
+    return str(compiled) % {name: _literal(value) for name, value in compiled.params.items()}
+
+
+def _literal(value: object) -> str:
+    """A value as it is as a parameter: a number with a point is double precision, not numeric."""
+    text = sql.Literal(value).as_string()
+    return f"({text})::float8" if isinstance(value, float) else text
 
 
 @contextmanager

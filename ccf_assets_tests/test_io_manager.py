@@ -1158,6 +1158,17 @@ def test_what_is_wrong_with_rows_is_told_also_where_nothing_is_in_the_slice(
     assert pointing.rows("thing") == [(7, 2, "y", 4)]
 
 
+def test_a_query_gives_the_same_numbers_into_nothing_and_beside_others(lab: Lab) -> None:
+    lab.sql("CREATE TABLE lab.measure (id int PRIMARY KEY, mm3 double precision)")
+    mm3 = sa.literal(7515) * sa.literal(0.001, sa.Double)
+    seen = []
+    for _ in range(2):
+        lab.write(sa.select(sa.literal(1).label("id"), mm3.label("mm3")), "measure")
+        seen += lab.sql("SELECT mm3 FROM lab.measure")
+        lab.sql("UPDATE lab.measure SET mm3 = 0")
+    assert seen == [(7515 * 0.001,)] * 2, "7.515000000000001, as doubles are; 7.515 as decimal fractions"
+
+
 def test_what_a_query_locks_is_locked_until_its_rows_are_in_place(pointing: Lab) -> None:
     pointing.sql("CREATE TABLE lab.mine (id int PRIMARY KEY, is_at int); INSERT INTO lab.mine VALUES (1, 5)")
     mine = sa.table("mine", sa.column("id", sa.Integer), sa.column("is_at", sa.Integer), schema="lab")

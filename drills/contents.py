@@ -66,9 +66,14 @@ class Contents:
                 sys.exit(said)
             self.seconds = time.monotonic() - started
             state = self.lab.state()
-            if self.known.setdefault(contents, state) != state:
+            before = self.known.setdefault(contents, state)
+            other = [
+                f"{name}: {before[name]}, now {state[name]}" for name in state if state[name] != before[name]
+            ]
+            if other:
                 expect(
-                    False, f"a load of {contents} that nothing disturbed did not give the same state again"
+                    False,
+                    f"a load of {contents} that nothing disturbed gave another state: {'; '.join(other)}",
                 )
         left = ", ".join(self.lab.left_over())
         expect(
