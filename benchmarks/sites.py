@@ -1,13 +1,15 @@
 """Job *sites*: a file of recording sites read, checked, stored and registered in one atlas, in one run.
 
-In a place of its own: sites are registered in every atlas that is loaded.
+Sites of probes, as they are recorded, and sites scattered over the brain, of which no two are neighbours. In
+a place of its own: sites are registered in every atlas that is loaded.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import dagster as dg
 import numpy as np
@@ -25,10 +27,19 @@ from ccf_assets.arrow import read_arrow
 from ccf_assets.definitions import build_defs
 from ccf_assets.partitions import recording_partitions
 
+Points: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
+
 SECONDS = {1_000_000: 12.0}
 """Sites → the longest that they may take, at 25 µm."""
 
-PER_RECORDING = 10_000
+PER_RECORDING = 384
+"""Sites of a Neuropixels probe."""
+
+SPACING_UM = 10
+"""Along the probe, on average: two every 20 µm."""
+
+TILT = 0.3
+"""Standard deviation of a probe's direction, by axis, from the dorso-ventral."""
 
 SMALL, LARGE = "small.csv", "large.csv"
 
@@ -39,18 +50,19 @@ _EMPTY = "TRUNCATE ccf.recording_file, ccf.recording_finding, ccf.recording_clai
 
 
 def measure(place: Place, options: Options) -> Iterator[Row]:
-    """The one line."""
+    """A line for each kind of sites."""
     with place_in(place.folder, warm_up=False) as own:
         volume = own.volume(options.standard_um)
-        name = f"{options.sites:,} sites from CSV, {volume.title}"
-        apart(write_files, volume, options.sites)
-        samples = []
-        for turn in range(options.repeat):
-            own.settle()
-            samples.append(apart(register, options.sites))
-            say(f"{turn + 1}/{options.repeat}  {name}: {samples[-1].value:.3g}")
-    target = SECONDS.get(options.sites) if volume.entry.resolution_um == 25 else None
-    yield Row(name, samples, target=target)
+        target = SECONDS.get(options.sites) if volume.entry.resolution_um == 25 else None
+        for kind, draw in (("of probes", on_probes), ("scattered", scattered)):
+            name = f"{options.sites:,} sites {kind} from CSV, {volume.title}"
+            apart(write_files, volume, options.sites, draw)
+            samples = []
+            for turn in range(options.repeat):
+                own.settle()
+                samples.append(apart(register, options.sites))
+                say(f"{turn + 1}/{options.repeat}  {name}: {samples[-1].value:.3g}")
+            yield Row(name, samples, target=target)
 
 
 def register(sites: int) -> Sample:
@@ -75,17 +87,33 @@ def register(sites: int) -> Sample:
     return Sample(seconds, peak_mb(), steps)
 
 
-def write_files(volume: Volume, sites: int) -> None:
-    """Two files of sites drawn evenly from the brain, a few and many."""
+def scattered(volume: Volume, count: int) -> Points:
+    """So many points drawn evenly from the brain: CCF µm, (count, 3) of AP, DV, ML."""
     random, edge = np.random.default_rng(0), volume.entry.resolution_um
     rows = read_arrow(postgres.create_engine().url, rows_of(schema.voxel_run, volume))
     run = {name: column.to_numpy() for name, column in zip(rows.schema.names, rows.read_all(), strict=True)}
     voxels = (run["z_end"] - run["z"]) // edge
+    drawn = random.choice(len(voxels), count, p=voxels / voxels.sum())
+    corner = np.stack([run[axis][drawn] for axis in "xyz"], axis=1)
+    size = np.stack([np.full(count, edge), np.full(count, edge), voxels[drawn] * edge], axis=1)
+    return corner + random.uniform(0, 1, (count, 3)) * size
+
+
+def on_probes(volume: Volume, count: int) -> Points:
+    """As `scattered`, but only the middles of straight probes are drawn so, and some ends are outside."""
+    probes = -(-count // PER_RECORDING)
+    random = np.random.default_rng(0)
+    direction = np.stack([random.normal(0, TILT, probes), np.ones(probes), random.normal(0, TILT, probes)], 1)
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    along = (np.arange(PER_RECORDING) - PER_RECORDING / 2) * SPACING_UM
+    points = scattered(volume, probes)[:, None] + direction[:, None] * along[:, None]
+    return points.reshape(-1, 3)[:count]
+
+
+def write_files(volume: Volume, sites: int, draw: Callable[[Volume, int], Points]) -> None:
+    """Two files of sites, a few and many."""
     for name, count in ((SMALL, SMALL_SITES), (LARGE, sites)):
-        drawn = random.choice(len(voxels), count, p=voxels / voxels.sum())
-        corner = np.stack([run[axis][drawn] for axis in "xyz"], axis=1)
-        size = np.stack([np.full(count, edge), np.full(count, edge), voxels[drawn] * edge], axis=1)
-        points = corner + random.uniform(0, 1, (count, 3)) * size
+        points = draw(volume, count)
         number = np.arange(count)
         frame = pl.DataFrame(points.round(1), schema=["x", "y", "z"]).with_columns(
             pl.format("{} {}", pl.lit(name), pl.Series(number // PER_RECORDING)).alias("recording_id"),

@@ -51,7 +51,7 @@ from pydantic import Field
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from ccf_assets.arrow import as_text, read_arrow
+from ccf_assets.arrow import as_text, open_arrow, read_arrow
 from ccf_assets.errors import CcfError
 from ccf_assets.progress import ROWS_KEY, Progress, going_on
 from ccf_assets.resources import PostgresResource
@@ -97,8 +97,8 @@ SORT_MEMORY = "256MB"
 ROWS_TO_CHECK_AT_ONCE = 10_000
 """Fewer rows have their foreign keys checked by the server within a tenth of a second."""
 
-FEW_ROWS = 10_000
-"""Most rows of a table of which each is looked at once, however many rows refer to it."""
+SMALL_MB = 1
+"""Size of a table below which each of its rows is looked at once, however many rows refer to it."""
 
 LOCK_WAIT_S = 2
 """Longest wait for a lock that readers could queue behind, before letting them pass and trying again."""
@@ -106,7 +106,7 @@ LOCK_WAIT_S = 2
 LOCK_PATIENCE_S = 600
 """After this long of trying, a load gives up and says who is in the way."""
 
-POUR_PATIENCE_S = 60
+OTHERS_PATIENCE_S = 60
 """After this long of waiting for others, a query that a second session answers is asked by the first."""
 
 LONGEST_NAME = 63
@@ -792,6 +792,11 @@ def _insert_all(
 ) -> int | None:
     """Insert ``rows`` as they come where nothing is in the slice yet, so that there is nothing to compare.
 
+    A query is asked by a second session while this one stores the answer, on two cores: an INSERT … SELECT
+    takes one, and 7 s for the regions of a million sites instead of 4. What it locks stays locked until
+    ``held`` ends. Should whom we wait for wait for that, the server cannot see it: it does not know that we
+    wait for ourselves. Hence an end of patience.
+
     Returns:
         Their number; None where something is in the slice, or in the way, for the other way to tell, and
         where ``rows`` can be read only once, which leaves no other way.
@@ -804,43 +809,19 @@ def _insert_all(
     if connection.scalar(sa.select(of_slice.exists())):
         return None
     most = rows.num_rows if isinstance(rows, pa.Table) else None
-    with suppress(_InTheWayError, psycopg.IntegrityError, psycopg.errors.LockNotAvailable), raw.transaction():
-        with _foreign_keys_at_once(connection, table, of_slice, _names(rows), most), ExitStack() as other:
-            if isinstance(rows, pa.Table):
-                count = _copy(connection, table, table, rows, report, freeze=False)
-            else:
-                with going_on(report, f"{table.name}: filling it from a query"):
-                    count = _pour(connection, rows, table, other)
+    ways_out = (_InTheWayError, CcfError, psycopg.IntegrityError, psycopg.errors.LockNotAvailable)
+    with suppress(*ways_out), raw.transaction(), ExitStack() as asking:
+        with _foreign_keys_at_once(connection, table, of_slice, _names(rows), most):
+            if isinstance(rows, sa.Select):
+                raw.execute(f"SET LOCAL lock_timeout = '{OTHERS_PATIENCE_S}s'")
+                rows = asking.enter_context(open_arrow(connection.engine.url, rows, SORT_MEMORY))
+            count = _copy(connection, table, table, rows, report, freeze=False)
             _analyze(connection, table, count)
             if connection.scalar(sa.select(sa.func.count()).select_from(of_slice.subquery())) != count:
                 raise _InTheWayError  # rows outside the slice
-            held.enter_context(other.pop_all())
+        held.enter_context(asking.pop_all())
         return count
     return None
-
-
-def _pour(connection: sa.Connection, query: sa.Select[Any], into: sa.Table, held: ExitStack) -> int:
-    """Copy the answer to ``query`` into a table: one session asks while the other stores, on two cores.
-
-    An INSERT … SELECT takes one core: 9 s for the regions of a million sites, 6 s so. What the query locks
-    stays locked as long as its session, which goes to ``held``. Should somebody wait for that whom we wait
-    for, the server cannot see it: it does not know that we wait for ourselves. Hence the end of patience.
-
-    Returns:
-        The number of rows.
-    """
-    raw, other = _raw(connection), _raw(held.enter_context(connection.engine.connect()))
-    raw.execute(f"SET LOCAL lock_timeout = '{POUR_PATIENCE_S}s'")
-    other.execute(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
-    asked = sql.SQL("COPY ({}) TO STDOUT").format(sql.SQL(as_text(query)))
-    stored = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        _name(into), sql.SQL(", ").join(map(sql.Identifier, _names(query)))
-    )
-    with other.cursor() as asking, raw.cursor() as storing:
-        with asking.copy(asked) as answer, storing.copy(stored) as copy:
-            for block in answer:
-                copy.write(block)
-        return storing.rowcount
 
 
 def _insert(
@@ -916,7 +897,7 @@ _FOREIGN_KEYS = f"""
 SELECT format('wanted AS %%s %%s FROM inserted WHERE (%%s) IS NOT NULL)
     SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM
         (SELECT FROM %%s %%s AS known JOIN wanted ON (%%s) = (%%s) FOR KEY SHARE OF known) AS locked)',
-    CASE WHEN p.reltuples BETWEEN 0 AND {FEW_ROWS}
+    CASE WHEN p.relkind <> 'p' AND pg_relation_size(p.oid) < {SMALL_MB << 20}
         THEN '(SELECT DISTINCT' ELSE 'NOT MATERIALIZED (SELECT' END, own, own,
     CASE WHEN p.relkind = 'p' THEN '' ELSE 'ONLY' END, p.oid::regclass, theirs, wanted)
 FROM pg_constraint c
@@ -932,7 +913,7 @@ CROSS JOIN LATERAL (
 WHERE c.conrelid = %(table)s::regclass AND c.contype = 'f'
 """  # noqa: S608
 """For each foreign key a query of *inserted*: how many rows refer to another, and to how many that is there
-and locked. Of few others each is counted once; of many, to lock it again costs less than to find that out."""
+and locked. Of a few others each counts once; of many, to lock it again costs less than to find that out."""
 
 
 # ---- swap a LIST partition

@@ -27,7 +27,7 @@ STATUSES = ("assigned", "outside_brain", "outside_volume", "invalid_nan", "inval
 INSERTED = "inserted"
 """Source, and partition key, of the sites a lab inserts itself. Keys of files end in .csv or .parquet."""
 
-VERSION = 8
+VERSION = 9
 """Of the tables, views and functions; raised with every change of them, so that databases are upgraded."""
 
 metadata = sa.MetaData(
@@ -72,6 +72,16 @@ def _region_fk(column: str = "region_id", *, cascade: bool) -> sa.ForeignKeyCons
         ["ccf_id", column],
         ["brain_region.ccf_id", "brain_region.region_id"],
         ondelete="CASCADE" if cascade else None,
+    )
+
+
+def _source_index(table: str) -> sa.Index:
+    """Where in a table the rows of a source lie: they come together, so a range of blocks has few sources.
+
+    A B-tree would take a tenth of the time in which a million sites are registered.
+    """
+    return sa.Index(
+        f"{table}_source_brin", "source", postgresql_using="brin", postgresql_with={"autosummarize": "on"}
     )
 
 
@@ -304,7 +314,6 @@ recording_site = sa.Table(
         sa.Text,
         nullable=False,
         server_default=INSERTED,
-        index=True,
         comment="The file it came from (partition key), or where a lab's own rows came from",
     ),
     sa.Column(
@@ -315,6 +324,7 @@ recording_site = sa.Table(
         comment="When the row last changed",
     ),
     sa.CheckConstraint(r"source ~ '^[^[:cntrl:]]+$' AND strpos(source, '...') = 0", name="source"),
+    _source_index("recording_site"),
     comment="Recording sites as they were given: from files, or inserted by a lab's own software",
 )
 
@@ -356,9 +366,7 @@ recording_region = sa.Table(
     sa.Column("hemisphere", sa.Text, comment="left (z < 5700 µm) or right; null outside the volume"),
     sa.Column("region_id", sa.Integer, comment="Region at the point; null outside the brain"),
     sa.Column("status", sa.Text, nullable=False, comment=f"One of {', '.join(STATUSES)}"),
-    sa.Column(
-        "source", sa.Text, nullable=False, index=True, comment="Where the site came from (recording_site)"
-    ),
+    sa.Column("source", sa.Text, nullable=False, comment="Where the site came from (recording_site)"),
     *(
         sa.Column(
             name,
@@ -379,6 +387,7 @@ recording_region = sa.Table(
     sa.CheckConstraint("status IN ({})".format(", ".join(f"'{s}'" for s in STATUSES)), name="status"),
     sa.CheckConstraint("(status = 'assigned') = (region_id IS NOT NULL)", name="assigned"),
     sa.Index(None, "ccf_id", "region_id"),
+    _source_index("recording_region"),
     comment="The region of every site in every loaded atlas; no site is left out",
 )
 
@@ -458,10 +467,13 @@ def _installed_version(connection: sa.Connection) -> int:
     return int(number) if said != number and number.isdecimal() else 0
 
 
-_DATA_CHANGES: Mapping[int, str] = MappingProxyType(
-    {7: "UPDATE ccf.recording_region SET hemisphere = NULL WHERE status = 'outside_volume'"}
+_CHANGES: Mapping[int, str] = MappingProxyType(
+    {
+        7: "UPDATE ccf.recording_region SET hemisphere = NULL WHERE status = 'outside_volume'",
+        9: "DROP INDEX IF EXISTS ccf.recording_site_source_idx, ccf.recording_region_source_idx",
+    }
 )
-"""By version, what it changes in rows that an older one wrote."""
+"""By version, what it changes in rows that an older one wrote, and what it no longer has."""
 
 
 def create_tables(connection: sa.Connection) -> bool:
@@ -495,7 +507,7 @@ def create_tables(connection: sa.Connection) -> bool:
         metadata.create_all(connection)
         if older:
             _change_tables(connection)
-            for version, statement in _DATA_CHANGES.items():
+            for version, statement in _CHANGES.items():
                 if installed < version:
                     connection.execute(sa.text(statement))
         for name in _SQL:

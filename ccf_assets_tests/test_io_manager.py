@@ -1189,7 +1189,7 @@ def test_a_query_that_waits_too_long_for_others_is_asked_in_the_session_that_wri
     pointing: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server cannot see that whom we wait for waits for our second session."""
-    monkeypatch.setattr(io_manager, "POUR_PATIENCE_S", 0.2)
+    monkeypatch.setattr(io_manager, "OTHERS_PATIENCE_S", 0.2)
     stage, staging = io_manager._stage, threading.Event()
 
     def staged(*arguments: Any) -> Any:

@@ -149,6 +149,8 @@ OLDER = """
     ALTER TABLE ccf.recording_file DROP COLUMN looked_at_with, ALTER refused TYPE integer USING 0,
         ADD COLUMN warnings text NOT NULL;
     ALTER TABLE ccf.recording_site ADD COLUMN of_the_lab text;
+    DROP INDEX ccf.recording_site_source_brin;
+    CREATE INDEX recording_site_source_idx ON ccf.recording_site (source);
     CREATE INDEX of_the_lab ON ccf.recording_site (of_the_lab);
     COMMENT ON COLUMN ccf.atlas.key IS 'something else';
     COMMENT ON TABLE ccf.atlas IS NULL;
@@ -181,7 +183,12 @@ def test_an_older_versions_tables_become_the_present_ones_and_what_a_lab_added_s
         ("recording_file", "warnings", "text", False),
         ("recording_site", "of_the_lab", "text", False),
     ]
-    assert run(phantom_database, "SELECT to_regclass('ccf.of_the_lab') IS NOT NULL") == [(True,)]
+    indexes = "SELECT indexname FROM pg_indexes WHERE tablename = 'recording_site' ORDER BY 1"
+    assert [name for (name,) in run(phantom_database, indexes)] == [
+        "of_the_lab",
+        "recording_site_pkey",
+        "recording_site_source_brin",
+    ]
 
 
 def test_tables_that_cannot_be_upgraded_are_left_as_they_are_with_a_sentence(
