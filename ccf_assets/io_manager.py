@@ -1172,6 +1172,10 @@ def _attach(raw: psycopg.Connection[Any], fresh: Sequence[_Fresh], report: _Repo
                     for part in fresh:
                         part.add_foreign_keys()
                 raw.execute(lock)
+                # The old partition's foreign keys go with it, for which the tables they refer to are locked,
+                # too. A reader may hold those and wait for this one: we are to let go before the server looks
+                # for deadlocks, which could end the reader.
+                raw.execute(_LET_GO_EARLY)
                 for part in fresh:
                     part.take_place()
             return
@@ -1182,6 +1186,12 @@ def _attach(raw: psycopg.Connection[Any], fresh: Sequence[_Fresh], report: _Repo
                     "were not put in place; end the long-running queries on it and load again."
                 ) from None
             time.sleep(LOCK_WAIT_S / 2)
+
+
+_LET_GO_EARLY = """
+SELECT set_config('lock_timeout', (setting::int / 2)::text, true)
+FROM pg_settings WHERE name = 'deadlock_timeout'
+"""
 
 
 def _wait_until_free(raw: psycopg.Connection[Any], lock: sql.Composed, deadline: float) -> None:

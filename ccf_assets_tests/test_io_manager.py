@@ -1542,6 +1542,22 @@ def test_a_long_reader_makes_the_swap_wait_and_does_not_hold_up_others(
     assert lab.left_over() == []
 
 
+def test_a_reader_of_what_rows_refer_to_is_not_ended_when_it_turns_to_the_rows(lab: Lab) -> None:
+    """The swap holds the one and waits for the other, the reader the other way round."""
+    lab.voxels(voxels(1, 1))
+    with psycopg.connect(lab.dsn) as reader:
+        reader.execute("SET deadlock_timeout = '700ms'")
+        reader.execute("SELECT count(*) FROM lab.region")
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+        with in_background(lambda: lab.voxels(voxels(1, 2))):
+            while lab.sql(waiting) == [(0,)]:
+                time.sleep(0.01)
+            assert reader.execute("SELECT count(*) FROM lab.voxel").fetchone() == (1,)
+            reader.rollback()
+    assert lab.sql("SELECT count(*) FROM lab.voxel") == [(2,)]
+    assert lab.left_over() == []
+
+
 def test_a_swap_that_never_gets_its_turn_gives_up_and_leaves_the_old_rows(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

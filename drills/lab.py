@@ -321,7 +321,8 @@ class Lab:
         expect(wrong == 0, f"{wrong} sites have not one row for each atlas")
         postgres.leave()
         running = self.processes()
-        expect(not running, f"{len(running)} processes are left behind")
+        names = [" ".join(process.cmdline())[:80] for process in running]
+        expect(not running, f"{len(running)} processes are left behind {names or ''}")
 
 
 class Command:
