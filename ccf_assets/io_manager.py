@@ -35,7 +35,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, cast
 
 import dagster as dg
 import pandas as pd
@@ -51,12 +51,13 @@ from pydantic import Field
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from ccf_assets.ahead import one_ahead
 from ccf_assets.arrow import as_text, open_arrow, read_arrow
 from ccf_assets.errors import CcfError
+from ccf_assets.postgres import let_go_if_interrupted
 from ccf_assets.progress import ROWS_KEY, Progress, going_on
 from ccf_assets.resources import PostgresResource
 
-_Item = TypeVar("_Item")
 _Metadata: TypeAlias = Mapping[str, dg.MetadataValue[Any]]
 
 
@@ -280,7 +281,11 @@ class PostgresIOManager(dg.ConfigurableIOManager):
                     made.append(beside.submit(metadata))
 
             rows = _as_rows(f"{schema}.{name}", rows)
-            with _one_sentence(f"{schema}.{name}"), self.postgres.create_engine().begin() as connection:
+            with (
+                _one_sentence(f"{schema}.{name}"),
+                self.postgres.create_engine().begin() as connection,
+                let_go_if_interrupted(connection),
+            ):
                 target = self._slice(context, context, connection)
                 list_column = _list_column(connection, target.table)
                 if list_column is None:
@@ -530,19 +535,10 @@ def _copy(
         yield 0, encoder.finish()
 
     with _raw(connection).cursor() as cursor, cursor.copy(command) as copy:
-        for count, block in _one_ahead(blocks()):
+        for count, block in one_ahead(blocks()):
             copy.write(block)
             copied.advance(count)
     return copied.count
-
-
-def _one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
-    """``items``, each made in another thread while the one before is in use: two cores, two in memory."""
-    with ThreadPoolExecutor(1) as maker:
-        coming = maker.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = maker.submit(next, items, None)
-            yield item
 
 
 def _fill(

@@ -11,7 +11,8 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +162,22 @@ def _notice_hang_up(connection: psycopg.Connection[Any], _record: object) -> Non
         connection.commit()
     except connection.Error:  # where the server's operating system cannot tell
         connection.rollback()
+
+
+@contextmanager
+def let_go_if_interrupted(connection: sa.Connection) -> Iterator[None]:
+    """Close ``connection`` when the block is left by other than an error, such as Dagster's interruption.
+
+    What was begun is then undone by the server. Of interruptions the driver knows Ctrl-C alone: after another
+    a statement is still in progress, and a rollback fails with a traceback beside that of the interruption.
+    """
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        connection.invalidate()
+        raise
 
 
 def libpq_url(url: sa.URL) -> str:

@@ -22,9 +22,11 @@ import nrrd
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from isal import igzip
 from isal.igzip_lib import IsalError
 
+from ccf_assets.ahead import one_ahead
 from ccf_assets.atlases import AtlasEntry
 from ccf_assets.errors import CcfError
 from ccf_assets.progress import ROWS_KEY, Progress
@@ -241,7 +243,7 @@ def find_runs(volume: Iterable[Plane]) -> Runs:
         """Keep the runs that are open at ``voxels`` (flat indices of a plane) and end before plane z."""
         parts.append(begun[voxels] | np.uint64(z << _Z_END_SHIFT))
 
-    for plane in volume:
+    for plane in one_ahead(iter(volume)):
         if z == 0:
             dv, ap = plane.shape
             _check_fits("lines along ML", ap * dv, 1 << (64 - _LINE_SHIFT))
@@ -265,7 +267,7 @@ def find_runs(volume: Iterable[Plane]) -> Runs:
     parts.clear()
     packed.sort()
 
-    region_of = np.array(ids.known, np.uint32)
+    region_of = ids.known.to_numpy()
     count = len(packed)
     runs = Runs(
         line=np.empty(count, np.uint32),
@@ -287,22 +289,16 @@ class _Numbered:
     """Region ids, which have up to 30 bits, numbered as they are met."""
 
     def __init__(self) -> None:
-        self.known = [0]
-        self._sorted, self._number = np.zeros(1, np.uint32), np.zeros(1, np.uint64)
+        self.known = pa.array([0], pa.uint32())
 
     def numbers(self, region_id: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
         """The number of each id."""
-        place = self._places(region_id)
-        new = region_id[self._sorted[place] != region_id]
-        if len(new):
-            self.known += np.unique(new).tolist()
-            order = np.argsort(self.known)
-            self._sorted, self._number = np.array(self.known, np.uint32)[order], order.astype(np.uint64)
-            place = self._places(region_id)
-        return self._number[place]
-
-    def _places(self, region_id: npt.NDArray[np.uint32]) -> npt.NDArray[np.intp]:
-        return np.searchsorted(self._sorted, region_id).clip(max=len(self._sorted) - 1)
+        ids = pa.array(region_id, pa.uint32())
+        place = pc.index_in(ids, self.known)
+        if place.null_count:
+            self.known = pa.concat_arrays([self.known, ids.filter(place.is_null()).unique()])
+            place = pc.index_in(ids, self.known)
+        return np.asarray(place.to_numpy(), np.uint64)
 
 
 def _check_fits(what: str, count: int, most: int) -> None:

@@ -5,6 +5,7 @@ import datetime as dt
 import functools
 import logging
 import re
+import signal
 import threading
 import time
 import traceback
@@ -1912,3 +1913,27 @@ def test_a_preview_shows_a_few_rows_as_json_can_hold_them(lab: Lab) -> None:
     records = [record.data for record in metadata["preview"].records]
     assert [record["id"] for record in records] == [0, 1, 2, 3]
     assert (records[0]["f8"], records[0]["day"], records[3]["words"]) == ("nan", "0001-01-01", None)
+
+
+class InterruptionError(BaseException):
+    """As Dagster's: no KeyboardInterrupt, the only one that the driver knows."""
+
+
+def test_an_interrupted_statement_is_said_once_and_leaves_the_old_rows(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise InterruptionError
+
+    lab.sql("INSERT INTO lab.site (probe, id) VALUES (1, 2)")
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with psycopg.connect(lab.dsn) as other:  # merges the same table
+            other.execute("SELECT pg_advisory_xact_lock(hashtextextended('lab.site', 0))")
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+            with pytest.raises(InterruptionError):
+                lab.write(sa.select(sa.literal(1).label("probe"), sa.literal(3).label("id")))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert [record for record in caplog.records if record.name.startswith("sqlalchemy")] == []
+    assert lab.sql("SELECT probe, id FROM lab.site") == [(1, 2)]

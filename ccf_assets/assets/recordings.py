@@ -27,6 +27,7 @@ from ccf_assets.finding import Finding, counted
 from ccf_assets.frames import Frame, frame_rows, load_frames
 from ccf_assets.io_manager import Stream
 from ccf_assets.partitions import keys_of_run, recording_partitions
+from ccf_assets.postgres import let_go_if_interrupted
 from ccf_assets.progress import Progress
 from ccf_assets.resources import PostgresResource
 
@@ -202,7 +203,7 @@ def read_recordings(
     ]
     for key, name, blocking, sentence in found:
         context.log.warning(f"{key} {'was refused' if blocking else f'is suspicious ({name})'}: {sentence}")
-    with engine.begin() as holding:
+    with engine.begin() as holding, let_go_if_interrupted(holding):  # where storing them fails, it is, too
         parts.append(_held_sites(holding, set(keys) - set(taken)))
         yield dg.Output(pl.concat(parts), output_name="recording_site")
     yield dg.Output(pl.concat(claims), output_name="recording_claim")
