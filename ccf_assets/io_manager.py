@@ -86,8 +86,8 @@ PREVIEW_ROWS = 5
 NAMED_PARTITIONS = 5
 """Most partitions that an error names one by one."""
 
-ROWS_PER_BATCH = 65_536
-"""Rows of a frame sent at once: a few MB. Between 16 thousand and a million the speed is the same."""
+ROWS_PER_BATCH = 16_384
+"""Rows of a frame sent at once, for which see volume.ROWS_PER_BATCH."""
 
 INDEX_MEMORY = "256MB"
 """maintenance_work_mem while keys are built: 2.8 M rows sort in memory; more gains nothing measurable."""
