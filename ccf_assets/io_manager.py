@@ -810,8 +810,11 @@ def _insert_all(
         with _foreign_keys_at_once(connection, table, of_slice, _names(rows), most):
             if isinstance(rows, sa.Select):
                 raw.execute(f"SET LOCAL lock_timeout = '{OTHERS_PATIENCE_S}s'")
-                rows = asking.enter_context(open_arrow(connection.engine.url, rows, SORT_MEMORY))
-            count = _copy(connection, table, table, rows, report, freeze=False)
+                with going_on(report, f"{table.name}: filling it from a query"):
+                    answer = asking.enter_context(open_arrow(connection.engine.url, rows, SORT_MEMORY))
+                    count = _copy(connection, table, table, answer, lambda _line: None, freeze=False)
+            else:
+                count = _copy(connection, table, table, rows, report, freeze=False)
             _analyze(connection, table, count)
             if connection.scalar(sa.select(sa.func.count()).select_from(of_slice.subquery())) != count:
                 raise _InTheWayError  # rows outside the slice

@@ -306,8 +306,12 @@ def _told_by_database(error: BaseException) -> str | None:
         cause = cause.__cause__
     if cause is None:
         return None
-    said = " ".join(str(cause.orig).split()).rstrip(".")
-    return f"The database answers: {said}. What was not finished was undone; load again."
+    return _database_answers(str(cause.orig))
+
+
+def _database_answers(said: str) -> str:
+    one_line = " ".join(said.split()).rstrip(".")
+    return f"The database answers: {one_line}. What was not finished was undone; load again."
 
 
 def _start(key: str) -> Outcome:
@@ -536,6 +540,8 @@ def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
     if not errors:
         return "The run failed; its page in the UI says more.", False
     deepest = list(_causes(errors[0]))[-1]
+    if deepest.cls_name == sa.exc.OperationalError.__name__:  # the drivers' are named alike
+        return _database_answers(_text(deepest)), False
     said = " ".join(_text(deepest).split()).rstrip(".")
     return f"{deepest.cls_name}: {said}. The run's page in the UI says more.", False
 

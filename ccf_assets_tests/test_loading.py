@@ -74,6 +74,15 @@ def test_an_unreachable_source_is_recognised() -> None:
     assert failure(ConnectionRefusedError(111, "refused"), SourceUnreachableError(text)) == (text, True)
 
 
+def test_a_database_that_went_away_is_said_as_elsewhere() -> None:
+    lost = psycopg.OperationalError("server closed the connection unexpectedly\n\tThis probably means")
+    sentence, _ = failure(lost, RuntimeError("step failed"))
+    assert sentence == (
+        "The database answers: server closed the connection unexpectedly This probably means. "
+        "What was not finished was undone; load again."
+    )
+
+
 def test_an_error_that_nobody_foresaw_is_named_with_where_to_look() -> None:
     sentence, unreachable = failure(ZeroDivisionError("division by zero"), RuntimeError("step failed"))
     assert sentence == "ZeroDivisionError: division by zero. The run's page in the UI says more."
