@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -23,40 +23,31 @@ def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
     Raises:
         CcfError: the server answers with an error, here or while the stream is read.
     """
-    with ExitStack() as opening:
-        reader = opening.enter_context(open_arrow(url, query))
-        opened = opening.pop_all()
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        with opened:
-            yield from reader
-
-    return pa.RecordBatchReader.from_batches(reader.schema, batches())
-
-
-@contextmanager
-def open_arrow(
-    url: sa.URL, query: sa.Select[Any], work_mem: str | None = None
-) -> Iterator[pa.RecordBatchReader]:
-    """As `read_arrow`, in a transaction, with all that it locks, which lasts as long as the block."""
     # Imported here: only reading needs it.
     import adbc_driver_postgresql.dbapi as adbc
 
     statement = as_text(query)  # one with parameters is not streamed by the driver
     with _answered(adbc.Error):
         connection = adbc.connect(libpq_url(url))
-    with connection, connection.cursor() as cursor:
+    cursor = connection.cursor()
+    try:
         with _answered(adbc.Error):
-            if work_mem is not None:
-                cursor.execute(f"SET LOCAL work_mem = {sql.Literal(work_mem).as_string()}")
             cursor.execute(statement)
             reader = cursor.fetch_record_batch()
+    except BaseException:
+        cursor.close()
+        connection.close()
+        raise
 
-        def batches() -> Iterator[pa.RecordBatch]:
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
             with _answered(OSError, pa.ArrowException):
                 yield from reader
+        finally:
+            cursor.close()
+            connection.close()
 
-        yield pa.RecordBatchReader.from_batches(reader.schema.remove_metadata(), batches())
+    return pa.RecordBatchReader.from_batches(reader.schema.remove_metadata(), batches())
 
 
 def as_text(query: sa.Select[Any]) -> str:

@@ -3,7 +3,7 @@
 Nothing here knows of brains: what a table looks like (columns, keys, partitions, foreign keys) is read from
 the database's own catalogue. An output goes through three steps in one transaction: it is brought into a
 *staging* table, checked, and put in place. How it is brought depends on its type, how it is put in place on
-the target:
+the target. Where an ordinary table has nothing in the slice yet, rows go into it straight away.
 
 =============================  =====================================================================
 output                         brought by
@@ -11,7 +11,8 @@ output                         brought by
 polars or pandas DataFrame     Arrow, then binary COPY
 pyarrow.RecordBatchReader      binary COPY, batch by batch, in constant memory
 Stream                         as its rows, with metadata that is made meanwhile
-sqlalchemy.Select              a query in the database, nothing travels
+sqlalchemy.Select              a query in the database; only into an empty slice its answer travels, from
+                               one session to another
 =============================  =====================================================================
 
 =============================  =====================================================================
@@ -28,6 +29,7 @@ Inputs are read as the type they are annotated with: polars or pandas DataFrame,
 (the slice as a query, for derived tables written as SQL over their inputs).
 """
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,7 +54,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from ccf_assets.ahead import one_ahead
-from ccf_assets.arrow import as_text, open_arrow, read_arrow
+from ccf_assets.arrow import as_text, read_arrow
 from ccf_assets.errors import CcfError
 from ccf_assets.postgres import let_go_if_interrupted
 from ccf_assets.progress import ROWS_KEY, Progress, going_on
@@ -79,7 +81,7 @@ Output: TypeAlias = "pl.DataFrame | pd.DataFrame | pa.RecordBatchReader | Stream
 _Rows: TypeAlias = "pa.Table | pa.RecordBatchReader | sa.Select[Any]"
 _Report: TypeAlias = Callable[[str], object]
 _Meanwhile: TypeAlias = Callable[[], object]
-"""To be called, once, when the server is about to do what keeps one core busy."""
+"""To be called, once: with a query at once, else when the server has all rows and its keys."""
 
 PREVIEW_ROWS = 5
 
@@ -107,7 +109,7 @@ LOCK_WAIT_S = 2
 LOCK_PATIENCE_S = 600
 """After this long of trying, a load gives up and says who is in the way."""
 
-OTHERS_PATIENCE_S = 60
+OTHERS_PATIENCE_S = 10
 """After this long of waiting for others, a query that a second session answers is asked by the first."""
 
 LONGEST_NAME = 63
@@ -274,7 +276,8 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         report = context.log.info
         rows, metadata = (obj.rows, obj.metadata) if isinstance(obj, Stream) else (obj, None)
         made: list[Future[_Metadata]] = []
-        with ThreadPoolExecutor(1) as beside, ExitStack() as held:
+        held: list[sa.Connection] = []
+        with ThreadPoolExecutor(1) as beside, _closing(held):
 
             def meanwhile() -> None:
                 if metadata is not None:
@@ -293,6 +296,8 @@ class PostgresIOManager(dg.ConfigurableIOManager):
                     written = _merge(connection, target, rows, report, meanwhile, held, stay=stay)
                 else:
                     written = _swap(connection, target, list_column, rows, report, meanwhile)
+                for other in held:
+                    other.exec_driver_sql("SELECT")  # without it, its locks would be gone
         seconds = round(time.monotonic() - started, 2)
         rows_in_place = "1 row" if written.rows == 1 else f"{written.rows:,} rows"
         report(f"{name}: {rows_in_place} in place after {seconds} s")
@@ -395,6 +400,16 @@ class PostgresIOManager(dg.ConfigurableIOManager):
 
 def _label(context: dg.OutputContext | dg.InputContext) -> str:
     return context.asset_key.to_user_string() if context.has_asset_key else str(context.name)
+
+
+@contextmanager
+def _closing(connections: Sequence[sa.Connection]) -> Iterator[None]:
+    """Close what is in ``connections`` by the end."""
+    try:
+        yield
+    finally:
+        for connection in connections:
+            connection.close()
 
 
 @contextmanager
@@ -703,7 +718,7 @@ def _merge(
     rows: _Rows,
     report: _Report,
     meanwhile: _Meanwhile,
-    held: ExitStack,
+    held: list[sa.Connection],
     *,
     stay: bool = False,
 ) -> _Written:
@@ -712,8 +727,8 @@ def _merge(
     With ``stay`` rows of the slice that are not brought are left as they are, and counted.
 
     Columns that ``rows`` does not bring get their default in new and in changed rows, and stay in equal ones.
-    Loads of one table merge one after the other. What is opened until the transaction has ended goes to
-    ``held``.
+    Loads of one table merge one after the other. A session that holds locks until the transaction has ended
+    goes to ``held``.
     """
     table = target.table
     keys = [column.name for column in table.primary_key]
@@ -784,43 +799,67 @@ def _merge(
 
 
 def _insert_all(
-    connection: sa.Connection, target: Slice, rows: _Rows, report: _Report, held: ExitStack
+    connection: sa.Connection, target: Slice, rows: _Rows, report: _Report, held: list[sa.Connection]
 ) -> int | None:
     """Insert ``rows`` as they come where nothing is in the slice yet, so that there is nothing to compare.
-
-    A query is asked by a second session while this one stores the answer, on two cores: an INSERT … SELECT
-    takes one, and 7 s for the regions of a million sites instead of 4. What it locks stays locked until
-    ``held`` ends. Should whom we wait for wait for that, the server cannot see it: it does not know that we
-    wait for ourselves. Hence an end of patience.
 
     Returns:
         Their number; None where something is in the slice, or in the way, for the other way to tell, and
         where ``rows`` can be read only once, which leaves no other way.
     """
-    table, raw = target.table, _raw(connection)
-    if isinstance(rows, pa.RecordBatchReader):
+    table, raw, names = target.table, _raw(connection), _names(rows)
+    # COPY would take a value that an INSERT may not bring.
+    if isinstance(rows, pa.RecordBatchReader) or any(table.c[name].identity is not None for name in names):
         return None
     _wait_for(connection, str(table), report)
     of_slice = sa.select(table).where(target.where())
     if connection.scalar(sa.select(of_slice.exists())):
         return None
     most = rows.num_rows if isinstance(rows, pa.Table) else None
-    ways_out = (_InTheWayError, CcfError, psycopg.IntegrityError, psycopg.errors.LockNotAvailable)
-    with suppress(*ways_out), raw.transaction(), ExitStack() as asking:
-        with _foreign_keys_at_once(connection, table, of_slice, _names(rows), most):
-            if isinstance(rows, sa.Select):
-                raw.execute(f"SET LOCAL lock_timeout = '{OTHERS_PATIENCE_S}s'")
-                with going_on(report, f"{table.name}: filling it from a query"):
-                    answer = asking.enter_context(open_arrow(connection.engine.url, rows, SORT_MEMORY))
-                    count = _copy(connection, table, table, answer, lambda _line: None, freeze=False)
-            else:
+    with suppress(*_WAYS_OUT), raw.transaction(), ExitStack() as asking:
+        with _foreign_keys_at_once(connection, table, of_slice, names, most):
+            if isinstance(rows, pa.Table):
                 count = _copy(connection, table, table, rows, report, freeze=False)
+            else:
+                other = asking.enter_context(connection.engine.connect())
+                with going_on(report, f"{table.name}: filling it from a query"), let_go_if_interrupted(other):
+                    count = _pour(connection, other, rows, table)
             _analyze(connection, table, count)
             if connection.scalar(sa.select(sa.func.count()).select_from(of_slice.subquery())) != count:
                 raise _InTheWayError  # rows outside the slice
-        held.enter_context(asking.pop_all())
+        if isinstance(rows, sa.Select):
+            held.append(other)
+        asking.pop_all()
         return count
     return None
+
+
+def _pour(connection: sa.Connection, other: sa.Connection, query: sa.Select[Any], into: sa.Table) -> int:
+    """Copy the answer that another session gives to ``query`` into a table, as text, which any type can be.
+
+    One session asks while the other stores, on two cores: an INSERT … SELECT takes one, and 7 s for the
+    regions of a million sites instead of 4. What the query locks is locked as long as that session lasts.
+    Should others wait for it while one of the two waits for them, no server can see it: it does not know that
+    they wait for each other through us. Hence an end of patience in both.
+
+    Returns:
+        The number of rows.
+    """
+    storing, asking = _raw(connection), _raw(other)
+    for session in (storing, asking):
+        session.execute(f"SET LOCAL lock_timeout = '{OTHERS_PATIENCE_S}s'")
+        session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # one waits for the other
+    asking.execute(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
+    asked = sql.SQL("COPY ({}) TO STDOUT").format(sql.SQL(as_text(query)))
+    stored = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        _name(into), sql.SQL(", ").join(map(sql.Identifier, _names(query)))
+    )
+    with asking.cursor() as out_of, storing.cursor() as in_to:
+        with out_of.copy(asked) as answer, in_to.copy(stored) as copy:
+            lines = iter(answer)
+            while block := b"".join(itertools.islice(lines, ROWS_PER_BATCH)):
+                copy.write(block)
+        return in_to.rowcount
 
 
 def _insert(
@@ -876,6 +915,17 @@ def _foreign_keys_at_once(
 
 class _InTheWayError(Exception):
     """Rows cannot be had by the quick way."""
+
+
+_WAYS_OUT = (
+    _InTheWayError,
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.NotSupportedError,
+    psycopg.ProgrammingError,
+    psycopg.errors.LockNotAvailable,
+)
+"""What the other way tells in its own words; not what ends any way, such as a lost server."""
 
 
 _ONLY_FOREIGN_KEYS = """
@@ -1174,7 +1224,7 @@ def _attach(raw: psycopg.Connection[Any], fresh: Sequence[_Fresh], report: _Repo
                 # The old partition's foreign keys go with it, for which the tables they refer to are locked,
                 # too. A reader may hold those and wait for this one: we are to let go before the server looks
                 # for deadlocks, which could end the reader.
-                raw.execute(_LET_GO_EARLY)
+                raw.execute(_LET_GO_EARLY, [int(LOCK_WAIT_S * 1000)])
                 for part in fresh:
                     part.take_place()
             return
@@ -1188,7 +1238,7 @@ def _attach(raw: psycopg.Connection[Any], fresh: Sequence[_Fresh], report: _Repo
 
 
 _LET_GO_EARLY = """
-SELECT set_config('lock_timeout', (setting::int / 2)::text, true)
+SELECT set_config('lock_timeout', greatest(1, least(setting::int / 2, %s))::text, true)
 FROM pg_settings WHERE name = 'deadlock_timeout'
 """
 

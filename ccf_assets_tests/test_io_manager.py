@@ -1,6 +1,5 @@
 """PostgresIOManager against a real database: every output kind into every target, and what may go wrong."""
 
-import contextlib
 import datetime as dt
 import functools
 import logging
@@ -10,7 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -1095,7 +1094,7 @@ def test_what_rows_refer_to_is_locked_while_they_are_inserted(pointing: Lab) -> 
     with pointing.engine.begin() as connection:
         target = Slice(sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=connection))
         table = io_manager._as_rows("lab.thing", rows)
-        io_manager._merge(connection, target, table, print, lambda: None, contextlib.ExitStack())
+        io_manager._merge(connection, target, table, print, lambda: None, [])
         for statement in ("DELETE FROM lab.pair WHERE a = 1", "DELETE FROM lab.region WHERE id = 3"):
             with pytest.raises(psycopg.errors.LockNotAvailable):
                 pointing.sql(f"SET lock_timeout = '50ms'; {statement}")
@@ -1177,13 +1176,95 @@ def test_what_a_query_locks_is_locked_until_its_rows_are_in_place(pointing: Lab)
         read=True
     )
     move = "SET lock_timeout = '50ms'; UPDATE lab.mine SET is_at = 6"
-    with contextlib.ExitStack() as held, pointing.engine.begin() as connection:
+    held: list[sa.Connection] = []
+    with io_manager._closing(held), pointing.engine.begin() as connection:
         target = Slice(sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=connection))
         io_manager._merge(connection, target, query, print, lambda: None, held)
         with pytest.raises(psycopg.errors.LockNotAvailable):
             pointing.sql(move)
     pointing.sql(move)
     assert pointing.rows("thing") == [(1, 1, "x", None)]
+
+
+def test_rows_whose_query_lost_its_locks_are_not_stored(
+    pointing: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the query read could have changed since."""
+    analyze = io_manager._analyze
+
+    def ended(*arguments: Any) -> None:
+        analyze(*arguments)
+        pointing.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY (%' AND datname = "
+            "current_database()"
+        )
+
+    monkeypatch.setattr(io_manager, "_analyze", ended)
+    query = sa.select(sa.literal(1).label("id"), sa.literal(1).label("a"), sa.literal("x").label("b"))
+    with pytest.raises(CcfError, match="terminating connection"):
+        pointing.write(query, "thing")
+    assert pointing.rows("thing") == []
+
+
+def test_who_waits_for_the_one_session_and_is_waited_for_by_the_other_is_not_waited_for_for_ever(
+    pointing: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(io_manager, "OTHERS_PATIENCE_S", 2)
+    pointing.sql("CREATE TABLE lab.mine (id int PRIMARY KEY); INSERT INTO lab.mine VALUES (1)")
+    mine = sa.table("mine", sa.column("id", sa.Integer), schema="lab")
+    query = sa.select(mine.c.id, sa.literal(1).label("a"), sa.literal("x").label("b")).with_for_update(
+        read=True
+    )
+    with ThreadPoolExecutor(2) as pool, psycopg.connect(pointing.dsn) as other:
+        other.execute("SELECT FROM lab.mine FOR UPDATE")  # for which the query waits
+        written = pool.submit(pointing.write, query, "thing")
+        waits = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'COPY (%' AND wait_event_type = 'Lock'"
+        while not pointing.sql(waits):
+            time.sleep(0.01)
+        truncated = pool.submit(other.execute, "TRUNCATE lab.thing")  # it waits for what stores the answer
+        # A deadlock that the server sees, once one session does both: it ends one or the other.
+        done, _ = wait([written, truncated], timeout=20, return_when=FIRST_COMPLETED)
+        assert done
+        assert "deadlock detected" in str(done.pop().exception())
+        other.rollback()
+
+
+@pytest.mark.parametrize(
+    ("value", "column"),
+    [
+        ("4000000000::oid", "bigint"),
+        ("'2020-01-01 12:00'::timestamp", "timestamptz"),
+        ("'2020-01-01 23:30+00'::timestamptz", "date"),
+        ("'2020-01-01 23:30+00'::timestamptz", "timestamp"),
+        ("1::money", "text"),
+        ("'ab'::bytea", "text"),
+        ("'2020-01-01 12:00'::timestamp", "text"),
+        ("gen_random_uuid()", "text"),
+        ("1.5::numeric", "integer"),
+        ("'{1,2}'::int[]", "int[]"),
+        ("E'a\\tb\\n\\\\N'::text", "text"),
+    ],
+)
+def test_a_value_becomes_the_same_into_nothing_and_beside_others(lab: Lab, value: str, column: str) -> None:
+    lab.sql(f"""
+        ALTER DATABASE "{lab.engine.url.database}" SET TimeZone = 'Europe/Berlin';
+        CREATE TABLE lab.given AS SELECT 1 AS id, {value} AS value;
+        CREATE TABLE lab.kept (id int PRIMARY KEY, value {column})
+    """)
+    given = sa.table("given", sa.column("id"), sa.column("value"), schema="lab")
+    seen = []
+    for number in (1, 2):
+        lab.sql(f"UPDATE lab.given SET id = {number}")
+        lab.write(sa.select(given.c.id, given.c.value), "kept", rows_stay=True)
+        seen += lab.sql(f"SELECT value::text FROM lab.kept WHERE id = {number}")
+    assert seen[0] == seen[1]
+
+
+def test_a_value_that_an_insert_may_not_bring_is_refused_into_nothing_too(lab: Lab) -> None:
+    lab.sql("CREATE TABLE lab.numbered (id int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY)")
+    query = sa.select(sa.literal(1).label("id"), sa.literal(7).label("n"))
+    with pytest.raises(CcfError, match="GENERATED ALWAYS"):
+        lab.write(query, "numbered")
 
 
 def test_a_query_that_waits_too_long_for_others_is_asked_in_the_session_that_writes(

@@ -313,7 +313,7 @@ def _read_files(
                 else:
                     report(f"{key} is gone; its sites stay, what was found in it does not.")
             progress.advance(1)
-        brain.result()
+            brain.result()  # without it, no file is judged
     return sorted(read, key=lambda file: (file.mtime_ns, file.key)), left
 
 
