@@ -91,6 +91,9 @@ NAMED_PARTITIONS = 5
 ROWS_PER_BATCH = 16_384
 """Rows of a frame sent at once, for which see volume.ROWS_PER_BATCH."""
 
+LINES_AT_ONCE = 128
+"""Lines passed on from one session to another: few, so that both find room in their sockets' buffers."""
+
 INDEX_MEMORY = "256MB"
 """maintenance_work_mem while keys are built: 2.8 M rows sort in memory; more gains nothing measurable."""
 
@@ -857,7 +860,7 @@ def _pour(connection: sa.Connection, other: sa.Connection, query: sa.Select[Any]
     with asking.cursor() as out_of, storing.cursor() as in_to:
         with out_of.copy(asked) as answer, in_to.copy(stored) as copy:
             lines = iter(answer)
-            while block := b"".join(itertools.islice(lines, ROWS_PER_BATCH)):
+            while block := b"".join(itertools.islice(lines, LINES_AT_ONCE)):
                 copy.write(block)
         return in_to.rowcount
 
