@@ -6,13 +6,12 @@ An atlas is one version of the CCF at one resolution, and a partition of every a
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, suggestion
 from ccf_assets.toml import read_toml
 
 EXTENT_UM = (13_200, 8_000, 11_400)
@@ -110,10 +109,7 @@ def atlas_entry(key: str) -> AtlasEntry:
     try:
         return CATALOGUE[key]
     except KeyError:
-        near = difflib.get_close_matches(key, CATALOGUE, n=3, cutoff=0.4) or list(CATALOGUE)
-        raise CcfError(
-            f"There is no atlas {key!r} in the catalogue; did you mean {', '.join(near)}?"
-        ) from None
+        raise CcfError(f"There is no atlas {key!r} in the catalogue; {suggestion(key, CATALOGUE)}") from None
 
 
 def default_atlases(*, phantom: bool) -> list[AtlasEntry]:

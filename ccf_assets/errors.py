@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 
 _NO_TEXT = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """What PostgreSQL, a terminal or UTF-8 does not take: control characters, and halves of others."""
@@ -27,3 +29,10 @@ class CcfError(Exception):
 
 class SourceUnreachableError(CcfError):
     """The download source did not answer and nothing usable is cached."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """What to tell someone who gave a name that is not known: the nearest ones, or all where none is near."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3) or difflib.get_close_matches(name.lower(), known, n=3)
+    return f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
@@ -16,7 +15,7 @@ import sqlalchemy as sa
 
 from ccf_assets import schema, volume
 from ccf_assets.arrow import read_arrow
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, suggestion
 from ccf_assets.new_file import new_file
 from ccf_assets.query import LoadedAtlas, loaded_atlases
 
@@ -98,8 +97,7 @@ def comments_of(name: str) -> dict[str, str]:
         return _ELECTRODE_COLUMNS
     table = schema.metadata.tables.get(f"{schema.SCHEMA}.{name}")
     if table is None:
-        near = difflib.get_close_matches(name, tables(), n=3) or tables()
-        raise CcfError(f"There is no table {name!r}; did you mean {', '.join(near)}?")
+        raise CcfError(f"There is no table {name!r}; {suggestion(name, tables())}")
     return {column.name: column.comment or "" for column in table.columns}
 
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, 
 import numpy as np
 import numpy.typing as npt
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, suggestion
 from ccf_assets.toml import TomlError, read_toml
 
 if TYPE_CHECKING:
@@ -128,8 +128,7 @@ def frame(name: str, frames: Mapping[str, Frame] | None = None) -> Frame:
     known = FRAMES if frames is None else frames
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4) or sorted(known)
-    raise CcfError(f"There is no coordinate frame {name!r}; did you mean {', '.join(near)}?")
+    raise CcfError(f"There is no coordinate frame {name!r}; {suggestion(name, sorted(known))}")
 
 
 def ap_dv_ml(frame: Frame, x: T, y: T, z: T) -> tuple[T, T, T]:

@@ -121,7 +121,12 @@ def _set_up(url: sa.URL, where: str) -> sa.URL:
             raise CcfError(f"{where} is version {version}; ccf_assets needs {OLDEST_SERVER} or newer.")
         if schema.create_tables(connection):
             roles.renew(connection)
-        schema.add_frames(connection, load_frames(*settings.frames_files()))
+        try:
+            frames = load_frames(*settings.frames_files())
+        except CcfError as error:  # what uses frames refuses; a backup or a question need not wait for that
+            logging.getLogger(__name__).warning("%s", error)
+            frames = load_frames()
+        schema.add_frames(connection, frames)
     return url
 
 

@@ -176,7 +176,7 @@ def test_allen_forum_is_its_recipe():
 def test_an_unknown_frame_is_answered_with_the_nearest_names():
     with pytest.raises(CcfError, match=r"no coordinate frame 'IBL_mm'; did you mean .*\bibl\b"):
         frame("IBL_mm")
-    with pytest.raises(CcfError, match="'zzz'; did you mean allen_forum, brainglobe"):
+    with pytest.raises(CcfError, match="'zzz'; there are allen_forum, brainglobe"):
         frame("zzz")
 
 

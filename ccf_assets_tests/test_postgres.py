@@ -386,3 +386,14 @@ def test_who_only_asks_changes_no_frame(
             frame = schema.coordinate_frame.c
             stored.append(connection.scalar(sa.select(frame.x_0).where(frame.name == "mine")))
     assert stored == [5400, 5400]
+
+
+def test_a_file_of_frames_that_cannot_be_read_keeps_nobody_from_what_needs_none(
+    empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    use(monkeypatch, empty_database)
+    (tmp_path / "frames.toml").write_text("[mine\n")
+    monkeypatch.setenv("CCF_FRAMES", str(tmp_path / "frames.toml"))
+    with postgres.create_engine().connect() as connection:
+        assert "ibl" in set(connection.scalars(sa.select(schema.coordinate_frame.c.name)))
+    assert str(tmp_path / "frames.toml") in caplog.text
