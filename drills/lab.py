@@ -288,12 +288,16 @@ class Lab:
                     process.kill()
 
     def processes(self) -> list[psutil.Process]:
-        """The processes that work for this lab, this one left out."""
+        """The processes that work for this lab, this one and what it keeps for its own readers left out."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                if process.pid != os.getpid() and process.environ().get("CCF_HOME") == str(self.home):
-                    found.append(process)
+                if process.pid == os.getpid() or process.environ().get("CCF_HOME") != str(self.home):
+                    continue
+                # What looks after the readers' queues ends with this process.
+                if process.ppid() == os.getpid() and "resource_tracker" in " ".join(process.cmdline()):
+                    continue
+                found.append(process)
         return found
 
     @property
