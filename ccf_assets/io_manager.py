@@ -34,7 +34,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, TypeAlias, cast
@@ -541,7 +541,7 @@ def _copy(
     schema = pa.schema([(column.name, _arrow_type(column)) for column in columns])
     encoder = ArrowToPostgresBinaryEncoder(schema)
     command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE {})").format(
-        _name(into), sql.SQL(", ").join(map(sql.Identifier, schema.names)), freeze
+        _name(into), _listed(schema.names), freeze
     )
     copied = Progress(report, f"{table.name}: copied", "rows", None if total is None else int(total))
 
@@ -608,6 +608,10 @@ def _changed(connection: sa.Connection, statement: sa.Executable) -> int:
 
 def _name(table: sa.TableClause) -> sql.Identifier:
     return sql.Identifier(*filter(None, (table.schema, table.name)))
+
+
+def _listed(names: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))
 
 
 def _wait_for(connection: sa.Connection, what: str, report: _Report) -> None:
@@ -751,10 +755,9 @@ def _merge(
     if not isinstance(rows, sa.Select):
         meanwhile()
     # What the planner thinks of the target may be old: without a key here it could compare all with all.
-    key = sql.SQL(", ").join(map(sql.Identifier, keys))
     try:
         with raw.transaction():
-            raw.execute(sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(_name(staged), key))
+            raw.execute(sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(_name(staged), _listed(keys)))
     except psycopg.errors.UniqueViolation:
         _refuse_repeated_keys(connection, table, staged, keys)
         raise
@@ -819,21 +822,24 @@ def _insert_all(
     if connection.scalar(sa.select(of_slice.exists())):
         return None
     most = rows.num_rows if isinstance(rows, pa.Table) else None
-    with suppress(*_WAYS_OUT), raw.transaction(), ExitStack() as asking:
-        with _foreign_keys_at_once(connection, table, of_slice, names, most):
-            if isinstance(rows, pa.Table):
-                count = _copy(connection, table, table, rows, report, freeze=False)
-            else:
-                other = asking.enter_context(connection.engine.connect())
-                with going_on(report, f"{table.name}: filling it from a query"), let_go_if_interrupted(other):
-                    count = _pour(connection, other, rows, table)
-            _analyze(connection, table, count)
-            if connection.scalar(sa.select(sa.func.count()).select_from(of_slice.subquery())) != count:
-                raise _InTheWayError  # rows outside the slice
-        if isinstance(rows, sa.Select):
+    with (
+        suppress(*_WAYS_OUT),
+        raw.transaction(),
+        _foreign_keys_at_once(connection, table, of_slice, names, most),
+    ):
+        if isinstance(rows, pa.Table):
+            count = _copy(connection, table, table, rows, report, freeze=False)
+        else:
+            other = connection.engine.connect()
             held.append(other)
-        asking.pop_all()
+            with going_on(report, f"{table.name}: filling it from a query"), let_go_if_interrupted(other):
+                count = _pour(connection, other, rows, table)
+        _analyze(connection, table, count)
+        if connection.scalar(sa.select(sa.func.count()).select_from(of_slice.subquery())) != count:
+            raise _InTheWayError  # rows outside the slice
         return count
+    while held:  # who waits for it may be in the way of the other way
+        held.pop().close()
     return None
 
 
@@ -854,9 +860,7 @@ def _pour(connection: sa.Connection, other: sa.Connection, query: sa.Select[Any]
         session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # one waits for the other
     asking.execute(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
     asked = sql.SQL("COPY ({}) TO STDOUT").format(sql.SQL(as_text(query)))
-    stored = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        _name(into), sql.SQL(", ").join(map(sql.Identifier, _names(query)))
-    )
+    stored = sql.SQL("COPY {} ({}) FROM STDIN").format(_name(into), _listed(_names(query)))
     with asking.cursor() as out_of, storing.cursor() as in_to:
         with out_of.copy(asked) as answer, in_to.copy(stored) as copy:
             lines = iter(answer)
@@ -1130,10 +1134,9 @@ class _Fresh:
 
     def take_from(self, staged: sa.TableClause) -> None:
         """The rows of this partition, out of a staging table with those of several."""
-        columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in staged.c)
         self.raw.execute(
             sql.SQL("INSERT INTO {0} ({1}) SELECT {1} FROM {2} WHERE {3} = {4}").format(
-                self.name, columns, _name(staged), self.column, self.value
+                self.name, _listed(staged.c.keys()), _name(staged), self.column, self.value
             )
         )
 

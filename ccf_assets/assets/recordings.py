@@ -177,7 +177,6 @@ def read_recordings(
         schema.keep_frames(connection, frames)
     now = circumstances(engine, frames)  # first: should they change meanwhile, the files are looked at again
     read, left = _read_files(keys, frames, engine, context.log.info)
-    # Of two that claim a site the older comes first.
     taken = {file.key: file.sites for file in read if file.sites is not None}
     owned = _owned(engine, taken)
     claim, finding_, file_ = schema.recording_claim, schema.recording_finding, schema.recording_file
@@ -295,7 +294,10 @@ class _ReadFile:
 def _read_files(
     keys: Sequence[str], frames: Mapping[str, Frame], engine: sa.Engine, report: Callable[[str], object]
 ) -> tuple[list[_ReadFile], list[str]]:
-    """What the files hold, the older before the newer; and the keys of those that are still being written."""
+    """What the files hold, and the keys of those that are still being written.
+
+    The older file comes first, since of two that claim a site it has it.
+    """
     progress = Progress(report, "read", "files", total=len(keys))
     read: list[_ReadFile] = []
     left: list[str] = []
@@ -313,7 +315,7 @@ def _read_files(
                 else:
                     report(f"{key} is gone; its sites stay, what was found in it does not.")
             progress.advance(1)
-            brain.result()  # without it, no file is judged
+            brain.result()  # raises what kept it from being read
     return sorted(read, key=lambda file: (file.mtime_ns, file.key)), left
 
 
@@ -342,7 +344,7 @@ def _look_at(
     """Look at what stands in a file; whatever is wrong with it becomes a finding."""
     try:
         sites = recordings.read_sites(folder, key, frames)
-        # Without a brain where it cannot be read: the run fails in the end, for that reason.
+        # Without a brain where it cannot be read, which is no fault of the file: _read_files says it.
         seen = _findings(sites, frames, None if brain.exception() else brain.result())
     except (CcfError, OSError) as error:
         return _refused(key, digest, str(error))
