@@ -43,9 +43,9 @@ with_uv() {
 }
 
 install() {
-  # Nothing comes in that the lock does not name: the project's build backend is in it too. Where the lock has
+  # A lock is complete, with the project's build backend: nothing comes in that it does not name. Where it has
   # hashes, both installers hold every file to them.
-  "with_$1" -r "$lock" || return
+  "with_$1" --no-deps -r "$lock" || return
   [ "$lock" = locks/uv.txt ] || "with_$1" --no-deps --no-build-isolation -e .
 }
 
@@ -53,7 +53,7 @@ find_uv
 [ -e "$venv/bin/activate" ] || make_environment
 
 if [ -z "$uv" ] && [ "$UV" != none ]; then
-  with_pip -r locks/uv.txt >"$log" 2>&1 || true
+  with_pip --no-deps -r locks/uv.txt >"$log" 2>&1 || true
   find_uv
 fi
 
