@@ -23,7 +23,8 @@ def read(data: bytes, folder: Path) -> object:
     known = frames.load_frames(path)
     for each in known.values():
         there = frames.from_ccf(each, *POINT, surface_y=500.0)
-        back = frames.to_ccf(each, *there.T, surface_y=500.0)
+        x, y, z = there.T
+        back = frames.to_ccf(each, x, y, z, surface_y=500.0)
         assert np.isfinite(there).all()
         assert np.allclose(back, POINT, atol=1.0) or np.abs(each.affine).max() > 1e6
     return frames.frame_rows(known)
