@@ -23,10 +23,11 @@ test: $(VENV)/.$(LOCK)  ## everything up to a green test suite
 test-lowest:  ## the suite with the lowest versions that pyproject.toml allows; Python 3.10 to 3.12
 	@$(MAKE) test VENV=.venv-lowest LOCK=lowest
 
-lint: $(VENV)/.test  ## ruff (lint and format) and mypy
+lint: $(VENV)/.test  ## ruff (lint and format), mypy, and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 ui: $(VENV)/.run  ## the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/ccf-assets up
