@@ -6,23 +6,25 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from ccf_assets import schema
-from ccf_assets.assets import atlas, comparison, ontology, recordings, region_sets
-from ccf_assets.checks import atlas_checks
-from ccf_assets.console import console
+from ccf_assets.db import schema
+from ccf_assets.defs.assets import atlas, comparison, ontology, recording_checks, recordings, region_sets
+from ccf_assets.defs.atlas_checks import atlas_checks
+from ccf_assets.defs.jobs import jobs
+from ccf_assets.defs.resources import PostgresResource, SourcesResource
+from ccf_assets.defs.schedules import schedules
+from ccf_assets.defs.sensors import sensors
 from ccf_assets.io_manager import PostgresIOManager
-from ccf_assets.jobs import jobs
-from ccf_assets.resources import PostgresResource, SourcesResource
-from ccf_assets.schedules import schedules
-from ccf_assets.sensors import sensors
+from ccf_assets.runs.console import console
 
 
 def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     """All definitions; ``resource_overrides`` replaces resources by name, for tests."""
     postgres = PostgresResource()
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([ontology, atlas, region_sets, comparison, recordings]),
-        asset_checks=[*atlas_checks, region_sets.share_in_groups, recordings.inserted_sites],
+        assets=dg.load_assets_from_modules(
+            [ontology, atlas, region_sets, comparison, recordings, recording_checks]
+        ),
+        asset_checks=[*atlas_checks, region_sets.share_in_groups, recording_checks.inserted_sites],
         jobs=jobs,
         sensors=sensors,
         schedules=schedules,

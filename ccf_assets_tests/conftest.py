@@ -24,7 +24,8 @@ import pytest
 import sqlalchemy as sa
 from xdist.scheduler import LoadScopeScheduling
 
-from ccf_assets import postgres
+from ccf_assets.db import database as our_database
+from ccf_assets.pg import connect
 
 if TYPE_CHECKING:
     from ccf_assets_tests.lab import Lab
@@ -37,9 +38,9 @@ for _name in {name for name in os.environ if name.startswith("CCF_")} - {"CCF_TE
     del os.environ[_name]
 
 _create_engine = functools.lru_cache(maxsize=8)(lambda _url: _new_engine())
-_new_engine = postgres.create_engine
+_new_engine = our_database.create_engine
 # One for each address: it keeps no connection, and remembers the statements it has compiled.
-postgres.create_engine = lambda: _create_engine(postgres.database_url())
+our_database.create_engine = lambda: _create_engine(our_database.database_url())
 
 _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DAGSTER_HOME")
 
@@ -133,7 +134,7 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def _draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ccf_assets.assets.figures.shown", lambda _log, _name, _draw: {})
+    monkeypatch.setattr("ccf_assets.defs.figures.shown", lambda _log, _name, _draw: {})
 
 
 def _administration(server_url: sa.URL) -> sa.Engine:
@@ -206,8 +207,8 @@ class Copies:
 @pytest.fixture(scope="session")
 def _empty_copies(server_url: sa.URL) -> Iterator[Copies]:
     with _database(server_url) as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
-        postgres.create_engine()
+        patch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
+        our_database.create_engine()
         with closing(Copies(server_url, url)) as copies:
             yield copies
 
@@ -216,8 +217,8 @@ def _empty_copies(server_url: sa.URL) -> Iterator[Copies]:
 def database(_empty_copies: Copies, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
     """A database of this test's own, with the tables in place; the program's settings name it."""
     with _empty_copies.one() as url:
-        monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
-        yield postgres.create_engine()
+        monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
+        yield our_database.create_engine()
 
 
 def _loaded(server_url: sa.URL, source: str, *keys: str) -> Iterator[sa.URL]:
@@ -236,7 +237,7 @@ def _loaded(server_url: sa.URL, source: str, *keys: str) -> Iterator[sa.URL]:
             _draw_nothing(patch)
             patch.setenv("CCF_HOME", folder)
             patch.setenv("CCF_SOURCE", source)
-            patch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
+            patch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
             defs.resolve_job_def("refresh_ontology").execute_in_process(instance=instance)
             for key in keys:
                 defs.resolve_job_def("load_atlas").execute_in_process(instance=instance, partition_key=key)
@@ -258,9 +259,9 @@ def _phantom_copies(server_url: sa.URL, _phantom_url: sa.URL) -> Iterator[Copies
 def phantom_database(_phantom_copies: Copies, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
     """A copy, of this test's own, of a database with phantom_100um and phantom_50um loaded."""
     with _phantom_copies.one() as url:
-        monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
+        monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
         monkeypatch.setenv("CCF_SOURCE", "phantom")
-        yield postgres.create_engine()
+        yield our_database.create_engine()
 
 
 @pytest.fixture(scope="session")
@@ -288,8 +289,8 @@ def _real_url(server_url: sa.URL, ccf_data: Callable[[str], Path]) -> Iterator[s
 @pytest.fixture
 def real_database(_real_url: sa.URL, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
     """The database with the real CCFv3 at 100, 50 and 25 µm; shared by the session, so only read it."""
-    monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(_real_url))
-    return postgres.create_engine()
+    monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(_real_url))
+    return our_database.create_engine()
 
 
 @pytest.fixture(scope="session")
@@ -308,9 +309,9 @@ def lab(_lab_url: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
 
     from ccf_assets_tests.lab import EMPTY, Lab
 
-    monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(_lab_url))
+    monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(_lab_url))
     monkeypatch.setenv("CCF_SOURCE", "phantom")
-    engine = postgres.create_engine()
+    engine = our_database.create_engine()
     with engine.begin() as connection:
         connection.exec_driver_sql(EMPTY)
     folder = tmp_path / "ccf" / "recordings"

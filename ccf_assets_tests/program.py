@@ -14,10 +14,10 @@ from typing import Any
 
 import psutil
 
-from ccf_assets import embedded
+from ccf_assets.pg import embedded
 
 ROOT = Path(__file__).parents[1]
-COMMAND = [sys.executable, "-c", "from ccf_assets.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from ccf_assets.cli.main import main; main()"]
 
 
 def ccf(*arguments: str, timeout: float = 180, **settings: str) -> subprocess.CompletedProcess[str]:

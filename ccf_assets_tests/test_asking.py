@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccf_assets.asking import FIRST_WAIT_S, LONGEST_WAIT_S, Asked, ask, batches, due
+from ccf_assets.runs.requests import FIRST_WAIT_S, LONGEST_WAIT_S, Asked, ask, batches, due
 
 KEYS = st.text("abcdefgh", min_size=1, max_size=3)
 ORDERS = st.lists(KEYS, unique=True, max_size=40)

@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ccf_assets.atlases import (
-    CATALOGUE,
-    EXTENT_UM,
-    MIDLINE_UM,
-    AtlasEntry,
-    atlas_entry,
-    default_atlases,
-    read_catalogue,
-)
+from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry, default_atlases, read_catalogue
+from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
 from ccf_assets.errors import CcfError
 
 ENTRY = """

@@ -8,9 +8,11 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import instance, postgres, reference, roles, schema
+from ccf_assets.db import database, install, reference, roles, schema
 from ccf_assets.definitions import defs
-from ccf_assets.sensors import new_recordings, unregistered_sites
+from ccf_assets.defs.sensors import new_recordings, unregistered_sites
+from ccf_assets.pg import connect
+from ccf_assets.runs import storage
 from ccf_assets_tests.conftest import _database
 from ccf_assets_tests.lab import Lab
 from ccf_assets_tests.program import ccf
@@ -45,7 +47,7 @@ def test_a_backup_is_restored_and_the_program_goes_on(
     regions = (
         "SELECT recording_id, atlas, acronym, status FROM ccf.recording_site_region ORDER BY 1, 2, site_id"
     )
-    instance.dagster_home()
+    storage.dagster_home()
     with dg.DagsterInstance.get() as dagster, phantom_database.begin() as connection:
         roles.make(connection)
         connection.exec_driver_sql(site.format(0))
@@ -63,8 +65,8 @@ def test_a_backup_is_restored_and_the_program_goes_on(
     said = ccf("pg_dump", "-n", "ccf", "-n", "ccf_dagster", "-Fc", "-f", str(dump))
     assert (said.returncode, said.stderr) == (0, "")
     with _database(server_url) as empty:
-        monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(empty))
-        postgres._checked_url.cache_clear()
+        monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(empty))
+        database._checked_url.cache_clear()
         with sa.create_engine(empty, poolclass=sa.NullPool).connect() as connection:
             knows_all = (connection.dialect.server_version_info or ()) >= (17,)
         strict = ["--exit-on-error"] if knows_all else []
@@ -77,8 +79,8 @@ def test_a_backup_is_restored_and_the_program_goes_on(
         assert held(empty) == before
 
         with sa.create_engine(empty, poolclass=sa.NullPool).begin() as connection:
-            assert not schema.create_tables(connection), "there is nothing to upgrade"
-        engine = postgres.create_engine()
+            assert not install.create_tables(connection), "there is nothing to upgrade"
+        engine = database.create_engine()
         with dg.DagsterInstance.get() as dagster:
             lab = Lab(folder, engine, dagster, cursors)
             assert dagster.get_runs_count() == runs

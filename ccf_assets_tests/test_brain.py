@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import inventory, phantom, schema
-from ccf_assets.atlases import CATALOGUE, atlas_entry
-from ccf_assets.brain import _brain, _preference, brain_atlas, read_brain
+from ccf_assets.atlas.brain_mask import _brain, _preference, brain_atlas, read_brain
+from ccf_assets.ccf.catalogue import CATALOGUE, atlas_entry
+from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.db import holdings, schema
 
 
 def test_the_mask_is_the_volume(lab: object) -> None:
-    from ccf_assets import postgres
+    from ccf_assets.db.database import create_engine
 
-    brain = read_brain(postgres.create_engine())
+    brain = read_brain(create_engine())
     assert brain is not None
-    volume = np.stack([plane.T for plane in phantom.planes(brain.edge_um)], axis=2) > 0
+    volume = np.stack([plane.T for plane in phantom_volume.planes(brain.edge_um)], axis=2) > 0
     assert brain.edge_um == 50
     assert (brain.inside == volume).all()
     some = volume.any(axis=1)
@@ -33,11 +34,11 @@ def test_the_mask_is_the_volume(lab: object) -> None:
 def test_of_a_fine_atlas_the_corners_of_a_coarser_grid_are_read(
     lab: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ccf_assets import postgres
+    from ccf_assets.db.database import create_engine
 
-    url, entry = postgres.create_engine().url, atlas_entry("phantom_50um")
+    url, entry = create_engine().url, atlas_entry("phantom_50um")
     fine = _brain.__wrapped__(url, entry)
-    monkeypatch.setattr("ccf_assets.brain.FINE_ENOUGH_UM", 100)
+    monkeypatch.setattr("ccf_assets.atlas.brain_mask.FINE_ENOUGH_UM", 100)
     coarse = _brain.__wrapped__(url, entry)
     assert (fine.edge_um, coarse.edge_um) == (50, 100)
     assert (coarse.inside == fine.inside[::2, ::2, ::2]).all()
@@ -69,4 +70,4 @@ def test_an_atlas_whose_surface_is_missing_is_not_looked_at(phantom_database: sa
             sa.delete(schema.brain_surface).where(schema.brain_surface.c.ccf_id == entry.ccf_id)
         )
     assert brain_atlas(phantom_database) == atlas_entry("phantom_100um")
-    assert len(inventory.holdings(phantom_database)) == 2
+    assert len(holdings.holdings(phantom_database)) == 2

@@ -17,11 +17,19 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import checks, ontology, phantom, schema, volume
-from ccf_assets.assets.ontology import structure_graph
-from ccf_assets.atlases import CATALOGUE, MIDLINE_UM, AtlasEntry, atlas_entry
-from ccf_assets.checks import ANNOTATION_CHECKS, ONTOLOGY_CHECKS
+from ccf_assets.ccf import file_checks, ontology
+from ccf_assets.ccf import runs as runs_module
+from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry
+from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS
+from ccf_assets.ccf.nrrd import Plane
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
+from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.ccf.space import MIDLINE_UM
+from ccf_assets.db import ontology_checks, schema
+from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS
 from ccf_assets.definitions import defs
+from ccf_assets.defs import atlas_checks
+from ccf_assets.defs.assets.ontology import structure_graph
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.settings import home
@@ -29,7 +37,7 @@ from ccf_assets.settings import home
 KEY = "phantom_100um"
 ATLAS = atlas_entry(KEY)
 
-Tamper = Callable[[volume.Runs], volume.Runs]
+Tamper = Callable[[runs_module.Runs], runs_module.Runs]
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +112,7 @@ def without(csv_text: bytes, *acronyms: str) -> bytes:
 
 def phantom_graph(tmp_path: Path) -> pl.DataFrame:
     path = tmp_path / "phantom_graph.csv"
-    path.write_bytes(phantom.structure_graph_csv())
+    path.write_bytes(phantom_ontology.structure_graph_csv())
     return ontology.read_structure_graph(path)
 
 
@@ -116,7 +124,7 @@ def phantom_graph(tmp_path: Path) -> pl.DataFrame:
     [(True, False, "ERROR"), (False, False, "WARN"), (False, True, "ERROR")],
 )
 def test_a_finding_that_does_not_block_is_a_warning(blocking: bool, passed: bool, severity: str) -> None:
-    result = checks.check_result(Finding("name", blocking, passed, "A sentence.", {"sites": 3}))
+    result = atlas_checks.check_result(Finding("name", blocking, passed, "A sentence.", {"sites": 3}))
     assert (result.check_name, result.passed, result.severity.name) == ("name", passed, severity)
     assert result.description == "A sentence."
     assert result.metadata["sites"].value == 3
@@ -130,30 +138,30 @@ def test_what_is_required_blocks_when_it_does_not_pass() -> None:
 # --- Runs that are not those of the file -----------------------------------------------------------------
 
 
-def one_run_deleted(runs: volume.Runs) -> volume.Runs:
+def one_run_deleted(runs: runs_module.Runs) -> runs_module.Runs:
     keep = np.arange(len(runs)) != len(runs) // 2
-    return volume.Runs(runs.line[keep], runs.z[keep], runs.z_end[keep], runs.region_id[keep])
+    return runs_module.Runs(runs.line[keep], runs.z[keep], runs.z_end[keep], runs.region_id[keep])
 
 
-def one_id_changed(runs: volume.Runs) -> volume.Runs:
+def one_id_changed(runs: runs_module.Runs) -> runs_module.Runs:
     ids = runs.region_id.copy()
     middle = len(ids) // 2
     ids[middle] = 997 if ids[middle] != 997 else 8
     return replace(runs, region_id=ids)
 
 
-def one_run_too_long(runs: volume.Runs) -> volume.Runs:
+def one_run_too_long(runs: runs_module.Runs) -> runs_module.Runs:
     touching = (runs.line[1:] == runs.line[:-1]) & (runs.z[1:] == runs.z_end[:-1])
     ends = runs.z_end.copy()
     ends[np.flatnonzero(touching)[100]] += 1
     return replace(runs, z_end=ends)
 
 
-def one_run_cut_in_two(runs: volume.Runs) -> volume.Runs:
+def one_run_cut_in_two(runs: runs_module.Runs) -> runs_module.Runs:
     (long, *_) = np.flatnonzero(runs.z_end - runs.z > 1)
     ends, starts = runs.z_end.copy(), runs.z.copy()
     ends[long] = starts[long] + 1
-    return volume.Runs(
+    return runs_module.Runs(
         np.insert(runs.line, long + 1, runs.line[long]),
         np.insert(starts, long + 1, starts[long] + 1),
         np.insert(ends, long + 1, runs.z_end[long]),
@@ -161,21 +169,21 @@ def one_run_cut_in_two(runs: volume.Runs) -> volume.Runs:
     )
 
 
-def one_run_empty(runs: volume.Runs) -> volume.Runs:
+def one_run_empty(runs: runs_module.Runs) -> runs_module.Runs:
     ends = runs.z_end.copy()
     ends[5] = runs.z[5]
     return replace(runs, z_end=ends)
 
 
-def left_for_right(runs: volume.Runs) -> volume.Runs:
+def left_for_right(runs: runs_module.Runs) -> runs_module.Runs:
     ml = np.uint16(ATLAS.shape[2])
     order = np.lexsort((ml - runs.z_end, runs.line))
-    turned = volume.Runs(runs.line, ml - runs.z_end, ml - runs.z, runs.region_id)
-    return volume.Runs(*(getattr(turned, name)[order] for name in ("line", "z", "z_end", "region_id")))
+    turned = runs_module.Runs(runs.line, ml - runs.z_end, ml - runs.z, runs.region_id)
+    return runs_module.Runs(*(getattr(turned, name)[order] for name in ("line", "z", "z_end", "region_id")))
 
 
-def everything_gone(runs: volume.Runs) -> volume.Runs:
-    return volume.Runs(runs.line[:0], runs.z[:0], runs.z_end[:0], runs.region_id[:0])
+def everything_gone(runs: runs_module.Runs) -> runs_module.Runs:
+    return runs_module.Runs(runs.line[:0], runs.z[:0], runs.z_end[:0], runs.region_id[:0])
 
 
 COUNTS, SHAPE = "voxel_counts_equal_file", "runs_maximal_and_disjoint"
@@ -202,8 +210,8 @@ def test_runs_that_are_not_those_of_the_file_stop_the_load(
     told: str,
 ) -> None:
     before = contents(phantom_database)
-    true = volume.find_runs
-    monkeypatch.setattr(volume, "find_runs", lambda planes: tamper(true(planes)))
+    true = runs_module.find_runs
+    monkeypatch.setattr(runs_module, "find_runs", lambda planes: tamper(true(planes)))
     result = load(instance, KEY, "voxel_run", "region_volume")
     failed = failed_checks(result)
     assert not result.success
@@ -220,7 +228,7 @@ def test_a_sound_load_passes_every_check(phantom_database: sa.Engine, instance: 
     assert evaluations.keys() > {COUNTS, SHAPE, *ANNOTATION_CHECKS}
     assert all(each.passed for each in evaluations.values())
     numbers = {name: each.value for name, each in evaluations[COUNTS].metadata.items()}
-    voxels = sum(int(np.count_nonzero(plane)) for plane in phantom.planes(100))
+    voxels = sum(int(np.count_nonzero(plane)) for plane in phantom_volume.planes(100))
     assert numbers == {"voxels_in_table": voxels, "voxels_in_file": voxels, "counts_that_differ": 0}
 
 
@@ -266,8 +274,8 @@ def test_an_ontology_without_a_painted_region_is_refused_and_nothing_changes(
     assert refresh_ontology(instance).success
     before, cached = contents(phantom_database), cached_ontologies()
     assert cached
-    lacking = without(phantom.structure_graph_csv(), "CA1", "CUL4, 5", "VISp4")
-    monkeypatch.setattr(phantom, "structure_graph_csv", lambda: lacking)
+    lacking = without(phantom_ontology.structure_graph_csv(), "CA1", "CUL4, 5", "VISp4")
+    monkeypatch.setattr(phantom_ontology, "structure_graph_csv", lambda: lacking)
     result = refresh_ontology(instance)
     sentence = failed_checks(result)["painted_regions_kept"]
     assert failed_checks(result).keys() == {"painted_regions_kept"}
@@ -292,8 +300,8 @@ def test_an_ontology_may_lose_a_region_that_owns_no_voxel(
             )
         )
     assert unpainted is not None
-    lacking = without(phantom.structure_graph_csv(), unpainted)
-    monkeypatch.setattr(phantom, "structure_graph_csv", lambda: lacking)
+    lacking = without(phantom_ontology.structure_graph_csv(), unpainted)
+    monkeypatch.setattr(phantom_ontology, "structure_graph_csv", lambda: lacking)
     assert refresh_ontology(instance).success
 
 
@@ -301,8 +309,8 @@ def test_an_unsound_ontology_is_refused_by_each_check_that_it_fails(
     phantom_database: sa.Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(phantom_database)
-    beyond = phantom.structure_graph_csv().replace(b"\n382,", b"\n3820000000,")
-    monkeypatch.setattr(phantom, "structure_graph_csv", lambda: beyond)
+    beyond = phantom_ontology.structure_graph_csv().replace(b"\n382,", b"\n3820000000,")
+    monkeypatch.setattr(phantom_ontology, "structure_graph_csv", lambda: beyond)
     result = refresh_ontology(instance)
     failed = failed_checks(result)
     assert failed.keys() == {"unique_ids", "depth_equals_path", "painted_regions_kept"}
@@ -315,8 +323,8 @@ def test_an_ontology_without_a_column_is_refused_by_a_check_of_its_own(
     phantom_database: sa.Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(phantom_database)
-    lacking = phantom.structure_graph_csv().replace(b"acronym", b"short", 1)
-    monkeypatch.setattr(phantom, "structure_graph_csv", lambda: lacking)
+    lacking = phantom_ontology.structure_graph_csv().replace(b"acronym", b"short", 1)
+    monkeypatch.setattr(phantom_ontology, "structure_graph_csv", lambda: lacking)
     result = refresh_ontology(instance)
     failed = failed_checks(result)
     assert failed.keys() == {"columns"}
@@ -378,8 +386,8 @@ def test_the_phantoms_atlases_are_held_against_the_phantoms_ontology_only(
     phantom_database: sa.Engine, tmp_path: Path
 ) -> None:
     graph = phantom_graph(tmp_path).head(1)
-    of_allen = checks.painted_regions_kept(graph, phantom_database, phantom=False)
-    of_phantom = checks.painted_regions_kept(graph, phantom_database, phantom=True)
+    of_allen = ontology_checks.painted_regions_kept(graph, phantom_database, phantom=False)
+    of_phantom = ontology_checks.painted_regions_kept(graph, phantom_database, phantom=True)
     assert of_allen.passed
     assert of_phantom.blocking
     assert of_phantom.numbers["regions_lost"] > 30
@@ -389,8 +397,8 @@ def test_the_official_atlases_are_held_against_the_official_ontology_only(
     real_database: sa.Engine, tmp_path: Path
 ) -> None:
     graph = phantom_graph(tmp_path)
-    of_allen = checks.painted_regions_kept(graph, real_database, phantom=False)
-    of_phantom = checks.painted_regions_kept(graph, real_database, phantom=True)
+    of_allen = ontology_checks.painted_regions_kept(graph, real_database, phantom=False)
+    of_phantom = ontology_checks.painted_regions_kept(graph, real_database, phantom=True)
     assert of_phantom.passed
     assert of_allen.blocking
     assert of_allen.numbers["regions_lost"] > 600
@@ -402,12 +410,12 @@ def test_the_official_atlases_are_held_against_the_official_ontology_only(
 @pytest.fixture
 def painted(tmp_path: Path) -> Path:
     path = tmp_path / "annotation_100.nrrd"
-    phantom.write_annotation(path, 100)
+    phantom_volume.write_annotation(path, 100)
     return path
 
 
 def look(path: Path, entry: AtlasEntry, graph: pl.DataFrame) -> tuple[dict[str, Finding], dict[int, int]]:
-    found, counts = checks.annotation_checks(path, entry, graph, lambda _line: None)
+    found, counts = file_checks.annotation_checks(path, entry, graph, lambda _line: None)
     assert tuple(each.name for each in found) == ANNOTATION_CHECKS
     return {each.name: each for each in found}, dict(counts)
 
@@ -442,10 +450,10 @@ def test_a_header_that_is_not_the_catalogues_is_named_and_the_data_are_not_read(
     assert counts == {}
 
 
-def unknown_id_painted() -> Callable[[int], Iterator[volume.Plane]]:
-    true = phantom.planes
+def unknown_id_painted() -> Callable[[int], Iterator[Plane]]:
+    true = phantom_volume.planes
 
-    def planes(resolution_um: int) -> Iterator[volume.Plane]:
+    def planes(resolution_um: int) -> Iterator[Plane]:
         return (np.where(plane == 382, np.uint32(4242), plane) for plane in true(resolution_um))
 
     return planes
@@ -455,7 +463,7 @@ def test_a_volume_with_an_unknown_id_is_refused_and_the_rows_of_the_last_load_st
     phantom_database: sa.Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(phantom_database)
-    monkeypatch.setattr(phantom, "planes", unknown_id_painted())
+    monkeypatch.setattr(phantom_volume, "planes", unknown_id_painted())
     result = load(instance)
     assert failed_checks(result).keys() == {"painted_ids_known"}
     assert "The volume from phantom:100um" in failure(result)
@@ -468,9 +476,9 @@ def test_a_volume_with_an_unknown_id_is_refused_and_the_rows_of_the_last_load_st
 def test_a_volume_without_a_brain_is_refused(
     painted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    graph, true = phantom_graph(tmp_path), phantom.planes
-    monkeypatch.setattr(phantom, "planes", lambda r: (np.zeros_like(plane) for plane in true(r)))
-    phantom.write_annotation(painted, 100)
+    graph, true = phantom_graph(tmp_path), phantom_volume.planes
+    monkeypatch.setattr(phantom_volume, "planes", lambda r: (np.zeros_like(plane) for plane in true(r)))
+    phantom_volume.write_annotation(painted, 100)
     found, counts = look(painted, ATLAS, graph)
     assert counts == {}
     assert found["volume_as_catalogued"].passed
@@ -482,8 +490,8 @@ def test_a_volume_with_another_header_is_refused_and_the_rows_of_the_last_load_s
     phantom_database: sa.Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(phantom_database)
-    true = phantom._header
-    monkeypatch.setattr(phantom, "_header", lambda r: true(r).replace(b"little", b"big"))
+    true = phantom_volume._header
+    monkeypatch.setattr(phantom_volume, "_header", lambda r: true(r).replace(b"little", b"big"))
     result = load(instance)
     assert failed_checks(result) == {
         "volume_as_catalogued": "The header of annotation_100.nrrd is not that of phantom_100um: "
@@ -499,8 +507,8 @@ def test_a_file_of_another_resolution_under_the_10_um_name_is_refused(
     """The 10 µm checksum does not bind, so the header must."""
     source, entry = tmp_path / "source", CATALOGUE["ccf_2017_10um"]
     (source / "ontology").mkdir(parents=True)
-    (source / "ontology/structure_graph.csv").write_bytes(phantom.structure_graph_csv())
-    phantom.write_annotation(source / entry.path, 100)
+    (source / "ontology/structure_graph.csv").write_bytes(phantom_ontology.structure_graph_csv())
+    phantom_volume.write_annotation(source / entry.path, 100)
     monkeypatch.setenv("CCF_SOURCE", str(source))
     assert refresh_ontology(instance).success
     result = load(instance, entry.key)
@@ -516,9 +524,9 @@ def test_a_load_that_fails_while_rows_stream_leaves_the_rows_of_the_last(
     phantom_database: sa.Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(phantom_database)
-    true = volume.run_batches
+    true = runs_module.run_batches
 
-    def broken(runs: volume.Runs, entry: AtlasEntry) -> pa.RecordBatchReader:
+    def broken(runs: runs_module.Runs, entry: AtlasEntry) -> pa.RecordBatchReader:
         reader = true(runs, entry)
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -527,7 +535,7 @@ def test_a_load_that_fails_while_rows_stream_leaves_the_rows_of_the_last(
 
         return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
-    monkeypatch.setattr(volume, "run_batches", broken)
+    monkeypatch.setattr(runs_module, "run_batches", broken)
     result = load(instance)
     assert "The disk is gone." in failure(result)
     after = contents(phantom_database)
@@ -543,8 +551,8 @@ def test_a_run_that_crosses_the_midline_is_counted_on_both_sides(
     phantom_database: sa.Engine,
 ) -> None:
     with phantom_database.connect() as connection:
-        by_side = connection.execute(checks._voxels_by_side(ATLAS)).all()
-    array = np.stack(list(phantom.planes(100)))
+        by_side = connection.execute(atlas_checks._voxels_by_side(ATLAS)).all()
+    array = np.stack(list(phantom_volume.planes(100)))
     middle = MIDLINE_UM // 100
     expected = {}
     for side, half in (("left", array[:middle]), ("right", array[middle:])):

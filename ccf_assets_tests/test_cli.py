@@ -21,9 +21,13 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import cli, loading, phantom, postgres, schema
-from ccf_assets.atlases import CATALOGUE, atlas_entry
-from ccf_assets.loading import Outcome
+from ccf_assets.ccf.catalogue import CATALOGUE, atlas_entry
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
+from ccf_assets.cli import loading, main, workers
+from ccf_assets.cli.outcome import Outcome
+from ccf_assets.db import database as database_module
+from ccf_assets.db import schema
+from ccf_assets.pg import connect
 from ccf_assets_tests.conftest import _database
 from ccf_assets_tests.program import ccf
 
@@ -53,7 +57,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> I
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         captured = capfd.readouterr()
         code = ended.value.code
         return Ended(code if isinstance(code, int) else int(bool(code)), captured.out, captured.err)
@@ -247,7 +251,7 @@ def test_tables_are_exported(phantom_database: sa.Engine, run: Run, tmp_path: Pa
 
 
 def test_the_catalogue_needs_no_database(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "database_url", lambda: pytest.fail("the database was asked for"))
+    monkeypatch.setattr(database_module, "database_url", lambda: pytest.fail("the database was asked for"))
     assert [entry["key"] for entry in run("catalogue", "--json").answer] == list(CATALOGUE)
     marks = {line.split()[0]: line for line in run("catalogue").out.splitlines()}
     assert " default, voxel rows " in marks["ccf_2017_100um"]
@@ -256,7 +260,7 @@ def test_the_catalogue_needs_no_database(run: Run, monkeypatch: pytest.MonkeyPat
 
 
 def test_every_command_has_help(run: Run) -> None:
-    for command in cli.app.registered_commands:
+    for command in main.app.registered_commands:
         assert command.callback is not None
         assert run(command.name or command.callback.__name__, "--help").code == 0
 
@@ -395,7 +399,7 @@ def test_a_drop_takes_recordings_when_told_to_and_says_what_no_file_gives_back(
 def test_a_drop_does_not_wait_for_ever(
     phantom_database: sa.Engine, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ccf_assets.inventory.LOCK_WAIT_S", 0.2)
+    monkeypatch.setattr("ccf_assets.db.holdings.LOCK_WAIT_S", 0.2)
     with phantom_database.begin() as reader:
         reader.execute(sa.select(schema.voxel_run).limit(1))
         ended = run("drop", "phantom_50um", "--yes")
@@ -434,7 +438,7 @@ def lab(server_url: sa.URL, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with _database(server_url) as url:
         yield {
             "CCF_HOME": str(folder),
-            "CCF_POSTGRES_URL": postgres.libpq_url(url),
+            "CCF_POSTGRES_URL": connect.libpq_url(url),
             "CCF_SOURCE": "phantom",
             "CCF_RECORDINGS": str(folder / "none"),
         }
@@ -451,7 +455,7 @@ class _NoProcess:
 
     def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
         done: Future[Outcome] = Future()
-        done.set_result(loading._work(function, key, *arguments))
+        done.set_result(workers.work(function, key, *arguments))
         return done
 
     def leave(self) -> None:
@@ -461,7 +465,7 @@ class _NoProcess:
 @pytest.fixture
 def here(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command with these settings wholly in this process; the first load was in those of its own."""
-    monkeypatch.setattr(loading, "_Worker", _NoProcess)
+    monkeypatch.setattr(loading, "Worker", _NoProcess)
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")  # which the storage sets, and nobody takes back
 
     def here(*arguments: str, **settings: str) -> Ended:
@@ -474,7 +478,7 @@ def here(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture
 def engine(lab: dict[str, str], loaded: object) -> sa.Engine:
-    return sa.create_engine(postgres._named_url(lab["CCF_POSTGRES_URL"]), poolclass=sa.NullPool)
+    return sa.create_engine(database_module._named_url(lab["CCF_POSTGRES_URL"]), poolclass=sa.NullPool)
 
 
 def test_a_load_tells_its_progress_on_standard_error_and_the_result_on_standard_output(
@@ -554,7 +558,7 @@ def test_a_failed_load_exits_with_1_and_leaves_the_rows(
 ) -> None:
     before = _fingerprints(engine)
     (tmp_path / "ontology").mkdir()
-    (tmp_path / "ontology/structure_graph.csv").write_bytes(phantom.structure_graph_csv())
+    (tmp_path / "ontology/structure_graph.csv").write_bytes(phantom_ontology.structure_graph_csv())
     failed = here("load", "ccf_2017_100um", **{**lab, "CCF_SOURCE": str(tmp_path)})
     assert failed.code == 1
     volume = tmp_path / "annotation/ccf_2017/annotation_100.nrrd"
@@ -644,7 +648,7 @@ def test_without_a_network_the_phantom_is_loaded_and_said_to_be_it(
     monkeypatch.setenv("CCF_SOURCE", f"http://127.0.0.1:{closed}")
     monkeypatch.setenv("CCF_RECORDINGS", str(tmp_path))
     small = {False: [atlas_entry("ccf_2017_100um")], True: [atlas_entry("phantom_100um")]}
-    monkeypatch.setattr(cli, "default_atlases", lambda *, phantom: small[phantom])
+    monkeypatch.setattr("ccf_assets.cli.load.default_atlases", lambda *, phantom: small[phantom])
     ended = run("load", "--no-rows")
     assert ended.code == 0, ended.err
     assert "the server refused the connection; trying again in" in ended.err

@@ -6,10 +6,11 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from ccf_assets import cli, postgres, query, schema
-from ccf_assets.atlases import atlas_entry
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.cli import load, main
+from ccf_assets.cli.outcome import Outcome
+from ccf_assets.db import database, loaded, schema
 from ccf_assets.errors import CcfError
-from ccf_assets.loading import Outcome
 
 ASK = CliRunner()
 
@@ -31,13 +32,13 @@ def test_an_atlas_that_is_still_loading_is_not_asked(phantom_database: sa.Engine
                 sha256="",
             )
         )
-    assert query.pick_atlas(phantom_database).key == "phantom_50um"
-    answer = ASK.invoke(cli.app, ["locate", "8900", "1300", "8200"])
+    assert loaded.pick_atlas(phantom_database).key == "phantom_50um"
+    answer = ASK.invoke(main.app, ["locate", "8900", "1300", "8200"])
     assert answer.exit_code == 0, answer.output
 
 
 def test_a_csv_without_a_row_is_refused_in_a_sentence(phantom_database: sa.Engine) -> None:
-    answer = ASK.invoke(cli.app, ["locate"], input="ap,dv,ml\n")
+    answer = ASK.invoke(main.app, ["locate"], input="ap,dv,ml\n")
     assert isinstance(answer.exception, CcfError)
     assert "header and no row" in str(answer.exception)
 
@@ -45,14 +46,14 @@ def test_a_csv_without_a_row_is_refused_in_a_sentence(phantom_database: sa.Engin
 def test_a_csv_that_begins_as_compressed_data_do_is_refused_in_a_sentence(
     phantom_database: sa.Engine,
 ) -> None:
-    answer = ASK.invoke(cli.app, ["locate"], input="x^2,ap,dv,ml\n9,1,2,3\n")
+    answer = ASK.invoke(main.app, ["locate"], input="x^2,ap,dv,ml\n9,1,2,3\n")
     assert isinstance(answer.exception, CcfError)
     assert "The CSV on standard input is not one with a header" in str(answer.exception)
 
 
 def test_a_loaded_phantom_does_not_pass_for_the_atlas_when_offline(phantom_database: sa.Engine) -> None:
     out_of_reach = Outcome("structure_graph", error="no network", unreachable=True)
-    assert cli._nothing_reachable([out_of_reach])
+    assert load._nothing_reachable([out_of_reach])
 
 
 def test_a_misspelt_region_is_an_error_in_sql_too(phantom_database: sa.Engine) -> None:
@@ -63,5 +64,5 @@ def test_a_misspelt_region_is_an_error_in_sql_too(phantom_database: sa.Engine) -
 def test_a_password_in_the_query_of_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CCF_POSTGRES_URL", "postgresql://u@localhost/db?password=secret")
     with pytest.raises(CcfError) as refused:
-        postgres.database_url()
+        database.database_url()
     assert "secret" not in str(refused.value)

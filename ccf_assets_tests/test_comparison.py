@@ -16,10 +16,11 @@ import numpy.typing as npt
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import comparison, inventory, phantom
-from ccf_assets.atlases import EXTENT_UM
+from ccf_assets.ccf.phantom.volume import planes
+from ccf_assets.ccf.space import EXTENT_UM
+from ccf_assets.db import comparison, holdings
 from ccf_assets.definitions import defs
-from ccf_assets.sensors import unregistered_sites
+from ccf_assets.defs.sensors import unregistered_sites
 from ccf_assets_tests.lab import Lab
 
 Volume = npt.NDArray[np.uint32]
@@ -55,7 +56,7 @@ def numpy_overlap(a: Volume, a_um: int, b: Volume, b_um: int) -> Pairs:
 
 @functools.cache
 def phantom_volume(edge_um: int) -> Volume:
-    return np.stack([plane.T for plane in phantom.planes(edge_um)], axis=2)
+    return np.stack([plane.T for plane in planes(edge_um)], axis=2)
 
 
 # --- The overlap of regions ------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ def test_every_region_is_compared_with_the_finest_atlas_of_its_version(phantom_d
 def test_the_comparison_goes_with_either_atlas(phantom_database: sa.Engine) -> None:
     values = f"({PHANTOM_100}, 997, {PHANTOM_50}, 1, 1, 0, 1)"
     ask(phantom_database, f"INSERT INTO ccf.region_consistency VALUES {values} RETURNING 1")
-    inventory.drop_atlas(phantom_database, PHANTOM_50)
+    holdings.drop_atlas(phantom_database, PHANTOM_50)
     assert ask(phantom_database, "SELECT count(*) FROM ccf.region_consistency") == [(0,)]
 
 

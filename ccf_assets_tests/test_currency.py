@@ -11,10 +11,18 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import currency, phantom, postgres, queries, sources, volume
-from ccf_assets.atlases import atlas_entry
+from ccf_assets.ccf import nrrd
+from ccf_assets.ccf import runs as runs_module
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
+from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.db import region_volumes
+from ccf_assets.db.database import create_engine
 from ccf_assets.definitions import defs
+from ccf_assets.defs import freshness
 from ccf_assets.errors import CcfError
+from ccf_assets.pg import connect
+from ccf_assets.sources import source
 from ccf_assets_tests.conftest import _database
 
 KEY = "phantom_100um"
@@ -34,7 +42,7 @@ class Loader:
 
     def outdated(self, key: str = KEY) -> list[str]:
         ccf_id = atlas_entry(key).ccf_id
-        return currency.outdated(self.definitions, self.instance, self.engine, ASSETS, key, ccf_id)
+        return freshness.outdated(self.definitions, self.instance, self.engine, ASSETS, key, ccf_id)
 
     def run(self, job: str, *assets: str, partition: str | None = None) -> dg.ExecuteInProcessResult:
         return self.definitions.resolve_job_def(job).execute_in_process(
@@ -86,11 +94,11 @@ def loaded(
 ) -> Loader:
     """phantom_100um with one row per voxel, all current; what an earlier test changed is loaded again."""
     url, instance = _database_and_records
-    monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
+    monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
     monkeypatch.setenv("CCF_SOURCE", "phantom")
-    loader = Loader(postgres.create_engine(), instance)
-    ontology = hashlib.sha256(phantom.structure_graph_csv()).hexdigest()
-    if currency.versions(instance, "structure_graph")[:1] != [ontology]:
+    loader = Loader(create_engine(), instance)
+    ontology = hashlib.sha256(phantom_ontology.structure_graph_csv()).hexdigest()
+    if freshness.versions(instance, "structure_graph")[:1] != [ontology]:
         loader.refresh()
     loader.load()
     return loader
@@ -105,10 +113,10 @@ def fresh(database: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load
 
 
 def rename(monkeypatch: pytest.MonkeyPatch, old: bytes, new: bytes) -> None:
-    text = phantom.structure_graph_csv()
+    text = phantom_ontology.structure_graph_csv()
     assert old in text
     changed = text.replace(old, new)
-    monkeypatch.setattr(phantom, "structure_graph_csv", lambda: changed)
+    monkeypatch.setattr(phantom_ontology, "structure_graph_csv", lambda: changed)
 
 
 def test_before_the_first_load_everything_is_outdated_in_order_of_dependency(fresh: Loader) -> None:
@@ -134,17 +142,17 @@ def test_after_a_load_everything_is_current_and_other_atlases_are_not(loaded: Lo
 
 def test_only_what_is_selected_is_told(loaded: Loader) -> None:
     loaded.ask("DELETE FROM ccf.region_volume")
-    told = currency.outdated(defs, loaded.instance, loaded.engine, ["atlas", "voxel"], KEY, ATLAS.ccf_id)
+    told = freshness.outdated(defs, loaded.instance, loaded.engine, ["atlas", "voxel"], KEY, ATLAS.ccf_id)
     assert told == []
 
 
 def test_the_version_of_the_ontology_is_that_of_its_content(fresh: Loader) -> None:
-    assert currency.versions(fresh.instance, "structure_graph") == []
+    assert freshness.versions(fresh.instance, "structure_graph") == []
     fresh.refresh()
-    first = currency.versions(fresh.instance, "structure_graph")
+    first = freshness.versions(fresh.instance, "structure_graph")
     assert len(first) == 1
     fresh.refresh()
-    assert currency.versions(fresh.instance, "structure_graph") == first * 2
+    assert freshness.versions(fresh.instance, "structure_graph") == first * 2
 
 
 def test_the_same_ontology_again_makes_nothing_outdated(loaded: Loader) -> None:
@@ -191,7 +199,9 @@ def test_a_moved_region_outdates_the_closure_too(loaded: Loader, monkeypatch: py
 
     assert ancestors() == ["root", "retina"]
     old, new = b",997,1,1,", b",8,2,1,"
-    (line,) = [each for each in phantom.structure_graph_csv().splitlines() if b",retina,retina," in each]
+    (line,) = [
+        each for each in phantom_ontology.structure_graph_csv().splitlines() if b",retina,retina," in each
+    ]
     moved = line.replace(old, new).replace(b"/997/304325711/", b"/997/8/304325711/")
     rename(monkeypatch, line, moved)
     loaded.refresh()
@@ -206,15 +216,15 @@ def test_another_volume_outdates_all_that_is_made_of_it(loaded: Loader) -> None:
     def painted() -> object:
         return loaded.ask("SELECT count(*) FROM ccf.voxel WHERE region_id = 672")
 
-    true, before = phantom.planes, painted()
+    true, before = phantom_volume.planes, painted()
 
-    def without_cp(resolution_um: int) -> Iterator[volume.Plane]:
+    def without_cp(resolution_um: int) -> Iterator[nrrd.Plane]:
         return (np.where(plane == 672, np.uint32(997), plane) for plane in true(resolution_um))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phantom, "planes", without_cp)
+        patch.setattr(phantom_volume, "planes", without_cp)
         # The phantom's address names its code, so that changed code is painted anew.
-        patch.setattr(sources, "_phantom_url", lambda entry: f"phantom:{entry.key}, changed")
+        patch.setattr(source, "_phantom_url", lambda entry: f"phantom:{entry.key}, changed")
         loaded.load("annotation")
         assert set(loaded.outdated()) == {"atlas", "voxel_run", "brain_surface", "region_volume", "voxel"}
         loaded.load()
@@ -261,14 +271,14 @@ def test_newer_code_that_makes_the_same_leaves_the_rest_current(loaded: Loader) 
 
 
 def test_a_load_that_a_check_stopped_is_not_current(loaded: Loader) -> None:
-    true = volume.find_runs
+    true = runs_module.find_runs
 
-    def one_lost(planes: Iterator[volume.Plane]) -> volume.Runs:
+    def one_lost(planes: Iterator[nrrd.Plane]) -> runs_module.Runs:
         runs = true(planes)
-        return volume.Runs(runs.line[1:], runs.z[1:], runs.z_end[1:], runs.region_id[1:])
+        return runs_module.Runs(runs.line[1:], runs.z[1:], runs.z_end[1:], runs.region_id[1:])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(volume, "find_runs", one_lost)
+        patch.setattr(runs_module, "find_runs", one_lost)
         assert not loaded.run("load_atlas", "voxel_run", "region_volume", partition=KEY).success
     stale = loaded.outdated()
     loaded.load("voxel_run", "region_volume")
@@ -281,6 +291,6 @@ def test_what_passed_its_checks_stays_current_when_something_later_in_the_run_fa
     def broken(*_: object) -> None:
         raise CcfError("region volumes cannot be had.")
 
-    monkeypatch.setattr(queries, "region_volumes", broken)
+    monkeypatch.setattr(region_volumes, "region_volumes", broken)
     assert not loaded.run("load_atlas", "voxel_run", "region_volume", partition=KEY).success
     assert loaded.outdated() == []  # the volumes that are there were made of the same runs

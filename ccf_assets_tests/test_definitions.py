@@ -10,10 +10,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ccf_assets import schema
+from ccf_assets.ccf.ontology import REQUIRED_COLUMNS
+from ccf_assets.db import schema
 from ccf_assets.definitions import build_defs, defs
-from ccf_assets.ontology import REQUIRED_COLUMNS
-from ccf_assets.resources import SourcesResource
+from ccf_assets.defs.resources import SourcesResource
 from ccf_assets_tests.program import ROOT
 
 

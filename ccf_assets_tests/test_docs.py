@@ -11,7 +11,8 @@ import nbformat
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from ccf_assets import cli, diagram, schema
+from ccf_assets.cli import main
+from ccf_assets.db import diagram, schema
 from ccf_assets_tests import notebook
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -22,7 +23,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 def test_the_committed_diagram_is_drawn_from_the_definitions() -> None:
     assert (DOCS / "schema.md").read_text("utf-8") == diagram.page(), (
-        "draw it anew: python -m ccf_assets.diagram > docs/schema.md"
+        "draw it anew: python -m ccf_assets.db.diagram > docs/schema.md"
     )
 
 
@@ -102,7 +103,7 @@ def answered(line: str, engine: sa.Engine, names: dict[str, Any], folder: Path) 
         arguments = line.replace("slice.png", str(folder / "slice.png")).split()[1:]
         if arguments[0] in COMMANDS_THAT_CHANGE:
             arguments = [arguments[0], "--help"]
-        done = CliRunner().invoke(cli.app, arguments)
+        done = CliRunner().invoke(main.app, arguments)
         assert done.exit_code == 0, (line, done.output)
         return done.output
     return eval(line, names)

@@ -20,14 +20,15 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import embedded, postgres
+from ccf_assets.db import database
 from ccf_assets.errors import CcfError
+from ccf_assets.pg import embedded
 from ccf_assets_tests.program import ROOT, ccf, new_home, python, read_until, server, start, wait_for
 
 USER = """
 import sys
 from pathlib import Path
-from ccf_assets import embedded
+from ccf_assets.pg import embedded
 print(embedded.join(Path(sys.argv[1])).pid, flush=True)
 sys.stdin.read()
 """
@@ -293,7 +294,7 @@ def _as(user: int) -> dict[str, object]:
 def _runs_for(user: int) -> Callable[[str], bool]:
     def runs(python: str) -> bool:
         try:
-            done = subprocess.run([python, "-c", "import ccf_assets.embedded"], check=False, **_as(user))
+            done = subprocess.run([python, "-c", "import ccf_assets.pg.embedded"], check=False, **_as(user))
         except OSError:
             return False
         return done.returncode == 0
@@ -370,15 +371,15 @@ def test_a_server_that_was_killed_is_started_again_for_who_asks_it_next(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CCF_HOME", str(home))
-    url = postgres.database_url()
+    url = database.database_url()
     found = server(home)
     assert found is not None
     psutil.Process(found.pid).kill()
     wait_for(lambda: server(home) is None)
-    with postgres.create_engine().connect() as connection:
+    with database.create_engine().connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM ccf.atlas")) == 0
-    assert postgres.database_url() == url
-    postgres.leave()
+    assert database.database_url() == url
+    database.leave()
     assert server(home) is None
 
 
@@ -404,9 +405,9 @@ def test_leaving_it_twice_or_without_having_joined_does_nothing(home: Path) -> N
 def test_a_process_may_come_back_after_leaving(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CCF_HOME", str(home))
     for _ in range(2):
-        with postgres.create_engine().connect() as connection:
+        with database.create_engine().connect() as connection:
             assert connection.scalar(sa.text("SELECT count(*) FROM ccf.atlas")) == 0
-        postgres.leave()
+        database.leave()
         assert server(home) is None
 
 
@@ -485,17 +486,17 @@ def test_a_server_that_answers_not_yet_is_asked_again(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("CCF_HOME", str(home))
-    true, refusals = postgres._set_up, ["the database system is starting up", "... is in recovery mode"]
+    true, refusals = database._set_up, ["the database system is starting up", "... is in recovery mode"]
 
     def set_up(url: sa.URL, where: str) -> sa.URL:
         if refusals:
             raise sa.exc.OperationalError("", None, psycopg.OperationalError(f"FATAL:  {refusals.pop()}"))
         return true(url, where)
 
-    monkeypatch.setattr(postgres, "_set_up", set_up)
-    assert postgres.database_url().database == "ccf"
+    monkeypatch.setattr(database, "_set_up", set_up)
+    assert database.database_url().database == "ccf"
     assert "the embedded PostgreSQL is not ready yet; waiting" in caplog.text
-    postgres.leave()
+    database.leave()
 
 
 def test_the_socket_of_a_server_that_was_killed_is_taken_over(home: Path) -> None:

@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import export, schema
+from ccf_assets.atlas import export
+from ccf_assets.atlas.atlas import Atlas
+from ccf_assets.db import schema
+from ccf_assets.db.loaded import pick_atlas
 from ccf_assets.errors import CcfError
-from ccf_assets.new_file import new_file
-from ccf_assets.query import Atlas, pick_atlas
+from ccf_assets.files import new_file
 
 
 def _rows(engine: sa.Engine, query: sa.Select[tuple[object, ...]]) -> list[tuple[object, ...]]:

@@ -10,19 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ccf_assets.ccf.frames.files import FRAMES
+from ccf_assets.ccf.frames.maps import Frame, from_ccf, to_ccf
 from ccf_assets.finding import Finding
-from ccf_assets.findings import (
-    CHECKS,
-    claimed_elsewhere,
-    claims,
-    commonest_differences,
-    compared_regions,
-    duplicate_sites,
-    reported_region,
-    site_findings,
-)
-from ccf_assets.frames import FRAMES, Frame, from_ccf, to_ccf
-from ccf_assets.recordings import SITES_SCHEMA, read_sites
+from ccf_assets.recordings.files.read import read_sites
+from ccf_assets.recordings.files.table import SITES_SCHEMA
+from ccf_assets.recordings.findings.agreement import commonest_differences, compared_regions, reported_region
+from ccf_assets.recordings.findings.claims import claimed_elsewhere, claims, duplicate_sites
+from ccf_assets.recordings.findings.look import CHECKS, site_findings
 
 # A brain for tests: an ellipsoid in the volume, in CCF µm.
 CENTRE, RADII = np.array([6600.0, 4000.0, 5700.0]), np.array([5500.0, 3200.0, 5000.0])

@@ -16,22 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from ccf_assets.atlases import EXTENT_UM, MIDLINE_UM
+from ccf_assets.ccf.frames.files import FRAMES, load_frames, named_frame
+from ccf_assets.ccf.frames.maps import COEFFICIENTS, LARGEST, Frame, ap_dv_ml, from_ccf, to_ccf
+from ccf_assets.ccf.space import AXES, EXTENT_UM, MIDLINE_UM
+from ccf_assets.db.frames import frame_rows, sql_to_ccf
 from ccf_assets.errors import CcfError
-from ccf_assets.frames import (
-    AXES,
-    COEFFICIENTS,
-    FRAMES,
-    LARGEST,
-    Frame,
-    ap_dv_ml,
-    frame,
-    frame_rows,
-    from_ccf,
-    load_frames,
-    sql_to_ccf,
-    to_ccf,
-)
 
 TOLERANCE_UM = 1e-6
 
@@ -81,47 +70,47 @@ def test_every_convention_of_the_field_is_built_in_and_says_where_it_comes_from(
     ],
 )
 def test_a_point_lands_where_its_convention_says(name, xyz, expected):
-    chosen = frame(name)
+    chosen = named_frame(name)
     np.testing.assert_allclose(to_ccf(chosen, *ap_dv_ml(chosen, *xyz)), [expected], atol=TOLERANCE_UM)
 
 
 def test_depth_below_the_surface_is_added_to_the_surface():
-    point = to_ccf(frame("stereotaxic"), -3500, 500, -2500, surface_y=725)
+    point = to_ccf(named_frame("stereotaxic"), -3500, 500, -2500, surface_y=725)
     assert point.tolist() == [[8900, 1225, 3200]]
 
 
 def test_the_surface_can_be_a_function_of_the_column():
-    points = to_ccf(frame("stereotaxic"), [0, -1000], 100, [0, 10], surface_y=lambda x, z: x + z)
+    points = to_ccf(named_frame("stereotaxic"), [0, -1000], 100, [0, 10], surface_y=lambda x, z: x + z)
     assert points.tolist() == [[5400, 100 + 11100, 5700], [6400, 100 + 12110, 5710]]
 
 
 def test_without_the_surface_a_depth_is_refused_and_without_a_column_it_has_no_y():
     with pytest.raises(CcfError, match=r"'stereotaxic' dv is measured from the brain surface"):
-        to_ccf(frame("stereotaxic"), 0, 0, 0)
+        to_ccf(named_frame("stereotaxic"), 0, 0, 0)
     with pytest.raises(CcfError, match="brain surface"):
-        from_ccf(frame("stereotaxic"), 0, 0, 0)
-    point = to_ccf(frame("stereotaxic"), 0, 0, 0, surface_y=math.nan)
+        from_ccf(named_frame("stereotaxic"), 0, 0, 0)
+    point = to_ccf(named_frame("stereotaxic"), 0, 0, 0, surface_y=math.nan)
     np.testing.assert_array_equal(point, [[5400, math.nan, 5700]])
 
 
 def test_stereotaxic_ml_is_measured_from_the_midline_and_mirrors_by_its_sign():
     for name in ("stereotaxic", "stereotaxic_bregma"):
-        left, middle, right = to_ccf(frame(name), 0, 0, [-1500, 0, 1500], surface_y=0)[:, 2]
+        left, middle, right = to_ccf(named_frame(name), 0, 0, [-1500, 0, 1500], surface_y=0)[:, 2]
         assert middle == MIDLINE_UM
         assert left + right == 2 * MIDLINE_UM
 
 
 def test_the_mirrored_frame_mirrors_at_the_midline_of_the_grid():
-    assert frame("brainglobe_mirrored").affine[2].tolist() == [0, 0, -1, EXTENT_UM[2]]
+    assert named_frame("brainglobe_mirrored").affine[2].tolist() == [0, 0, -1, EXTENT_UM[2]]
 
 
 def test_what_lies_before_the_corner_stays_before_it():
-    assert to_ccf(frame("brainglobe"), -1, -25, -100).tolist() == [[-1, -25, -100]]
+    assert to_ccf(named_frame("brainglobe"), -1, -25, -100).tolist() == [[-1, -25, -100]]
 
 
 @pytest.mark.parametrize("name", ["trajectory_explorer", "pinpoint", "allen_forum"])
 def test_tilted_frames_lift_the_nose(name):
-    ahead = from_ccf(frame(name), *(frame(name).affine[:, 3] - [1000, 0, 0]))[0]
+    ahead = from_ccf(named_frame(name), *(named_frame(name).affine[:, 3] - [1000, 0, 0]))[0]
     up = -1 if name != "pinpoint" else 1
     assert math.copysign(1, ahead[1]) == up
     assert ahead[2] == 0
@@ -142,7 +131,7 @@ def test_trajectory_explorer_is_its_program_s_product_of_three_matrices():
     ccf = _points_in_ccf()
     rows = np.column_stack([ccf[:, [2, 0, 1]] / 10, np.ones(len(ccf))])
     expected = (rows @ translate @ scale @ rotate)[:, :3]
-    chosen = frame("trajectory_explorer")
+    chosen = named_frame("trajectory_explorer")
     assert chosen.xyz == ("ml", "ap", "dv")
     ap, dv, ml = from_ccf(chosen, *ccf.T).T
     np.testing.assert_allclose(np.column_stack([ml, ap, dv]), expected, atol=1e-9)
@@ -156,7 +145,7 @@ def test_pinpoint_turns_then_scales_and_counts_dv_upwards():
     turned_ap = ap * math.cos(turn) + dv * math.sin(turn)
     turned_dv = -ap * math.sin(turn) + dv * math.cos(turn)
     expected = np.column_stack([-1.031 * turned_ap, -0.885 * turned_dv, 0.952 * ml])
-    np.testing.assert_allclose(from_ccf(frame("pinpoint"), *ccf.T), expected, atol=1e-9)
+    np.testing.assert_allclose(from_ccf(named_frame("pinpoint"), *ccf.T), expected, atol=1e-9)
 
 
 def test_allen_forum_is_its_recipe():
@@ -170,21 +159,21 @@ def test_allen_forum_is_its_recipe():
             z,
         ]
     )
-    np.testing.assert_allclose(from_ccf(frame("allen_forum"), *ccf.T), expected, atol=0.3)
+    np.testing.assert_allclose(from_ccf(named_frame("allen_forum"), *ccf.T), expected, atol=0.3)
 
 
 def test_an_unknown_frame_is_answered_with_the_nearest_names():
     with pytest.raises(CcfError, match=r"no coordinate frame 'IBL_mm'; did you mean .*\bibl\b"):
-        frame("IBL_mm")
+        named_frame("IBL_mm")
     with pytest.raises(CcfError, match="'zzz'; there are allen_forum, brainglobe"):
-        frame("zzz")
+        named_frame("zzz")
 
 
 def test_a_frame_cannot_be_changed_by_accident():
     with pytest.raises(ValueError, match="read-only"):
-        frame("ccf").affine[0, 0] = 2
+        named_frame("ccf").affine[0, 0] = 2
     with pytest.raises(TypeError):
-        FRAMES["ccf"] = frame("ibl")  # type: ignore[index]
+        FRAMES["ccf"] = named_frame("ibl")  # type: ignore[index]
     assert load_frames() == dict(FRAMES)
 
 
@@ -216,7 +205,7 @@ def _own(tmp_path: Path, text: str = OWN) -> Frame:
 def test_a_lab_s_frame_joins_the_built_in_ones(tmp_path):
     frames = load_frames(_file(tmp_path, f"[rig]\n{OWN}"))
     assert set(frames) == {*FRAMES, "rig"}
-    rig = frame("rig", frames)
+    rig = named_frame("rig", frames)
     assert rig.affine.tolist() == [[-1000, 0, 0, 5300], [0, 1000, 0, 400], [0, 0, -1000, 5690]]
     assert rig.xyz == ("ap", "ml", "dv")
     assert "rig" not in FRAMES
@@ -239,7 +228,7 @@ def test_a_frame_can_be_an_explicit_affine(tmp_path):
 
 
 def test_the_example_in_the_built_in_file_works_as_it_stands(tmp_path):
-    text = (Path(__file__).parent.parent / "ccf_assets" / "frames.toml").read_text("utf-8")
+    text = (Path(__file__).parent.parent / "ccf_assets/ccf/frames/frames.toml").read_text("utf-8")
     example = [line.removeprefix("#   ") for line in text.splitlines() if line.startswith("#   ")]
     example = example[example.index("[voxel_25]") :]
     voxel = load_frames(_file(tmp_path, "\n".join(example)))["voxel_25"]
@@ -527,7 +516,7 @@ def test_the_edges_of_what_a_number_can_be_are_the_same_in_sql(engine, value):
 
 
 def test_sql_without_a_surface_has_no_y_where_one_is_needed(engine):
-    frames = [frame("stereotaxic"), frame("ccf")]
+    frames = [named_frame("stereotaxic"), named_frame("ccf")]
     rows = _in_sql(engine, frames, [(100.0, 200.0, 300.0)], [None])
     np.testing.assert_array_equal(rows[:, 0], [[5300, math.nan, 6000], [100, 200, 300]])
     columns = {
@@ -579,11 +568,11 @@ def test_every_published_ibl_channel_gets_its_published_region(data):
     published = np.array([int(row["atlas_id"]) for row in rows])
     annotation = _annotation(data, 25)
 
-    points = to_ccf(frame("ibl"), *ap_dv_ml(frame("ibl"), x, y, z))
+    points = to_ccf(named_frame("ibl"), *ap_dv_ml(named_frame("ibl"), x, y, z))
     mismatches = _region_ids(annotation, 25, points) != published
     assert mismatches.sum() == 0
 
-    in_um = to_ccf(frame("ibl_um"), *ap_dv_ml(frame("ibl_um"), x * 1e6, y * 1e6, z * 1e6))
+    in_um = to_ccf(named_frame("ibl_um"), *ap_dv_ml(named_frame("ibl_um"), x * 1e6, y * 1e6, z * 1e6))
     np.testing.assert_allclose(in_um, points, atol=TOLERANCE_UM)
 
     without_half_voxel = _region_ids(annotation, 25, points - 12.5)
@@ -602,7 +591,7 @@ def test_the_tutorial_s_two_sites_fall_in_visp4_and_ca1_on_both_sides(data, reso
         return top[(x // resolution).astype(int), (z // resolution).astype(int)]
 
     ap, dv, ml = [-3500, -1800, -3500, -1800], [500, 1200, 500, 1200], [2500, 1500, -2500, -1500]
-    points = to_ccf(frame("stereotaxic"), ap, dv, ml, surface_y=surface)
+    points = to_ccf(named_frame("stereotaxic"), ap, dv, ml, surface_y=surface)
     ids = _region_ids(annotation, resolution, points)
     assert [acronym_of[each] for each in ids] == ["VISp4", "CA1", "VISp4", "CA1"]
     assert (points[:, 2] >= MIDLINE_UM).tolist() == [True, True, False, False]
@@ -614,7 +603,7 @@ def test_map_ephys_puts_the_sites_of_dandi_000363_into_the_brain(data):
     annotation = _annotation(data, 25)
 
     def share_in_brain(name: str) -> float:
-        chosen = frame(name)
+        chosen = named_frame(name)
         points = to_ccf(chosen, *ap_dv_ml(chosen, *published.T))
         return float((_region_ids(annotation, 25, points) > 0).mean())
 

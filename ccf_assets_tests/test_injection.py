@@ -18,10 +18,17 @@ import sqlalchemy as sa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ccf_assets import Atlas, cli, frames, phantom, postgres, recordings, schema
+from ccf_assets import Atlas
+from ccf_assets.ccf.frames.files import load_frames
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
+from ccf_assets.cli import main
+from ccf_assets.db import install, schema
+from ccf_assets.db.database import _checked_url
+from ccf_assets.db.frames import keep_frames
 from ccf_assets.definitions import defs
+from ccf_assets.defs.sensors import changed_region_sets, new_recordings
 from ccf_assets.errors import CcfError
-from ccf_assets.sensors import changed_region_sets, new_recordings
+from ccf_assets.recordings.files import keys
 from ccf_assets_tests.lab import IN_CCF, Lab
 from ccf_assets_tests.test_roles import CALLS
 
@@ -114,7 +121,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
         monkeypatch.setattr(sys, "argv", ["ccf-assets", *arguments])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         captured = capfd.readouterr()
         return int(ended.value.code or 0), captured.out + captured.err
 
@@ -262,7 +269,7 @@ def toml(text: str) -> str:
 @example("outside\0.csv")
 def test_a_partition_key_leads_to_no_file_outside_the_folder(key: str) -> None:
     try:
-        found = recordings.path_of(Path("/data"), key)
+        found = keys.path_of(Path("/data"), key)
     except CcfError:
         return
     assert Path(os.path.normpath(found)) == found
@@ -318,10 +325,10 @@ def test_frames_are_text(unharmed: sa.Engine, nasty: Sequence[str], tmp_path: Pa
         )
         file.write_text(f"[{toml(text)}]\n{said}")
         with pytest.raises(CcfError, match="the name must be"):
-            frames.load_frames(file)
+            load_frames(file)
         file.write_text(f"[mine{number}]\n{said}")
         with unharmed.begin() as connection:
-            schema.keep_frames(connection, frames.load_frames(file))
+            keep_frames(connection, load_frames(file))
     with unharmed.connect() as connection:
         frame = schema.coordinate_frame.c
         stored = connection.scalars(sa.select(frame.source).where(frame.name.startswith("mine"))).all()
@@ -331,7 +338,7 @@ def test_frames_are_text(unharmed: sa.Engine, nasty: Sequence[str], tmp_path: Pa
 def test_an_ontology_is_text(
     unharmed: sa.Engine, run: Run, nasty: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    header, *rows = csv.reader(io.StringIO(phantom.structure_graph_csv().decode()))
+    header, *rows = csv.reader(io.StringIO(phantom_ontology.structure_graph_csv().decode()))
     root = dict(zip(header, rows[0], strict=True))
     plain = [text for text in nasty if text.isprintable()]
     ids = range(2_000_000_000, 2_000_000_000 + len(plain))
@@ -347,7 +354,7 @@ def test_an_ontology_is_text(
         }
         rows.append([str(of[name]) for name in header])
     changed = table(header, *rows).encode()
-    monkeypatch.setattr(phantom, "structure_graph_csv", lambda: changed)
+    monkeypatch.setattr(phantom_ontology, "structure_graph_csv", lambda: changed)
     with dg.DagsterInstance.ephemeral() as instance:
         for job, key in (("refresh_ontology", None), ("load_atlas", "phantom_100um")):
             defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key)
@@ -444,10 +451,10 @@ def test_functions_and_triggers_are_not_deceived_by_the_callers_search_path(
     with phantom_database.begin() as connection:
         connection.exec_driver_sql("COMMENT ON SCHEMA ccf IS 'of an older version'")
         connection.exec_driver_sql("DROP TABLE ccf.region_consistency, ccf.recording_agreement")
-    postgres._checked_url.cache_clear()
+    _checked_url.cache_clear()
     with phantom_database.begin() as connection:
         connection.exec_driver_sql(f"SET search_path = {EVIL}")
-        assert schema.create_tables(connection)
+        assert install.create_tables(connection)
     with phantom_database.begin() as connection:
         # Nothing of ours has come to depend on it.
         connection.exec_driver_sql("DROP FUNCTION public.naive")

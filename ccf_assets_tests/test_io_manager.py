@@ -26,10 +26,15 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
-from ccf_assets import io_manager, postgres, progress
+from ccf_assets import io_manager, progress
+from ccf_assets.db import database
+from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.errors import CcfError
-from ccf_assets.io_manager import PostgresIOManager, Slice, read_arrow
-from ccf_assets.resources import PostgresResource
+from ccf_assets.io_manager import PostgresIOManager
+from ccf_assets.pg import bring, foreign_keys, merge, session, swap
+from ccf_assets.pg.arrow import read_arrow
+from ccf_assets.pg.connect import libpq_url
+from ccf_assets.pg.slices import Slice
 from ccf_assets_tests.conftest import _database
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
@@ -78,7 +83,7 @@ class Lab:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
-        self.dsn = postgres.libpq_url(engine.url)
+        self.dsn = libpq_url(engine.url)
         self.manager = PostgresIOManager(postgres=PostgresResource(), schema="lab")
 
     @functools.cached_property
@@ -226,15 +231,15 @@ def numbers(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def _engine(server_url: sa.URL) -> Iterator[sa.Engine]:
     with _database(server_url) as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
-        yield postgres.create_engine()
+        patch.setenv("CCF_POSTGRES_URL", libpq_url(url))
+        yield database.create_engine()
 
 
 @pytest.fixture
 def lab(_engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """One database for all tests here, each with a schema of its own: a database costs half a second."""
-    monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(_engine.url))
-    monkeypatch.setattr(postgres, "create_engine", lambda: _engine)  # which remembers compiled statements
+    monkeypatch.setenv("CCF_POSTGRES_URL", libpq_url(_engine.url))
+    monkeypatch.setattr(database, "create_engine", lambda: _engine)  # which remembers compiled statements
     lab = Lab(_engine)
     lab.sql("DROP SCHEMA IF EXISTS lab CASCADE; CREATE SCHEMA lab;" + PLAIN + ";" + PARTITIONED)
     yield lab
@@ -880,7 +885,7 @@ def test_a_stream_may_bring_metadata_that_is_made_once_its_rows_are_with_the_ser
     columns = {"site": {"probe": [1], "id": [2]}, "voxel": {"atlas": [1], "x": [1], "region": [1]}}[name]
     rows = pa.table({column: pa.array(values, pa.int32()) for column, values in columns.items()})
     stream = pa.RecordBatchReader.from_batches(rows.schema, batches())
-    added = lab.write(io_manager.Stream(stream, metadata), name, **arguments)
+    added = lab.write(bring.Stream(stream, metadata), name, **arguments)
     assert seen == ["rows", "metadata"]
     assert added["picture"] == dg.MetadataValue.text("of it")
     assert lab.sql(f"SELECT count(*) FROM lab.{name}") == [(1,)]
@@ -891,7 +896,7 @@ def test_metadata_of_a_query_is_made_while_the_server_works_on_it(lab: Lab) -> N
         return {"picture": dg.MetadataValue.text("of it")}
 
     rows = sa.select(sa.literal(1).label("probe"), sa.literal(2).label("id"))
-    assert lab.write(io_manager.Stream(rows, metadata))["picture"] == dg.MetadataValue.text("of it")
+    assert lab.write(bring.Stream(rows, metadata))["picture"] == dg.MetadataValue.text("of it")
     assert lab.sql("SELECT probe, id FROM lab.site") == [(1, 2)]
 
 
@@ -1048,7 +1053,7 @@ def test_an_asset_may_bring_only_what_is_new_or_changed(lab: Lab) -> None:
 @pytest.fixture
 def pointing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """Every number of rows is checked at once, in a table that refers to two others."""
-    monkeypatch.setattr(io_manager, "ROWS_TO_CHECK_AT_ONCE", 1)
+    monkeypatch.setattr(foreign_keys, "ROWS_TO_CHECK_AT_ONCE", 1)
     lab.sql("""
         CREATE TABLE lab.pair (a int, b text, PRIMARY KEY (a, b));
         INSERT INTO lab.pair VALUES (1, 'x'), (2, 'y');
@@ -1093,8 +1098,8 @@ def test_what_rows_refer_to_is_locked_while_they_are_inserted(pointing: Lab) -> 
     rows = things((1, 1, "x", 3))
     with pointing.engine.begin() as connection:
         target = Slice(sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=connection))
-        table = io_manager._as_rows("lab.thing", rows)
-        io_manager._merge(connection, target, table, print, lambda: None, [])
+        table = bring.as_rows("lab.thing", rows)
+        merge.merge(connection, target, table, print, lambda: None, [])
         for statement in ("DELETE FROM lab.pair WHERE a = 1", "DELETE FROM lab.region WHERE id = 3"):
             with pytest.raises(psycopg.errors.LockNotAvailable):
                 pointing.sql(f"SET lock_timeout = '50ms'; {statement}")
@@ -1179,7 +1184,7 @@ def test_what_a_query_locks_is_locked_until_its_rows_are_in_place(pointing: Lab)
     held: list[sa.Connection] = []
     with io_manager._closing(held), pointing.engine.begin() as connection:
         target = Slice(sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=connection))
-        io_manager._merge(connection, target, query, print, lambda: None, held)
+        merge.merge(connection, target, query, print, lambda: None, held)
         with pytest.raises(psycopg.errors.LockNotAvailable):
             pointing.sql(move)
     pointing.sql(move)
@@ -1190,7 +1195,7 @@ def test_rows_whose_query_lost_its_locks_are_not_stored(
     pointing: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the query read could have changed since."""
-    analyze = io_manager._analyze
+    analyze = session.analyze_table
 
     def ended(*arguments: Any) -> None:
         analyze(*arguments)
@@ -1199,7 +1204,7 @@ def test_rows_whose_query_lost_its_locks_are_not_stored(
             "current_database()"
         )
 
-    monkeypatch.setattr(io_manager, "_analyze", ended)
+    monkeypatch.setattr(merge, "analyze_table", ended)
     query = sa.select(sa.literal(1).label("id"), sa.literal(1).label("a"), sa.literal("x").label("b"))
     with pytest.raises(CcfError, match="terminating connection"):
         pointing.write(query, "thing")
@@ -1209,7 +1214,7 @@ def test_rows_whose_query_lost_its_locks_are_not_stored(
 def test_who_waits_for_the_one_session_and_is_waited_for_by_the_other_is_not_waited_for_for_ever(
     pointing: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(io_manager, "OTHERS_PATIENCE_S", 2)
+    monkeypatch.setattr(merge, "OTHERS_PATIENCE_S", 2)
     pointing.sql("CREATE TABLE lab.mine (id int PRIMARY KEY); INSERT INTO lab.mine VALUES (1)")
     mine = sa.table("mine", sa.column("id", sa.Integer), schema="lab")
     query = sa.select(mine.c.id, sa.literal(1).label("a"), sa.literal("x").label("b")).with_for_update(
@@ -1272,14 +1277,14 @@ def test_a_query_that_waits_too_long_for_others_is_asked_in_the_session_that_wri
     pointing: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server cannot see that whom we wait for waits for our second session."""
-    monkeypatch.setattr(io_manager, "OTHERS_PATIENCE_S", 0.2)
-    stage, staging = io_manager._stage, threading.Event()
+    monkeypatch.setattr(merge, "OTHERS_PATIENCE_S", 0.2)
+    stage, staging = bring.stage, threading.Event()
 
     def staged(*arguments: Any) -> Any:
         staging.set()
         return stage(*arguments)
 
-    monkeypatch.setattr(io_manager, "_stage", staged)
+    monkeypatch.setattr(merge, "stage", staged)
     query = sa.select(sa.literal(1).label("id"), sa.literal(1).label("a"), sa.literal("x").label("b"))
     with ThreadPoolExecutor(1) as pool, psycopg.connect(pointing.dsn) as other:
         other.execute("DELETE FROM lab.pair WHERE a = 1")  # what the row refers to
@@ -1452,7 +1457,7 @@ def test_attaching_does_not_read_the_rows_again(lab: Lab) -> None:
         connection.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary))
         connection.execute("SET client_min_messages = debug1")
         table = sa.Table("voxel", sa.MetaData(), schema="lab", autoload_with=lab.engine)
-        fresh = io_manager._Fresh(connection, table, "atlas", "integer", "1")
+        fresh = swap._Fresh(connection, table, "atlas", "integer", "1")
         fresh.create()
         fresh.build_keys()
         fresh.close_bounds()
@@ -1608,7 +1613,7 @@ def test_an_old_snapshot_that_looks_only_now_finds_what_was_copied(lab: Lab, kin
 def test_a_long_reader_makes_the_swap_wait_and_does_not_hold_up_others(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(io_manager, "LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr(swap, "LOCK_WAIT_S", 0.1)
     lab.voxels(voxels(1, 1))
     with psycopg.connect(lab.dsn) as reader:
         assert reader.execute("SELECT count(*) FROM lab.voxel").fetchone() == (1,)
@@ -1644,8 +1649,8 @@ def test_a_reader_of_what_rows_refer_to_is_not_ended_when_it_turns_to_the_rows(l
 def test_a_swap_that_never_gets_its_turn_gives_up_and_leaves_the_old_rows(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(io_manager, "LOCK_WAIT_S", 0.05)
-    monkeypatch.setattr(io_manager, "LOCK_PATIENCE_S", 0.3)
+    monkeypatch.setattr(swap, "LOCK_WAIT_S", 0.05)
+    monkeypatch.setattr(swap, "LOCK_PATIENCE_S", 0.3)
     lab.voxels(voxels(1, 1))
     with psycopg.connect(lab.dsn) as reader:
         reader.execute("SELECT count(*) FROM lab.voxel")
@@ -1677,7 +1682,7 @@ def together(count: int) -> Callable[[pl.DataFrame], pa.RecordBatchReader]:
 def test_loads_of_different_partitions_run_side_by_side(
     lab: Lab, ranges: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(io_manager, "LOCK_WAIT_S", 0.2)
+    monkeypatch.setattr(swap, "LOCK_WAIT_S", 0.2)
     parts = dg.StaticPartitionsDefinition(["1", "2", "3", "4"])
     overlapping = together(2)
 
@@ -1951,8 +1956,8 @@ def test_a_password_is_in_no_error_and_no_metadata(lab: Lab, monkeypatch: pytest
         lab.engine.url.set(password=secret, database="not_there"),
         sa.URL.create("postgresql+psycopg", "somebody", secret, "127.0.0.1", 1, "x"),
     ):
-        monkeypatch.setattr(postgres, "create_engine", lambda url=url: sa.create_engine(url))
-        monkeypatch.setattr(postgres, "database_url", lambda url=url: url)
+        monkeypatch.setattr(database, "create_engine", lambda url=url: sa.create_engine(url))
+        monkeypatch.setattr(database, "database_url", lambda url=url: url)
         for work in (
             lambda: lab.write(site_frame()),
             lambda: lab.read(pl.DataFrame, lab.asset("site")),
@@ -1969,8 +1974,8 @@ def test_a_password_is_in_no_error_and_no_metadata(lab: Lab, monkeypatch: pytest
 
 def test_long_work_says_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.05)
-    true = io_manager.Progress
-    monkeypatch.setattr(io_manager, "Progress", lambda *arguments: true(*arguments, every_s=0.0))
+    true = bring.Progress
+    monkeypatch.setattr(bring, "Progress", lambda *arguments: true(*arguments, every_s=0.0))
     lab.materialize(voxels(1, 100_000), "voxel", **BY_ATLAS, key="1")
     slow = sa.select(
         sa.literal(1).label("atlas"), sa.literal(1).label("x"), sa.literal(5).label("region")

@@ -16,10 +16,12 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import phantom, schema
-from ccf_assets.atlases import CATALOGUE, MIDLINE_UM, AtlasEntry, atlas_entry
+from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry
+from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.ccf.space import MIDLINE_UM
+from ccf_assets.db import schema
 from ccf_assets.definitions import defs
-from ccf_assets.io_manager import read_arrow
+from ccf_assets.pg.arrow import read_arrow
 
 Volume = npt.NDArray[np.uint32]
 
@@ -387,7 +389,7 @@ def test_rows_of_voxels_are_those_of_the_volume(phantom_database: sa.Engine) -> 
         job = defs.resolve_job_def("load_voxel_rows")
         assert job.execute_in_process(instance=instance, partition_key=entry.key).success
     rows = table_of(phantom_database, schema.voxel, entry.ccf_id)
-    array = np.stack([plane.T for plane in phantom.planes(entry.resolution_um)], axis=2)
+    array = np.stack([plane.T for plane in phantom_volume.planes(entry.resolution_um)], axis=2)
     places = np.argwhere(array)
     expected = np.column_stack([places * entry.resolution_um, array[tuple(places.T)]])
     assert before == [(0,)]

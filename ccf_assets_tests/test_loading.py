@@ -20,9 +20,13 @@ import sqlalchemy as sa
 from dagster_postgres import DagsterPostgresStorage
 from psycopg.rows import dict_row
 
-from ccf_assets import embedded, loading, phantom
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
+from ccf_assets.cli import loading
+from ccf_assets.cli import outcome as outcome_module
+from ccf_assets.cli import workers as workers_module
+from ccf_assets.cli.outcome import Outcome
 from ccf_assets.errors import CcfError, SourceUnreachableError
-from ccf_assets.loading import Outcome
+from ccf_assets.pg import embedded
 from ccf_assets_tests.http_server import LocalServer
 from ccf_assets_tests.program import ccf, new_home, read_until, server, session, start, wait_for
 
@@ -49,7 +53,7 @@ def failure(*raised: BaseException) -> tuple[str, bool]:
     def fail() -> None:
         fails()
 
-    return loading._failure(fail.execute_in_process(raise_on_error=False))
+    return outcome_module.failure(fail.execute_in_process(raise_on_error=False))
 
 
 def test_the_sentence_is_shown_not_what_it_was_made_of() -> None:
@@ -102,7 +106,7 @@ def test_of_checks_that_stopped_a_run_each_is_told_and_of_warnings_none() -> Non
         yield dg.AssetCheckResult(check_name="odd", passed=False, severity=warning, description="Odd.")
 
     result = dg.materialize([table], raise_on_error=False)
-    assert loading._failure(result) == ("3 regions are lost. 2 runs overlap.", False)
+    assert outcome_module.failure(result) == ("3 regions are lost. 2 runs overlap.", False)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +121,7 @@ def test_what_a_worker_raises_is_an_outcome_of_that_atlas(raised: Exception, out
     def work(_key: str) -> Outcome:
         raise raised
 
-    found = loading._work(work, "x")
+    found = workers_module.work(work, "x")
     assert (found.error, found.unreachable) == (outcome.error, outcome.unreachable)
 
 
@@ -133,7 +137,7 @@ def test_a_database_that_is_lost_is_told_in_a_sentence_also_when_dagster_lost_it
         raise AssertionError(DagsterPostgresStorage(address, should_autocreate_tables=True))
 
     for work in (ours, dagsters):
-        error = loading._work(work, "x").error
+        error = workers_module.work(work, "x").error
         assert error is not None
         assert re.fullmatch(
             r"The database answers: [^\n]*No such file or directory[^\n]*\. "
@@ -150,7 +154,7 @@ def test_a_database_that_is_lost_is_told_in_a_sentence_also_when_dagster_lost_it
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
     """A mirror with an ontology, which the program uses."""
     with LocalServer() as mirror:
-        mirror.files["/ccf/ontology/structure_graph.csv"] = phantom.structure_graph_csv()
+        mirror.files["/ccf/ontology/structure_graph.csv"] = phantom_ontology.structure_graph_csv()
         monkeypatch.setenv("CCF_SOURCE", mirror.url)
         yield mirror
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccf_assets import ontology, phantom
+from ccf_assets.ccf import ontology
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 
@@ -159,7 +160,7 @@ def test_the_older_file_without_names_is_read_by_column_name(ccf_data) -> None:
 
 
 def test_the_phantoms_ontology_passes(file: Path) -> None:
-    file.write_bytes(phantom.structure_graph_csv())
+    file.write_bytes(phantom_ontology.structure_graph_csv())
     found = ontology.check_structure_graph(ontology.read_structure_graph(file))
     assert all(each.passed for each in found)
 

@@ -10,15 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccf_assets.atlases import CATALOGUE, EXTENT_UM, MIDLINE_UM
+from ccf_assets.ccf.catalogue import CATALOGUE
+from ccf_assets.ccf.phantom.ontology import structure_graph_csv
+from ccf_assets.ccf.phantom.shape import region_at
+from ccf_assets.ccf.phantom.volume import SAMPLE_OFFSET_UM, planes, write_annotation
+from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
 from ccf_assets.errors import CcfError
-from ccf_assets.phantom import (
-    SAMPLE_OFFSET_UM,
-    planes,
-    region_at,
-    structure_graph_csv,
-    write_annotation,
-)
 
 OFFICIAL_HEADER = (
     "id,atlas_id,name,acronym,st_level,ontology_id,hemisphere_id,weight,parent_structure_id,depth,graph_id,"
@@ -366,7 +363,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypat
         yield from (np.zeros((80, 132), np.uint32) for _ in range(2))
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ccf_assets.phantom.planes", two_planes_and_a_full_disk)
+    monkeypatch.setattr("ccf_assets.ccf.phantom.volume.planes", two_planes_and_a_full_disk)
     with pytest.raises(OSError, match="No space left"):
         write_annotation(path, 100)
     assert path.read_bytes() == b"old"

@@ -20,16 +20,20 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from ccf_assets import pictures, slices
-from ccf_assets.assets import figures
-from ccf_assets.assets.atlas import LARGEST
-from ccf_assets.atlases import CATALOGUE, atlas_entry
+from ccf_assets.atlas import read
+from ccf_assets.ccf.catalogue import CATALOGUE, atlas_entry
+from ccf_assets.ccf.ontology import read_structure_graph
+from ccf_assets.ccf.planes import PLANES, Orientation, Plane
 from ccf_assets.definitions import defs
+from ccf_assets.defs import figures as figures_module
+from ccf_assets.defs.assets.atlas import LARGEST
+from ccf_assets.defs.sensors import new_recordings
 from ccf_assets.errors import CcfError
-from ccf_assets.ontology import read_structure_graph
-from ccf_assets.pictures import TRACK_LABELS, RegionStyle, Segment, depth_chart_png, plane_png, track_png
-from ccf_assets.sensors import new_recordings
-from ccf_assets.slices import PLANES, Orientation, Plane
+from ccf_assets.pictures import depth_chart, drawing, plane, track
+from ccf_assets.pictures.depth_chart import depth_chart_png
+from ccf_assets.pictures.drawing import RegionStyle
+from ccf_assets.pictures.plane import plane_png
+from ccf_assets.pictures.track import TRACK_LABELS, Segment, track_png
 
 if TYPE_CHECKING:
     from ccf_assets_tests.lab import Lab
@@ -44,13 +48,14 @@ STYLES = {
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are made into PNGs."""
     figures: list[Figure] = []
-    png = pictures._png
+    png = drawing.png
 
     def keep(figure: Figure, kept: Collection[str] = ()) -> bytes:
         figures.append(figure)
         return png(figure, kept)
 
-    monkeypatch.setattr(pictures, "_png", keep)
+    for module in (plane, track, depth_chart):
+        monkeypatch.setattr(module, "png", keep)
     return figures
 
 
@@ -217,13 +222,13 @@ def test_planes_of_the_brain_are_small_and_in_the_allen_colours(
     styles = {i: RegionStyle(*look) for i, *look in rows}
     sites = np.random.default_rng(0).uniform(0, (13_200, 8_000, 11_400), (100_000, 3))
     for orientation, um in (("coronal", 6600.0), ("sagittal", 4300.0), ("horizontal", 4000.0)):
-        plane = slices.plane(real_database, entry, orientation, um)
+        plane = read.plane(real_database, entry, orientation, um)
         png = plane_png(plane, orientation, um, 25, styles, title="CCFv3 2017 at 25 µm")
         assert len(png) < 100_000
         ids = np.unique(plane[plane != 0])
         shown = set(map(tuple, np.unique(pixels(png).reshape(-1, 3), axis=0).tolist()))
         assert {tuple(bytes.fromhex(styles[i].color_hex)) for i in ids.tolist()} <= shown
-        scale = figures.UM_PER_PIXEL
+        scale = figures_module.UM_PER_PIXEL
         crowded = plane_png(plane, orientation, um, 25, styles, title="", sites=sites, um_per_pixel=scale)
         assert len(crowded) < 150_000
 
@@ -329,7 +334,7 @@ def test_a_track_that_makes_no_sense_is_refused() -> None:
 # ---- in the UI
 
 
-def picture(metadata: figures.Metadata, name: str) -> np.ndarray:
+def picture(metadata: figures_module.Metadata, name: str) -> np.ndarray:
     """The picture in metadata, as the UI reads it."""
     value = metadata[name]
     assert isinstance(value, dg.MarkdownMetadataValue)
@@ -339,7 +344,7 @@ def picture(metadata: figures.Metadata, name: str) -> np.ndarray:
     return pixels(base64.b64decode(found[1]))
 
 
-def of_latest(instance: dg.DagsterInstance, asset: str) -> figures.Metadata:
+def of_latest(instance: dg.DagsterInstance, asset: str) -> figures_module.Metadata:
     event = instance.get_latest_materialization_event(dg.AssetKey(asset))
     assert event is not None
     assert event.asset_materialization is not None
@@ -389,6 +394,6 @@ def test_a_picture_that_fails_is_a_warning(caplog: pytest.LogCaptureFixture) -> 
         raise ZeroDivisionError("no colour")
 
     log = logging.getLogger("a run")
-    assert figures.shown(log, "coronal", fail) == {}
+    assert figures_module.shown(log, "coronal", fail) == {}
     assert caplog.messages == ["The picture coronal was not made: ZeroDivisionError: no colour"]
-    assert figures.shown(log, "coronal", lambda: None) == {}
+    assert figures_module.shown(log, "coronal", lambda: None) == {}

@@ -15,8 +15,11 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.instance.ref import InstanceRef
 
-from ccf_assets import embedded, instance, postgres, query, schema
+from ccf_assets.db import database as database_module
+from ccf_assets.db import install, loaded, schema
 from ccf_assets.errors import CcfError
+from ccf_assets.pg import connect, embedded, programs
+from ccf_assets.runs import storage
 from ccf_assets_tests.program import python, wait_for
 
 SECRET = "s3cret/@:x"
@@ -26,7 +29,7 @@ SECRET = "s3cret/@:x"
 def forget() -> Iterator[None]:
     """Addresses are checked once per process; each test is to see its own checked."""
     yield
-    postgres._checked_url.cache_clear()
+    database_module._checked_url.cache_clear()
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def empty_database(database: sa.Engine) -> sa.URL:
     """A database with nothing of ours in it, by the address of the server's owner."""
     with database.begin() as connection:
         connection.exec_driver_sql("DROP SCHEMA ccf CASCADE")
-    postgres._checked_url.cache_clear()
+    database_module._checked_url.cache_clear()
     return database.url
 
 
@@ -59,7 +62,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, url: sa.URL | str) -> str:
     """The sentence that an address is refused with."""
     use(monkeypatch, url)
     with pytest.raises(CcfError) as refusal:
-        postgres.database_url()
+        database_module.database_url()
     sentence = str(refusal.value)
     assert "\n" not in sentence
     assert sentence.endswith(".")
@@ -84,8 +87,8 @@ def test_every_way_to_write_the_scheme_is_taken(
 ) -> None:
     rest = empty_database.render_as_string(hide_password=False).partition("://")[2]
     use(monkeypatch, f" {scheme}://{rest}\n")
-    assert postgres.database_url().drivername == "postgresql+psycopg"
-    with postgres.create_engine().connect() as connection:
+    assert database_module.database_url().drivername == "postgresql+psycopg"
+    with database_module.create_engine().connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM ccf.atlas")) == 0
 
 
@@ -134,7 +137,7 @@ def test_an_unknown_option_is_refused(server_url: sa.URL, monkeypatch: pytest.Mo
 
 
 def test_an_older_server_is_refused(server_url: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "OLDEST_SERVER", 99)
+    monkeypatch.setattr(database_module, "OLDEST_SERVER", 99)
     assert "ccf_assets needs 99 or newer" in refused(monkeypatch, server_url)
 
 
@@ -143,7 +146,7 @@ def test_with_an_address_named_no_server_is_made_or_started(
 ) -> None:
     monkeypatch.setattr(embedded, "join", lambda _: pytest.fail("the embedded server was asked for"))
     use(monkeypatch, database.url)
-    postgres.dagster_url()
+    database_module.dagster_url()
     assert not (Path(os.environ["CCF_HOME"]) / "postgres").exists()
 
 
@@ -161,30 +164,30 @@ def test_a_user_who_may_create_schemas_has_all_they_need(
 ) -> None:
     execute(empty_database, f'GRANT CREATE ON DATABASE "{member.database}" TO {member.username}')
     use(monkeypatch, member)
-    assert query.loaded_atlases(postgres.create_engine()) == []
-    assert "ccf_dagster" in postgres.dagster_url()
+    assert loaded.loaded_atlases(database_module.create_engine()) == []
+    assert "ccf_dagster" in database_module.dagster_url()
 
 
 def test_schemas_that_an_administrator_made_for_the_user_will_do(
     member: sa.URL, empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (schema.SCHEMA, postgres.DAGSTER_SCHEMA):
+    for name in (schema.SCHEMA, database_module.DAGSTER_SCHEMA):
         execute(empty_database, f"CREATE SCHEMA {name} AUTHORIZATION {member.username}")
     use(monkeypatch, member)
-    assert query.loaded_atlases(postgres.create_engine()) == []
-    assert "ccf_dagster" in postgres.dagster_url()
+    assert loaded.loaded_atlases(database_module.create_engine()) == []
+    assert "ccf_dagster" in database_module.dagster_url()
 
 
 def test_a_reader_can_ask(member: sa.URL, empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, empty_database)
-    postgres.database_url()
+    database_module.database_url()
     execute(
         empty_database,
         f"GRANT USAGE ON SCHEMA ccf TO {member.username}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA ccf TO {member.username}",
     )
     use(monkeypatch, member)
-    assert query.loaded_atlases(postgres.create_engine()) == []
+    assert loaded.loaded_atlases(database_module.create_engine()) == []
 
 
 # ---- Dagster's records
@@ -195,7 +198,7 @@ def test_dagster_keeps_to_its_schema_also_beside_a_table_called_runs(
 ) -> None:
     execute(database.url, "CREATE TABLE public.runs (ours int)", "CREATE TABLE public.jobs (ours int)")
     before = _tables(database)
-    instance.dagster_home()
+    storage.dagster_home()
     with dg.DagsterInstance.get() as found:
         run = found.create_run_for_job(_nothing)
         assert found.get_run_by_id(run.run_id) is not None
@@ -210,7 +213,7 @@ def test_dagster_asks_by_one_connection_and_by_another_when_that_is_lost(databas
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' "
         "AND query NOT LIKE '%%advisory%%' AND pid <> pg_backend_pid()"
     )
-    instance.dagster_home()
+    storage.dagster_home()
     with dg.DagsterInstance.get() as found, database.connect() as connection:
         for number in range(5):
             found.add_dynamic_partitions("recording", [str(number)])
@@ -237,24 +240,24 @@ def test_the_password_is_in_nothing_that_dagster_passes_on_or_shows(
 ) -> None:
     execute(empty_database, f'GRANT CREATE ON DATABASE "{member.database}" TO {member.username}')
     use(monkeypatch, member)
-    home = instance.dagster_home()
+    home = storage.dagster_home()
     with dg.DagsterInstance.get() as found:
         ref: InstanceRef = found.get_ref()
-        shown = [dg.serialize_value(ref), str(ref), found.info_str(), repr(postgres.create_engine())]
+        shown = [dg.serialize_value(ref), str(ref), found.info_str(), repr(database_module.create_engine())]
     shown += [file.read_text() for file in home.rglob("*.yaml")]
     assert not [text for text in shown if SECRET in text or "s3cret" in text]
 
 
 def test_the_home_of_dagster_is_never_half_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    home = instance.dagster_home()
+    home = storage.dagster_home()
     settings = home / "dagster.yaml"
     whole = settings.stat()
     monkeypatch.delenv("DAGSTER_HOME")
-    assert instance.dagster_home() == home
+    assert storage.dagster_home() == home
     assert settings.stat().st_ino == whole.st_ino, "equal settings are left alone"
     settings.write_text("old: true\n")
     monkeypatch.delenv("DAGSTER_HOME")
-    instance.dagster_home()
+    storage.dagster_home()
     assert "CcfDagsterStorage" in settings.read_text()
     assert [file.name for file in home.iterdir()] == ["dagster.yaml"]
 
@@ -263,7 +266,7 @@ def test_a_dagster_home_of_the_users_own_is_left_to_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    assert instance.dagster_home() == tmp_path
+    assert storage.dagster_home() == tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
@@ -278,7 +281,7 @@ def test_an_address_for_psql_says_what_ours_says() -> None:
         database="my lab",
         query={"host": "/tmp/a b+c", "options": "-c a=1 -c b=2"},
     )
-    assert psycopg.conninfo.conninfo_to_dict(postgres.libpq_url(url)) == {
+    assert psycopg.conninfo.conninfo_to_dict(connect.libpq_url(url)) == {
         "user": "jane doe",
         "password": "a b+c%d/e@f:g?µ",
         "dbname": "my lab",
@@ -295,7 +298,7 @@ def test_psql_gets_the_password_where_nobody_else_can_read_it(
     psql.chmod(0o755)
     monkeypatch.setattr(embedded, "program", lambda _: psql)
     url = sa.URL.create("postgresql+psycopg", username="me", password=SECRET, host="db", database="lab")
-    assert postgres.run_program("psql", ["-c", "SELECT 1"], url) == 3
+    assert programs.run_program("psql", ["-c", "SELECT 1"], url) == 3
     assert capfd.readouterr().out.splitlines() == [SECRET, "--dbname postgresql://me@db/lab -c SELECT 1"]
 
 
@@ -306,13 +309,13 @@ def test_the_statement_of_a_killed_client_ends_soon_and_lets_go_of_its_locks(dat
     client = python(
         "-c",
         "import sqlalchemy as sa\n"
-        "from ccf_assets import postgres\n"
-        "with postgres.create_engine().begin() as connection:\n"
+        "from ccf_assets import create_engine\n"
+        "with create_engine().begin() as connection:\n"
         "    connection.execute(sa.text('LOCK ccf.atlas'))\n"
         "    connection.execute(sa.text('SELECT pg_sleep(600)'))\n",
     )
     busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(600)%%' AND pid <> %s"
-    with psycopg.connect(postgres.libpq_url(database.url), autocommit=True) as watch:
+    with psycopg.connect(connect.libpq_url(database.url), autocommit=True) as watch:
         own = watch.info.backend_pid
 
         def sessions() -> int:
@@ -347,10 +350,10 @@ ml = "right"
 def reader(empty_database: sa.URL, member: sa.URL, monkeypatch: pytest.MonkeyPatch) -> sa.URL:
     """The address for a user who may read, with the words of the README."""
     use(monkeypatch, empty_database)
-    with postgres.create_engine().begin() as connection:
+    with database_module.create_engine().begin() as connection:
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA ccf TO {member.username}")
         connection.exec_driver_sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA ccf TO {member.username}")
-    postgres._checked_url.cache_clear()
+    database_module._checked_url.cache_clear()
     return member
 
 
@@ -360,7 +363,7 @@ def test_a_reader_may_ask_with_frames_of_the_readers_own(
     (tmp_path / "frames.toml").write_text(MINE.format(origin=5400))
     monkeypatch.setenv("CCF_FRAMES", str(tmp_path / "frames.toml"))
     use(monkeypatch, reader)
-    with postgres.create_engine().connect() as connection:
+    with database_module.create_engine().connect() as connection:
         names = set(connection.scalars(sa.select(schema.coordinate_frame.c.name)))
     assert "ccf" in names
     assert "mine" not in names
@@ -369,7 +372,7 @@ def test_a_reader_may_ask_with_frames_of_the_readers_own(
 def test_a_reader_with_a_newer_program_is_told_to_ask_the_owner(
     reader: sa.URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    monkeypatch.setattr(install, "VERSION", install.VERSION + 1)
     assert "Ask their owner to use this ccf_assets once" in refused(monkeypatch, reader)
 
 
@@ -381,8 +384,8 @@ def test_who_only_asks_changes_no_frame(
     stored = []
     for origin in (5400, 5000):
         (tmp_path / "frames.toml").write_text(MINE.format(origin=origin))
-        postgres._checked_url.cache_clear()
-        with postgres.create_engine().connect() as connection:
+        database_module._checked_url.cache_clear()
+        with database_module.create_engine().connect() as connection:
             frame = schema.coordinate_frame.c
             stored.append(connection.scalar(sa.select(frame.x_0).where(frame.name == "mine")))
     assert stored == [5400, 5400]
@@ -394,6 +397,6 @@ def test_a_file_of_frames_that_cannot_be_read_keeps_nobody_from_what_needs_none(
     use(monkeypatch, empty_database)
     (tmp_path / "frames.toml").write_text("[mine\n")
     monkeypatch.setenv("CCF_FRAMES", str(tmp_path / "frames.toml"))
-    with postgres.create_engine().connect() as connection:
+    with database_module.create_engine().connect() as connection:
         assert "ibl" in set(connection.scalars(sa.select(schema.coordinate_frame.c.name)))
     assert str(tmp_path / "frames.toml") in caplog.text

@@ -18,10 +18,14 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import Atlas, inventory, registration, schema, volume
-from ccf_assets.atlases import CATALOGUE, EXTENT_UM, atlas_entry
+from ccf_assets import Atlas
+from ccf_assets.ccf import nrrd
+from ccf_assets.ccf.catalogue import CATALOGUE, atlas_entry
+from ccf_assets.ccf.frames.files import FRAMES
+from ccf_assets.ccf.frames.maps import from_ccf
+from ccf_assets.ccf.space import EXTENT_UM
+from ccf_assets.db import holdings, loaded, schema, site_regions
 from ccf_assets.errors import CcfError
-from ccf_assets.frames import FRAMES, from_ccf
 
 KEY = "ccf_2017_25um"
 CCF_UM = ["ccf_x_um", "ccf_y_um", "ccf_z_um"]
@@ -32,7 +36,7 @@ COLUMNS = ["atlas", *CCF_UM, "status", "hemisphere", "region_id", "acronym", "re
 def file(ccf_data: Callable[[str], Path]) -> npt.NDArray[np.uint32]:
     """The annotation at 25 µm as its file has it: (AP, DV, ML)."""
     entry = atlas_entry(KEY)
-    return np.stack([plane.T for plane in volume.planes(ccf_data(entry.path), entry)], axis=2)
+    return np.stack([plane.T for plane in nrrd.planes(ccf_data(entry.path), entry)], axis=2)
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +69,7 @@ def test_the_finest_atlas_is_asked_unless_one_is_named(real_database: sa.Engine)
 
 
 def test_the_package_offers_the_atlas_and_imports_nothing_until_it_is_asked() -> None:
-    code = (
-        "import ccf_assets, ccf_assets.cli, sys; print({'numpy', 'polars', 'sqlalchemy'} & set(sys.modules))"
-    )
+    code = "import ccf_assets.cli.main, sys; print({'numpy', 'polars', 'sqlalchemy'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
 
 
@@ -215,9 +217,9 @@ def test_memory_and_database_answer_the_same_for_every_point_in_every_frame(
 ) -> None:
     points = _points(frame)
     from_memory = grid_atlas.locate(points, frame)
-    query = registration.registrations(
-        registration.given_sites(frame, *points.T),
-        registration.loaded_atlases().where(schema.atlas.c.ccf_id == 1),
+    query = site_regions.registrations(
+        site_regions.given_sites(frame, *points.T),
+        loaded.loaded_partitions().where(schema.atlas.c.ccf_id == 1),
     )
     with real_database.connect() as connection:
         rows = sorted(connection.execute(query).mappings(), key=lambda row: row["site_id"])
@@ -416,7 +418,7 @@ def test_an_atlas_that_is_loaded_again_or_dropped_is_not_mixed(phantom_database:
     atlas = Atlas("phantom_100um")
     before = atlas.locate([[6600, 4000, 5000]]).acronym.tolist()
     assert before != [None]
-    inventory.drop_atlas(phantom_database, atlas.ccf_id)
+    holdings.drop_atlas(phantom_database, atlas.ccf_id)
     assert atlas.region("VISp").acronym == "VISp"
     for ask in (
         atlas.volume,

@@ -11,10 +11,13 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import cli, inventory, io_manager
+from ccf_assets import io_manager
+from ccf_assets.cli import load, main
+from ccf_assets.cli.outcome import Outcome
 from ccf_assets.definitions import defs
-from ccf_assets.loading import Outcome
-from ccf_assets.partitions import range_tags
+from ccf_assets.pg import slices
+from ccf_assets.recordings import sources
+from ccf_assets.runs.tags import range_tags
 from ccf_assets_tests.lab import EMPTY, Lab, checks
 
 BRAIN, OTHER, OUT = (6600, 4000, 6700), (6000, 3500, 4000), (1, 1, 1)
@@ -88,16 +91,16 @@ def test_a_file_that_becomes_bad_keeps_its_old_sites_and_holds_back_no_other(lab
 def test_a_failure_that_nobody_thought_of_refuses_its_file_only(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ccf_assets import recordings
+    from ccf_assets.recordings import intake
 
-    read = recordings.read_sites
+    read = intake.read_sites
 
     def fail(folder: Path, key: str, frames: object) -> object:
         if key == "a.csv":
             raise ZeroDivisionError("of some kind")
         return read(folder, key, frames)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(recordings, "read_sites", fail)
+    monkeypatch.setattr(intake, "read_sites", fail)
     lab.write("a.csv", ("a", 0, *BRAIN))
     lab.write("b.csv", ("b", 0, *BRAIN))
     register(lab, "a.csv", "b.csv")
@@ -143,16 +146,16 @@ def test_sites_of_a_refused_file_cannot_be_deleted_while_they_are_written_back(
     lab.write("a.csv", ("a", 0, *BRAIN))
     register(lab, "a.csv")
     lab.write("a.csv", ("a", 0, "left", 1, 1))
-    write, told = io_manager._merge, []
+    write, told = io_manager.merge, []
 
-    def merge(connection: sa.Connection, target: io_manager.Slice, *rest: Any, **options: Any) -> Any:
+    def merge(connection: sa.Connection, target: slices.Slice, *rest: Any, **options: Any) -> Any:
         if target.table.name == "recording_site":
             with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
                 lab.tell("SET lock_timeout = '50ms'; DELETE FROM ccf.recording_site")
             told.append(target.table.name)
         return write(connection, target, *rest, **options)
 
-    monkeypatch.setattr(io_manager, "_merge", merge)
+    monkeypatch.setattr(io_manager, "merge", merge)
     register(lab, "a.csv")
     assert told == ["recording_site"]
     assert sites(lab) == [("a", 0, 6600.0, "a.csv")]
@@ -210,7 +213,7 @@ def test_regions_that_were_reported_otherwise_are_said_until_they_agree(lab: Lab
     assert (again.passed, again.description) == (False, found.description)
     rows = "SELECT source, compared, agreeing, unknown, passed FROM ccf.recording_agreement ORDER BY 1"
     assert lab.ask(rows) == [("a.csv", 1, 1, 0, True), ("b.csv", 1, 0, 1, False)]
-    told = {source.source: source for source in inventory.sources(lab.engine, lab.folder)}
+    told = {source.source: source for source in sources.sources(lab.engine, lab.folder)}
     assert told["b.csv"].warnings == [str(found.description).removeprefix("b.csv: ")]
     lab.write("b.csv", ("b", 0, *BRAIN, ""), header=header)
     assert checks(register(lab, "b.csv"))["reported_region"].passed
@@ -231,7 +234,7 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: Lab) -> None:
     )
     lab.write("fresh.csv", ("f", 0, *BRAIN)).touch()
     lab.write("notes.xlsx", toml=None)
-    told = {source.source: source for source in inventory.sources(lab.engine, lab.folder)}
+    told = {source.source: source for source in sources.sources(lab.engine, lab.folder)}
     states = {key: str(source.state).split(":")[0] for key, source in told.items()}
     assert states == {
         "bad.csv": "read",
@@ -246,7 +249,7 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: Lab) -> None:
     assert told["gone.csv"].statuses == {"outside_brain": 1}
     (why,) = told["bad.csv"].refused
     assert "Write this line at the top of" in why
-    states = [source.state for source in inventory.sources(lab.engine, lab.folder / "none")]
+    states = [source.state for source in sources.sources(lab.engine, lab.folder / "none")]
     assert states == ["its folder does not exist", *["its folder does not exist; its sites stay"] * 3]
 
 
@@ -255,23 +258,23 @@ def test_a_folder_that_was_named_and_is_not_there_does_not_pass_for_an_empty_one
 ) -> None:
     said = "does not exist; is its disk there"
     lab.folder.rmdir()
-    cli.list_recordings()
+    main.list_recordings()
     assert "No recordings yet" in capsys.readouterr().out, "nobody named it, and nothing was ever in it"
-    assert inventory.missing_folder(lab.folder, []) is None
-    assert said in str(inventory.missing_folder(lab.folder, ["a.csv"]))
+    assert sources.missing_folder(lab.folder, []) is None
+    assert said in str(sources.missing_folder(lab.folder, ["a.csv"]))
     monkeypatch.setenv("CCF_RECORDINGS", str(tmp_path / "not mounted"))
-    cli.list_recordings()
+    main.list_recordings()
     told = capsys.readouterr()
     assert said in told.err
     assert told.out == ""
-    cli._report(Outcome("recordings", remark="It is not there."))
+    load._report(Outcome("recordings", remark="It is not there."))
     assert capsys.readouterr().err == "recordings: It is not there.\n"
 
 
 def test_what_was_refused_is_not_said_to_be_registered(capsys: pytest.CaptureFixture[str]) -> None:
-    cli._report(Outcome("recordings", ["a.csv"], ["b.csv"], "registered", seconds=2))
-    cli._report(Outcome("recordings", refused=["b.csv"]))
-    cli._report(Outcome("structure_graph", ["structure_graph"], seconds=1))
+    load._report(Outcome("recordings", ["a.csv"], ["b.csv"], "registered", seconds=2))
+    load._report(Outcome("recordings", refused=["b.csv"]))
+    load._report(Outcome("structure_graph", ["structure_graph"], seconds=1))
     assert capsys.readouterr().err.splitlines() == [
         "recordings: registered a.csv in 2 s",
         "recordings: refused b.csv; `ccf-assets recordings` says why",
@@ -309,12 +312,12 @@ def test_the_view_and_the_function_give_regions_by_name(lab: Lab) -> None:
 
 def test_a_change_made_while_sites_are_registered_waits_for_the_end(lab: Lab) -> None:
     """Else the region of the old place would be stored after the trigger had removed it, and stay."""
-    from ccf_assets import registration, schema
+    from ccf_assets.db import loaded, schema, site_regions
 
     lab.write("a.csv", ("a", 0, *BRAIN))
     register(lab, "a.csv")
-    query = registration.registrations(
-        sa.select(schema.recording_site), registration.loaded_atlases(), hold=True
+    query = site_regions.registrations(
+        sa.select(schema.recording_site), loaded.loaded_partitions(), hold=True
     )
     with lab.engine.begin() as connection, lab.engine.connect() as other:
         assert len(connection.execute(query).all()) == 2

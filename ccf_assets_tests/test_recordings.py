@@ -19,18 +19,15 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet as pq
 
-from ccf_assets import recordings
+from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
-from ccf_assets.frames import FRAMES
-from ccf_assets.recordings import (
-    SITES_SCHEMA,
-    partition_key_of,
-    path_of,
-    read_settings,
-    read_sites,
-    scan_folder,
-    what_is_new,
-)
+from ccf_assets.recordings.files import csv_table, folder
+from ccf_assets.recordings.files import table as table_module
+from ccf_assets.recordings.files.folder import FolderChange, scan_folder, site_file, what_is_new
+from ccf_assets.recordings.files.keys import partition_key_of, path_of
+from ccf_assets.recordings.files.read import read_sites
+from ccf_assets.recordings.files.settings import read_settings
+from ccf_assets.recordings.files.table import SITES_SCHEMA
 
 
 @dataclass(frozen=True)
@@ -89,9 +86,9 @@ def test_polars_reads_of_a_plain_file_what_python_reads(rows: list[list[str]], e
     names = ["a", "", "b", "c", "d"]
     text = end.join(",".join(row) for row in [names, *rows])
     for raw in (text.encode(), (text + end).encode()):
-        found = recordings._plain_rows(raw, names, [0, 2, 3, 4])
+        found = csv_table._plain_rows(raw, names, [0, 2, 3, 4])
         try:
-            read = [record for _, record in recordings._csv_records(Path("m.csv"), raw)][1:]
+            read = [record for _, record in csv_table._csv_records(Path("m.csv"), raw)][1:]
         except CcfError:
             read = None
         if found is None:
@@ -496,7 +493,7 @@ def test_a_cell_that_holds_a_book_does_not_fill_the_sentence(tmp_path: Path, col
 def test_rows_in_many_batches_stay_in_order_and_keep_their_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(recordings, "_BATCH", 7)
+    monkeypatch.setattr(csv_table, "_BATCH", 7)
     rows = [f'm{i // 5},{i},{i}.5,"{i}\n",3\n' for i in range(100)]
     sites = read(tmp_path, "recording_id,site_id,ap,dv,ml\n" + "".join(rows))
     assert sites["site_id"].to_list() == list(range(100))
@@ -508,7 +505,7 @@ def test_rows_in_many_batches_stay_in_order_and_keep_their_lines(
 
 
 def test_a_file_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(recordings, "MOST_ROWS", 1)
+    monkeypatch.setattr(table_module, "MOST_ROWS", 1)
     assert "m.csv has more than 1 rows; divide it into several files." in refusal(tmp_path, SITES)
     with pytest.raises(CcfError, match=r"m\.parquet has more than 1 rows"):
         parquet(tmp_path, {"recording_id": ["a", "b"], "ap": [1, 2], "dv": [1, 2], "ml": [1, 2]})
@@ -713,7 +710,7 @@ def test_a_file_still_being_written_waits_and_is_not_gone(tmp_path: Path):
     put(tmp_path, "c.csv", age_s=SETTLE_S + 1)
     found = scan(tmp_path)
     assert sorted(found.waiting) == ["a.csv", "b.csv"]
-    assert what_is_new(found, {"a.csv": "x", "b.csv": "y"}) == recordings.FolderChange(("c.csv",), (), ())
+    assert what_is_new(found, {"a.csv": "x", "b.csv": "y"}) == FolderChange(("c.csv",), (), ())
 
 
 def test_a_date_in_the_future_does_not_make_a_file_wait_for_years(tmp_path: Path):
@@ -734,9 +731,7 @@ def test_new_changed_and_gone_files_are_told_apart_by_content(tmp_path: Path):
     put(tmp_path, "new.csv", age_s=50.0)
     put(tmp_path, "a_younger_one.csv", age_s=40.0)
     change = what_is_new(scan(tmp_path), known)
-    assert change == recordings.FolderChange(
-        ("new.csv", "a_younger_one.csv"), ("changed.csv",), ("gone.csv",)
-    )
+    assert change == FolderChange(("new.csv", "a_younger_one.csv"), ("changed.csv",), ("gone.csv",))
 
 
 @pytest.mark.parametrize("settings_file", ["sub/a.toml", "sub/recordings.toml", "recordings.toml"])
@@ -759,7 +754,7 @@ def test_unchanged_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.
     put(tmp_path, "recordings.toml", 'frame = "ccf"')
     first = scan(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(recordings, "sha256_of", lambda _: pytest.fail("read again"))
+        patched.setattr(folder, "sha256_of", lambda _: pytest.fail("read again"))
         second = scan(tmp_path, {name: tuple(stamp) for name, stamp in first.memo.items()})
     assert second == first
     # A file moved into its place with the old size and date is another file all the same.
@@ -797,7 +792,7 @@ def test_a_subfolder_that_cannot_be_read_holds_up_nothing_else(
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr("ccf_assets.recordings.os.scandir", closed)
+    monkeypatch.setattr("ccf_assets.recordings.files.folder.os.scandir", closed)
     found = scan(tmp_path)
     assert list(found.files) == ["a.csv", "lost/c.csv"]
     assert found.unreadable == {"lost+found": "The subfolder lost+found cannot be read: Permission denied."}
@@ -810,14 +805,14 @@ def test_a_file_that_cannot_be_read_is_said_and_is_not_gone(tmp_path: Path, monk
     put(tmp_path, "b.csv")
     os.mkfifo(tmp_path / "pipe.csv")
     os.utime(tmp_path / "pipe.csv", (NOW - 60, NOW - 60))
-    real = recordings.sha256_of
+    real = folder.sha256_of
 
     def closed(path: Path) -> str:
         if path.name == "a.csv":
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(recordings, "sha256_of", closed)
+    monkeypatch.setattr(folder, "sha256_of", closed)
     found = scan(tmp_path)
     assert list(found.files) == ["b.csv"]
     assert found.unreadable["a.csv"] == f"{tmp_path / 'a.csv'} cannot be read: Permission denied."
@@ -845,7 +840,7 @@ def test_a_file_of_any_name_is_found_and_read_with_its_folders_settings(tmp_path
     for path in (tmp_path / name, put(tmp_path, "recordings.toml", 'frame = "ccf"')):
         os.utime(path, (time.time() - 60,) * 2)
     ((key, file),) = scan_folder(tmp_path, time.time(), SETTLE_S).files.items()
-    assert recordings.site_file(tmp_path, key) == file
+    assert site_file(tmp_path, key) == file
     assert read_sites(tmp_path, key, FEW)["source"].to_list() == [key, key]
 
 
@@ -878,7 +873,7 @@ def test_a_link_is_read_unless_it_leads_out_of_the_folder(tmp_path: Path):
     assert "cannot be read" in found.unreadable["round.csv"]
     assert len(found.unreadable) == 3
     with pytest.raises(CcfError, match="link out of the folder"):
-        recordings.site_file(folder, "out.csv")
+        site_file(folder, "out.csv")
     linked = tmp_path / "linked"
     linked.symlink_to(folder)
     assert list(scan(linked).files) == list(found.files)
@@ -886,7 +881,7 @@ def test_a_link_is_read_unless_it_leads_out_of_the_folder(tmp_path: Path):
 
 def test_a_file_too_large_to_be_one_of_sites_is_not_read(tmp_path: Path):
     with put(tmp_path, "a.csv").open("r+b") as file:
-        file.truncate(recordings.LARGEST_BYTES + 1)
+        file.truncate(table_module.LARGEST_BYTES + 1)
     os.utime(tmp_path / "a.csv", (NOW - 60, NOW - 60))
     put(tmp_path, "b.csv")
     found = scan(tmp_path)
@@ -911,20 +906,20 @@ def test_a_pipe_in_the_place_of_settings_is_said_and_not_waited_for(tmp_path: Pa
 def test_a_file_that_vanishes_during_the_scan_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     put(tmp_path, "a.csv")
     put(tmp_path, "b.csv")
-    real = recordings.sha256_of
+    real = folder.sha256_of
 
     def vanishing(path: Path) -> str:
         if path.name == "a.csv":
             path.unlink()
         return real(path)
 
-    monkeypatch.setattr(recordings, "sha256_of", vanishing)
+    monkeypatch.setattr(folder, "sha256_of", vanishing)
     assert list(scan(tmp_path).files) == ["b.csv"]
 
 
 def test_a_file_that_changes_while_it_is_read_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     put(tmp_path, "a.csv")
-    real = recordings.sha256_of
+    real = folder.sha256_of
 
     def growing(path: Path) -> str:
         digest = real(path)
@@ -932,7 +927,7 @@ def test_a_file_that_changes_while_it_is_read_waits(tmp_path: Path, monkeypatch:
             file.write(b"m1,2,7,8,9\n")
         return digest
 
-    monkeypatch.setattr(recordings, "sha256_of", growing)
+    monkeypatch.setattr(folder, "sha256_of", growing)
     assert "changed while it was read" in scan(tmp_path).waiting["a.csv"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ccf_assets import reference, registration, schema
+from ccf_assets.db import loaded, reference, schema, site_regions
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 
@@ -18,7 +18,7 @@ def test_the_committed_page_is_what_the_database_says(database: sa.Engine) -> No
     with database.connect() as connection:
         made = reference.page(connection)
     assert PAGE.read_text("utf-8") == made, (
-        "write it anew: python -m ccf_assets.reference > docs/reference.md"
+        "write it anew: python -m ccf_assets.db.reference > docs/reference.md"
     )
 
 
@@ -85,7 +85,7 @@ def test_every_example_runs_and_answers_what_it_says(real_database: sa.Engine) -
         )
         site = schema.recording_site.c
         sites = sa.select(site.recording_id, site.site_id, site.ap, site.dv, site.ml, site.frame, site.source)
-        registered = registration.registrations(sites, registration.loaded_atlases())
+        registered = site_regions.registrations(sites, loaded.loaded_partitions())
         columns = registered.selected_columns.keys()
         connection.execute(sa.insert(schema.recording_region).from_select(columns, registered))
         for example in found:

@@ -15,17 +15,18 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import phantom, region_sets
-from ccf_assets.definitions import defs
-from ccf_assets.errors import CcfError
-from ccf_assets.ontology import (
+from ccf_assets.ccf import region_sets
+from ccf_assets.ccf.ontology import (
     brain_region_rows,
     read_structure_graph,
     region_ancestor_rows,
     region_parent_rows,
 )
-from ccf_assets.region_sets import Ontology, RegionMap, depth_maps, members, published_maps, read_maps
-from ccf_assets.sensors import unregistered_sites
+from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.ccf.region_sets import Ontology, RegionMap, depth_maps, members, published_maps, read_maps
+from ccf_assets.definitions import defs
+from ccf_assets.defs.sensors import unregistered_sites
+from ccf_assets.errors import CcfError
 from ccf_assets_tests.lab import Lab
 
 PHANTOM_100 = 904
@@ -304,7 +305,7 @@ def test_a_set_that_groups_no_voxel_is_told(
 
 
 def test_every_site_is_in_a_group_or_counted_with_what_falls_to_nothing(lab: Lab) -> None:
-    volume = np.stack([plane.T for plane in phantom.planes(100)], axis=2)
+    volume = np.stack([plane.T for plane in phantom_volume.planes(100)], axis=2)
     points = np.random.default_rng(4).integers(-50, 11_400, (400, 3)).astype(float)
     lab.tell(
         "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) "

@@ -13,17 +13,21 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import phantom, registration, schema
-from ccf_assets.atlases import EXTENT_UM, MIDLINE_UM, atlas_entry
-from ccf_assets.frames import FRAMES, from_ccf, to_ccf
-from ccf_assets.io_manager import read_arrow
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.ccf.frames.files import FRAMES
+from ccf_assets.ccf.frames.maps import from_ccf, to_ccf
+from ccf_assets.ccf.phantom.volume import planes
+from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
+from ccf_assets.db import schema, site_regions
+from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.pg.arrow import read_arrow
 
 Volume = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float64]
 
 
 def phantom_volume(edge_um: int) -> Volume:
-    return np.stack([plane.T for plane in phantom.planes(edge_um)], axis=2)
+    return np.stack([plane.T for plane in planes(edge_um)], axis=2)
 
 
 def oracle(volume: Volume, edge_um: int, frame: str, sites: Floats) -> pl.DataFrame:
@@ -60,10 +64,10 @@ def oracle(volume: Volume, edge_um: int, frame: str, sites: Floats) -> pl.DataFr
 
 def registered(engine: sa.Engine, sites: sa.Select[Any], ccf_id: int, **how: bool) -> pl.DataFrame:
     """The registrations, the same whether sites are looked up one by one or in arrays of all runs."""
-    loaded = registration.loaded_atlases().where(schema.atlas.c.ccf_id == ccf_id)
+    loaded = loaded_partitions().where(schema.atlas.c.ccf_id == ccf_id)
 
     def found(*, many: bool) -> pl.DataFrame:
-        query = registration.registrations(sites, loaded, many=many, **how)
+        query = site_regions.registrations(sites, loaded, many=many, **how)
         return pl.from_arrow(read_arrow(engine.url, query).read_all()).sort("site_id")  # type: ignore[union-attr,return-value]
 
     one_by_one, in_arrays = found(many=False), found(many=True)
@@ -86,7 +90,7 @@ def assert_as_numpy_says(
     engine: sa.Engine, volume: Volume, key: str, frame: str, sites: Floats, **how: bool
 ) -> Mapping[str, int]:
     entry = atlas_entry(key)
-    found = registered(engine, registration.given_sites(frame, *sites.T.tolist()), entry.ccf_id, **how)
+    found = registered(engine, site_regions.given_sites(frame, *sites.T.tolist()), entry.ccf_id, **how)
     expected = oracle(volume, entry.resolution_um, frame, sites)
     assert found["site_id"].to_list() == list(range(len(sites)))
     for column in expected.columns:
@@ -144,7 +148,7 @@ def test_what_is_no_number_has_a_status_of_its_own(
 ) -> None:
     sites = np.zeros((6, 3))
     sites[:, axis] = [NAN, INF, -INF, 1e308, -1e31, 1e30]
-    found = registered(phantom_database, registration.given_sites(frame, *sites.T.tolist()), phantom_id)
+    found = registered(phantom_database, site_regions.given_sites(frame, *sites.T.tolist()), phantom_id)
     assert found["status"].to_list() == ["invalid_nan", *["invalid_infinite"] * 4, "outside_volume"]
     invalid = found.head(5)
     for column in ("x", "y", "z", "hemisphere", "region_id"):
@@ -152,7 +156,7 @@ def test_what_is_no_number_has_a_status_of_its_own(
 
 
 def test_nan_goes_before_infinite(phantom_database: sa.Engine, phantom_id: int) -> None:
-    found = registered(phantom_database, registration.given_sites("ccf", [NAN], [INF], [0]), phantom_id)
+    found = registered(phantom_database, site_regions.given_sites("ccf", [NAN], [INF], [0]), phantom_id)
     assert found["status"].to_list() == ["invalid_nan"]
 
 
@@ -174,14 +178,14 @@ def test_the_volume_begins_at_0_and_ends_before_its_extent(
     for axis, extent in enumerate(EXTENT_UM):
         sites = np.tile(middle, (5, 1))
         sites[:, axis] = [-1e-9, 0, np.nextafter(extent, 0), extent, -0.0]
-        found = registered(phantom_database, registration.given_sites("ccf", *sites.T.tolist()), phantom_id)
+        found = registered(phantom_database, site_regions.given_sites("ccf", *sites.T.tolist()), phantom_id)
         outside = [status == "outside_volume" for status in found["status"]]
         assert outside == [True, False, False, True, False]
 
 
 def test_the_midline_is_right(phantom_database: sa.Engine, phantom_id: int) -> None:
     ml = [np.nextafter(5700.0, 0), 5700.0, 0.0, 11_399.0, -1.0, 12_000.0]
-    sites = registration.given_sites("ccf", [6600.0] * 6, [4000.0] * 6, ml)
+    sites = site_regions.given_sites("ccf", [6600.0] * 6, [4000.0] * 6, ml)
     found = registered(phantom_database, sites, phantom_id)
     assert found["hemisphere"].to_list() == ["left", "right", "left", "right", None, None]
 
@@ -195,7 +199,7 @@ def test_a_depth_begins_at_the_first_voxel_of_the_column(
             {"id": phantom_id},
         ).one()
     (ap,), _, (ml,) = from_ccf(FRAMES["stereotaxic"], [6600], [0], [6700], 0.0).T
-    sites = registration.given_sites("stereotaxic", [ap] * 3, [-0.5, 0.0, 1.0], [ml] * 3)
+    sites = site_regions.given_sites("stereotaxic", [ap] * 3, [-0.5, 0.0, 1.0], [ml] * 3)
     found = registered(phantom_database, sites, phantom_id)
     assert found["y"].to_list() == [surface.y - 0.5, surface.y, surface.y + 1.0]
     assert found["status"].to_list() == ["outside_brain", "assigned", "assigned"]
@@ -203,7 +207,7 @@ def test_a_depth_begins_at_the_first_voxel_of_the_column(
 
 def test_a_column_beside_the_brain_has_no_depth(phantom_database: sa.Engine, phantom_id: int) -> None:
     (ap,), _, (ml,) = from_ccf(FRAMES["stereotaxic"], [50], [0], [50], 0.0).T
-    sites = registration.given_sites("stereotaxic", [ap, 1e6], [100.0] * 2, [ml] * 2)
+    sites = site_regions.given_sites("stereotaxic", [ap, 1e6], [100.0] * 2, [ml] * 2)
     found = registered(phantom_database, sites, phantom_id)
     assert found.select("y", "hemisphere", "status").rows() == [
         (None, "left", "outside_brain"),
@@ -212,8 +216,8 @@ def test_a_column_beside_the_brain_has_no_depth(phantom_database: sa.Engine, pha
 
 
 def test_every_site_has_a_row_for_every_loaded_atlas(phantom_database: sa.Engine) -> None:
-    sites = registration.given_sites("ccf", [NAN, -5.0, 6600.0], [0.0] * 3, [0.0] * 3)
-    query = registration.registrations(sites, registration.loaded_atlases())
+    sites = site_regions.given_sites("ccf", [NAN, -5.0, 6600.0], [0.0] * 3, [0.0] * 3)
+    query = site_regions.registrations(sites, loaded_partitions())
     found = pl.from_arrow(read_arrow(phantom_database.url, query).read_all())
     assert found.select("site_id", "ccf_id").unique().height == found.height == 6  # type: ignore[union-attr]
 
@@ -222,15 +226,15 @@ def test_arrays_are_made_of_all_runs_only_for_as_many_sites_as_pay_for_it(
     phantom_database: sa.Engine,
 ) -> None:
     def many(number: int) -> object:
-        sites = registration.given_sites("ccf", *[[0.0] * number] * 3)
+        sites = site_regions.given_sites("ccf", *[[0.0] * number] * 3)
         with phantom_database.connect() as connection:
-            return connection.scalar(registration.many_sites(sites))
+            return connection.scalar(site_regions.many_sites(sites))
 
     with phantom_database.begin() as connection:
         connection.exec_driver_sql("ANALYZE ccf.voxel_run")
         runs = connection.scalar(sa.select(sa.func.count()).select_from(schema.voxel_run))
     assert isinstance(runs, int)
-    few = runs // registration.RUNS_PER_SITE
+    few = runs // site_regions.RUNS_PER_SITE
     assert [many(few - 1), many(few + 1)] == [False, True]
     with phantom_database.begin() as connection:
         connection.execute(sa.delete(schema.voxel_run))
@@ -240,7 +244,7 @@ def test_arrays_are_made_of_all_runs_only_for_as_many_sites_as_pay_for_it(
 def test_an_atlas_without_its_runs_or_surface_is_not_loaded(phantom_database: sa.Engine) -> None:
     def loaded() -> list[int]:
         with phantom_database.connect() as connection:
-            query = registration.loaded_atlases().order_by("ccf_id")
+            query = loaded_partitions().order_by("ccf_id")
             return [row.ccf_id for row in connection.execute(query)]
 
     first, second = loaded()
@@ -254,7 +258,7 @@ def test_an_atlas_without_its_runs_or_surface_is_not_loaded(phantom_database: sa
 
 def test_asking_which_atlases_are_loaded_does_not_read_their_voxels(real_database: sa.Engine) -> None:
     with real_database.connect() as connection:
-        query = registration.loaded_atlases()
+        query = loaded_partitions()
         text = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
         plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}"))
     assert plan.count("Limit") == 2, plan
@@ -268,7 +272,7 @@ def test_asking_which_atlases_are_loaded_does_not_read_their_voxels(real_databas
 def test_the_tutorials_sites_are_in_visp4_and_ca1_on_both_sides(
     real_database: sa.Engine, key: str, side: int
 ) -> None:
-    sites = registration.given_sites("stereotaxic", [-3500, -1800], [500, 1200], [2500 * side, 1500 * side])
+    sites = site_regions.given_sites("stereotaxic", [-3500, -1800], [500, 1200], [2500 * side, 1500 * side])
     entry = atlas_entry(key)
     found = registered(real_database, sites, entry.ccf_id)
     region = schema.brain_region.c

@@ -12,10 +12,13 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import Atlas, inventory, postgres, query, roles
+from ccf_assets import Atlas
+from ccf_assets.db import database, holdings, loaded, roles
 from ccf_assets.definitions import defs
+from ccf_assets.defs.sensors import unregistered_sites
 from ccf_assets.errors import CcfError
-from ccf_assets.sensors import unregistered_sites
+from ccf_assets.pg import connect
+from ccf_assets.recordings import sources
 from ccf_assets_tests.conftest import _database
 from ccf_assets_tests.lab import Lab
 from ccf_assets_tests.program import ccf
@@ -75,7 +78,7 @@ RELATIONS = (
 @pytest.fixture(scope="module")
 def server(server_url: sa.URL) -> Iterator[sa.URL]:
     """A server without the group roles, before and after."""
-    with psycopg.connect(postgres.libpq_url(server_url), autocommit=True) as connection:
+    with psycopg.connect(connect.libpq_url(server_url), autocommit=True) as connection:
         there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = ANY(%s)", [list(roles.ROLES)])
         if there.fetchone():
             pytest.skip("the server has roles of these names, which are not the tests' to drop")
@@ -83,7 +86,7 @@ def server(server_url: sa.URL) -> Iterator[sa.URL]:
         made = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(roles.ROLES)])
         names = [name for (name,) in made]
         for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'ccf_test_%'"):
-            address = postgres.libpq_url(server_url.set(database=name))
+            address = connect.libpq_url(server_url.set(database=name))
             with psycopg.connect(address, autocommit=True) as there:
                 for role in names:
                     there.execute(f"DROP OWNED BY {role}")
@@ -96,7 +99,7 @@ def login(server: sa.URL, *grants: str, name: str = "") -> Iterator[str]:
     """A login role of the server, with ``grants`` of roles."""
     name = name or f"person_{uuid.uuid4().hex[:8]}"
     quoted = '"' + name.replace('"', '""') + '"'
-    with psycopg.connect(postgres.libpq_url(server), autocommit=True) as connection:
+    with psycopg.connect(connect.libpq_url(server), autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {quoted} LOGIN")
         for grant in grants:
             connection.execute(f"GRANT {grant} TO {quoted}")
@@ -149,16 +152,16 @@ def copy(server: sa.URL, _phantom_url: sa.URL, monkeypatch: pytest.MonkeyPatch) 
         use(monkeypatch, url)
         monkeypatch.setenv("CCF_SOURCE", "phantom")
         yield url
-        postgres._checked_url.cache_clear()
+        database._checked_url.cache_clear()
 
 
 def use(monkeypatch: pytest.MonkeyPatch, url: sa.URL) -> None:
-    monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
-    postgres._checked_url.cache_clear()
+    monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
+    database._checked_url.cache_clear()
 
 
 def ask(url: sa.URL, question: str, *values: object) -> list[tuple[object, ...]]:
-    with psycopg.connect(postgres.libpq_url(url), autocommit=True) as connection:
+    with psycopg.connect(connect.libpq_url(url), autocommit=True) as connection:
         cursor = connection.execute(question, values or None)
         return cursor.fetchall() if cursor.description else []
 
@@ -215,9 +218,9 @@ def test_both_ask_with_the_program_itself(
 ) -> None:
     use(monkeypatch, person)
     assert Atlas("phantom_100um").locate([INSIDE]).status.tolist() == ["assigned"]
-    engine = postgres.create_engine()
-    assert [holding.missing for holding in inventory.holdings(engine)] == [[], []]
-    assert "inserted" in {source.source for source in inventory.sources(engine, tmp_path)}
+    engine = database.create_engine()
+    assert [holding.missing for holding in holdings.holdings(engine)] == [[], []]
+    assert "inserted" in {source.source for source in sources.sources(engine, tmp_path)}
 
 
 def test_a_writer_inserts_sites_and_the_sensor_registers_them(
@@ -232,7 +235,7 @@ def test_a_writer_inserts_sites_and_the_sensor_registers_them(
     assert ask(writer, again) == []
     use(monkeypatch, shared)
     with dg.DagsterInstance.ephemeral() as instance:
-        Lab(tmp_path, postgres.create_engine(), instance).serve(unregistered_sites)
+        Lab(tmp_path, database.create_engine(), instance).serve(unregistered_sites)
     found = ask(
         writer,
         "SELECT site_id, atlas, status FROM ccf.recording_site_region WHERE recording_id = 'mouse 7' "
@@ -307,7 +310,7 @@ def server_owner(url: sa.URL) -> object:
 def may(url: sa.URL, statements: Iterator[str]) -> list[str]:
     """The statements that are not refused for want of a right; none has an effect."""
     allowed = []
-    with psycopg.connect(postgres.libpq_url(url)) as connection:
+    with psycopg.connect(connect.libpq_url(url)) as connection:
         for statement in statements:
             try:
                 connection.execute(statement)
@@ -344,7 +347,7 @@ def test_neither_passes_its_rights_on(person: sa.URL) -> None:
 def test_neither_loads_and_both_are_told_so(person: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, person)
     with pytest.raises(CcfError, match=r"may ask and not load: .* Load as the owner of the tables"):
-        postgres.dagster_url()
+        database.dagster_url()
 
 
 def test_a_reader_is_told_so_too_before_anybody_has_loaded(
@@ -354,7 +357,7 @@ def test_a_reader_is_told_so_too_before_anybody_has_loaded(
     with login(server, roles.READER) as name:
         use(monkeypatch, copy.set(username=name))
         with pytest.raises(CcfError, match="may ask and not load"):
-            postgres.dagster_url()
+            database.dagster_url()
 
 
 # ---- loads and upgrades that come later
@@ -391,7 +394,7 @@ def test_what_an_upgrade_adds_is_read_and_what_was_granted_besides_stays(
         "COMMENT ON SCHEMA ccf IS 'Allen Mouse Brain CCF; installed by ccf_assets, version 3'",
     )
     use(monkeypatch, copy)
-    postgres.database_url()
+    database.database_url()
     with login(server, roles.WRITER) as name:
         person = copy.set(username=name)
         for relation in ("region_volume", "region_info"):
@@ -406,7 +409,7 @@ def test_an_upgrade_of_a_database_that_never_asked_for_them_makes_and_grants_not
     ask(copy, "COMMENT ON SCHEMA ccf IS 'Allen Mouse Brain CCF; installed by ccf_assets, version 3'")
     before = rights(copy)
     use(monkeypatch, copy)
-    postgres.database_url()
+    database.database_url()
     assert rights(copy) == before
 
 
@@ -481,7 +484,7 @@ def test_an_owner_who_may_make_no_roles_is_given_the_sql_for_the_administrator(
         ask(url, f"CREATE SCHEMA ccf AUTHORIZATION {owner}")
         own = url.set(username=owner)
         use(monkeypatch, own)
-        postgres.database_url()
+        database.database_url()
         sentence = refused(own)
         for_the_administrator = f"CREATE ROLE {names[0]}; CREATE ROLE {names[1]};"
         assert f"Let an administrator of the server execute: {for_the_administrator}" in sentence
@@ -505,7 +508,7 @@ def test_tables_of_somebody_elses_in_the_schema_are_left_alone(
         ask(url, f"GRANT CREATE, USAGE ON SCHEMA ccf TO {colleague}")
         ask(url.set(username=colleague), "CREATE TABLE ccf.theirs ()")
         use(monkeypatch, url.set(username=owner))
-        postgres.database_url()
+        database.database_url()
         make(url.set(username=owner))
         with login(server, roles.READER) as name:
             assert may(url.set(username=name), iter(["SELECT FROM ccf.theirs"])) == []
@@ -526,7 +529,7 @@ def test_an_owner_may_be_called_anything(server: sa.URL, monkeypatch: pytest.Mon
         ask(url, f"GRANT CREATE ON DATABASE {url.database} TO {quoted}")
         own = url.set(username=owner)
         use(monkeypatch, own)
-        postgres.database_url()
+        database.database_url()
         make(own)
         ask(
             own,
@@ -535,7 +538,7 @@ def test_an_owner_may_be_called_anything(server: sa.URL, monkeypatch: pytest.Mon
             "COMMENT ON SCHEMA ccf IS 'Allen Mouse Brain CCF; installed by ccf_assets, version 3'",
         )
         use(monkeypatch, own)
-        assert query.loaded_atlases(postgres.create_engine()) == []
+        assert loaded.loaded_atlases(database.create_engine()) == []
         with login(server, roles.READER) as name:
             person = url.set(username=name)
             ask(person, "SELECT looked_at_with FROM ccf.recording_file; SELECT * FROM ccf.region_info")
@@ -544,7 +547,7 @@ def test_an_owner_may_be_called_anything(server: sa.URL, monkeypatch: pytest.Mon
 
 
 def test_the_command_says_what_it_made_and_how_to_go_on(copy: sa.URL) -> None:
-    ended = ccf("roles", CCF_POSTGRES_URL=postgres.libpq_url(copy))
+    ended = ccf("roles", CCF_POSTGRES_URL=connect.libpq_url(copy))
     assert ended.returncode == 0, ended.stderr
     assert [line.partition(":")[0] for line in ended.stdout.splitlines()] == [roles.READER, roles.WRITER]
     assert "GRANT ccf_reader TO jane" in ended.stderr

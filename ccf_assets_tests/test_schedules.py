@@ -6,10 +6,10 @@ import datetime
 
 import dagster as dg
 
-from ccf_assets import inventory
-from ccf_assets.atlases import atlas_entry
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.db import holdings
 from ccf_assets.definitions import defs
-from ccf_assets.schedules import monthly_annotation_check, schedules, weekly_ontology_refresh
+from ccf_assets.defs.schedules import monthly_annotation_check, schedules, weekly_ontology_refresh
 from ccf_assets_tests.lab import Lab
 
 
@@ -59,7 +59,7 @@ def test_the_monthly_check_leaves_alone_what_the_source_has_no_files_of(lab: Lab
 
 def test_without_an_atlas_there_is_nothing_to_check(lab: Lab, database: object) -> None:
     # The fixture database comes last: the settings name an empty one.
-    assert inventory.holdings(database) == []  # type: ignore[arg-type]
+    assert holdings.holdings(database) == []  # type: ignore[arg-type]
     assert requests_of(lab, monthly_annotation_check) == (
         [],
         "No atlas is loaded that CCF_SOURCE has files of.",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import schema
+from ccf_assets.db import install, schema
 from ccf_assets.errors import CcfError
 
 TABLES = list(schema.metadata.tables.values())
@@ -128,7 +128,7 @@ def test_creating_the_tables_again_changes_nothing(phantom_database: sa.Engine) 
     for _ in range(2):
         run(phantom_database, "COMMENT ON SCHEMA ccf IS 'of an older version'")
         with phantom_database.begin() as connection:
-            schema.create_tables(connection)
+            install.create_tables(connection)
     assert (run(phantom_database, objects), count(phantom_database, "voxel_run", "true")) == before
 
 
@@ -140,7 +140,7 @@ def test_a_table_that_an_older_version_lacks_is_added_without_harm_to_the_others
         "DROP TABLE ccf.region_volume CASCADE; COMMENT ON SCHEMA ccf IS 'of an older version'",
     )
     with phantom_database.begin() as connection:
-        schema.create_tables(connection)
+        install.create_tables(connection)
     assert count(phantom_database, "recording_claim", "true") == 0
     assert count(phantom_database, "brain_region", "true") == 2 * 54
 
@@ -175,7 +175,7 @@ def test_an_older_versions_tables_become_the_present_ones_and_what_a_lab_added_s
     before = described()
     run(phantom_database, OLDER.replace("ALTER refused TYPE integer USING 0,", ""))
     with phantom_database.begin() as connection:
-        schema.create_tables(connection)
+        install.create_tables(connection)
     after = described()
     theirs = [row for row in after if row[1] in {"of_the_lab", "warnings"}]
     assert [row for row in after if row not in theirs] == before
@@ -199,7 +199,7 @@ def test_tables_that_cannot_be_upgraded_are_left_as_they_are_with_a_sentence(
         pytest.raises(CcfError, match=r"are of version 3 and cannot be changed to .* Nothing was changed"),
         phantom_database.begin() as connection,
     ):
-        schema.create_tables(connection)
+        install.create_tables(connection)
     [(comment,)] = run(phantom_database, "SELECT obj_description('ccf'::regnamespace)")
     assert str(comment).endswith("version 3")
 
@@ -227,7 +227,7 @@ def test_recordings_and_their_registrations_survive_an_upgrade(phantom_database:
         "COMMENT ON SCHEMA ccf IS 'Allen Mouse Brain CCF; installed by ccf_assets, version 3'",
     )
     with phantom_database.begin() as connection:
-        assert schema.create_tables(connection)
+        assert install.create_tables(connection)
     assert recorded() == before
 
 
@@ -242,7 +242,7 @@ def test_an_upgrade_that_fails_at_its_last_step_changes_nothing(phantom_database
         r"of version 3 and cannot be changed to \d+: cannot change name .* Nothing was changed\. Save your"
     )
     with pytest.raises(CcfError, match=refusal), phantom_database.begin() as connection:
-        schema.create_tables(connection)
+        install.create_tables(connection)
     assert run(
         phantom_database, "SELECT to_regclass('ccf.region_volume'), of_the_lab FROM ccf.site_diff"
     ) == [(None, 1)]
@@ -254,10 +254,10 @@ def test_an_older_program_leaves_a_newer_versions_tables_alone(phantom_database:
         "COMMENT ON SCHEMA ccf IS 'Allen Mouse Brain CCF; installed by ccf_assets, version 1000'",
     )
     refusal = (
-        rf"of version 1000, and this program, of {schema.VERSION}, is older.* Update ccf_assets; nothing"
+        rf"of version 1000, and this program, of {install.VERSION}, is older.* Update ccf_assets; nothing"
     )
     with pytest.raises(CcfError, match=refusal), phantom_database.begin() as connection:
-        schema.create_tables(connection)
+        install.create_tables(connection)
     [(comment,)] = run(phantom_database, "SELECT obj_description('ccf'::regnamespace)")
     assert str(comment).endswith("version 1000")
 
@@ -272,7 +272,7 @@ def test_many_processes_can_create_the_tables_at_once(database: sa.Engine) -> No
             with database.connect() as connection:
                 ready.wait(10)
                 with connection.begin():
-                    schema.create_tables(connection)
+                    install.create_tables(connection)
         except BaseException as error:
             failures.append(error)
 

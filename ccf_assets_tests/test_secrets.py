@@ -13,10 +13,12 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import embedded, instance, postgres
-from ccf_assets.arrow import read_arrow
+from ccf_assets.db import database
 from ccf_assets.definitions import defs
 from ccf_assets.errors import CcfError
+from ccf_assets.pg import connect, embedded
+from ccf_assets.pg.arrow import read_arrow
+from ccf_assets.runs import storage
 
 PARTS = ("Zq7xW", "Yk9wV")
 """Beginning and end of a password; between them stands what could take it apart."""
@@ -26,7 +28,7 @@ PARTS = ("Zq7xW", "Yk9wV")
 def forget() -> Iterator[None]:
     """Addresses are checked once per process; each test is to see its own checked."""
     yield
-    postgres._checked_url.cache_clear()
+    database._checked_url.cache_clear()
 
 
 def shows(text: str) -> bool:
@@ -45,9 +47,9 @@ def test_an_address_that_is_refused_is_not_repeated(monkeypatch: pytest.MonkeyPa
         f"postgres://me:{password}@127.0.0.1:x/lab",
     ):
         monkeypatch.setenv("CCF_POSTGRES_URL", address)
-        postgres._checked_url.cache_clear()
+        database._checked_url.cache_clear()
         with pytest.raises(CcfError) as refusal:
-            postgres.database_url()
+            database.database_url()
         assert not shows("".join(traceback.format_exception(refusal.value)))
 
 
@@ -79,10 +81,10 @@ def test_nothing_that_is_written_holds_it(
 ) -> None:
     """Runs that end well, fail in the database and lose it: Dagster's records, our tables, logs and files."""
     url = phantom_database.url.set(password="-".join(PARTS))  # not asked for on this server
-    named = postgres.libpq_url(url)
+    named = connect.libpq_url(url)
     monkeypatch.setenv("CCF_POSTGRES_URL", named)
     caplog.set_level(logging.DEBUG)
-    home = instance.dagster_home()
+    home = storage.dagster_home()
     job = defs.resolve_job_def("load_region_sets")
 
     with dg.DagsterInstance.get() as found:
@@ -99,13 +101,13 @@ def test_nothing_that_is_written_holds_it(
         with phantom_database.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE ccf.gone RENAME TO region_set")
         gone = sa.URL.create(url.drivername, url.username, url.password, "127.0.0.1", 1, url.database)
-        monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(gone))
-        postgres._checked_url.cache_clear()
+        monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(gone))
+        database._checked_url.cache_clear()
         assert not run()
         failures = [record for record in found.get_runs() if record.status is dg.DagsterRunStatus.FAILURE]
         assert len(failures) == 2
     written = subprocess.run(
-        [embedded.program("pg_dump"), "--inserts", postgres.libpq_url(phantom_database.url)],
+        [embedded.program("pg_dump"), "--inserts", connect.libpq_url(phantom_database.url)],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     assert 'relation \\"ccf.region_set\\" does not exist' in written or "no table ccf.region_set" in written

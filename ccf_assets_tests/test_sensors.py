@@ -12,19 +12,24 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import instance, inventory, phantom, recordings, sensors
-from ccf_assets.atlases import atlas_entry
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
+from ccf_assets.db import holdings
 from ccf_assets.definitions import defs
-from ccf_assets.instance import alive
-from ccf_assets.partitions import keys_of_run, range_tags
-from ccf_assets.postgres import libpq_url
-from ccf_assets.sensors import (
+from ccf_assets.defs import sensors
+from ccf_assets.defs.sensors import (
     changed_region_sets,
     lost_runs,
     new_recordings,
     outdated_atlases,
     unregistered_sites,
 )
+from ccf_assets.pg.connect import libpq_url
+from ccf_assets.recordings import sources
+from ccf_assets.recordings.files.keys import partition_key_of
+from ccf_assets.runs import liveness
+from ccf_assets.runs.liveness import alive
+from ccf_assets.runs.tags import keys_of_run, range_tags
 from ccf_assets_tests.lab import Lab, checks
 
 BRAIN = (6600, 4000, 6700)
@@ -50,7 +55,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
     clock = Clock(time.time())
     monkeypatch.setattr(sensors, "time", clock)
-    monkeypatch.setattr(instance, "time", clock)
+    monkeypatch.setattr(liveness, "time", clock)
     return clock
 
 
@@ -230,7 +235,7 @@ def test_in_a_folder_full_of_faults_the_good_files_are_registered_and_the_rest_i
     lab.serve(new_recordings)
     files = dict(lab.ask("SELECT source, refused FROM ccf.recording_file"))
     assert {source for source, refused in files.items() if refused} == bad.keys()
-    taken = {recordings.partition_key_of(name) for name in (*good, "odd.csv")}
+    taken = {partition_key_of(name) for name in (*good, "odd.csv")}
     assert {source for source, refused in files.items() if not refused} == taken
     told = {source for (source,) in lab.ask("SELECT source FROM ccf.recording_finding WHERE blocking")}
     assert told == bad.keys()
@@ -325,7 +330,7 @@ def test_a_folder_that_cannot_be_read_is_not_an_empty_one(lab: Lab, monkeypatch:
     def refuse(path: object) -> object:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("ccf_assets.recordings.os.scandir", refuse)
+    monkeypatch.setattr("ccf_assets.recordings.files.folder.os.scandir", refuse)
     requests, said = lab.tick(new_recordings)
     assert (requests, "cannot be read: Permission denied" in said) == ([], True)
     assert lab.cursors["new_recordings"] == cursor
@@ -580,7 +585,7 @@ def test_what_was_found_in_inserted_rows_is_said_until_they_change(lab: Lab) -> 
     lab.write("a.csv", ("a", 0, 6600.0, 4000.0, 7000.0))
     (result,) = lab.serve(new_recordings)
     assert checks(result)["unit"].passed, "the rows are no file's"
-    told = {source.source: source.warnings for source in inventory.sources(lab.engine, lab.folder)}
+    told = {source.source: source.warnings for source in sources.sources(lab.engine, lab.folder)}
     assert len(told["rig"]) > 0
     assert (told["inserted"], told["a.csv"]) == ([], [])
     lab.tell("DELETE FROM ccf.recording_site WHERE source = 'rig'")
@@ -635,8 +640,8 @@ def test_a_run_that_ends_just_after_it_let_go_of_its_lock_is_left_as_it_is(
 def test_a_run_that_lost_its_connection_takes_its_lock_again(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(instance, "BEAT_S", 0.1)
-    monkeypatch.setattr(instance, "SECOND_LOOK_S", 1)
+    monkeypatch.setattr(liveness, "BEAT_S", 0.1)
+    monkeypatch.setattr(liveness, "SECOND_LOOK_S", 1)
     run = lab.queue("register_sites", {})
     holders = (
         "FROM pg_locks JOIN pg_database ON pg_database.oid = database "
@@ -654,8 +659,8 @@ def test_a_run_that_lost_its_connection_takes_its_lock_again(
 
 def test_a_run_whose_process_was_killed_before_it_began_is_ended(lab: Lab, clock: Clock) -> None:
     run = lab.queue("load_atlas", {}, dg.DagsterRunStatus.NOT_STARTED)
-    lab.instance.add_run_tags(run.run_id, instance.alive_tag(run.run_id))
-    with instance.held(run.run_id):
+    lab.instance.add_run_tags(run.run_id, liveness.alive_tag(run.run_id))
+    with liveness.held(run.run_id):
         assert lab.tick(lost_runs)[1] == "No run is lost."
     assert lab.tick(lost_runs)[1] == f"Ended, for their processes are gone: {run.run_id}."
     assert lab.status(run) == dg.DagsterRunStatus.FAILURE
@@ -663,7 +668,7 @@ def test_a_run_whose_process_was_killed_before_it_began_is_ended(lab: Lab, clock
 
 def test_a_run_that_repeats_a_lost_one_is_given_time_to_begin(lab: Lab, clock: Clock) -> None:
     lost = lab.queue("load_atlas", {})
-    again = lab.queue("load_atlas", instance.alive_tag(lost.run_id), dg.DagsterRunStatus.STARTING)
+    again = lab.queue("load_atlas", liveness.alive_tag(lost.run_id), dg.DagsterRunStatus.STARTING)
     lab.instance.report_engine_event("Started process", again)
     assert lab.tick(lost_runs)[1] == "No run is lost."
 
@@ -672,7 +677,7 @@ def test_a_run_that_was_made_and_never_begun_nor_heard_of_is_lost(lab: Lab, cloc
     run = lab.queue("load_atlas", {}, dg.DagsterRunStatus.NOT_STARTED)
     clock.now = time.time()
     assert lab.tick(lost_runs)[1] == "No run is lost."
-    clock.now += instance.SILENT_S + 1
+    clock.now += liveness.SILENT_S + 1
     assert run.run_id in lab.tick(lost_runs)[1]
 
 
@@ -680,7 +685,7 @@ def test_a_run_that_never_said_it_was_alive_is_lost_when_it_has_been_silent(lab:
     run = lab.queue("register_sites", {})
     lab.instance.report_engine_event("Started process", run)
     assert lab.tick(lost_runs)[1] == "No run is lost."
-    clock.now += instance.SILENT_S + 1
+    clock.now += liveness.SILENT_S + 1
     assert run.run_id in lab.tick(lost_runs)[1]
     assert lab.status(run) == dg.DagsterRunStatus.FAILURE
 
@@ -693,7 +698,7 @@ def loaded(lab: Lab, phantom_database: sa.Engine, monkeypatch: pytest.MonkeyPatc
     """The phantom at 100 µm only, loaded in this lab's own Dagster instance."""
     lab.engine = phantom_database
     monkeypatch.setenv("CCF_POSTGRES_URL", libpq_url(phantom_database.url))
-    inventory.drop_atlas(lab.engine, atlas_entry("phantom_50um").ccf_id)
+    holdings.drop_atlas(lab.engine, atlas_entry("phantom_50um").ccf_id)
     refresh(lab)
     job = defs.resolve_job_def("load_atlas")
     assert job.execute_in_process(instance=lab.instance, partition_key="phantom_100um").success
@@ -716,9 +721,9 @@ def test_a_changed_name_updates_the_regions_and_touches_no_voxel(
     loaded: Lab, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = loaded.ask("SELECT ('ccf.voxel_run_' || ccf_id)::regclass::oid FROM ccf.atlas")
-    text = phantom.structure_graph_csv().decode()
+    text = phantom_ontology.structure_graph_csv().decode()
     monkeypatch.setattr(
-        phantom, "structure_graph_csv", lambda: text.replace("Caudoputamen", "Renamed").encode()
+        phantom_ontology, "structure_graph_csv", lambda: text.replace("Caudoputamen", "Renamed").encode()
     )
     refresh(loaded)
     (request,), _ = loaded.tick(outdated_atlases)

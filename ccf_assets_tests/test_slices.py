@@ -13,10 +13,14 @@ import numpy.typing as npt
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import phantom, slices, volume
-from ccf_assets.atlases import EXTENT_UM, AtlasEntry, atlas_entry
+from ccf_assets.atlas import read
+from ccf_assets.ccf import planes
+from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
+from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.ccf.planes import PLANES, Orientation
+from ccf_assets.ccf.runs import find_runs
+from ccf_assets.ccf.space import EXTENT_UM
 from ccf_assets.errors import CcfError
-from ccf_assets.slices import PLANES, Orientation
 
 PHANTOM = atlas_entry("phantom_50um")
 
@@ -48,16 +52,16 @@ def test_planes_of_the_table_are_those_of_the_file(
     entry = atlas_entry("ccf_2017_25um")
     whole, _ = nrrd.read(str(ccf_data(entry.path)))
     for orientation, um, index in places(entry, 10):
-        plane = slices.plane(real_database, entry, orientation, um)
+        plane = read.plane(real_database, entry, orientation, um)
         assert plane.dtype == np.uint32
         assert np.array_equal(plane, cut(whole, orientation, index)), (orientation, um)
 
 
 def test_planes_of_runs_in_memory_are_those_of_the_volume() -> None:
-    sagittal = list(phantom.planes(PHANTOM.resolution_um))
-    runs, whole = volume.find_runs(sagittal), np.stack([plane.T for plane in sagittal], axis=2)
+    sagittal = list(phantom_volume.planes(PHANTOM.resolution_um))
+    runs, whole = find_runs(sagittal), np.stack([plane.T for plane in sagittal], axis=2)
     for orientation, um, index in places(PHANTOM, 10):
-        plane = slices.plane_of_runs(runs, PHANTOM, orientation, um)
+        plane = planes.plane_of_runs(runs, PHANTOM, orientation, um)
         assert plane.dtype == np.uint32
         assert np.array_equal(plane, cut(whole, orientation, index)), (orientation, um)
 
@@ -65,9 +69,9 @@ def test_planes_of_runs_in_memory_are_those_of_the_volume() -> None:
 @pytest.mark.parametrize("key", ["ccf_2017_25um", "ccf_2017_10um", "phantom_100um"])
 def test_a_plane_spans_its_two_axes(key: str) -> None:
     entry = atlas_entry(key)
-    nothing = volume.find_runs([np.zeros((entry.shape[1], entry.shape[0]), np.uint32)])
+    nothing = find_runs([np.zeros((entry.shape[1], entry.shape[0]), np.uint32)])
     ap, dv, ml = entry.shape
-    shapes = {o: slices.plane_of_runs(nothing, entry, o, 5000).shape for o in PLANES}
+    shapes = {o: planes.plane_of_runs(nothing, entry, o, 5000).shape for o in PLANES}
     assert shapes == {"coronal": (dv, ml), "sagittal": (dv, ap), "horizontal": (ap, ml)}
 
 
@@ -85,8 +89,8 @@ def test_what_is_no_plane_of_the_volume_is_refused(
     database: sa.Engine, orientation: Orientation, um: float, says: str
 ) -> None:
     with pytest.raises(CcfError, match=re.escape(says)):
-        slices.plane(database, PHANTOM, orientation, um)
+        read.plane(database, PHANTOM, orientation, um)
 
 
 def test_of_an_atlas_that_is_not_loaded_a_plane_is_empty(database: sa.Engine) -> None:
-    assert not slices.plane(database, PHANTOM, "coronal", 6600).any()
+    assert not read.plane(database, PHANTOM, "coronal", 6600).any()

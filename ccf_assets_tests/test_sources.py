@@ -23,12 +23,14 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ccf_assets import download as download_module
-from ccf_assets import sources as sources_module
-from ccf_assets.atlases import CATALOGUE, AtlasEntry
+from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry
 from ccf_assets.errors import CcfError, SourceUnreachableError
 from ccf_assets.progress import Progress
-from ccf_assets.sources import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL, FetchedFile, Sources
+from ccf_assets.sources import cache as cache_module
+from ccf_assets.sources import http as download_module
+from ccf_assets.sources import source as source_module
+from ccf_assets.sources.cache import FetchedFile
+from ccf_assets.sources.source import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL, Sources
 from ccf_assets_tests.http_server import (
     LOGIN_PAGE,
     Answer,
@@ -637,7 +639,7 @@ def test_abandoned_candidates_are_swept_and_young_ones_are_not(server, sources, 
     young = sources.structure_graph().path
     sources.structure_graph()
     assert young.exists()
-    monkeypatch.setattr(sources_module, "ABANDONED_S", -1.0)
+    monkeypatch.setattr(cache_module, "ABANDONED_S", -1.0)
     sources.structure_graph()
     assert not young.exists()
 
@@ -734,8 +736,8 @@ def process(sources: Sources, entry: AtlasEntry) -> subprocess.Popen[str]:
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from ccf_assets.atlases import AtlasEntry\n"
-        "from ccf_assets.sources import Sources\n"
+        "from ccf_assets.ccf.catalogue import AtlasEntry\n"
+        "from ccf_assets.sources.source import Sources\n"
         f"entry = {entry!r}\n"
         "print(Sources(sys.argv[1], Path(sys.argv[2])).annotation(entry).sha256)\n"
     )
@@ -789,7 +791,7 @@ def test_the_allen_institutes_addresses_are_asked_and_shown_in_full(monkeypatch,
         asked.append((url, shown))
         into.write_bytes(VOLUME if url.endswith(".nrrd") else GRAPH)
 
-    monkeypatch.setattr(sources_module, "download", download)
+    monkeypatch.setattr(source_module, "download", download)
     allen = Sources("allen", tmp_path)
     assert allen.structure_graph().url == ALLEN_ONTOLOGY_URL
     assert allen.annotation(ENTRY).url == f"{ALLEN_ARCHIVE_URL}annotation/ccf_2017/annotation_100.nrrd"
@@ -819,7 +821,7 @@ def test_a_phantom_atlas_is_computed_whatever_the_source_and_only_once(server, s
 
 def test_a_phantom_computed_by_other_code_is_computed_again(sources, monkeypatch):
     sources.annotation(PHANTOM_ENTRY)
-    monkeypatch.setattr(sources_module.phantom, "structure_graph_csv", lambda: GRAPH)
+    monkeypatch.setattr(source_module.phantom_ontology, "structure_graph_csv", lambda: GRAPH)
     assert sources.annotation(PHANTOM_ENTRY).fetched
 
 
@@ -827,7 +829,7 @@ def test_a_phantom_atlas_has_the_phantoms_ontology_whatever_the_source(server, s
     sources.accept_structure_graph(sources.structure_graph())
     own = sources.ontology(PHANTOM_ENTRY).path
     assert own != sources.ontology(ENTRY).path
-    assert own.read_bytes() == sources_module.phantom.structure_graph_csv()
+    assert own.read_bytes() == source_module.phantom_ontology.structure_graph_csv()
     assert sources.ontology(PHANTOM_ENTRY).path == own
     assert server.requests == [GRAPH_PATH]
 
@@ -837,5 +839,5 @@ def test_the_phantom_source_gives_the_phantoms_ontology_until_its_code_changes(t
     accepted = phantom.accept_structure_graph(phantom.structure_graph())
     assert accepted.path == phantom.ontology(PHANTOM_ENTRY).path
     assert phantom.structure_graph(refresh=True) == dataclasses.replace(accepted, fetched=False)
-    monkeypatch.setattr(sources_module.phantom, "structure_graph_csv", lambda: NEW_GRAPH)
+    monkeypatch.setattr(source_module.phantom_ontology, "structure_graph_csv", lambda: NEW_GRAPH)
     assert phantom.structure_graph().sha256 == sha256(NEW_GRAPH)

@@ -17,9 +17,12 @@ import pytest
 import sqlalchemy as sa
 
 import ccf_assets
-from ccf_assets import phantom, registration, schema
-from ccf_assets.atlases import EXTENT_UM, AtlasEntry, atlas_entry
-from ccf_assets.frames import FRAMES, from_ccf, to_ccf
+from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
+from ccf_assets.ccf.frames.files import FRAMES
+from ccf_assets.ccf.frames.maps import from_ccf, to_ccf
+from ccf_assets.ccf.phantom.volume import planes
+from ccf_assets.ccf.space import EXTENT_UM
+from ccf_assets.db import loaded, schema, site_regions
 
 Volume = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float64]
@@ -48,7 +51,7 @@ class Atlas(NamedTuple):
 
 @functools.cache
 def phantom_volume(edge_um: int) -> Volume:
-    return np.stack([plane.T for plane in phantom.planes(edge_um)], axis=2)
+    return np.stack([plane.T for plane in planes(edge_um)], axis=2)
 
 
 @functools.cache
@@ -325,7 +328,7 @@ class Structure(NamedTuple):
 
 def structures(atlas: Atlas, ccf_data: Callable[[str], Path] | None) -> list[Structure]:
     if ccf_data is None:
-        file = Path(ccf_assets.__file__).with_name("phantom_structures.csv")
+        file = Path(ccf_assets.__file__).parent / "ccf/phantom/structures.csv"
     else:
         file = ccf_data("ontology/structure_graph.csv")
     with file.open(encoding="utf-8", newline="") as lines:
@@ -434,7 +437,7 @@ def test_the_sites_in_a_region_are_those_in_a_voxel_of_it_or_of_anything_inside_
         for n, (x, y, z) in enumerate(points.tolist())
     ]
     rows = sa.select(site.recording_id, site.site_id, site.ap, site.dv, site.ml, site.frame, site.source)
-    registered = registration.registrations(rows, registration.loaded_atlases())
+    registered = site_regions.registrations(rows, loaded.loaded_partitions())
     asked = (
         "SELECT r.region_id, ARRAY(SELECT site_id FROM ccf.sites_in({}, :key)) FROM ccf.brain_region AS r "
         "WHERE r.ccf_id = :id"

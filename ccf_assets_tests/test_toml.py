@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ccf_assets.toml import TomlError, read_toml
+from ccf_assets.files import TomlError, read_toml
 
 
 def refusal(path: Path, text: str) -> str:

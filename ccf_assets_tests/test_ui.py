@@ -18,9 +18,10 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets import embedded, postgres, ui
+from ccf_assets.cli import ui
 from ccf_assets.definitions import defs
 from ccf_assets.errors import CcfError
+from ccf_assets.pg import connect, embedded
 from ccf_assets_tests.program import new_home, read_until, server, start, wait_for
 
 Ask = Callable[..., Any]
@@ -158,7 +159,7 @@ def test_the_password_is_in_no_process_title_and_on_no_page_and_ctrl_c_ends_it(
     home: Path, database: sa.Engine
 ) -> None:
     secret = "Zq7xW-Yk9wV"
-    url = postgres.libpq_url(database.url.set(password=secret))  # not asked for on this server
+    url = connect.libpq_url(database.url.set(password=secret))  # not asked for on this server
     with running(CCF_HOME=str(home), CCF_POSTGRES_URL=url) as (process, ask):
         titles: set[str] = set()
 

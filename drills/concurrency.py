@@ -16,8 +16,10 @@ from typing import TypeAlias
 
 import sqlalchemy as sa
 
-from ccf_assets import postgres, query, sensors, slices
+from ccf_assets.atlas import atlas, read
+from ccf_assets.db import database
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings import backlog
 from drills.contents import ATLAS, BEGUN, Contents, run_job
 from drills.lab import Lab, expect, say, verdict
 
@@ -151,15 +153,15 @@ def _in_sql(text: str) -> Ask:
 
 
 def _plane(_: sa.Connection, engine: sa.Engine) -> str:
-    return _digest(slices.plane(engine, ATLAS, "sagittal", 3550).tobytes())
+    return _digest(read.plane(engine, ATLAS, "sagittal", 3550).tobytes())
 
 
 def _atlas_locate(_: sa.Connection, engine: sa.Engine) -> str:
-    return _digest(query.Atlas(ATLAS.key, engine=engine).locate(_POINT).region_id.tobytes())
+    return _digest(atlas.Atlas(ATLAS.key, engine=engine).locate(_POINT).region_id.tobytes())
 
 
 def _atlas_slice(_: sa.Connection, engine: sa.Engine) -> str:
-    return _digest(query.Atlas(ATLAS.key, engine=engine).slice("coronal", 6500).tobytes())
+    return _digest(atlas.Atlas(ATLAS.key, engine=engine).slice("coronal", 6500).tobytes())
 
 
 def _digest(content: bytes) -> str:
@@ -177,7 +179,7 @@ ASKED: Mapping[str, Ask] = {
 
 def _read(name: str, stop: Event, found: multiprocessing.Queue[tuple[str, Counter[str]]]) -> None:
     """Ask one thing again and again, on one connection; how often there was which answer."""
-    engine, answers, drill = postgres.create_engine(), Counter[str](), multiprocessing.parent_process()
+    engine, answers, drill = database.create_engine(), Counter[str](), multiprocessing.parent_process()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         while not stop.is_set() and drill is not None and drill.is_alive():
             try:
@@ -270,7 +272,7 @@ def sites_inserted_meanwhile(lab: Lab) -> None:
     if code:
         say(said)
     done = lab.one("SELECT count(*) FROM ccf.recording_region WHERE recording_id = 'meanwhile'")
-    known = bool(sensors.unregistered(engine))
+    known = bool(backlog.unregistered(engine))
     expect(
         code == 0 and known == (done < inserted),
         f"{inserted} sites inserted during a load: it registered {done} of them, and the sensor knows of the others",
@@ -278,7 +280,7 @@ def sites_inserted_meanwhile(lab: Lab) -> None:
     lab.run("load", ATLAS.key)
     done = lab.one("SELECT count(*) FROM ccf.recording_region WHERE recording_id = 'meanwhile'")
     expect(
-        done == inserted and not sensors.unregistered(engine),
+        done == inserted and not backlog.unregistered(engine),
         f"after the next all {done} are registered, and none is left",
     )
 

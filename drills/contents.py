@@ -15,8 +15,8 @@ import time
 
 import numpy as np
 
-from ccf_assets import postgres
-from ccf_assets.atlases import atlas_entry
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.db import database
 from drills.lab import Command, Lab, State, end_when_told, expect
 
 ATLAS = atlas_entry("phantom_100um")
@@ -167,9 +167,9 @@ def run_job(name: str, key: str = ATLAS.key) -> bool:
     import dagster as dg
 
     from ccf_assets.definitions import defs
-    from ccf_assets.instance import dagster_home
+    from ccf_assets.runs.storage import dagster_home
 
-    postgres._checked_url.cache_clear()
+    database._checked_url.cache_clear()
     dagster_home()
     with dg.DagsterInstance.get() as instance:
         job = defs.resolve_job_def(name)

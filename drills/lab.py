@@ -17,10 +17,11 @@ from typing import TypeAlias
 import psutil
 import sqlalchemy as sa
 
-from ccf_assets import embedded, postgres, registration, schema
+from ccf_assets.db import database, loaded, schema, site_regions
+from ccf_assets.pg import embedded
 
 SITES_PER_FILE = 20
-PROGRAM = [sys.executable, "-c", "from ccf_assets.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from ccf_assets.cli.main import main; main()"]
 State: TypeAlias = Mapping[str, str]
 """What a reader finds: slice → number of rows and a hash of them."""
 
@@ -102,7 +103,7 @@ class Lab:
 
     def end(self) -> None:
         """End the server, and whatever a drill that failed has left."""
-        postgres.leave()
+        database.leave()
         for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -112,8 +113,8 @@ class Lab:
     @property
     def engine(self) -> sa.Engine:
         """A new engine: the server may be another by now, and is started if there is none."""
-        postgres._checked_url.cache_clear()
-        return postgres.create_engine()
+        database._checked_url.cache_clear()
+        return database.create_engine()
 
     def row(self, query: str, **values: object) -> tuple[object, ...]:
         """The first row of a query."""
@@ -172,7 +173,7 @@ class Lab:
     def registered_otherwise(self) -> tuple[int, int]:
         """Rows of recording_region, and how many differ where every site is registered anew by the query alone."""
         stored = sa.select(schema.recording_region)
-        query = registration.registrations(sa.select(schema.recording_site), registration.loaded_atlases())
+        query = site_regions.registrations(sa.select(schema.recording_site), loaded.loaded_partitions())
         computed = query.subquery()
         anew = sa.select(*(computed.c[c.name] for c in stored.selected_columns))
         differ = sa.union_all(
@@ -323,7 +324,7 @@ class Lab:
             atlases=atlases,
         )
         expect(wrong == 0, f"{wrong} sites have not one row for each atlas")
-        postgres.leave()
+        database.leave()
         running = self.processes()
         names = [" ".join(process.cmdline())[:80] for process in running]
         expect(not running, f"{len(running)} processes are left behind {names or ''}")

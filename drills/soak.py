@@ -21,8 +21,8 @@ import numpy as np
 import psutil
 import sqlalchemy as sa
 
-from ccf_assets import sensors
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings import backlog
 from drills.concurrency import ASKED
 from drills.contents import ATLAS, Contents
 from drills.lab import SITES_PER_FILE, Lab, expect, say, verdict
@@ -209,7 +209,7 @@ class Soak:
             state, at = self.lab.state(), self.contents.known[self.contents.at]
             return (
                 all(state[name] == at[name] for name in at if not name.startswith("recording"))
-                and not sensors.unregistered(self.lab.engine)
+                and not backlog.unregistered(self.lab.engine)
                 and self.lab.one("SELECT count(*) FROM ccf.recording_site WHERE source ~ '^s'")
                 == self.files * SITES_PER_FILE
                 and not self.lab.one(

@@ -1,0 +1,316 @@
+"""The structure graph (the CCF's ontology): parse it, check it, and turn it into table rows.
+
+Pure functions over polars; no Dagster, no database. The file is the CSV of the Allen Institute's ontology
+query; older releases order the columns differently and lack some, so columns are taken by name.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Set
+from pathlib import Path
+from types import MappingProxyType
+
+import polars as pl
+
+from ccf_assets.errors import CcfError
+from ccf_assets.finding import Finding
+from ccf_assets.text_columns import decoded
+
+REQUIRED_COLUMNS = (
+    "id",
+    "acronym",
+    "safe_name",
+    "parent_structure_id",
+    "depth",
+    "graph_order",
+    "structure_id_path",
+    "color_hex_triplet",
+)
+
+CASE_TWINS = "case_twins"
+
+CHECKS = ("one_root", "no_orphan", "no_cycle", "unique_ids", "depth_equals_path", CASE_TWINS)
+"""Names of what check_structure_graph looks at; each must pass but CASE_TWINS, which only reports."""
+
+_NUMBERS: Mapping[str, pl.DataType] = MappingProxyType(
+    {"id": pl.Int64(), "parent_structure_id": pl.Int64(), "depth": pl.Int64(), "graph_order": pl.Int32()}
+)
+"""Columns of whole numbers. Ids are wider here than in the tables, so that one too large can be named."""
+
+_LONGEST_TEXT = 500
+"""Bytes of an acronym or a name, which stand in indexes; the longest official name has 104."""
+
+_LARGEST_INT32 = 2**31 - 1
+
+_SHOWN = 8
+
+
+def listed(items: list[str]) -> str:
+    """The first few of ``items`` for a sentence, and how many more there are."""
+    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return ", ".join(items[:_SHOWN]) + more
+
+
+def read_structure_graph(path: Path) -> pl.DataFrame:
+    """Read the ontology's CSV.
+
+    Everything is read as text first: 139 colours begin with a zero, atlas_id has blanks, and ids must
+    never pass through a float.
+
+    Returns:
+        One row per structure in the file's order: region_id, parent_id (null for the root), depth (Int64),
+        structure_order (Int32), acronym, region_name (safe_name), full_name (name, with its commas),
+        color_hex (6 characters) and path (structure_id_path).
+
+    Raises:
+        CcfError: the file is no CSV in UTF-8 or is cut short, a required column is missing, there twice or
+            blank in a row, a number is not a number, a colour is not hexadecimal, or a text no line of text.
+    """
+    try:
+        text = decoded(path, path.read_bytes())
+        raw = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CcfError(f"{path} cannot be read as a CSV of structures: {reason}.") from error
+    missing = [name for name in REQUIRED_COLUMNS if name not in raw.columns]
+    if missing:
+        raise CcfError(
+            f"{path} is not a structure graph: it has no column {', '.join(missing)} "
+            f"(columns found: {listed(raw.columns):.500}); "
+            "it must be a CSV with commas, as the Allen Institute publishes it."
+        )
+    twice = [name for name in (*REQUIRED_COLUMNS, "name") if f"{name}_duplicated_0" in raw.columns]
+    if twice:
+        raise CcfError(f"{path} has more than one column {', '.join(twice)}; take all but the right one out.")
+    if not text.endswith(("\n", "\r")):
+        # Where a server does not say how long the file is, this tells a name that lost its end.
+        raise CcfError(f"{path} ends within a line, so it may be cut short; get it again, or end that line.")
+    raw = raw.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
+    if raw.is_empty():
+        raise CcfError(f"{path} is not a structure graph: it has a header and no row.")
+    # Releases before 2017 have no `name`; their safe_name is the only name there is.
+    names = [*REQUIRED_COLUMNS, *({"name"} & set(raw.columns))]
+    raw = raw.select(pl.when(pl.col(name).str.strip_chars() != "").then(pl.col(name)) for name in names)
+    # 019399 becomes 19399 where a file once went through a spreadsheet: only zeros can be lost there.
+    raw = raw.with_columns(pl.col("color_hex_triplet").str.zfill(6))
+
+    def refuse(name: str, where: pl.Expr, problem: str) -> None:
+        rows = raw.filter(where)
+        if not rows.is_empty():
+            who = [
+                f"{' '.join(str(acronym).split()):.40} ({i})"
+                for acronym, i in rows.select("acronym", "id").iter_rows()
+            ]
+            raise CcfError(f"{path}: {name} is {problem} for {listed(who)}.")
+
+    for name in names:
+        if name != "parent_structure_id":
+            refuse(name, pl.col(name).is_null(), "missing")
+    for name, dtype in _NUMBERS.items():
+        unreadable = pl.col(name).is_not_null() & pl.col(name).cast(dtype, strict=False).is_null()
+        refuse(name, unreadable, "not a whole number")
+    for name in {"acronym", "safe_name", "name"} & set(names):
+        text_of = pl.col(name)
+        refuse(
+            name,
+            text_of.str.contains(r"\p{Cc}") | (text_of.str.len_bytes() > _LONGEST_TEXT),
+            f"longer than {_LONGEST_TEXT} bytes, or has a control character,",
+        )
+    colour = "color_hex_triplet"
+    refuse(colour, ~pl.col(colour).str.contains("^[0-9A-Fa-f]{6}$"), "not six hexadecimal digits")
+    return raw.with_columns(pl.col(name).cast(dtype) for name, dtype in _NUMBERS.items()).select(
+        region_id="id",
+        parent_id="parent_structure_id",
+        depth="depth",
+        structure_order="graph_order",
+        acronym="acronym",
+        region_name="safe_name",
+        full_name="name" if "name" in names else "safe_name",
+        color_hex="color_hex_triplet",
+        path="structure_id_path",
+    )
+
+
+def check_structure_graph(graph: pl.DataFrame) -> list[Finding]:
+    """Look for what would poison everything built on the ontology.
+
+    Returns:
+        The checks one_root, no_orphan, no_cycle, unique_ids and depth_equals_path, each of which must pass
+        before the ontology is used, and case_twins, which only reports.
+    """
+    ids, acronyms = graph["region_id"].to_list(), graph["acronym"].to_list()
+    parent_of = dict(zip(ids, graph["parent_id"].to_list(), strict=True))
+    acronym_of = dict(zip(ids, acronyms, strict=True))
+
+    def names(region_ids: list[int]) -> str:
+        return listed([f"{acronym_of[i]} ({i})" for i in region_ids])
+
+    roots = [i for i, parent in parent_of.items() if parent is None]
+    orphans = [i for i, parent in parent_of.items() if parent is not None and parent not in parent_of]
+    depth_of, below_orphans = _depths(roots, parent_of), _depths(orphans, parent_of)
+    in_cycle = [i for i in parent_of if i not in depth_of and i not in below_orphans]
+    wrong_path = [
+        i
+        for i, path, depth in graph.select("region_id", "path", "depth").iter_rows()
+        # Those that do not reach a root have no true path; they are named by another check.
+        if i in depth_of and not (depth == depth_of[i] and _is_path(path, i, depth, parent_of))
+    ]
+    repeated = _repeated(ids) + _repeated(acronyms)
+    out_of_range = [i for i in ids if not 0 < i <= _LARGEST_INT32]
+    twins = ["/".join(sorted(group)) for group in _by_lower_case(acronyms).values() if len(group) > 1]
+    return [
+        Finding.required(
+            "one_root",
+            len(roots) == 1,
+            f"The number of roots is {len(roots)}: {names(roots)}."
+            if roots
+            else "There is no root: every structure names a parent.",
+            {"roots": len(roots)},
+        ),
+        Finding.required(
+            "no_orphan",
+            not orphans,
+            f"{len(orphans)} structures name a parent that is not in the file: {names(orphans)}."
+            if orphans
+            else "Every parent is in the file.",
+            {"orphans": len(orphans)},
+        ),
+        Finding.required(
+            "no_cycle",
+            not in_cycle,
+            f"{len(in_cycle)} structures never reach the root, their parents run in a circle: "
+            f"{names(in_cycle)}."
+            if in_cycle
+            else "No structure is its own ancestor.",
+            {"structures_in_cycles": len(in_cycle)},
+        ),
+        Finding.required(
+            "unique_ids",
+            not repeated and not out_of_range,
+            f"{len(repeated)} ids or acronyms occur more than once: {listed(repeated)}."
+            if repeated
+            else f"{len(out_of_range)} ids are not positive numbers of 32 bits: {names(out_of_range)}."
+            if out_of_range
+            else f"{len(ids)} ids and as many acronyms, each once.",
+            {"structures": len(ids), "repeated": len(repeated), "out_of_range": len(out_of_range)},
+        ),
+        Finding.required(
+            "depth_equals_path",
+            not wrong_path,
+            f"Depth, path and parents disagree for {len(wrong_path)} structures: {names(wrong_path)}."
+            if wrong_path
+            else "Every path leads from the root by the parents, and depth is its length.",
+            {"disagreements": len(wrong_path)},
+        ),
+        Finding(
+            CASE_TWINS,
+            blocking=False,
+            passed=True,
+            sentence=f"{len(twins)} groups of acronyms differ by case only: {listed(twins)}."
+            if twins
+            else "No two acronyms differ by case only.",
+            numbers={"groups": len(twins)},
+        ),
+    ]
+
+
+def _depths(tops: list[int], parent_of: Mapping[int, int | None]) -> dict[int, int]:
+    """How far below one of ``tops`` each structure is that hangs on one; the tops themselves have 0.
+
+    Level by level: a climb from each structure would take the square of the number of rows where they hang
+    on one another in a single chain.
+    """
+    children: defaultdict[int | None, list[int]] = defaultdict(list)
+    for i, parent in parent_of.items():
+        children[parent].append(i)
+    depth_of: dict[int, int] = {}
+    level, depth = tops, 0
+    while level:
+        depth_of.update(dict.fromkeys(level, depth))
+        level, depth = [child for i in level for child in children[i]], depth + 1
+    return depth_of
+
+
+def _is_path(path: str, region_id: int, depth: int, parent_of: Mapping[int, int | None]) -> bool:
+    """Whether a path names a structure's ancestors, from the root down to itself, ``depth`` steps."""
+    steps = path.strip("/").split("/")
+    if len(steps) != depth + 1:
+        return False
+    here: int | None = region_id
+    for step in reversed(steps):
+        if step != str(here):
+            return False
+        here = parent_of[here] if here is not None else None
+    return True
+
+
+def _repeated(values: list[int] | list[str]) -> list[str]:
+    return [str(value) for value, times in Counter(values).items() if times > 1]
+
+
+def _by_lower_case(acronyms: list[str]) -> dict[str, set[str]]:
+    groups: defaultdict[str, set[str]] = defaultdict(set)
+    for acronym in acronyms:
+        groups[acronym.lower()].add(acronym)
+    return groups
+
+
+def missing_regions(graph: pl.DataFrame, painted: Set[int]) -> list[int]:
+    """The painted region ids, ascending, that the ontology does not have."""
+    return sorted(painted - set(graph["region_id"].to_list()))
+
+
+def brain_region_rows(graph: pl.DataFrame, ccf_id: int) -> pl.DataFrame:
+    """The rows of table brain_region for one atlas."""
+    return graph.select(
+        pl.lit(ccf_id, pl.Int32).alias("ccf_id"),
+        pl.col("region_id").cast(pl.Int32),
+        "acronym",
+        "region_name",
+        "full_name",
+        "color_hex",
+        pl.col("structure_order").cast(pl.Int32),
+    )
+
+
+def region_parent_rows(graph: pl.DataFrame, ccf_id: int) -> pl.DataFrame:
+    """The rows of table region_parent for one atlas; the root is its own parent, at depth 0."""
+    return graph.select(
+        pl.lit(ccf_id, pl.Int32).alias("ccf_id"),
+        pl.col("region_id").cast(pl.Int32),
+        pl.coalesce("parent_id", "region_id").cast(pl.Int32).alias("parent_id"),
+        pl.col("depth").cast(pl.Int16),
+    )
+
+
+def region_ancestor_rows(parents: pl.DataFrame) -> pl.DataFrame:
+    """The closure of region_parent: each structure with each of its ancestors and itself.
+
+    Args:
+        parents: rows of region_parent (ccf_id, region_id, parent_id, depth) of one atlas.
+
+    Returns:
+        ccf_id, region_id, ancestor_id (Int32) and distance (Int16; 0 is the structure itself). Its length
+        is the sum of depth + 1 over the structures.
+    """
+    step = parents.filter(pl.col("depth") > 0).select(ancestor_id="region_id", next_id="parent_id")
+    level = parents.select(
+        "ccf_id", "region_id", pl.col("region_id").alias("ancestor_id"), pl.lit(0, pl.Int16).alias("distance")
+    )
+    levels = []
+    while not level.is_empty():
+        levels.append(level)
+        level = level.join(step, on="ancestor_id").select(
+            "ccf_id", "region_id", pl.col("next_id").alias("ancestor_id"), pl.col("distance") + 1
+        )
+    return pl.concat(levels).sort("region_id", "distance")
+
+
+_MOST_DIGITS = 10
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be a region's id; a number of 5,000 digits Python would not even read."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS

@@ -1,0 +1,134 @@
+"""The command load: what it says before, during and after."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ccf_assets import settings
+from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry, default_atlases
+from ccf_assets.cli.database import print_holdings
+from ccf_assets.cli.options import say
+
+if TYPE_CHECKING:
+    from ccf_assets.cli.outcome import Outcome
+
+app = typer.Typer()
+
+
+@app.command()
+def load(
+    atlases: Annotated[
+        list[str] | None,
+        typer.Argument(help="Keys of atlases, e.g. ccf_2017_25um; all default atlases if none is given."),
+    ] = None,
+    rows: Annotated[
+        bool | None,
+        typer.Option("--rows/--no-rows", help="One row per voxel too. Default: at 50 and 100 µm."),
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Fetch the ontology and the volumes again.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, max=16, help="How many atlases load at once; two if not given."),
+    ] = None,
+) -> None:
+    """Load atlases into the database. What is current already is left alone.
+
+    Each load is a Dagster run and shows in the UI. Without an atlas named, and with the source out of reach
+    and nothing cached, the phantom is loaded instead and said to be it.
+    """
+    from ccf_assets.db import database
+
+    phantom = settings.source() == settings.PHANTOM
+    entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
+    if all(entry.is_phantom for entry in entries):
+        os.environ["CCF_SOURCE"] = settings.PHANTOM  # it is computed here: no other source is asked
+    say(f"Database: {_where()}")
+    database.dagster_url()  # a run would say more long-windedly that the user may not load
+    say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
+    outcomes = _load(entries, rows, refresh=refresh, examples=not atlases, jobs=jobs)
+    if not atlases and not phantom and _nothing_reachable(outcomes):
+        say("")
+        say("*** The source cannot be reached and nothing is cached: loading the PHANTOM instead.")
+        say("*** The phantom is an analytic stand-in for demonstrations; it is NOT the Allen CCF.")
+        os.environ["CCF_SOURCE"] = settings.PHANTOM
+        entries = default_atlases(phantom=True)
+        outcomes = _load(entries, rows, refresh=False, examples=True, jobs=jobs)
+    failed = [outcome for outcome in outcomes if outcome.error]
+    say("")
+    print_holdings()
+    if failed:
+        raise typer.Exit(1)
+    _print_things_to_try()
+
+
+def _load(
+    entries: Sequence[AtlasEntry], rows: bool | None, *, refresh: bool, examples: bool, jobs: int | None
+) -> list[Outcome]:
+    from ccf_assets.cli import loading
+
+    try:
+        return loading.load(
+            entries, rows=rows, refresh=refresh, examples=examples, jobs=jobs, report=_report, say=say
+        )
+    except KeyboardInterrupt:
+        say("Interrupted: what was not finished was undone, what was is kept. Load again to go on.")
+        raise
+
+
+def _nothing_reachable(outcomes: list[Outcome]) -> bool:
+    """Whether the source was out of reach for the ontology, or for every atlas of which nothing is loaded."""
+    from ccf_assets.db import database, loaded
+
+    if outcomes[0].error:
+        unreachable = outcomes[0].unreachable
+    else:
+        unreachable = all(outcome.unreachable for outcome in outcomes if outcome.key in CATALOGUE)
+    real = [atlas for atlas in loaded.loaded_atlases(database.create_engine()) if not atlas.is_phantom]
+    return unreachable and not real
+
+
+def _report(outcome: Outcome) -> None:
+    if outcome.error:
+        say(f"{outcome.key}: FAILED. {outcome.error}")
+    elif outcome.loaded:
+        say(f"{outcome.key}: {outcome.verb} {_listed(outcome.loaded)} in {outcome.seconds:.0f} s")
+    if outcome.refused:
+        say(f"{outcome.key}: refused {_listed(outcome.refused)}; `ccf-assets recordings` says why")
+    if outcome.remark:
+        say(f"{outcome.key}: {outcome.remark}")
+    if not (outcome.error or outcome.loaded or outcome.refused or outcome.remark):
+        say(f"{outcome.key}: current")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """All of a dozen names, else the first and how many there are."""
+    return ", ".join(names) if len(names) <= 12 else f"{names[0]} and {len(names) - 1:,} more"  # noqa: PLR2004
+
+
+def _where() -> str:
+    url = settings.postgres_url()
+    return "the server CCF_POSTGRES_URL names" if url else f"embedded, in {settings.home() / 'postgres'}"
+
+
+def _source() -> str:
+    from ccf_assets.sources.source import Sources
+
+    return Sources.from_settings().label
+
+
+def _print_things_to_try() -> None:
+    program = os.path.relpath(sys.argv[0])
+    typer.echo(
+        "\nThings to try:\n"
+        f"  {program} region VISp             a region: its path, children and volume\n"
+        f"  {program} locate 8900 1300 8200   the region at a point (CCF µm: AP, DV, ML)\n"
+        f"  {program} sites CA1               the recording sites in CA1 or anything inside it\n"
+        f"  {program} up                      the same in the Dagster UI"
+    )

@@ -1,0 +1,122 @@
+"""The Dagster UI with its daemon, as one command that stops what it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import dagster as dg
+
+from ccf_assets import settings
+from ccf_assets.db import database
+from ccf_assets.errors import CcfError
+from ccf_assets.runs.liveness import close_dead_runs
+from ccf_assets.runs.storage import dagster_home
+
+_START_S = 120
+
+_STOP_S = 15
+
+
+def serve(host: str, port: int, report: Callable[[str], object]) -> None:
+    """Run the UI and the daemon until interrupted (SIGINT or SIGTERM), then stop them.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on.
+        report: receives what is going on, a line at a time.
+
+    Raises:
+        CcfError: the port cannot be had, or the UI ended by itself.
+    """
+    try:
+        socket.create_server((host, port)).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise CcfError(f"Cannot listen on {host}:{port}: {why}. Choose another --port or --host.") from None
+    report("Starting the database …")
+    database.database_url()
+    dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        close_dead_runs(instance)
+    workspace = str(settings.dagster_file("workspace.yaml"))
+    report("Starting Dagster …")
+    interrupted = False
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+
+    # Before the child starts: a script's background job ignores SIGINT, and its children would, for ever.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    # In its own session, so that a Ctrl-C in the terminal reaches only us, and we stop it in good order.
+    child = subprocess.Popen(
+        [sys.executable, "-m", "dagster", "dev", "-w", workspace,
+         "--host", host, "--port", str(port), "--log-level", "error"],
+        start_new_session=True,
+        # Remarks of dagster and its dependencies about each other, in every process it starts.
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
+    try:
+        ready, told = False, ""
+        deadline = time.monotonic() + _START_S
+        while not interrupted and child.poll() is None:
+            if not ready and _answers(host, port):
+                ready = True
+                report(f"The UI is at http://{host}:{port} — stop it with Ctrl-C.")
+            if not ready and time.monotonic() > deadline:
+                raise CcfError(f"The UI did not answer within {_START_S} s; see the messages above.")
+            told = _keep_database(told, report)
+            time.sleep(0.5)
+        if not interrupted:
+            raise CcfError(f"The UI ended by itself (exit code {child.returncode}); see the messages above.")
+        report("Stopping …")
+    finally:
+        _stop(child)
+
+
+def _keep_database(told: str, report: Callable[[str], object]) -> str:
+    """Start the embedded server again where it was killed; ``told`` was said of that last."""
+    try:
+        database.database_url()
+    except CcfError as error:  # such as a full disk, which may have room later
+        if str(error) != told:
+            report(str(error))
+        return str(error)
+    return ""
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/server_info", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """End the whole session of ``child``, runs in progress included, and wait until it has ended.
+
+    SIGINT ends each process in order: Dagster's own, and a run, which it records as failed. What does not
+    end in time is killed.
+    """
+    for number, seconds in ((signal.SIGINT, _STOP_S), (signal.SIGKILL, 5)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            child.poll()  # collects it, so that it no longer counts
+            try:
+                os.killpg(child.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.1)

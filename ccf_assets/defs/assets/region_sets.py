@@ -1,0 +1,125 @@
+"""Group *region_sets*: the coarse maps of every atlas, those a lab wrote itself among them."""
+
+import functools
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import polars as pl
+import sqlalchemy as sa
+
+from ccf_assets import settings
+from ccf_assets.atlas.regions import no_such_region
+from ccf_assets.ccf import region_sets
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.db import schema
+from ccf_assets.defs.atlas_checks import check_result
+from ccf_assets.defs.partitions import atlas_partitions
+from ccf_assets.defs.provenance import content_version
+from ccf_assets.defs.resources import PostgresResource
+from ccf_assets.defs.table_metadata import OWNERS, table_metadata
+from ccf_assets.finding import Finding
+
+GROUP = "region_sets"
+
+_MAPS_TAKEN = "region_maps_taken"
+
+
+def _out(table: sa.Table, description: str) -> dg.AssetOut:
+    return dg.AssetOut(
+        description=description,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"postgres", "polars"},
+        code_version="1",
+        metadata=table_metadata(table),
+        dagster_type=pl.DataFrame,
+        is_required=False,
+    )
+
+
+@dg.multi_asset(
+    # In this order: members refer to their set.
+    outs={
+        "region_set": _out(
+            schema.region_set,
+            "The coarse maps of an atlas: a level of the hierarchy each, the summary structures, Beryl and "
+            "Cosmos, and those in the folder of region sets (CCF_REGION_SETS).",
+        ),
+        "region_set_member": _out(
+            schema.region_set_member,
+            "The group of each region in each set.\n\nThe views region_set_volume, recording_site_group and "
+            "sites_by_group count by them, and say what falls to nothing.",
+        ),
+    },
+    check_specs=[
+        dg.AssetCheckSpec(_MAPS_TAKEN, asset="region_set", description="A lab's own maps that were refused")
+    ],
+    partitions_def=atlas_partitions,
+    can_subset=True,
+)
+def group_regions(
+    context: dg.AssetExecutionContext,
+    postgres: PostgresResource,
+    brain_region: pl.DataFrame,
+    region_ancestor: pl.DataFrame,
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+    """Put the regions of an atlas into the groups of every map."""
+    entry = atlas_entry(context.partition_key)
+    unknown = functools.partial(no_such_region, postgres.create_engine(), entry.ccf_id)
+    ontology = region_sets.Ontology.of_tables(brain_region, region_ancestor, unknown)
+    files = region_sets.map_files(settings.region_sets())
+    made = region_sets.region_sets(entry.ccf_id, ontology, files)
+    for sentence in made.refused:
+        context.log.warning(sentence)
+    # With a file refused the next load reads them again, and says so again.
+    tags = {} if made.refused else {region_sets.TAKEN: region_sets.digest(files)}
+    for name, rows in (("region_set", made.sets), ("region_set_member", made.members)):
+        if name in context.op_execution_context.selected_output_names:
+            yield dg.MaterializeResult(
+                asset_key=name, value=rows, data_version=content_version(rows), tags=tags
+            )
+    if context.selected_asset_check_keys:
+        yield check_result(_maps_taken(made.refused, len(files)))
+
+
+def _maps_taken(refused: Sequence[str], files: int) -> Finding:
+    """A refused file keeps nothing else back, so it is a warning."""
+    return Finding(
+        _MAPS_TAKEN,
+        blocking=False,
+        passed=not refused,
+        sentence="\n".join(refused) or f"{files} files of a lab's own maps, all taken.",
+        numbers={"files": files, "files_refused": len(refused)},
+    )
+
+
+@dg.asset_check(
+    asset="region_set",
+    additional_deps=["region_set_member", "region_volume"],
+    description="How much of the brain falls to nothing; a lab's own set that groups no voxel is a warning",
+)
+def share_in_groups(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+) -> dg.AssetCheckResult:
+    """Report each set's share of voxels in no group: in the run's atlas, else the largest of any atlas."""
+    shares = sa.text(
+        "SELECT set_name, source, coalesce(max(share) FILTER (WHERE group_name IS NULL), 0) AS nothing "
+        "FROM ccf.region_set_volume JOIN ccf.region_set USING (ccf_id, set_name) "
+        "WHERE atlas = coalesce(:atlas, atlas) AND hemisphere = 'both' GROUP BY set_name, source ORDER BY 1"
+    )
+    atlas = context.run.tags.get("dagster/partition")
+    with postgres.create_engine().connect() as connection:
+        rows = connection.execute(shares, {"atlas": atlas}).all()
+    # No voxel is as deep in the hierarchy as depth_10: that is so, not wrong.
+    empty = [row.set_name for row in rows if row.nothing == 1 and row.source != region_sets.BUILT_IN]
+    return check_result(
+        Finding(
+            "share_in_groups",
+            blocking=False,
+            passed=not empty,
+            sentence=f"No voxel is in a group of {', '.join(empty)}."
+            if empty
+            else f"{len(rows)} sets; the numbers are the shares of the brain in none of their groups.",
+            numbers={row.set_name: row.nothing for row in rows},
+        )
+    )

@@ -1,0 +1,143 @@
+"""What of an atlas is out of date: never loaded, made by older code, or made from other content.
+
+Every asset names the content it was made from in its data version, and Dagster records with each
+materialization the versions of what went into it. So an asset is current when its code version is the
+present one, every input still has the version it was made from, its rows are in the database, and the run
+that made it found its blocking checks passed: what failed one, or was killed before it, is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import dagster as dg
+import sqlalchemy as sa
+
+from ccf_assets.ccf import region_sets
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.db import schema
+from ccf_assets.defs.partitions import atlas_partitions
+from ccf_assets.defs.provenance import ORDER_ONLY, ontology_tag
+from ccf_assets.errors import CcfError
+from ccf_assets.sources.source import Sources
+
+_CODE = "dagster/code_version"
+
+_DATA = "dagster/data_version"
+
+_INPUT = "dagster/input_data_version/"
+
+_ONTOLOGY = dg.AssetKey("structure_graph")
+
+
+def outdated(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    engine: sa.Engine,
+    selection: Iterable[str],
+    partition: str,
+    ccf_id: int,
+) -> list[str]:
+    """The assets of ``selection`` that a load of ``partition`` must materialize, in order of dependency.
+
+    Args:
+        defs: all definitions.
+        instance: Dagster's records.
+        engine: the database.
+        selection: names of assets.
+        partition: key of the atlas.
+        ccf_id: its number in the tables.
+    """
+    specs = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
+    graph = defs.resolve_asset_graph()
+    stale: set[dg.AssetKey] = set()
+    wanted = {dg.AssetKey(name) for name in selection}
+    order = [key for key in graph.toposorted_asset_keys if key in wanted]
+    with engine.connect() as connection:
+        for key in order:
+            spec = specs[key]
+            tags, run_id = _latest(instance, spec, partition)
+            blocking = {
+                check for check in graph.get_check_keys_for_assets({key}) if graph.get(check).blocking
+            }
+            content = [specs[dep.asset_key] for dep in spec.deps if not dep.metadata.get(ORDER_ONLY)]
+            current = (
+                tags.get(_CODE) == spec.code_version
+                and _has_rows(connection, key.path[-1], ccf_id)
+                and not any(upstream.key in stale for upstream in content)
+                and all(_made_of(tags, instance, upstream, partition) for upstream in content)
+                and blocking <= _passed(instance, run_id, blocking)
+            )
+            if not current:
+                stale.add(key)
+    return [key.path[-1] for key in order if key in stale]
+
+
+def _made_of(
+    tags: Mapping[str, str], instance: dg.DagsterInstance, upstream: dg.AssetSpec, partition: str
+) -> bool:
+    """Whether a materialization with these tags was made of the present content of ``upstream``."""
+    if upstream.key == _ONTOLOGY:
+        try:
+            own = Sources.from_settings().ontology(atlas_entry(partition))
+        except CcfError:  # of this source none was accepted yet; loading begins with that
+            return True
+        return tags.items() >= ontology_tag(own).items()
+    present = _as_input(upstream, _latest(instance, upstream, partition)[0].get(_DATA))
+    return tags.get(_INPUT + upstream.key.to_user_string()) == present
+
+
+def _as_input(upstream: dg.AssetSpec, version: str | None) -> str | None:
+    """How Dagster records an input's version: of a partitioned one, the hash of its partitions' versions."""
+    if version is None or upstream.partitions_def is None:
+        return version
+    return hashlib.sha256(version.encode()).hexdigest()
+
+
+def versions(instance: dg.DagsterInstance, asset: str) -> list[str | None]:
+    """Data versions of the materializations of an unpartitioned asset, of the last hundred, latest first."""
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset))
+    found = [record.asset_materialization for record in instance.fetch_materializations(wanted, 100).records]
+    return [(each.tags or {}).get(_DATA) for each in found if each is not None]
+
+
+def maps_changed(instance: dg.DagsterInstance, atlas: str, files: Sequence[Path]) -> bool:
+    """Whether the maps in ``files`` are others than those by which the atlas's regions were last grouped."""
+    spec = dg.AssetSpec("region_set", partitions_def=atlas_partitions)
+    try:
+        return _latest(instance, spec, atlas)[0].get(region_sets.TAKEN) != region_sets.digest(files)
+    except OSError:  # the asset says which file cannot be read
+        return True
+
+
+def _latest(
+    instance: dg.DagsterInstance, spec: dg.AssetSpec, partition: str | None
+) -> tuple[Mapping[str, str], str]:
+    """Tags of the latest materialization and the id of its run; both empty when there is none."""
+    partitions = [partition] if spec.partitions_def is not None and partition is not None else None
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=spec.key, asset_partitions=partitions), limit=1
+    ).records
+    materialization = records[0].asset_materialization if records else None
+    return (materialization.tags or {}, records[0].run_id) if materialization else ({}, "")
+
+
+def _passed(
+    instance: dg.DagsterInstance, run_id: str, checks: Collection[dg.AssetCheckKey]
+) -> set[dg.AssetCheckKey]:
+    """Those of ``checks`` that passed in a run; what else failed in it is no matter of theirs."""
+    if not checks:
+        return set()
+    events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    seen = [event.get_dagster_event().asset_check_evaluation_data for event in events]
+    return {check.asset_check_key for check in seen if check.passed} & set(checks)
+
+
+def _has_rows(connection: sa.Connection, name: str, ccf_id: int) -> bool:
+    """Whether the asset's table holds rows of the atlas; a file asset has no table and passes."""
+    table = schema.metadata.tables.get(f"{schema.SCHEMA}.{name}")
+    if table is None:
+        return True
+    return bool(connection.scalar(sa.select(sa.exists().where(table.c.ccf_id == ccf_id))))

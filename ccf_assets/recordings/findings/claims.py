@@ -1,0 +1,80 @@
+"""Whose a site is: given twice in a file, or already another source's."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ccf_assets.finding import Finding, counted
+from ccf_assets.recordings.findings.reading import PAIRS, of_total
+
+KEY = ["recording_id", "site_id"]
+
+
+def duplicate_sites(sites: pl.DataFrame) -> Finding:
+    """Sites that a file gives more than once. It blocks: there is no telling which row is meant."""
+    name = "duplicate_sites"
+    # Most have none, and to find that takes half the time of counting each.
+    repeated = sites.filter(sites.select(KEY).is_duplicated())
+    twice = repeated.group_by(KEY, maintain_order=True).len()
+    rows = int(twice["len"].sum())
+    numbers: dict[str, float | int | str] = {"sites": sites.height, "duplicated": twice.height, "rows": rows}
+    if not twice.height:
+        return Finding(name, False, True, "Every site is given once.", numbers)
+    equal = rows - repeated.unique().height
+    recording, site = twice.row(0)[:2]
+    note = f" {equal:,} of these rows repeat another exactly." if equal else ""
+    hint = (
+        " Has the file a column that tells the sites of a recording apart? Name it site_id."
+        if (twice["site_id"] == 0).all() and (sites["site_id"] == 0).all()
+        else ""
+    )
+    sentence = (
+        f"{counted(twice.height, 'site is', 'sites are')} given more than once ({rows:,} rows), "
+        f"for example site {site} of recording {recording}.{note}{hint}"
+    )
+    return Finding(name, True, False, sentence, numbers)
+
+
+def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
+    """Sites of this file that another source has already. They stay the other's; this file's others load.
+
+    Args:
+        sites: a table as ``recordings.read_sites`` gives it.
+        owners: recording_id, site_id, source of the sites already stored; this file's own do not count.
+    """
+    name = "claimed_elsewhere"
+    taken = _taken(sites, owners)
+    numbers: dict[str, float | int | str] = {"sites": sites.height, "claimed": taken.height}
+    if not taken.height:
+        return Finding(name, False, True, "No other source has a site of this file.", numbers)
+    files = taken.group_by("owner").len().sort("len", "owner", descending=[True, False])
+    named = ", ".join(f"{owner} ({count:,})" for owner, count in files.head(PAIRS).iter_rows())
+    more = f" and {files.height - PAIRS:,} more" if files.height > PAIRS else ""
+    recording, site = taken.row(0)[:2]
+    sentence = (
+        f"{of_total(taken.height, sites.height)} are another source's already, which keeps them: {named}{more}. "
+        f"One of them is site {site} of recording {recording}."
+    )
+    return Finding(name, False, False, sentence, numbers | {"files": files.height})
+
+
+def claims(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
+    """recording_id, site_id, source of this file's sites that another source has, which it may not store.
+
+    Arguments as for `claimed_elsewhere`.
+    """
+    return sites.join(_taken(sites, owners), on=KEY, how="semi", maintain_order="left").select(*KEY, "source")
+
+
+def _taken(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
+    """recording_id, site_id, owner of the sites that another source has."""
+    others = owners.select(
+        pl.col("recording_id").cast(pl.String), pl.col("site_id").cast(pl.Int32), owner=pl.col("source")
+    )
+    return (
+        sites.select(*KEY, "source")
+        .join(others, on=KEY, how="inner", maintain_order="left")
+        .filter(pl.col("owner") != pl.col("source"))
+        .unique(KEY, keep="first", maintain_order=True)
+        .drop("source")
+    )

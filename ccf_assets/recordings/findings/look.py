@@ -1,0 +1,127 @@
+"""What is wrong with a table of recording sites, in words and numbers.
+
+Published tables of sites are often wrong: a column lost and another written twice, voxel indices for µm,
+axes exchanged. Such a table gives regions without an error, so it is looked at before it is believed.
+Nothing here changes a coordinate or chooses a frame. A finding says what was looked for, whether it is
+there, and what the user can do.
+
+**What is impossible blocks, what is suspicious warns.** Impossible is what no experiment can give:
+
+- ``equal_columns``: two coordinates are the same in every row (through five different values or more);
+- ``zero_rows``: every row is 0, 0, 0;
+- ``voxel_indices``, ``unit``: no site is in the brain as it is read, most are in another unit;
+- ``probe_plane``: a coordinate from the corner of the volume is 0, or beyond the volume, in every row;
+- ``outside_volume``: no site is inside the volume;
+- ``duplicate_sites``: the file gives one site twice, and there is no telling which is meant.
+
+All else warns: sites above the brain are common (a probe is longer than the brain is deep), a coordinate can
+be missing, regions can differ at a border. A site whose place is in doubt is kept with its status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import polars as pl
+
+from ccf_assets.ccf.frames.files import named_frame
+from ccf_assets.ccf.frames.maps import Frame
+from ccf_assets.finding import Finding
+from ccf_assets.recordings.findings.axis_order import axis_order
+from ccf_assets.recordings.findings.claims import duplicate_sites
+from ccf_assets.recordings.findings.geometry import (
+    equal_columns,
+    inside_brain,
+    missing_coordinates,
+    outside_volume,
+    probe_plane,
+    zero_rows,
+)
+from ccf_assets.recordings.findings.reading import KEPT, InBrain, Reading, Surface
+from ccf_assets.recordings.findings.units import unit_of_numbers, voxel_indices
+
+CHECKS: Mapping[str, str] = MappingProxyType(
+    {
+        "missing_coordinates": "Sites without a coordinate, or with an infinite one",
+        "equal_columns": "Two coordinates that are the same, row by row",
+        "zero_rows": "Sites at 0, 0, 0",
+        "voxel_indices": "Numbers that look like voxel indices",
+        "unit": "Numbers that look like another unit than the frame's",
+        "probe_plane": "Coordinates in the plane of a probe instead of in the volume",
+        "outside_volume": "Sites outside the volume",
+        "inside_brain": "Share of the sites inside the brain",
+        "axis_order": "Another order or sign of the axes that puts many more sites in the brain",
+        "duplicate_sites": "Sites given more than once in the file",
+        "claimed_elsewhere": "Sites that another file, or a lab's own rows, have already",
+        "reported_region": "Reported regions that differ from the computed ones",
+    }
+)
+"""Every finding by name, and what it looks for."""
+
+
+def site_findings(
+    sites: pl.DataFrame,
+    frames: Mapping[str, Frame],
+    in_brain: InBrain | None = None,
+    surface_y: Surface | None = None,
+) -> list[Finding]:
+    """Look at a table of sites for all that can be told from it alone.
+
+    Args:
+        sites: a table as ``recordings.read_sites`` gives it.
+        frames: the known frames.
+        in_brain: the brain; without it whatever needs the brain passes and says that it was not checked.
+        surface_y: the brain's surface, for frames whose dv is measured from it; without it likewise.
+
+    Returns:
+        One finding per name from ``missing_coordinates`` to ``duplicate_sites``, in the order of `CHECKS`.
+        In a table with several frames each is looked at by itself, and the sentence names it.
+    """
+    by_frame = [
+        [
+            check(Reading(part, named_frame(str(name), frames), frames, in_brain, surface_y))
+            for check in _GEOMETRY
+        ]
+        for (name,), part in sites.partition_by("frame", maintain_order=True, as_dict=True).items()
+    ]
+    names = sites["frame"].unique(maintain_order=True).to_list()
+    if not names:
+        nothing = "There are no sites."
+        geometry = [Finding(n, False, True, nothing, {"sites": 0}) for n in list(CHECKS)[: len(_GEOMETRY)]]
+    else:
+        geometry = [_merged(names, of_one) for of_one in zip(*by_frame, strict=True)]
+    found = [*geometry, duplicate_sites(sites)]
+    if any(finding.blocking for finding in found):  # then nothing is kept
+        return [replace(finding, sentence=finding.sentence.replace(KEPT, "")) for finding in found]
+    return found
+
+
+def _merged(names: Sequence[str], findings: Sequence[Finding]) -> Finding:
+    """The findings of several frames in one table as one."""
+    if len(findings) == 1:
+        return findings[0]
+    told = [(name, each) for name, each in zip(names, findings, strict=True) if not each.passed]
+    told = told or list(zip(names, findings, strict=True))
+    return Finding(
+        findings[0].name,
+        any(each.blocking for each in findings),
+        all(each.passed for each in findings),
+        " ".join(f"In the frame {name}: {each.sentence}" for name, each in told),
+        {f"{n}_{key}": v for n, f in zip(names, findings, strict=True) for key, v in f.numbers.items()},
+    )
+
+
+_GEOMETRY: tuple[Callable[[Reading], Finding], ...] = (
+    missing_coordinates,
+    equal_columns,
+    zero_rows,
+    voxel_indices,
+    unit_of_numbers,
+    probe_plane,
+    outside_volume,
+    inside_brain,
+    axis_order,
+)
+"""The checks of one frame's sites, in the order of `CHECKS`."""
