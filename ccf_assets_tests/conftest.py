@@ -28,7 +28,7 @@ from ccf_assets.db import database as our_database
 from ccf_assets.pg import connect
 
 if TYPE_CHECKING:
-    from ccf_assets_tests.lab import Lab
+    from ccf_assets_tests.support.recordings_lab import RecordingsLab
 
 # A shell's background job ignores Ctrl-C, and so would every program the tests start in order to stop it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -147,7 +147,9 @@ def _new_name() -> str:
 
 
 @contextmanager
-def _database(server_url: sa.URL, template: str | None = None, name: str | None = None) -> Iterator[sa.URL]:
+def new_database(
+    server_url: sa.URL, template: str | None = None, name: str | None = None
+) -> Iterator[sa.URL]:
     name = name or _new_name()
     admin = _administration(server_url)
     with admin.connect() as connection:
@@ -182,7 +184,7 @@ class Copies:
         """The address of a copy that nobody has changed."""
         if self._unchanged is None:
             self.close()
-            copy = _database(self._server, self._template.database, self._name)
+            copy = new_database(self._server, self._template.database, self._name)
             self._unchanged = self._there.enter_context(copy)
         url, self._unchanged = self._unchanged, None
         before, _ = self._state()
@@ -206,7 +208,7 @@ class Copies:
 
 @pytest.fixture(scope="session")
 def _empty_copies(server_url: sa.URL) -> Iterator[Copies]:
-    with _database(server_url) as url, pytest.MonkeyPatch.context() as patch:
+    with new_database(server_url) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
         our_database.create_engine()
         with closing(Copies(server_url, url)) as copies:
@@ -227,7 +229,7 @@ def _loaded(server_url: sa.URL, source: str, *keys: str) -> Iterator[sa.URL]:
 
     from ccf_assets.definitions import defs
 
-    with _database(server_url) as url:
+    with new_database(server_url) as url:
         # The settings are this load's only: tests and fixtures that come after must not see them.
         with (
             tempfile.TemporaryDirectory(prefix="ccf_test_") as folder,
@@ -295,19 +297,19 @@ def real_database(_real_url: sa.URL, monkeypatch: pytest.MonkeyPatch) -> sa.Engi
 
 @pytest.fixture(scope="session")
 def _lab_url(server_url: sa.URL, _phantom_url: sa.URL) -> Iterator[sa.URL]:
-    with _database(server_url, template=_phantom_url.database) as url:
+    with new_database(server_url, template=_phantom_url.database) as url:
         yield url
 
 
 @pytest.fixture
-def lab(_lab_url: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lab]:
+def lab(_lab_url: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RecordingsLab]:
     """A folder of recordings, two phantoms, no site, and a Dagster instance of this test's own.
 
     The database is the same for all such tests: emptying its recordings is faster than a copy of it.
     """
     import dagster as dg
 
-    from ccf_assets_tests.lab import EMPTY, Lab
+    from ccf_assets_tests.support.recordings_lab import EMPTY, RecordingsLab
 
     monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(_lab_url))
     monkeypatch.setenv("CCF_SOURCE", "phantom")
@@ -317,4 +319,4 @@ def lab(_lab_url: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
     folder = tmp_path / "ccf" / "recordings"
     folder.mkdir(parents=True)
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Lab(folder, engine, instance)
+        yield RecordingsLab(folder, engine, instance)

@@ -21,7 +21,7 @@ from ccf_assets.db import database
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings import backlog
 from drills.contents import ATLAS, BEGUN, Contents, run_job
-from drills.lab import Lab, expect, say, verdict
+from drills.lab import DrillLab, expect, say, verdict
 
 OTHER = "phantom_50um"
 ROUNDS = 3
@@ -33,7 +33,7 @@ PAUSE_S = 0.2
 
 def main() -> int:
     """Run the drill; the exit code."""
-    with Lab.anew(CCF_SOURCE="phantom") as lab:
+    with DrillLab.anew(CCF_SOURCE="phantom") as lab:
         contents = Contents(lab)
         contents.learn()
         two_loads_of_one_content(lab, contents)
@@ -50,7 +50,7 @@ def main() -> int:
 _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'ccf'"
 
 
-def two_loads_of_one_content(lab: Lab, contents: Contents) -> None:
+def two_loads_of_one_content(lab: DrillLab, contents: Contents) -> None:
     """Two loads begin at once; each round all that an atlas and recordings have is outdated."""
     waited, deadlocks = 0, lab.one(_DEADLOCKS)
     for _ in range(ROUNDS):
@@ -70,7 +70,7 @@ def two_loads_of_one_content(lab: Lab, contents: Contents) -> None:
     )
 
 
-def two_loads_of_two_contents(lab: Lab, contents: Contents) -> None:
+def two_loads_of_two_contents(lab: DrillLab, contents: Contents) -> None:
     """The volume changes while a load is at it, and another load begins."""
     deadlocks, ends = lab.one(_DEADLOCKS), Counter[str]()
     for number in range(ROUNDS):
@@ -105,7 +105,7 @@ def two_loads_of_two_contents(lab: Lab, contents: Contents) -> None:
     )
 
 
-def two_atlases_side_by_side(lab: Lab) -> None:
+def two_atlases_side_by_side(lab: DrillLab) -> None:
     """The rows of two atlases are loaded at once, RELOADS times each, as pool *bulk_load* lets two loads run."""
     lab.run("load", OTHER, "--rows")
     deadlocks = lab.one(_DEADLOCKS)
@@ -192,7 +192,7 @@ def _read(name: str, stop: Event, found: multiprocessing.Queue[tuple[str, Counte
     found.put((name, answers))
 
 
-def readers_beside_reloads(lab: Lab, contents: Contents) -> None:
+def readers_beside_reloads(lab: DrillLab, contents: Contents) -> None:
     """READERS processes read while the atlas is loaded RELOADS times, of the one and the other content."""
     right: dict[str, set[str]] = {name: set() for name in ASKED}
     for _ in range(2):
@@ -253,7 +253,7 @@ def readers_beside_reloads(lab: Lab, contents: Contents) -> None:
 # ---- sites beside their registration
 
 
-def sites_inserted_meanwhile(lab: Lab) -> None:
+def sites_inserted_meanwhile(lab: DrillLab) -> None:
     """Rows come by SQL, ten times a second, while a load registers 20,000 others."""
     lab.do("DELETE FROM ccf.recording_region WHERE source = 'inserted'")
     load, inserted, engine = lab.start("load", ATLAS.key), 0, lab.engine

@@ -17,7 +17,7 @@ import numpy as np
 
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.db import database
-from drills.lab import Command, Lab, State, end_when_told, expect
+from drills.lab import Command, DrillLab, State, end_when_told, expect
 
 ATLAS = atlas_entry("phantom_100um")
 """Some seconds to load, with one row per voxel."""
@@ -34,7 +34,7 @@ _ORDER = ("ba", "ab", "bb", "aa")
 class Contents:
     """What lies there to be loaded ("a" or "b" of the atlas, then of the recordings), and what it gives."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: DrillLab) -> None:
         self.lab = lab
         self.at = "aa"
         self.known: dict[str, State] = {}

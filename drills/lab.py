@@ -60,7 +60,7 @@ _LEFT_OVER = {
 }
 
 
-class Lab:
+class DrillLab:
     """A database of its own, a folder of recordings, and the program as people run it."""
 
     def __init__(self, home: Path) -> None:
@@ -78,7 +78,7 @@ class Lab:
 
     @classmethod
     @contextmanager
-    def anew(cls, disk_mb: int | None = None, **settings: str) -> Iterator[Lab]:
+    def anew(cls, disk_mb: int | None = None, **settings: str) -> Iterator[DrillLab]:
         """A lab in a temporary folder; what runs there in the end is ended.
 
         Args:

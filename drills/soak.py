@@ -25,7 +25,7 @@ from ccf_assets.errors import CcfError
 from ccf_assets.recordings import backlog
 from drills.concurrency import ASKED
 from drills.contents import ATLAS, Contents
-from drills.lab import SITES_PER_FILE, Lab, expect, say, verdict
+from drills.lab import SITES_PER_FILE, DrillLab, expect, say, verdict
 
 DISK_MB = 3_000
 STEP_S = 5.0
@@ -51,7 +51,7 @@ def main() -> int:
     minutes = float(sys.argv[1]) if sys.argv[1:] else 30.0
     seed = int(sys.argv[2]) if sys.argv[2:] else random.randrange(1_000_000)
     say(f"{minutes:g} minutes, seed {seed}")
-    with Lab.anew(CCF_SOURCE="phantom", disk_mb=DISK_MB) as lab:
+    with DrillLab.anew(CCF_SOURCE="phantom", disk_mb=DISK_MB) as lab:
         soak = Soak(lab, minutes, random.Random(seed))
         soak.run()
         soak.judge()
@@ -62,7 +62,7 @@ def main() -> int:
 class Soak:
     """A lab under load, what it was asked and answered, and what it used."""
 
-    def __init__(self, lab: Lab, minutes: float, rng: random.Random) -> None:
+    def __init__(self, lab: DrillLab, minutes: float, rng: random.Random) -> None:
         self.lab, self.rng, self.seconds = lab, rng, minutes * 60
         self.contents = Contents(lab)
         self.contents.learn()

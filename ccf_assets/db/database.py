@@ -38,9 +38,14 @@ _PASSING = ("starting up", "shutting down", "recovery mode", "not yet accepting 
 """What a server says while it is worth waiting for it."""
 
 
+def forget() -> None:
+    """Let the next question look anew whether the server is there and its tables are in place."""
+    _checked_url.cache_clear()
+
+
 def leave() -> None:
     """Stop using the embedded server, which stops if nobody else does; does nothing if it was not used."""
-    _checked_url.cache_clear()
+    forget()
     embedded.leave()
 
 

@@ -1,0 +1,97 @@
+"""The table of contents: it loads, it is complete, and loading it does nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ccf_assets.ccf.ontology import REQUIRED_COLUMNS
+from ccf_assets.db import schema
+from ccf_assets.definitions import build_defs, defs
+from ccf_assets.defs.resources import SourcesResource
+from ccf_assets_tests.support.program import ROOT
+
+
+def test_dagster_finds_nothing_wrong_with_it() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_dg_finds_nothing_wrong_with_it() -> None:
+    dg_command = Path(sys.executable).with_name("dg")
+    done = subprocess.run(
+        [dg_command, "check", "defs"], check=False, cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All definitions loaded successfully" in done.stdout + done.stderr
+
+
+def test_importing_it_touches_no_network_no_database_no_file_and_no_setting() -> None:
+    watched = """
+import os, sys
+BEFORE = {name for name in os.environ}
+def refuse(event, arguments):
+    written = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+    if written or event in {"socket.connect", "socket.bind", "socket.getaddrinfo", "os.mkdir"}:
+        raise SystemExit(f"{event} {arguments}")
+sys.dont_write_bytecode = True
+sys.addaudithook(refuse)
+import ccf_assets.definitions
+assert {name for name in os.environ if name.startswith(("CCF", "DAGSTER"))} <= BEFORE
+print("quiet")
+"""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CCF_", "DAGSTER"))
+    }
+    environment |= {"CCF_POSTGRES_URL": "nonsense", "CCF_SOURCE": "nonsense://", "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, "-c", watched],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.stdout == "quiet\n", done.stderr
+
+
+def test_resources_can_be_replaced() -> None:
+    other = SourcesResource()
+    assert build_defs(resource_overrides={"sources": other}).resources["sources"] is other
+    assert defs.resources["sources"] is not other
+
+
+@pytest.mark.parametrize(
+    "key", sorted(key.path[-1] for key in defs.resolve_asset_graph().get_all_asset_keys())
+)
+def test_every_asset_says_what_it_is(key: str) -> None:
+    [spec] = [spec for spec in defs.resolve_all_asset_specs() if spec.key.path[-1] == key]
+    assert spec.description
+    assert spec.group_name != "default"
+    assert spec.owners
+    assert spec.kinds
+    assert spec.code_version
+    if f"{schema.SCHEMA}.{key}" in schema.metadata.tables:
+        columns = spec.metadata["dagster/column_schema"].columns
+        assert all(column.description for column in columns)
+        assert f"### {schema.SCHEMA}.{key}\n" in spec.metadata["reference"].md_str
+
+
+def test_the_files_say_what_is_read_of_them() -> None:
+    said = {spec.key.path[-1]: spec.metadata.get("reference") for spec in defs.resolve_all_asset_specs()}
+    assert all(f"| `{column}` |" in said["structure_graph"].md_str for column in REQUIRED_COLUMNS)
+    assert "0 outside the brain" in said["annotation"].md_str
+
+
+def test_every_table_of_an_atlas_is_an_asset() -> None:
+    assets = {key.path[-1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    assert {table.name for table in schema.metadata.tables.values() if "ccf_id" in table.columns} <= assets
+
+
+def test_every_job_says_what_it_does() -> None:
+    assert all(job.description for job in defs.jobs or [])
