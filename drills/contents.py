@@ -169,7 +169,7 @@ def run_job(name: str, key: str = ATLAS.key) -> bool:
     from ccf_assets.definitions import defs
     from ccf_assets.runs.storage import dagster_home
 
-    database._checked_url.cache_clear()
+    database.forget()
     dagster_home()
     with dg.DagsterInstance.get() as instance:
         job = defs.resolve_job_def(name)

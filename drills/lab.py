@@ -113,7 +113,7 @@ class DrillLab:
     @property
     def engine(self) -> sa.Engine:
         """A new engine: the server may be another by now, and is started if there is none."""
-        database._checked_url.cache_clear()
+        database.forget()
         return database.create_engine()
 
     def row(self, query: str, **values: object) -> tuple[object, ...]:

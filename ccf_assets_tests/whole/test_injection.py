@@ -23,7 +23,7 @@ from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.cli import main
 from ccf_assets.db import install, schema
-from ccf_assets.db.database import _checked_url
+from ccf_assets.db.database import forget
 from ccf_assets.db.frames import keep_frames
 from ccf_assets.definitions import defs
 from ccf_assets.defs.sensors import changed_region_sets, new_recordings
@@ -453,7 +453,7 @@ def test_functions_and_triggers_are_not_deceived_by_the_callers_search_path(
     with phantom_database.begin() as connection:
         connection.exec_driver_sql("COMMENT ON SCHEMA ccf IS 'of an older version'")
         connection.exec_driver_sql("DROP TABLE ccf.region_consistency, ccf.recording_agreement")
-    _checked_url.cache_clear()
+    forget()
     with phantom_database.begin() as connection:
         connection.exec_driver_sql(f"SET search_path = {EVIL}")
         assert install.create_tables(connection)
