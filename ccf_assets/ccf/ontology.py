@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, first_line
 from ccf_assets.finding import Finding, Numbers, listed
 from ccf_assets.text_columns import decoded
 
@@ -66,8 +66,7 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
         text = decoded(path, path.read_bytes())
         raw = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CcfError(f"{path} cannot be read as a CSV of structures: {reason}.") from error
+        raise CcfError(f"{path} cannot be read as a CSV of structures: {first_line(error)}.") from error
     missing = [name for name in REQUIRED_COLUMNS if name not in raw.columns]
     if missing:
         raise CcfError(

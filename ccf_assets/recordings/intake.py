@@ -15,7 +15,7 @@ from ccf_assets.atlas.brain_mask import Brain, brain_atlas, read_brain
 from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows
-from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding, counted
 from ccf_assets.pg.arrow import read_arrow
@@ -50,7 +50,7 @@ def circumstances(engine: sa.Engine, frames: Mapping[str, Frame]) -> dict[str, s
 
     ``brain`` is the loaded atlas that serves as the brain, ``frames`` all frames, ``frame ibl`` one of them.
     """
-    entry, loaded = brain_atlas(engine), loaded_partitions().subquery()
+    entry, loaded = brain_atlas(engine), select_loaded_atlases().subquery()
     query = sa.select(loaded.c.voxels_of, loaded.c.surface_of).where(
         loaded.c.ccf_id == (entry and entry.ccf_id)
     )

@@ -21,7 +21,7 @@ from ccf_assets.ccf import file_checks, ontology
 from ccf_assets.ccf import runs as runs_module
 from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry
 from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS
-from ccf_assets.ccf.nrrd import Plane
+from ccf_assets.ccf.nrrd import SagittalPlane
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.ccf.space import MIDLINE_UM
@@ -461,10 +461,10 @@ def test_a_header_that_is_not_the_catalogues_is_named_and_the_data_are_not_read(
     assert counts == {}
 
 
-def unknown_id_painted() -> Callable[[int], Iterator[Plane]]:
+def unknown_id_painted() -> Callable[[int], Iterator[SagittalPlane]]:
     true = phantom_volume.planes
 
-    def planes(resolution_um: int) -> Iterator[Plane]:
+    def planes(resolution_um: int) -> Iterator[SagittalPlane]:
         return (np.where(plane == 382, np.uint32(4242), plane) for plane in true(resolution_um))
 
     return planes
