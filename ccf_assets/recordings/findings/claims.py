@@ -1,19 +1,19 @@
-"""Whose a site is: given twice in a file, or already another source's."""
+"""Checks of ownership: sites that a file contains twice, or that another source has already."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from ccf_assets.finding import Finding, Numbers, counted
+from ccf_assets.finding import Finding, Numbers, counted, listed
 from ccf_assets.recordings.findings.reading import PAIRS, of_total
 
 KEY = ["recording_id", "site_id"]
 
 
 def duplicate_sites(sites: pl.DataFrame) -> Finding:
-    """Sites that a file gives more than once. It blocks: there is no telling which row is meant."""
+    """Sites that a file contains more than once. It blocks: it is unknown which row is meant."""
     name = "duplicate_sites"
-    # Most have none, and to find that takes half the time of counting each.
+    # Most files have none, and finding that takes half the time of counting each site.
     repeated = sites.filter(sites.select(KEY).is_duplicated())
     twice = repeated.group_by(KEY, maintain_order=True).len()
     rows = int(twice["len"].sum())
@@ -24,7 +24,7 @@ def duplicate_sites(sites: pl.DataFrame) -> Finding:
     recording, site = twice.row(0)[:2]
     note = f" {equal:,} of these rows repeat another exactly." if equal else ""
     hint = (
-        " Has the file a column that tells the sites of a recording apart? Name it site_id."
+        " Has the file a column with a number for each site of a recording? Name it site_id."
         if (twice["site_id"] == 0).all() and (sites["site_id"] == 0).all()
         else ""
     )
@@ -36,11 +36,11 @@ def duplicate_sites(sites: pl.DataFrame) -> Finding:
 
 
 def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
-    """Sites of this file that another source has already. They stay the other's; this file's others load.
+    """Sites of this file that another source has already, and keeps; the other sites of the file are loaded.
 
     Args:
         sites: a table as ``recordings.read_sites`` gives it.
-        owners: recording_id, site_id, source of the sites already stored; this file's own do not count.
+        owners: recording_id, site_id, source of the sites already stored; those of this file do not count.
     """
     name = "claimed_elsewhere"
     taken = _taken(sites, owners)
@@ -48,18 +48,17 @@ def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
     if not taken.height:
         return Finding.passes(name, "No other source has a site of this file.", numbers)
     files = taken.group_by("owner").len().sort("len", "owner", descending=[True, False])
-    named = ", ".join(f"{owner} ({count:,})" for owner, count in files.head(PAIRS).iter_rows())
-    more = f" and {files.height - PAIRS:,} more" if files.height > PAIRS else ""
+    named = listed([f"{owner} ({count:,})" for owner, count in files.iter_rows()], PAIRS)
     recording, site = taken.row(0)[:2]
     sentence = (
-        f"{of_total(taken.height, sites.height)} are another source's already, which keeps them: {named}{more}. "
-        f"One of them is site {site} of recording {recording}."
+        f"{of_total(taken.height, sites.height)} belong to another source already, which keeps them: "
+        f"{named}. One of them is site {site} of recording {recording}."
     )
     return Finding.warns(name, sentence, numbers | {"files": files.height})
 
 
 def claims(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
-    """recording_id, site_id, source of this file's sites that another source has, which it may not store.
+    """recording_id, site_id, source of the sites of this file that are not stored: another source has them.
 
     Arguments as for `claimed_elsewhere`.
     """

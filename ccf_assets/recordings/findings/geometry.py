@@ -1,4 +1,4 @@
-"""Checks of places: coordinates missing, equal or zero, in a probe's plane, outside the volume or brain."""
+"""Checks of coordinates: missing, equal or zero, in the plane of a probe, outside the volume or the brain."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from ccf_assets.recordings.findings.reading import (
 )
 
 _MANY_VALUES = 5
-"""Two columns that agree through this many different values do not agree by chance."""
+"""Two columns that agree in this many different values do not agree by chance."""
 
 _FACE_UM = 25.0
-"""This close to a face of the volume there is no brain."""
+"""Within this distance of a face of the volume there is no brain."""
 
 
 def missing_coordinates(reading: Reading) -> Finding:
+    """Sites without a coordinate, or with an infinite one."""
     empty = int(np.isnan(reading.raw).any(axis=1).sum())
     sites = reading.sites.height
     infinite = sites - empty - int(reading.given.sum())
@@ -39,8 +40,8 @@ def missing_coordinates(reading: Reading) -> Finding:
 
 
 def equal_columns(reading: Reading) -> Finding:
-    """Two equal columns: one was lost upstream and the other written in its place."""
-    rows = reading.raw[reading.told]
+    """Two equal columns: one was lost upstream, and the other was written in its place."""
+    rows = reading.raw[reading.meaningful]
     worst, share, values = ("", ""), 0.0, 0
     for one, other in itertools.combinations(range(3), 2):
         equal = rows[:, one] == rows[:, other]
@@ -55,14 +56,15 @@ def equal_columns(reading: Reading) -> Finding:
     one_name, other_name = (reading.columns[axis] for axis in worst)
     where = "in every row" if always else f"in {percent(share)} of the rows"
     sentence = (
-        f"{one_name} equals {other_name} {where}: one of the two was lost and the other written twice. "
-        f"The table has to be exported again from its source."
+        f"{one_name} equals {other_name} {where}: one of the two was lost, and the other was written twice. "
+        f"Export the table again from its source."
     )
     finding = Finding.blocks if always and values >= _MANY_VALUES else Finding.warns
     return finding("equal_columns", sentence, numbers)
 
 
 def zero_rows(reading: Reading) -> Finding:
+    """Sites at 0, 0, 0."""
     zero, sites = int(reading.zero.sum()), reading.sites.height
     numbers: Numbers = {"sites": sites, "zero": zero, "zero_share": zero / sites}
     if not zero:
@@ -71,43 +73,44 @@ def zero_rows(reading: Reading) -> Finding:
     sentence = (
         "Every site is at 0, 0, 0: the table holds no coordinates."
         if every
-        else f"{of_total(zero, sites)} are at 0, 0, 0, which mostly stands for a missing value; leave it empty."
+        else f"{of_total(zero, sites)} are at 0, 0, 0, which usually means a missing value: leave it empty."
     )
-    # One site at the origin of a frame may be meant: the surface at bregma. Several are not.
+    # A single site at the origin of a frame may be intended: the surface at bregma. Several are not.
     meant = zero == 1 and reading.frame.dv_from != "corner"
     finding = Finding.blocks if every and not meant else Finding.warns
     return finding("zero_rows", sentence, numbers)
 
 
 def probe_plane(reading: Reading) -> Finding:
-    """Coordinates along a probe, or from an entry point, have a 0 or a sign throughout that no CCF has."""
+    """Coordinates along a probe or from its entry point: one is 0, or negative, in every row."""
     name = "probe_plane"
-    numbers: Numbers = {"rows": int(reading.told.sum())}
-    fine = Finding.passes(name, "The coordinates spread in the volume as sites do.", numbers)
-    if reading.frame.dv_from != "corner" or not reading.told.any():
+    numbers: Numbers = {"rows": int(reading.meaningful.sum())}
+    fine = Finding.passes(name, "The coordinates vary along every axis, as sites do.", numbers)
+    if reading.frame.dv_from != "corner" or not reading.meaningful.any():
         return fine
-    raw, points = reading.raw[reading.told], reading.as_read[reading.told]
-    # A 0 is only wrong where it means a face of the volume: a lab's frame may count one axis from elsewhere.
+    raw, points = reading.raw[reading.meaningful], reading.as_read[reading.meaningful]
+    # A 0 is only wrong if it means a face of the volume: a lab's frame may have another origin on an axis.
     at_face = np.asarray(((points < _FACE_UM) | (points > np.array(EXTENT_UM) - _FACE_UM)).all(axis=0))
-    told = []
+    problems = []
     for column, axis in enumerate(AXES):
         values = raw[:, column]
         if not at_face[reading.frame.affine[:, column] != 0].any():
             continue
         if (values == 0).all():
-            told.append(f"{reading.columns[axis]} is 0 in every row")
+            problems.append(f"{reading.columns[axis]} is 0 in every row")
         elif (values < 0).all():
-            told.append(f"{reading.columns[axis]} is negative in every row")
-    if not told:
+            problems.append(f"{reading.columns[axis]} is negative in every row")
+    if not problems:
         return fine
     sentence = (
-        f"{' and '.join(told)}. In the frame {reading.frame.name}, which counts from the corner of the "
-        f"volume, no site is there; coordinates in the plane of a probe, or from its entry, look like this."
+        f"{' and '.join(problems)}. In the frame {reading.frame.name}, whose origin is the corner of the "
+        f"volume, no site lies there. Coordinates in the plane of a probe, or from its entry, look like this."
     )
-    return Finding.blocks(name, sentence, numbers | {"columns": len(told)})
+    return Finding.blocks(name, sentence, numbers | {"columns": len(problems)})
 
 
 def outside_volume(reading: Reading) -> Finding:
+    """Sites outside the volume of the CCF."""
     name = "outside_volume"
     if not reading.can_place:
         return reading.not_checked(name)
@@ -148,6 +151,7 @@ _SIDES = {
 
 
 def inside_brain(reading: Reading) -> Finding:
+    """The share of the sites that lie in the brain."""
     name = "inside_brain"
     if not reading.can_judge:
         return reading.not_checked(name)
