@@ -1,4 +1,7 @@
-"""What there is to do: files new or changed, sites without a region, reports not compared. No Dagster."""
+"""What has to be done: files new or changed, sites without a region, reports not compared. No Dagster.
+
+Doing it is in intake and in the assets of defs.assets.recordings.
+"""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -9,21 +12,17 @@ import sqlalchemy as sa
 from ccf_assets import settings
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema
-from ccf_assets.db.loaded import loaded_partitions
-from ccf_assets.recordings.files.folder import (
-    FolderChange,
-    FolderScan,
-    what_is_new,
-)
+from ccf_assets.db.loaded import select_loaded_atlases
+from ccf_assets.recordings.files.folder import FolderChange, FolderScan, what_is_new
 from ccf_assets.recordings.intake import circumstances, judged_alike
 
 
 def files_to_read(engine: sa.Engine, scan: FolderScan) -> tuple[FolderChange, dict[str, str]]:
-    """What has changed in the folder, and partition key → digest of the files a run is to read.
+    """What has changed in the folder, and partition key → digest of the files that a run has to read.
 
-    These are the new and the changed ones, and the gone ones of which nothing is stored but that they were
-    refused, or had no site to give: the run takes that away, so that nothing stays red for a file that is
-    not there.
+    These are the new and the changed files, and the gone ones without any stored site, because they were
+    refused or had none: the run deletes their findings, so that no check fails for a file that does not
+    exist.
 
     Raises:
         CcfError: a file of frames cannot be read.
@@ -35,10 +34,10 @@ def files_to_read(engine: sa.Engine, scan: FolderScan) -> tuple[FolderChange, di
 
 
 def _known_files(engine: sa.Engine) -> tuple[dict[str, str], set[str]]:
-    """Partition key → digest of the files that have been read, and those that were refused or left no site.
+    """Partition key → digest of the files that have been read, and the keys of those without a stored site.
 
-    A file counts as changed once a frame or the brain that it was looked at with is another, and so does one
-    that claims a site which its owner has given up: the digest is then given as empty.
+    A file counts as changed once a frame or the brain used to check it has changed, or a site in it has been
+    given up by another source: its digest is then empty.
     """
     table, claim, site = schema.recording_file.c, schema.recording_claim.c, schema.recording_site.c
     owned = sa.exists().where(site.recording_id == claim.recording_id, site.site_id == claim.site_id)
@@ -50,21 +49,21 @@ def _known_files(engine: sa.Engine) -> tuple[dict[str, str], set[str]]:
     )
     with engine.connect() as connection:
         rows = connection.execute(query).all()
-    stands = {row.source: judged_alike(row.looked_at_with, now) and not row.free for row in rows}
-    known = {row.source: row.digest if stands[row.source] else "" for row in rows}
+    valid = {row.source: judged_alike(row.looked_at_with, now) and not row.free for row in rows}
+    known = {row.source: row.digest if valid[row.source] else "" for row in rows}
     return known, {row.source for row in rows if row.idle}
 
 
 def siteless(engine: sa.Engine, partitions: Collection[str]) -> set[str]:
-    """Of some partitions those without a site, such as a refused file's: registering them costs nothing."""
+    """Those of some partitions without a site, such as that of a refused file: they need no work."""
     with engine.connect() as connection:
         return set(partitions) - set(connection.scalars(sa.select(schema.recording_site.c.source).distinct()))
 
 
 def unregistered(engine: sa.Engine) -> dict[str, str]:
-    """Source → digest of what it lacks: rows for a loaded atlas, or the comparison of what was reported."""
+    """Source → digest of what is missing: regions in a loaded atlas, or a comparison of reported regions."""
     site, region = schema.recording_site.c, schema.recording_region.c
-    loaded = loaded_partitions().cte("loaded")
+    loaded = select_loaded_atlases().cte("loaded")
     registered = sa.exists().where(
         region.recording_id == site.recording_id,
         region.site_id == site.site_id,
@@ -88,9 +87,9 @@ def unregistered(engine: sa.Engine) -> dict[str, str]:
 
 
 def _to_compare(loaded: sa.CTE) -> sa.CompoundSelect[Any]:
-    """The sources that report regions and have no comparison, and those that have one and report none.
+    """The sources with reported regions and without a comparison, and those with the opposite.
 
-    The triggers on recording_site take a comparison away when reports change; so does dropping the atlas.
+    The triggers on recording_site delete a comparison when reports change; so does dropping the atlas.
     """
     site = schema.recording_site.c
     reporting = sa.select(site.source).where(
@@ -101,7 +100,7 @@ def _to_compare(loaded: sa.CTE) -> sa.CompoundSelect[Any]:
 
 
 def _registered_now(loaded: sa.FromClause) -> Sequence[sa.ColumnElement[bool]]:
-    """That a row of recording_region is of a loaded atlas as it is now, not before it was reloaded."""
+    """The condition that a row of recording_region is of the current load of an atlas, not an earlier one."""
     region = schema.recording_region.c
     return [region[name] == loaded.c[name] for name in ("ccf_id", "voxels_of", "surface_of")]
 
@@ -109,10 +108,10 @@ def _registered_now(loaded: sa.FromClause) -> Sequence[sa.ColumnElement[bool]]:
 def _all_registered(connection: sa.Connection) -> bool:
     """Whether there are as many rows as sites times loaded atlases.
 
-    Every row is of a site and an atlas that exist (foreign keys), so equal numbers leave nothing out.
+    Every row is of an existing site and atlas (foreign keys), so with equal numbers no pair is missing.
     Counting takes a tenth of the time of looking for each pair.
     """
-    atlases = loaded_partitions().cte("loaded")
+    atlases = select_loaded_atlases().cte("loaded")
     region = schema.recording_region
     rows = sa.select(sa.func.count()).join_from(region, atlases, sa.and_(*_registered_now(atlases)))
     sites = sa.select(sa.func.count()).select_from(schema.recording_site)

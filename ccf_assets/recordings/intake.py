@@ -1,4 +1,7 @@
-"""Reading the files of a run: what each holds, what is wrong with it, whose its sites are. No Dagster."""
+"""Reading the files of a run: their sites, what is wrong with each, and which source owns a site. No Dagster.
+
+Which files have to be read is decided in backlog.
+"""
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,12 +13,11 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from ccf_assets import settings
 from ccf_assets.atlas.brain_mask import Brain, brain_atlas, read_brain
 from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows
-from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding, counted
 from ccf_assets.pg.arrow import read_arrow
@@ -32,24 +34,25 @@ CLAIM_SCHEMA = pl.Schema({name: SITES_SCHEMA[name] for name in ("recording_id", 
 
 
 def findings_of_others(engine: sa.Engine, keys: Collection[str]) -> dict[str, dict[str, Finding]]:
-    """Check → file → what was found in it before, of the files that are not in ``keys``."""
+    """Check → file → its stored finding, of the files that are not in ``keys``."""
     t = schema.recording_finding.c
-    found: dict[str, dict[str, Finding]] = {}
+    findings: dict[str, dict[str, Finding]] = {}
     with engine.connect() as connection:
         query = sa.select(t.name, t.source, t.blocking, t.sentence).where(t.source.not_in(keys))
         for name, source, blocking, sentence in connection.execute(query.order_by(t.source)):
-            if not is_file(source):  # inserted_sites says it
+            if not is_file(source):  # the check inserted_sites reports it
                 continue
-            found.setdefault(name, {})[source] = Finding(name, blocking, False, sentence)
-    return found
+            finding = Finding.blocks if blocking else Finding.warns
+            findings.setdefault(name, {})[source] = finding(name, sentence)
+    return findings
 
 
 def circumstances(engine: sa.Engine, frames: Mapping[str, Frame]) -> dict[str, str]:
-    """What the verdict on a file can rest on, by name, each with a digest or, of the brain, its tables.
+    """What the checks of a file depend on, by name, each with a digest or, for the brain, its tables.
 
-    ``brain`` is the loaded atlas that serves as the brain, ``frames`` all frames, ``frame ibl`` one of them.
+    ``brain`` is the loaded atlas that is used for checks, ``frames`` all frames, ``frame ibl`` one of them.
     """
-    entry, loaded = brain_atlas(engine), loaded_partitions().subquery()
+    entry, loaded = brain_atlas(engine), select_loaded_atlases().subquery()
     query = sa.select(loaded.c.voxels_of, loaded.c.surface_of).where(
         loaded.c.ccf_id == (entry and entry.ccf_id)
     )
@@ -68,67 +71,81 @@ def _digest(value: object) -> str:
 
 
 def rests_on(sites: pl.DataFrame | None, now: Mapping[str, str]) -> str:
-    """The lines of `circumstances` that the verdict on a file rests on: ``name digest``, one per line.
+    """The lines of `circumstances` that the result for a file depends on: ``name digest``, one per line.
 
-    A file that was taken rests on the frames that it uses; any frame might make a refused one good.
+    That of a loaded file depends on the frames that it uses; a refused file might be valid with any frame.
     """
     frames = ["frames"] if sites is None else [f"frame {name}" for name in sites["frame"].unique().sort()]
     return "\n".join(f"{name} {now[name]}" for name in ["brain", *frames])
 
 
 def judged_alike(looked_at_with: str | None, now: Mapping[str, str]) -> bool:
-    """Whether what a file was looked at with (recording_file) is as it was, so that the verdict stands."""
+    """Whether nothing that the checks of a file depend on (recording_file.looked_at_with) has changed."""
     lines = {f"{name} {digest}" for name, digest in now.items()}
     return looked_at_with is not None and lines.issuperset(looked_at_with.splitlines())
 
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file of sites as it was read and when it was written; its sites are None where they are not taken."""
+    """A file of sites as it was read, and when it was written; its sites are None if it was refused."""
 
     key: str
     digest: str
     height: int
     sites: pl.DataFrame | None
-    seen: Sequence[Finding]
+    findings: Sequence[Finding]
     mtime_ns: int = 0
 
 
 def read_files(
-    keys: Sequence[str], frames: Mapping[str, Frame], engine: sa.Engine, report: Callable[[str], object]
+    folder: Path,
+    keys: Sequence[str],
+    frames: Mapping[str, Frame],
+    engine: sa.Engine,
+    report: Callable[[str], object],
 ) -> tuple[list[ReadFile], list[str]]:
-    """What the files hold, and the keys of those that are still being written.
+    """Read and check files.
 
-    The older file comes first, since of two that claim a site it has it.
+    Args:
+        folder: the folder of recordings.
+        keys: the partition keys of the files.
+        frames: the known frames by name.
+        engine: the database, for the brain.
+        report: receives progress, and a line for each file that is not read.
+
+    Returns:
+        The files, the older ones first, since of two with the same site the older one keeps it; and the keys
+        of those that are still being written.
     """
     progress = Progress(report, "read", "files", total=len(keys))
     read: list[ReadFile] = []
     left: list[str] = []
     with ThreadPoolExecutor(1) as beside:
-        brain = beside.submit(read_brain, engine)  # takes half a second, in which the first file is parsed
+        brain = beside.submit(read_brain, engine)  # takes half a second; the first file is parsed meanwhile
         for key in keys:
             try:
-                file = _read_file(key, frames, brain)
+                file = _read_file(folder, key, frames, brain)
             except StillWritingError as error:
                 left.append(key)
-                report(f"{error} The sensor asks for it again; what is stored of it stays till then.")
+                report(f"{error} The sensor requests it again; its stored sites stay until then.")
             else:
                 if file is not None:
                     read.append(file)
                 else:
-                    report(f"{key} is gone; its sites stay, what was found in it does not.")
+                    report(f"{key} no longer exists; its sites stay, its findings are deleted.")
             progress.advance(1)
-            brain.result()  # raises what kept it from being read
+            brain.result()  # raises the error if the brain could not be read
     return sorted(read, key=lambda file: (file.mtime_ns, file.key)), left
 
 
-def _read_file(key: str, frames: Mapping[str, Frame], brain: Future[Brain | None]) -> ReadFile | None:
-    """Read one file and look at it; None if it is gone.
+def _read_file(
+    folder: Path, key: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
+) -> ReadFile | None:
+    """Read one file and check it; None if it no longer exists.
 
     Raises:
         StillWritingError: it is still being written, or changed while it was read.
     """
-    folder = settings.recordings()
     try:
         file = site_file(folder, key)
         if file is None:
@@ -144,35 +161,35 @@ def _read_file(key: str, frames: Mapping[str, Frame], brain: Future[Brain | None
 def _look_at(
     folder: Path, key: str, digest: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
 ) -> ReadFile:
-    """Look at what stands in a file; whatever is wrong with it becomes a finding."""
+    """Read and check the content of a file; whatever is wrong with it becomes a finding."""
     try:
         sites = read_sites(folder, key, frames)
-        # Without a brain where it cannot be read, which is no fault of the file: read_files says it.
-        seen = file_findings(sites, frames, None if brain.exception() else brain.result())
+        # Without the brain if it cannot be read, which is no fault of the file: read_files raises it.
+        findings = file_findings(sites, frames, None if brain.exception() else brain.result())
     except (CcfError, OSError) as error:
         return _refused(key, digest, str(error))
-    except Exception as error:  # what nobody thought of must not hold back the other files
+    except Exception as error:  # an unforeseen error must not keep the other files from being loaded
         return _refused(key, digest, f"{key} cannot be read: {type(error).__name__}: {error}.")
-    seen = [Finding(READABLE, False, True, f"{counted(sites.height, 'site')}."), *seen]
-    impossible = any(finding.blocking for finding in seen)
-    return ReadFile(key, digest, sites.height, None if impossible else sites, seen)
+    findings = [Finding.passes(READABLE, f"{counted(sites.height, 'site')}."), *findings]
+    impossible = any(finding.blocking for finding in findings)
+    return ReadFile(key, digest, sites.height, None if impossible else sites, findings)
 
 
 def file_findings(sites: pl.DataFrame, frames: Mapping[str, Frame], brain: Brain | None) -> list[Finding]:
+    """The findings of a table of sites; without a brain, those that need none."""
     return look.site_findings(
         sites, frames, brain.in_brain if brain else None, brain.surface_y if brain else None
     )
 
 
 def _refused(key: str, digest: str, why: str) -> ReadFile:
-    return ReadFile(key, digest, 0, None, [Finding.required(READABLE, False, why, {})])
+    return ReadFile(key, digest, 0, None, [Finding.blocks(READABLE, why)])
 
 
 def owned_sites(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """recording_id, site_id, source of the stored sites that files of this run claim and cannot have.
+    """recording_id, site_id, source of the stored sites that are in files of this run and belong to others.
 
-    They are another file's. Where that other file is read in this run too, and no longer has a site, the
-    site is free.
+    If the file that owns a site is read in this run too, and no longer has the site, the site is free.
     """
     key, table = ["recording_id", "site_id"], schema.recording_site.c
     claimed = pl.concat([pl.DataFrame(schema=SITES_SCHEMA), *taken.values()])
@@ -184,9 +201,9 @@ def owned_sites(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.Data
 
 
 def held_sites(connection: sa.Connection, sources: Collection[str]) -> pl.DataFrame:
-    """The stored sites of some sources, which nobody can delete or change before the transaction ends.
+    """The stored sites of some sources, locked: nobody can delete or change them before the transaction ends.
 
-    They are written back as they are; without the hold, one that is deleted meanwhile would come back.
+    They are written back unchanged; without the lock, a site that is deleted meanwhile would come back.
     """
     site = schema.recording_site.c
     query = (
@@ -208,6 +225,7 @@ def stored_rows(
 
 
 def as_frame(engine: sa.Engine, query: sa.Select[Any]) -> pl.DataFrame:
+    """The rows of a query as a polars frame."""
     frame = pl.from_arrow(read_arrow(engine.url, query).read_all())
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a stream of batches is never a Series
     return frame

@@ -1,4 +1,7 @@
-"""The sources of recording sites, files and inserted rows, as a person asks for them; the examples."""
+"""The sources of recording sites, files and inserted rows, for ``ccf-assets recordings``; and the examples.
+
+What is in the files is in the package files; which of them a run has to read, in backlog.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,13 @@ from ccf_assets.db import loaded, schema
 
 
 def put_examples(folder: Path, known: Collection[str]) -> None:
-    """Make the folder of recordings, with the example recordings in it, where there never was another.
+    """Make the folder of recordings, and put the example recordings into it if no others were ever known.
 
-    Nothing is done to a folder outside CCF_HOME: it is a lab's own, and may be on a disk that is not there
-    just now.
+    A folder outside CCF_HOME is left as it is: it is a lab's own, and its disk may not be mounted.
 
     Args:
         folder: the folder of recordings.
-        known: the recordings that were ever known; examples that were taken away do not come back.
+        known: the recordings that were ever known; deleted examples do not come back.
     """
     if folder.parent != settings.home():
         return
@@ -32,15 +34,17 @@ def put_examples(folder: Path, known: Collection[str]) -> None:
 
 
 def missing_folder(folder: Path, known: Collection[str]) -> str | None:
-    """What to say of a folder of recordings that is not there; None where there is nothing to say.
+    """The sentence for a folder of recordings that does not exist; None if it exists or need not.
 
     Args:
         folder: the folder of recordings.
-        known: partitions of its files; without one, the folder in CCF_HOME need not be there.
+        known: partitions of its files; without any, the folder in CCF_HOME need not exist.
     """
     if folder.is_dir() or (not known and folder.parent == settings.home()):
         return None
-    return f"The folder of recordings {folder} does not exist; is its disk there, and CCF_RECORDINGS right?"
+    return (
+        f"The folder of recordings {folder} does not exist; is its disk mounted, and CCF_RECORDINGS correct?"
+    )
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,10 @@ class Source:
     Attributes:
         source: partition key.
         sites: how many of its sites are stored.
-        statuses: how many have which status, in the finest loaded atlas; empty before they are registered.
-        state: of the file in the folder: ``read``, or in words why what is stored is not what it holds; None
-            for rows that a lab inserted itself.
-        refused: why the file was not taken; empty if it was.
+        statuses: number of sites by status, in the finest loaded atlas; empty before regions are computed.
+        state: of the file in the folder: ``read``, or why the stored sites differ from those in the file;
+            None for rows that a lab inserted by SQL.
+        refused: why the file was refused; empty if it was not.
         warnings: what is suspicious about it.
     """
 
@@ -66,17 +70,17 @@ class Source:
 
 
 def sources(engine: sa.Engine, folder: Path) -> list[Source]:
-    """Every source of recording sites by name: what is stored of it, and what stands in the folder.
+    """Every source of recording sites by name: what is stored of it, and the state of its file.
 
     Raises:
-        CcfError: the folder is there and cannot be read.
+        CcfError: the folder exists and cannot be read.
     """
-    from ccf_assets.recordings.files import keys  # with polars, 0.15 s that other commands need not wait
+    from ccf_assets.recordings.files import keys  # imports polars, 0.15 s
 
     site, region, file = schema.recording_site.c, schema.recording_region.c, schema.recording_file.c
-    found, agreement = schema.recording_finding.c, schema.recording_agreement.c
+    finding, agreement = schema.recording_finding.c, schema.recording_agreement.c
     with engine.connect() as connection:
-        atlas = connection.scalar(loaded.loaded_partitions())
+        atlas = connection.scalar(loaded.select_loaded_atlases())
         digests = {row.source: row.digest for row in connection.execute(sa.select(file.source, file.digest))}
         by_source = sa.select(site.source, sa.func.count().label("number")).group_by(site.source)
         sites: dict[str, int] = {row.source: row.number for row in connection.execute(by_source)}
@@ -84,17 +88,17 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
         statuses: dict[str, dict[str, int]] = {}
         for source, status, number in connection.execute(count.group_by(region.source, region.status)):
             statuses.setdefault(source, {})[status] = number
-        told: dict[tuple[str, bool], list[str]] = {}
-        # A run that was interrupted, or goes on, has stored what it found and not yet that it is done.
+        sentences: dict[tuple[str, bool], list[str]] = {}
+        # A run that was interrupted, or is running, has stored findings of files that are not read yet.
         inserted = [source for source in sites if not keys.is_file(source)]
         query = sa.union_all(
-            sa.select(found.source, found.blocking, found.sentence).where(
-                found.source.in_(sa.select(file.source)) | found.source.in_(inserted)
+            sa.select(finding.source, finding.blocking, finding.sentence).where(
+                finding.source.in_(sa.select(file.source)) | finding.source.in_(inserted)
             ),
             sa.select(agreement.source, sa.false(), agreement.sentence).where(~agreement.passed),
         )
         for source, blocking, sentence in connection.execute(query):
-            told.setdefault((source, blocking), []).append(sentence)
+            sentences.setdefault((source, blocking), []).append(sentence)
     states = _states(folder, digests, sites)
     return [
         Source(
@@ -102,40 +106,39 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
             sites.get(source, 0),
             dict(sorted(statuses.get(source, {}).items())),
             states.get(source),
-            told.get((source, True), []),
-            told.get((source, False), []),
+            sentences.get((source, True), []),
+            sentences.get((source, False), []),
         )
         for source in sorted({*digests, *sites, *states})
     ]
 
 
 def _states(folder: Path, digests: Mapping[str, str], sites: Mapping[str, int]) -> dict[str, str]:
-    """What is to be said of each file: of those in the folder, and of those that were.
+    """The state of each file in the folder, and of each known file that no longer exists.
 
     Args:
         folder: the folder of recordings.
         digests: partition key → digest of the files that were read.
-        sites: source → how many of its sites are stored; what was found in a gone file is kept no longer
-            than its sites, and not always so long.
+        sites: source → how many of its sites are stored; a gone file may have sites and no digest.
     """
-    from ccf_assets.recordings.files import keys  # with polars, 0.15 s that other commands need not wait
+    from ccf_assets.recordings.files import keys  # imports polars, 0.15 s
     from ccf_assets.recordings.files.folder import SETTLE_S, scan_folder, what_is_new
 
     known = {*digests, *(source for source in sites if keys.is_file(source))}
-    there = folder.is_dir()
-    told = "the file is gone" if there else "its folder does not exist"
-    gone = {key: told + ("; its sites stay" if key in sites else "") for key in known}
-    if not there:
+    folder_exists = folder.is_dir()
+    state = "the file is gone" if folder_exists else "its folder does not exist"
+    gone = {key: state + ("; its sites stay" if key in sites else "") for key in known}
+    if not folder_exists:
         return gone
     scan = scan_folder(folder, time.time(), SETTLE_S)
     change = what_is_new(scan, digests)
     return {
         **gone,
-        **{key: why for key in known if (why := scan.shut_away(key))},
+        **{key: reason for key in known if (reason := scan.is_hidden(key))},
         **dict.fromkeys(scan.files, "read"),
         **dict.fromkeys(change.new, "not read yet"),
         **dict.fromkeys(change.changed, "changed since it was read"),
-        **{key: f"waiting: {why}" for key, why in scan.waiting.items()},
+        **{key: f"waiting: {reason}" for key, reason in scan.waiting.items()},
         **scan.unreadable,
         **dict.fromkeys(scan.ignored, "ignored: neither .csv nor .parquet"),
     }

@@ -239,7 +239,8 @@ def test_an_upgrade_that_fails_at_its_last_step_changes_nothing(phantom_database
         "COMMENT ON SCHEMA ccf IS 'Allen Mouse Brain CCF; installed by ccf_assets, version 3'",
     )
     refusal = (
-        r"of version 3 and cannot be changed to \d+: cannot change name .* Nothing was changed\. Save your"
+        r"of version 3 and cannot be changed to \d+\. The database answers: cannot change name .* "
+        r"Nothing was changed\. Save your"
     )
     with pytest.raises(CcfError, match=refusal), phantom_database.begin() as connection:
         install.create_tables(connection)

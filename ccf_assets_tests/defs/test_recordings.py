@@ -125,10 +125,10 @@ def test_of_two_files_that_claim_a_site_the_first_keeps_it(lab: RecordingsLab) -
     expected = [("m", 0, 6600.0, "a.csv"), ("m", 1, 6600.0, "a.csv"), ("m", 2, 6000.0, "b.csv")]
     assert sites(lab) == expected
     assert not claimed.passed
-    assert "b.csv: 1 of 2 sites (50.0 %) are another source's already, which keeps them: a.csv (1)" in (
+    assert "b.csv: 1 of 2 sites (50.0 %) belong to another source already, which keeps them: a.csv (1)" in (
         claimed.description or ""
     )
-    assert "another source's already" in str(files(lab)["b.csv"][2])
+    assert "belong to another source already" in str(files(lab)["b.csv"][2])
     register(lab, "a.csv", "b.csv")
     assert sites(lab) == expected
 
@@ -256,7 +256,7 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: RecordingsLab) -> N
 def test_a_folder_that_was_named_and_is_not_there_does_not_pass_for_an_empty_one(
     lab: RecordingsLab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    said = "does not exist; is its disk there"
+    said = "does not exist; is its disk mounted"
     lab.folder.rmdir()
     main.list_recordings()
     assert "No recordings yet" in capsys.readouterr().out, "nobody named it, and nothing was ever in it"
@@ -316,8 +316,8 @@ def test_a_change_made_while_sites_are_registered_waits_for_the_end(lab: Recordi
 
     lab.write("a.csv", ("a", 0, *BRAIN))
     register(lab, "a.csv")
-    query = site_regions.registrations(
-        sa.select(schema.recording_site), loaded.loaded_partitions(), hold=True
+    query = site_regions.site_regions(
+        sa.select(schema.recording_site), loaded.select_loaded_atlases(), lock_sites=True
     )
     with lab.engine.begin() as connection, lab.engine.connect() as other:
         assert len(connection.execute(query).all()) == 2

@@ -221,7 +221,7 @@ def test_settings_with_a_byte_order_mark_are_read(tmp_path: Path):
 @pytest.mark.parametrize(
     ("toml", "says"),
     [
-        ('fraem = "ccf"', "'fraem' means nothing here. Known are frame, columns; did you mean frame?"),
+        ('fraem = "ccf"', "'fraem' is not a known key. The keys are frame, columns; did you mean frame?"),
         ('frame = "ccf"\n[columns]\nrecordingid = "r"', "did you mean recording_id?"),
         ("frame = 3", 'frame must be the name of a frame in quotes, for example frame = "ccf"'),
         ('frame = "ccf"\ncolumns = 1', "columns must be a table"),
@@ -532,7 +532,7 @@ def test_a_long_file_takes_a_few_times_its_size_in_memory(tmp_path: Path):
 
 
 def test_a_file_that_went_away_is_refused_in_one_sentence(tmp_path: Path):
-    with pytest.raises(CcfError, match=r"gone\.csv is no longer there"):
+    with pytest.raises(CcfError, match=r"gone\.csv no longer exists"):
         read_sites(tmp_path, "gone.csv", FEW)
 
 
@@ -644,7 +644,7 @@ def test_the_rows_that_a_row_group_claims_to_have_are_not_believed(tmp_path: Pat
     end = footer.to_bytes(4, "little") + b"PAR1"
     (tmp_path / "m.parquet").write_bytes(raw[:place] + varint + raw[place + 2 : -8] + end)
     assert pq.read_metadata(tmp_path / "m.parquet").row_group(0).num_rows == claimed
-    with pytest.raises(CcfError, match="it says 3 rows and its row groups 1,073,741,824"):
+    with pytest.raises(CcfError, match="it claims 3 rows, and its row groups 1,073,741,824"):
         read_sites(tmp_path, "m.parquet", FEW)
 
 
@@ -867,7 +867,7 @@ def test_a_link_is_read_unless_it_leads_out_of_the_folder(tmp_path: Path):
     put(folder, "c.csv")
     found = scan(folder)
     assert list(found.files) == ["c.csv", "inside.csv", "sub/a.csv"]
-    why = "cannot be read: it is a link out of the folder of recordings; put the file there."
+    why = "cannot be read: it is a link out of the folder of recordings; copy the file there."
     assert found.unreadable["out.csv"] == f"{folder / 'out.csv'} {why}"
     assert found.unreadable["b.csv"] == f"{folder / 'b.toml'} {why}"
     assert "cannot be read" in found.unreadable["round.csv"]

@@ -356,7 +356,7 @@ def test_a_gain_of_a_few_sites_is_named_only_if_no_recording_speaks_against_it()
     names = ["a"] * 200 + ["b"] * 200 + ["a"] * 4 + ["b"] * 4
     found = look(table(exchanged, recordings=names))["axis_order"]
     assert not found.passed
-    assert "These are 8 sites only, but no recording loses any." in found.sentence
+    assert "These are only 8 sites, but no recording loses any." in found.sentence
     one_recording = look(table(exchanged, recordings=["a"] * 408))["axis_order"]
     assert one_recording.passed
     against = np.concatenate([exchanged, few[:1]])
@@ -408,7 +408,7 @@ def test_sites_that_another_file_has_warn_and_stay_the_others():
     found = claimed_elsewhere(sites, had)
     assert (found.passed, found.blocking) == (False, False)
     assert (
-        "1 of 4 sites (25.0 %) are another source's already, which keeps them: first.csv (1)."
+        "1 of 4 sites (25.0 %) belong to another source already, which keeps them: first.csv (1)."
         in found.sentence
     )
     assert claims(sites, had).rows() == [("a", 1, "m.csv")]

@@ -1,4 +1,7 @@
-"""Assets and checks over registered sites: reported regions compared, inserted rows looked at."""
+"""Assets and checks of sites with regions: reported regions are compared, inserted rows are checked.
+
+Files are checked when they are read; see recordings.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,13 +14,13 @@ from ccf_assets import settings
 from ccf_assets.atlas.brain_mask import read_brain
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema
-from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.defs.assets.recordings import (
     GROUP,
     REPORTED,
     check_numbers,
     check_specs,
-    listed,
+    description_of,
     recording_region,
     source_metadata,
 )
@@ -47,14 +50,15 @@ _AGREEMENT_SCHEMA = pl.Schema(
 @dg.asset_check(
     asset=recording_region,
     name="inserted_sites",
-    description="Rows that a lab inserted itself, looked at as files are; they stay, whatever is found",
+    description="Rows inserted by SQL, checked as files are; it only warns and never removes rows",
 )
 def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
-    """Look for a lost column, another unit and the like in the rows that came by SQL, source by source.
+    """Check the rows inserted by SQL for a lost column, another unit and the like, source by source.
 
-    In the sources of the run; what was found in others before is said again as long as they have sites.
+    Only the sources of the run are checked; the stored findings of others are repeated as long as they have
+    sites.
     """
-    engine, site, found = postgres.create_engine(), schema.recording_site.c, schema.recording_finding.c
+    engine, site, stored = postgres.create_engine(), schema.recording_site.c, schema.recording_finding.c
     keys = keys_of_run(
         context.run.tags, context.instance.get_dynamic_partitions(str(recording_partitions.name))
     )
@@ -63,7 +67,7 @@ def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresRes
     bad: dict[tuple[str, str], Finding] = {}
     if sources:
         frames, brain = load_frames(*settings.frames_files()), read_brain(engine)
-        # A frame that its file no longer describes stays in the database, for the sites that use it.
+        # A frame that no file describes any more stays in the database, for the sites that use it.
         these = site.source.in_(sources) & site.frame.in_(list(frames))
         sites = stored_rows(engine, schema.recording_site, SITES_SCHEMA, these)
         for (source,), of in sites.group_by("source", maintain_order=True):
@@ -74,22 +78,22 @@ def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresRes
         {"source": source, "name": name, "blocking": False, "sentence": finding.sentence}
         for (source, name), finding in bad.items()
     ]
-    of_inserted = sa.exists().where(site.source == found.source) & ~found.source.in_(sources)
+    of_inserted = sa.exists().where(site.source == stored.source) & ~stored.source.in_(sources)
     with engine.begin() as connection:
         before = connection.execute(
-            sa.select(found.source, found.name, found.sentence).where(of_inserted).order_by(*found)
+            sa.select(stored.source, stored.name, stored.sentence).where(of_inserted).order_by(*stored)
         )
         others = [row for row in before if not is_file(row.source)]
-        connection.execute(sa.delete(schema.recording_finding).where(found.source.in_(sources)))
+        connection.execute(sa.delete(schema.recording_finding).where(stored.source.in_(sources)))
         if rows:
             connection.execute(sa.insert(schema.recording_finding), rows)
-    told = [*((row["source"], row["name"], row["sentence"]) for row in rows), *others]
-    lines = [f"{source}, {name}: {sentence}" for source, name, sentence in told] or ["Nothing found."]
+    failed = [*((row["source"], row["name"], row["sentence"]) for row in rows), *others]
+    lines = [f"{source}, {name}: {sentence}" for source, name, sentence in failed] or ["Nothing found."]
     numbers = {f"{source}, {name}": finding for (source, name), finding in bad.items()}
     return dg.AssetCheckResult(
-        passed=not told,
+        passed=not failed,
         severity=dg.AssetCheckSeverity.WARN,
-        description=listed(lines),
+        description=description_of(lines),
         metadata={"sites": sites.height, **check_numbers(numbers)},
     )
 
@@ -111,9 +115,9 @@ def recording_agreement(
     """Compare the regions that came with the sites with those computed in the finest loaded atlas."""
     engine = postgres.create_engine()
     with engine.connect() as connection:
-        atlas = connection.scalar(loaded_partitions())
+        atlas = connection.scalar(select_loaded_atlases())
     compared = {} if atlas is None else _compared(engine, atlas, context.partition_keys)
-    found = {source: agreement.reported_region(of) for source, of in compared.items()}
+    findings = {source: agreement.reported_region(of) for source, of in compared.items()}
     rows = [
         (
             source,
@@ -122,14 +126,14 @@ def recording_agreement(
             finding.passed,
             finding.sentence,
         )
-        for source, finding in found.items()
+        for source, finding in findings.items()
     ]
     yield dg.MaterializeResult(value=pl.DataFrame(rows, schema=_AGREEMENT_SCHEMA, orient="row"))
-    yield _reported_check(engine, compared, found, context.partition_keys)
+    yield _reported_check(engine, compared, findings, context.partition_keys)
 
 
 def _compared(engine: sa.Engine, atlas: int, sources: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """Of each source that reports regions, what is reported beside what is computed."""
+    """Source → its reported regions beside the computed ones, of the sources that report any."""
     site, region = schema.recording_site.c, schema.recording_region.c
     ontology, up = schema.brain_region.c, schema.region_ancestor.c
     sites = as_frame(
@@ -159,42 +163,42 @@ def _compared(engine: sa.Engine, atlas: int, sources: Sequence[str]) -> dict[str
 def _reported_check(
     engine: sa.Engine,
     compared: Mapping[str, pl.DataFrame],
-    found: Mapping[str, Finding],
+    findings: Mapping[str, Finding],
     sources: Sequence[str],
 ) -> dg.AssetCheckResult:
-    """One check over all sources: those of this run, and those that did not agree before.
+    """One check of all sources: those of this run, and the stored results of others.
 
     Args:
         engine: the database.
-        compared: of the run's sources that report regions, what findings.compared_regions gives.
-        found: what is said of each of them.
-        sources: those of the run.
+        compared: source → rows of agreement.compared_regions, of the run's sources that report regions.
+        findings: the finding of each of them.
+        sources: the sources of the run.
     """
     t = schema.recording_agreement.c
     with engine.connect() as connection:
         others = connection.execute(
             sa.select(t.source, t.passed, t.sentence).where(t.source.not_in(sources)).order_by(t.source)
         ).all()
-    told = [*((source, finding.passed, finding.sentence) for source, finding in found.items()), *others]
-    bad = [f"{source}: {sentence}" for source, passed, sentence in told if not passed]
-    good = [told[0][-1]] if len(found) == 1 else ["Where regions were reported, they agree."]
+    results = [*((source, finding.passed, finding.sentence) for source, finding in findings.items()), *others]
+    bad = [f"{source}: {sentence}" for source, passed, sentence in results if not passed]
+    good = [results[0][-1]] if len(findings) == 1 else ["Where regions were reported, they agree."]
     return dg.AssetCheckResult(
         asset_key="recording_agreement",
         check_name=REPORTED,
         passed=not bad,
         severity=dg.AssetCheckSeverity.WARN,
-        description=listed(bad or good) if told else "No site came with a region.",
+        description=description_of(bad or good) if results else "No site has a reported region.",
         metadata={
-            "sources_compared": len(told),
+            "sources_compared": len(results),
             "sources_that_differ": len(bad),
-            **check_numbers(found),
+            **check_numbers(findings),
             **(_in_all(pl.concat(compared.values())) if compared else {}),
         },
     )
 
 
 def _in_all(compared: pl.DataFrame) -> dict[str, Any]:
-    """Counts and shares of all of a run's sources together, and a table of what differs most often."""
+    """Counts and shares of all sources of a run together, and a table of the most frequent differences."""
     metadata: dict[str, Any] = dict(agreement.reported_region(compared).numbers)
     if pairs := [dg.TableRecord(pair) for pair in agreement.commonest_differences(compared).to_dicts()]:
         metadata["commonest_differences"] = dg.MetadataValue.table(pairs)

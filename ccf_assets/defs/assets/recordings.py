@@ -1,8 +1,8 @@
 """Group *recordings*: sites as they are given, and the region of each in every loaded atlas.
 
 A run may cover a range of partitions, so that a thousand small files are a few runs and not a thousand.
-A file that cannot be taken does not keep back the others of its run: it is refused by itself, in words, and
-what is stored of it from before stays.
+A file with errors is refused with a sentence; the other files of its run are loaded, and its sites stored
+earlier stay. How files are read and checked is in the package recordings.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from ccf_assets import settings
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema, site_regions
 from ccf_assets.db.frames import keep_frames
-from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.defs.figures import sites_on_plane
 from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.defs.resources import PostgresResource
@@ -47,12 +47,12 @@ from ccf_assets.recordings.intake import (
 def check_of_files(
     name: str, read: Mapping[str, Finding], others: Mapping[str, Finding]
 ) -> dg.AssetCheckResult:
-    """One check over all files: an error if a file is refused for it, else a warning.
+    """One check of all files: an error if a file is refused for it, otherwise a warning.
 
     Args:
-        name: of the check.
-        read: what was found in the files of this run, by key.
-        others: what is still wrong with the files that this run does not read.
+        name: the name of the check.
+        read: the findings of the files of this run, by key.
+        others: the stored findings of the files that this run does not read.
     """
     bad = {key: finding for key, finding in {**read, **others}.items() if not finding.passed}
     refused = any(finding.blocking for finding in bad.values())
@@ -64,7 +64,7 @@ def check_of_files(
         check_name=name,
         passed=not bad,
         severity=dg.AssetCheckSeverity.ERROR if refused else dg.AssetCheckSeverity.WARN,
-        description=listed(lines),
+        description=description_of(lines),
         metadata={"files_read": len(read), "files_with_it": len(bad), **check_numbers(read)},
     )
 
@@ -95,27 +95,30 @@ _FINDING_SCHEMA = pl.Schema(
 _LINES_OF_A_CHECK = 20
 
 DRAWN_SITES = 5_000
-"""Most sites in the picture of a run: more are no more to be told apart, and each is looked up once more."""
+"""Most sites in the picture of a run: more would only hide each other, and each costs a lookup."""
 
 
 def source_metadata(table: sa.Table) -> dict[str, Any]:
+    """Metadata of an asset whose table has partitions by source."""
     return {"partition_expr": "source", **whole_table_metadata(table)}
 
 
 def check_specs(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
+    """The checks of an asset, from name → description."""
     return [dg.AssetCheckSpec(name, asset=asset, description=text) for name, text in checks.items()]
 
 
-def check_numbers(found: Mapping[str, Finding]) -> dict[str, Any]:
-    """The numbers behind a check as metadata: of one source by name, of several the failing ones as JSON."""
-    if len(found) == 1:
-        return dict(next(iter(found.values())).numbers)
-    bad = {source: dict(finding.numbers) for source, finding in found.items() if not finding.passed}
-    told = dict(itertools.islice(bad.items(), _LINES_OF_A_CHECK))
-    return {"numbers": dg.MetadataValue.json(told)} if told else {}
+def check_numbers(findings: Mapping[str, Finding]) -> dict[str, Any]:
+    """The numbers of a check as metadata: of one source by name, of several the failing ones as JSON."""
+    if len(findings) == 1:
+        return dict(next(iter(findings.values())).numbers)
+    bad = {source: dict(finding.numbers) for source, finding in findings.items() if not finding.passed}
+    numbers = dict(itertools.islice(bad.items(), _LINES_OF_A_CHECK))
+    return {"numbers": dg.MetadataValue.json(numbers)} if numbers else {}
 
 
-def listed(lines: Sequence[str]) -> str:
+def description_of(lines: Sequence[str]) -> str:
+    """The first lines of a check's result, and how many more there are."""
     more = len(lines) - _LINES_OF_A_CHECK
     return "\n".join([*lines[:_LINES_OF_A_CHECK], *([f"… and {more} more."] if more > 0 else [])])
 
@@ -133,30 +136,28 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
 
 
 @dg.multi_asset(
-    # In this order: a file counts as read only when all of it is stored, so a run that is killed on the way
-    # is asked for again.
+    # In this order: a file counts as read once all of it is stored, so a killed run is requested again.
     outs={
         "recording_site": _out(
             schema.recording_site,
-            "The sites of the files that were taken, in their own frames; and a lab's own rows.\n\n"
-            "A file replaces its own sites only. A site that another file, or a lab's own rows, have already "
-            "stays theirs.",
+            "The sites of the files that were loaded, in their own frames, and rows inserted by SQL.\n\n"
+            "A file replaces only its own sites. A site that another source has already stays with that one.",
         ),
         "recording_claim": _out(
             schema.recording_claim,
-            "Sites in a file that another file, or a lab's own rows, have already.\n\n"
-            "They stay the other's. When it gives them up, the file is read again and gets them.",
+            "Sites in a file that another source has already.\n\n"
+            "They stay with that source. When it drops them, the file is read again and takes them over.",
         ),
         "recording_finding": _out(
             schema.recording_finding,
-            "What is wrong with each file, or suspicious about it, in words.\n\n"
-            "What is impossible (a coordinate lost, indices for micrometres, a site twice) refuses the file: "
-            "none of its sites is taken, those stored from before stay. What is suspicious is said, and the "
-            "sites are taken.",
+            "Errors and warnings about each file, in words.\n\n"
+            "Errors (a coordinate lost, indices instead of micrometres, a site twice) reject the file: none "
+            "of its sites is loaded, those stored earlier stay. Doubts are reported as warnings; the sites "
+            "are loaded.",
         ),
         "recording_file": _out(
             schema.recording_file,
-            "Each file of recording sites that was read, whether its sites were taken or not.",
+            "Each file of recording sites that was read, whether its sites were loaded or not.",
         ),
     },
     check_specs=check_specs("recording_finding", _FILE_CHECKS),
@@ -166,19 +167,20 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
 def read_recordings(
     context: dg.AssetExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
-    """Read and check the files of the run's partitions; store their sites, then what was found."""
+    """Read and check the files of the run's partitions; store their sites, then the findings."""
     engine = postgres.create_engine()
     frames, keys = load_frames(*settings.frames_files()), context.partition_keys
     others = [key for key in keys if not is_file(key)]
     if others:
         # Reading its rows and writing them back would undo what the lab inserts meanwhile.
         raise CcfError(
-            f"{', '.join(others)} is no file: these rows were inserted. Run the job register_sites for them."
+            f"{', '.join(others)}: these rows were inserted by SQL and come from no file. Run the job "
+            "register_sites for them."
         )
     with engine.begin() as connection:
         keep_frames(connection, frames)
-    now = circumstances(engine, frames)  # first: should they change meanwhile, the files are looked at again
-    read, left = read_files(keys, frames, engine, context.log.info)
+    now = circumstances(engine, frames)  # first: if they change meanwhile, the files are checked again
+    read, left = read_files(settings.recordings(), keys, frames, engine, context.log.info)
     taken = {file.key: file.sites for file in read if file.sites is not None}
     owned = owned_sites(engine, taken)
     claim, finding_, file_ = schema.recording_claim, schema.recording_finding, schema.recording_file
@@ -186,36 +188,34 @@ def read_recordings(
     claims = [stored_rows(engine, claim, CLAIM_SCHEMA, claim.c.source.in_(left))]
     for place, file in enumerate(read):
         if file.sites is not None:
-            finding, claimed = (
-                claimed_elsewhere(file.sites, owned),
-                claims_of(file.sites, owned),
-            )
+            finding, claimed = claimed_elsewhere(file.sites, owned), claims_of(file.sites, owned)
             claims.append(claimed)
             parts.append(
                 file.sites.join(claimed, on=["recording_id", "site_id"], how="anti", maintain_order="left")
             )
             owned = pl.concat([owned, parts[-1].select(owned.columns)])
-            read[place] = replace(file, seen=[*file.seen, finding])
-    found = [
+            read[place] = replace(file, findings=[*file.findings, finding])
+    failed = [
         (file.key, finding.name, finding.blocking, finding.sentence)
         for file in read
-        for finding in file.seen
+        for finding in file.findings
         if not finding.passed
     ]
-    for key, name, blocking, sentence in found:
+    for key, name, blocking, sentence in failed:
         context.log.warning(f"{key} {'was refused' if blocking else f'is suspicious ({name})'}: {sentence}")
-    with engine.begin() as holding, let_go_if_interrupted(holding):  # where storing them fails, it is, too
+    # If storing them fails, the generator is closed here, which ends the transaction and its locks.
+    with engine.begin() as holding, let_go_if_interrupted(holding):
         parts.append(held_sites(holding, set(keys) - set(taken)))
         yield dg.Output(pl.concat(parts), output_name="recording_site")
     yield dg.Output(pl.concat(claims), output_name="recording_claim")
     found_before = stored_rows(engine, finding_, _FINDING_SCHEMA, finding_.c.source.in_(left))
     yield dg.Output(
-        pl.concat([found_before, pl.DataFrame(found, schema=_FINDING_SCHEMA, orient="row")]),
+        pl.concat([found_before, pl.DataFrame(failed, schema=_FINDING_SCHEMA, orient="row")]),
         output_name="recording_finding",
     )
     still = findings_of_others(engine, set(keys) - set(left))
     for name in _FILE_CHECKS:
-        of_run = {file.key: finding for file in read for finding in file.seen if finding.name == name}
+        of_run = {file.key: finding for file in read for finding in file.findings if finding.name == name}
         yield check_of_files(name, of_run, still.get(name, {}))
     rows = [(f.key, f.digest, rests_on(f.sites, now), f.height, f.sites is None) for f in read]
     files_before = stored_rows(engine, file_, _FILE_SCHEMA, file_.c.source.in_(left))
@@ -248,7 +248,7 @@ def recording_region(
 ) -> Stream:
     """The region of every site in every loaded atlas, computed in the database; no site is left out.
 
-    What has its region stays as it is: a row goes with its site, when that moves, and with its atlas.
+    Existing rows stay as they are: a row is deleted with its site, when the site moves, and with its atlas.
 
     A site in no region has a status that says why: outside_brain, outside_volume, invalid_nan or
     invalid_infinite. The view recording_site_region has the regions' names; sites_in('TH') lists the sites in
@@ -257,18 +257,20 @@ def recording_region(
     engine, region = postgres.create_engine(), schema.recording_region.c
     some = sa.select(sa.exists().where(region.source.in_(context.partition_keys)))
     with engine.connect() as connection:
-        lacking = bool(connection.scalar(some))  # else all do, and none need be looked up
-        many = not lacking and bool(connection.scalar(site_regions.many_sites(recording_site)))
-    atlases = loaded_partitions()
+        missing = bool(connection.scalar(some))  # otherwise all are missing, and none is looked up
+        in_bulk = not missing and bool(connection.scalar(site_regions.many_sites(recording_site)))
+    atlases = select_loaded_atlases()
     some_sites = _spread(recording_site, DRAWN_SITES)
     return Stream(
-        site_regions.registrations(recording_site, atlases, hold=True, lacking=lacking, many=many),
-        # Drawn while the rows are made, so that the picture finds the sites' places itself.
+        site_regions.site_regions(
+            recording_site, atlases, lock_sites=True, only_missing=missing, in_bulk=in_bulk
+        ),
+        # Drawn while the rows are being made, so the picture computes the places of the sites itself.
         lambda: sites_on_plane(context.log, engine, some_sites),
     )
 
 
 def _spread(sites: sa.Select[Any], most: int) -> sa.Select[Any]:
-    """At most so many of some sites (rows of recording_site), always the same, from all over them."""
+    """A sample of at most ``most`` of some sites (rows of recording_site), always the same."""
     site = sites.selected_columns
     return sites.order_by(sa.func.hashtextextended(site.recording_id, site.site_id)).limit(most)

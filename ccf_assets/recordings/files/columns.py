@@ -1,4 +1,7 @@
-"""Which column of a file is which of ours, and what its values are as coordinates, ids and text."""
+"""The columns of a file: which one holds what, and their values as coordinates, ids and text.
+
+Reading the file itself is in csv_table and parquet_table.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,17 @@ import polars as pl
 from ccf_assets.ccf.space import AXES
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.settings import FOLDER_SETTINGS, OURS, XYZ, FileSettings
-from ccf_assets.recordings.files.table import Table, listed, no_header
+from ccf_assets.recordings.files.table import Table, column_list, no_header
 from ccf_assets.text_columns import first_row, is_text, numbers
 
 _INT32 = 2**31
 
 _LONGEST_TEXT = 500
-"""Bytes of an identifier: part of a key, which PostgreSQL ends at a third of a page."""
+"""Bytes of an identifier: it is part of a key, and PostgreSQL limits a key to a third of a page."""
 
 
 class FrameOrder(Protocol):
-    """What reading needs to know of a frame: which of ap, dv, ml its x, y and z are."""
+    """The part of a frame that reading needs: which of ap, dv, ml its x, y and z are."""
 
     @property
     def xyz(self) -> Sequence[str]:
@@ -29,72 +32,76 @@ class FrameOrder(Protocol):
 
 
 def match_columns(table: Table, settings: FileSettings, frames: Collection[str]) -> dict[str, str]:
-    """Which column of the file is which of ours: first as the settings say, then by name.
+    """Column of ours → column of the file: first as the settings say, then by name.
 
-    By name means as it is written here, else the same in capitals; a column the settings already use
-    for something is not taken again.
+    By name means exactly as ours is spelled, otherwise in any case. A column that the settings already use
+    is not used again.
+
+    Raises:
+        CcfError: a column that the settings name is missing, or the columns needed are not all there.
     """
-    there = listed(table.names)
-    found: dict[str, str] = {}
+    existing = column_list(table.names)
+    matched: dict[str, str] = {}
     for ours, theirs in settings.columns.items():
         if theirs and theirs not in table.names:
             # In TOML a line below [columns] belongs to it, the frame's too.
             moved = " If it is the frame's name, write the line above [columns]." if ours == "frame" else ""
             raise CcfError(
-                f'{settings.said_in[ours]} says {ours} = "{theirs}", but {table.name} has no such column. '
-                f"Its columns are: {there}.{moved}"
+                f'{settings.set_in[ours]} says {ours} = "{theirs}", but {table.name} has no such column. '
+                f"Its columns are: {existing}.{moved}"
             )
         if theirs:
-            found[ours] = theirs
+            matched[ours] = theirs
     for ours in OURS:
         if ours not in settings.columns:
-            free = [n for n in table.names if n not in found.values() and n.strip().lower() == ours]
+            free = [n for n in table.names if n not in matched.values() and n.strip().lower() == ours]
             if ours in free or len(free) == 1:
-                found[ours] = ours if ours in free else free[0]
-    if "recording_id" not in found:
+                matched[ours] = ours if ours in free else free[0]
+    if "recording_id" not in matched:
         raise CcfError(
-            f"{table.name} has no column recording_id. Its columns are: {there}.{no_header(table.names)} "
+            f"{table.name} has no column recording_id. Its columns are: {existing}.{no_header(table.names)} "
             f"If one of them is it, write into {settings.own}:\n"
             f'    [columns]\n    recording_id = "the column\'s name"'
         )
-    unread = _unread_triple(settings, found)
+    unread = _unread_triple(settings, matched)
     if unread is None:
-        raise CcfError(which_columns(table, settings, found, frames))
-    return {ours: theirs for ours, theirs in found.items() if ours not in unread}
+        raise CcfError(_which_columns(table, settings, matched, frames))
+    return {ours: theirs for ours, theirs in matched.items() if ours not in unread}
 
 
-def _unread_triple(settings: FileSettings, found: Collection[str]) -> tuple[str, str, str] | None:
-    """Of (ap, dv, ml) and (x, y, z), the one the coordinates are not read from; None if that is not clear.
+def _unread_triple(settings: FileSettings, matched: Collection[str]) -> tuple[str, str, str] | None:
+    """Of (ap, dv, ml) and (x, y, z), the triple that is not read; None if it is unclear which one that is.
 
-    What the settings name goes before what merely has the name.
+    A triple that the settings name has priority over one that only has the right names.
     """
-    said = {ours for ours, theirs in settings.columns.items() if theirs}
-    whole = [triple for triple in (AXES, XYZ) if set(triple) <= set(found)]
-    chosen = [triple for triple in whole if said & set(triple)] or whole
+    configured = {ours for ours, theirs in settings.columns.items() if theirs}
+    whole = [triple for triple in (AXES, XYZ) if set(triple) <= set(matched)]
+    chosen = [triple for triple in whole if configured & set(triple)] or whole
     if len(chosen) != 1:
         return None
     return XYZ if chosen[0] == AXES else AXES
 
 
-def which_columns(
-    table: Table, settings: FileSettings, found: Collection[str], frames: Collection[str]
+def _which_columns(
+    table: Table, settings: FileSettings, matched: Collection[str], frames: Collection[str]
 ) -> str:
-    triples = [triple for triple in (AXES, XYZ) if set(triple) & set(found)]
+    """The sentence for a file whose columns of coordinates are missing or ambiguous."""
+    triples = [triple for triple in (AXES, XYZ) if set(triple) & set(matched)]
     lacking = list(XYZ)
-    if {*AXES, *XYZ} <= set(found):
-        problem = "has ap, dv, ml and also x, y, z, and they need not say the same"
+    if {*AXES, *XYZ} <= set(matched):
+        problem = "has ap, dv, ml and also x, y, z, which may differ"
     elif len(triples) == 1:
-        lacking = [axis for axis in triples[0] if axis not in found]
-        there = [axis for axis in triples[0] if axis in found]
-        problem = f"has {' and '.join(there)}, and no {' or '.join(lacking)}"
+        lacking = [axis for axis in triples[0] if axis not in matched]
+        present = [axis for axis in triples[0] if axis in matched]
+        problem = f"has {' and '.join(present)}, and no {' or '.join(lacking)}"
     else:
         problem = "has neither all of ap, dv, ml nor all of x, y, z"
-    no_frame = settings.frame is None and "frame" not in found
+    no_frame = settings.frame is None and "frame" not in matched
     frame = '    frame = "NAME"\n' if no_frame else ""
     names = f" NAME is one of: {', '.join(sorted(frames))}." if no_frame else ""
     columns = "".join(f'    {axis} = "the column\'s name"\n' for axis in lacking)
     return (
-        f"{table.name} {problem}. Its columns are: {listed(table.names)}. "
+        f"{table.name} {problem}. Its columns are: {column_list(table.names)}. "
         f"Write into {settings.own}, with the columns to read:\n"
         f"{frame}    [columns]\n{columns}"
         f"x, y, z are read in the frame's own order; or write ap, dv and ml in the same way.{names}"
@@ -104,30 +111,34 @@ def which_columns(
 def frames_of_rows(
     table: Table, column_of: Mapping[str, str], settings: FileSettings, frames: Mapping[str, FrameOrder]
 ) -> pl.Series:
-    """The frame of every row: its own, else the file's; refused where neither says one that exists."""
+    """The frame of every row: its own, otherwise the one that the settings give for the file.
+
+    Raises:
+        CcfError: a row has no frame, or one that does not exist.
+    """
     names = ", ".join(sorted(frames))
     if settings.frame is not None and settings.frame not in frames:
         near = difflib.get_close_matches(settings.frame.lower(), frames, n=1)
         meant = f" (did you mean {near[0]}?)" if near else ""
         raise CcfError(
-            f'{settings.said_in["frame ="]} says frame = "{settings.frame}", which is no frame{meant}. '
+            f'{settings.set_in["frame ="]} says frame = "{settings.frame}", which is no frame{meant}. '
             f"The frames are: {names}."
         )
     if "frame" not in column_of:
         if settings.frame is None:
             raise CcfError(_no_frame(f"{table.name} does not say", settings, names))
         return all_rows(settings.frame, table.height, pl.String)
-    said = text_column(table, column_of["frame"])
-    if settings.frame is None and said.null_count():
-        where = table.row_name(first_row(said.is_null()))
+    of_row = text_column(table, column_of["frame"])
+    if settings.frame is None and of_row.null_count():
+        where = table.row_name(first_row(of_row.is_null()))
         raise CcfError(_no_frame(f"{table.name}, {where}, does not say", settings, names))
-    known = said.is_in(list(frames)) | said.is_null()
+    known = of_row.is_in(list(frames)) | of_row.is_null()
     if not known.all():
         row = first_row(~known)
         raise CcfError(
-            f"{table.name}, {table.row_name(row)}: {said[row]!r:.60} is no frame. The frames are: {names}."
+            f"{table.name}, {table.row_name(row)}: {of_row[row]!r:.60} is no frame. The frames are: {names}."
         )
-    return said.fill_null(settings.frame) if settings.frame is not None else said
+    return of_row.fill_null(settings.frame) if settings.frame is not None else of_row
 
 
 def _no_frame(who: str, settings: FileSettings, names: str) -> str:
@@ -142,7 +153,7 @@ def _no_frame(who: str, settings: FileSettings, names: str) -> str:
 def coordinates(
     table: Table, column_of: Mapping[str, str], frame: pl.Series, frames: Mapping[str, FrameOrder]
 ) -> tuple[pl.Series, pl.Series, pl.Series]:
-    """The columns ap, dv, ml; x, y, z are put in their places row by row, as each row's frame orders them."""
+    """The columns ap, dv, ml; x, y, z become these row by row, in the order of each row's frame."""
     if "ap" in column_of:
         ap, dv, ml = (_numbers(table, column_of[axis]) for axis in AXES)
         return ap, dv, ml
@@ -174,9 +185,9 @@ def integer_column(table: Table, column: str) -> pl.Series:
     wrong = ~fits.fill_null(False)
     if wrong.any():
         row = first_row(wrong)
-        said = "empty" if text[row] in (None, "") else f"{values[row]!r:.60}"
+        value = "empty" if text[row] in (None, "") else f"{values[row]!r:.60}"
         raise CcfError(
-            f"{table.name}, {table.row_name(row)}: {column} is {said}, "
+            f"{table.name}, {table.row_name(row)}: {column} is {value}, "
             f"where the site_id must be a whole number of 32 bits."
         )
     integers: pl.Series = whole.cast(pl.Int32)
@@ -208,4 +219,5 @@ def plain_text(values: pl.Series) -> pl.Series:
 
 
 def all_rows(value: str | int | None, height: int, dtype: type[pl.DataType]) -> pl.Series:
+    """A column that has the same value in all of its ``height`` rows."""
     return pl.repeat(value, height, dtype=dtype, eager=True)

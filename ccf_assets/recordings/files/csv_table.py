@@ -1,4 +1,7 @@
-"""A CSV of sites: plain ones by polars, all others record by record."""
+"""A CSV of sites: a plain one is read by polars, any other record by record.
+
+What its columns mean is in columns.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +21,23 @@ from ccf_assets.recordings.files.table import Table, refuse_too_many, refuse_twi
 from ccf_assets.text_columns import decoded
 
 _BATCH = 20_000
-"""Rows of a CSV that stand in memory as Python's own lists."""
+"""Rows of a CSV that are in memory at a time as Python's own lists."""
 
 _LIKE_DEFLATED = (b"x^", b"x\x01")
-"""What begins with these polars takes for compressed; of its other signs none is UTF-8."""
+"""Polars takes a file that begins with these for a compressed one; its other signatures are not UTF-8."""
 
 _LONGEST_LINE = 1 << 20
-"""Characters of a line of CSV; something else in one line would be read whole otherwise."""
+"""Characters of a line of CSV: a file that is none, in one line, is not read whole."""
 
 
 def read_csv(path: Path, raw: bytes, settings: FileSettings) -> Table:
     """Read a CSV file as text columns.
 
-    Python's own reader rather than polars': it names the line of a row with a field too few (a file cut
-    short), where polars fills in nulls, and of an open quote, where polars joins the rows that follow.
-    In batches: as lists of text five million rows would take 4 GB.
+    Unless the file is plain, Python's own reader is used: it gives the line of a row with too few fields (a
+    file cut short), where polars fills in nulls, and of an open quote, where polars joins the rows that
+    follow. It reads in batches: as lists of text, five million rows would take 4 GB.
     """
-    decoded(path, raw)  # here, for the line of what is not UTF-8
+    decoded(path, raw)  # its error gives the line that is not UTF-8
     records = _csv_records(path, raw)
     try:
         _, header = next(records)
@@ -75,10 +78,10 @@ def read_csv(path: Path, raw: bytes, settings: FileSettings) -> Table:
 
 
 def _plain_rows(raw: bytes, names: Sequence[str], kept: Sequence[int]) -> pl.DataFrame | None:
-    """The rows below the header as text, of the columns at the places ``kept``; None where Python must read.
+    """The rows below the header as text, of the columns numbered ``kept``; None if the file is not plain.
 
-    Without a quote, a blank line and a row with a field too few or too many polars reads what Python reads,
-    in a tenth of the time: 0.4 s for a million rows.
+    In a file without quotes, blank lines and rows with too few or too many fields, polars reads the same as
+    Python in a tenth of the time: 0.4 s for a million rows.
     """
     if b'"' in raw or raw.count(b"\r") != raw.count(b"\r\n") or raw.startswith(_LIKE_DEFLATED):
         return None
@@ -96,12 +99,12 @@ def _plain_rows(raw: bytes, names: Sequence[str], kept: Sequence[int]) -> pl.Dat
     )
     if rows.shape != (len(fields) - 1, len(kept)):
         return None
-    # Polars takes an empty field for null.
+    # Polars reads an empty field as null.
     return pl.DataFrame({names[p]: column.fill_null("") for p, column in zip(kept, rows, strict=True)})
 
 
 def _csv_records(path: Path, raw: bytes) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not blank, each with the number of its first line."""
+    """The records, without blank ones, each with the number of its first line."""
     reader = csv.reader(_short_lines(path, raw), strict=True)
     line = 1
     try:
@@ -114,7 +117,7 @@ def _csv_records(path: Path, raw: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def _short_lines(path: Path, raw: bytes) -> Iterator[str]:
-    """The lines as the csv module wants them; the text never stands in memory whole."""
+    """The lines as the csv module needs them; the text is never in memory as a whole."""
     text = io.TextIOWrapper(io.BytesIO(raw), "utf-8-sig", newline="")
     for number in itertools.count(1):
         line = text.readline(_LONGEST_LINE + 1)

@@ -1,4 +1,7 @@
-"""The folder of recordings: which files there are, which are new or changed, which are still being written."""
+"""The folder of recordings: its files, which of them are new or changed, and which are still being written.
+
+What is in a file is in read.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, why
 from ccf_assets.files import sha256_of
 from ccf_assets.recordings.files.keys import SUFFIXES, partition_key_of, path_of
 from ccf_assets.recordings.files.settings import is_absent, settings_paths
 from ccf_assets.recordings.files.table import LARGEST_BYTES
 
 _LONGEST_KEY = 1000
-"""Bytes of a partition key: Dagster indexes it, too."""
+"""Bytes of a partition key, which Dagster has in an index."""
 
 SETTLE_S = 5.0
 """A file written less than this long ago may still be growing."""
@@ -43,15 +46,15 @@ class SiteFile:
 
 @dataclass(frozen=True)
 class FolderScan:
-    """What stands in the folder of recordings.
+    """The content of the folder of recordings.
 
     Attributes:
         files: the complete files by partition key.
-        waiting: key → why the file is left alone for now: it, or its settings, is still being written.
-        unreadable: key → why the file, or the subfolder, cannot be read. It is there, so neither it nor what
-            was known below it is new or gone.
-        ignored: visible files that are no files of sites, such as ``.xlsx``, named as keys are.
-        memo: ``partition_key_of`` a file or its settings → stamp. Handed to the next scan, it saves reading
+        waiting: key → why the file is not read yet: it, or one of its settings, is still being written.
+        unreadable: key → why the file, or the subfolder, cannot be read. It exists, so neither it nor any
+            known file below it counts as new or gone.
+        ignored: visible files that are no files of sites, such as ``.xlsx``, named like keys.
+        memo: ``partition_key_of`` a file or its settings → stamp. Given to the next scan, it saves reading
             the files that have not changed.
     """
 
@@ -61,8 +64,8 @@ class FolderScan:
     ignored: tuple[str, ...]
     memo: Mapping[str, Stamp]
 
-    def shut_away(self, key: str) -> str | None:
-        """Why nobody can say whether a file is there: it is below an unreadable subfolder; else None."""
+    def is_hidden(self, key: str) -> str | None:
+        """Why it is unknown whether a file exists: it is below an unreadable subfolder; None if it is not."""
         above = map(str, PurePosixPath(key).parents)
         return next((self.unreadable[folder] for folder in above if folder in self.unreadable), None)
 
@@ -71,9 +74,9 @@ class FolderScan:
 class FolderChange:
     """The difference between a folder and what is known of it, as partition keys.
 
-    ``new`` and ``changed`` are in the order in which the files were written, oldest first. They are asked for
-    in this order, and a run reads its own in it: of two new files that claim a site the older one keeps it.
-    ``gone`` is sorted.
+    ``new`` and ``changed`` are in the order in which the files were written, oldest first. Runs are requested
+    in this order, and each reads its files in it: if two new files contain the same site, the older one keeps
+    it. ``gone`` is sorted.
     """
 
     new: tuple[str, ...]
@@ -89,14 +92,14 @@ def what_is_new(scan: FolderScan, known: Mapping[str, str]) -> FolderChange:
         known: partition key → digest at its last import.
 
     Returns:
-        The new, changed and gone keys. A file that is being written or cannot be read is none of them.
+        The new, changed and gone keys. A file that is being written or cannot be read is none of these.
     """
     by_age = sorted(scan.files, key=lambda key: (scan.files[key].mtime_ns, key))
-    there = {*scan.files, *scan.waiting, *scan.unreadable}
+    existing = {*scan.files, *scan.waiting, *scan.unreadable}
     return FolderChange(
         new=tuple(key for key in by_age if key not in known),
         changed=tuple(key for key in by_age if key in known and known[key] != scan.files[key].digest),
-        gone=tuple(sorted(key for key in known if key not in there and not scan.shut_away(key))),
+        gone=tuple(sorted(key for key in known if key not in existing and not scan.is_hidden(key))),
     )
 
 
@@ -105,9 +108,9 @@ def scan_folder(
 ) -> FolderScan:
     """Find the files of sites in a folder and its subfolders.
 
-    Hidden and temporary names (``.x``, ``~x``, ``#x``, ``x.part``, ``x.tmp``) are left alone, and so are
-    linked subfolders, which could lead round in a circle. A linked file is read if it is in the folder, too.
-    A file that vanishes meanwhile is not there.
+    Files with hidden and temporary names (``.x``, ``~x``, ``#x``, ``x.part``, ``x.tmp``) are skipped, and so
+    are linked subfolders, which could form a circle. A link to a file is read if the file is in the folder,
+    too. A file that disappears during the scan counts as missing.
 
     Args:
         folder: the folder of recordings.
@@ -116,7 +119,7 @@ def scan_folder(
         memo: ``FolderScan.memo`` of an earlier scan. With it 1,000 unchanged files take about 50 ms.
 
     Raises:
-        CcfError: the folder cannot be read. It must not pass for an empty one.
+        CcfError: the folder cannot be read. It must not be taken for an empty one.
     """
     stamper = _Stamper(folder, now, settle_s, memo or {})
     files: dict[str, SiteFile] = {}
@@ -139,14 +142,14 @@ def scan_folder(
             unreadable[key] = f"{key}: the name is not UTF-8 (bytes are shown as %XX); give the file another."
             continue
         try:
-            found = stamper.site_file(path)
+            complete = stamper.site_file(path)
         except StillWritingError as error:
             waiting[key] = str(error)
         except OSError as error:
-            unreadable[key] = _why(error, path)
+            unreadable[key] = _unreadable(error, path)
         else:
-            if found:
-                files[key] = found
+            if complete:
+                files[key] = complete
     return FolderScan(files, waiting, unreadable, tuple(sorted(ignored)), stamper.memo)
 
 
@@ -154,19 +157,19 @@ def site_file(folder: Path, key: str) -> SiteFile | None:
     """One file as it is now; None if it is gone.
 
     Raises:
-        CcfError: the key is no file's, or the file is there and cannot be read.
-        StillWritingError: it, or its settings, were written less than SETTLE_S ago.
+        CcfError: the key is not that of a file, or the file exists and cannot be read.
+        StillWritingError: it, or one of its settings, was written less than SETTLE_S ago.
     """
     path = path_of(folder, key)
     try:
         return _Stamper(folder, time.time(), SETTLE_S, {}).site_file(path)
     except OSError as error:
-        raise CcfError(_why(error, path)) from None
+        raise CcfError(_unreadable(error, path)) from None
 
 
-def _why(error: OSError, path: Path) -> str:
-    """Why a file of sites, or one of its settings, is there and not read."""
-    return f"{error.filename or path} cannot be read: {error.strerror or error}."
+def _unreadable(error: OSError, path: Path) -> str:
+    """The sentence for a file of sites, or one of its settings, that exists and cannot be read."""
+    return f"{error.filename or path} cannot be read: {why(error)}."
 
 
 def _is_unicode(path: PurePath) -> bool:
@@ -179,11 +182,11 @@ def _is_unicode(path: PurePath) -> bool:
 
 
 class StillWritingError(Exception):
-    """The file was written too lately to be read."""
+    """The file may still be being written."""
 
 
 class _Stamper:
-    """Stamps files once per scan, reading only those whose size or times differ from the memo's."""
+    """Stamps files once per scan, and reads only those whose size or times differ from those in the memo."""
 
     def __init__(self, folder: Path, now: float, settle_s: float, old: Mapping[str, Stamp]) -> None:
         self.memo: dict[str, Stamp] = {}
@@ -200,9 +203,9 @@ class _Stamper:
             return None
         digest = hashlib.sha256(stamp[3].encode())
         for place in settings_paths(self._folder, path):
-            said = self._stamp(place)
-            if said:
-                digest.update(f"\n{self._name(place)}\n{said[3]}".encode())
+            settings_stamp = self._stamp(place)
+            if settings_stamp:
+                digest.update(f"\n{self._name(place)}\n{settings_stamp[3]}".encode())
         return SiteFile(path, digest.hexdigest(), mtime_ns=stamp[1])
 
     def _name(self, path: Path) -> str:
@@ -229,13 +232,15 @@ class _Stamper:
     def _refuse_link_out(self, path: Path) -> None:
         """Refuse a link out of the folder.
 
-        What stands there may be anybody's; a sentence on what is wrong with it would tell its first line.
+        It may lead to anybody's file, and an error message would show that file's first line.
         """
         if path.is_symlink() and not path.resolve().is_relative_to(self._folder.resolve()):
-            raise OSError(None, "it is a link out of the folder of recordings; put the file there", str(path))
+            raise OSError(
+                None, "it is a link out of the folder of recordings; copy the file there", str(path)
+            )
 
     def _stamp_of(self, path: Path, name: str, before: os.stat_result) -> Stamp:
-        """The old stamp if the file looks the same (ctime tells of a file moved there), else a new one."""
+        """The old stamp if the file looks the same (a moved file has another ctime), otherwise a new one."""
         looks = (before.st_size, before.st_mtime_ns, before.st_ctime_ns)
         old = self._old.get(name)
         if old is not None and tuple(old[:3]) == looks:
@@ -253,15 +258,15 @@ class _Stamper:
     def _refuse_fresh(self, path: Path, stat_now: os.stat_result) -> None:
         age_ns = self._now_ns - stat_now.st_mtime_ns
         if age_ns < 0:
-            # A date in the future (a copied file, a camera's clock) must not make a file wait for years:
-            # then the time at which the file system last touched it decides.
+            # A date in the future (a copied file, a wrong clock) must not make a file wait for years: then
+            # the time of the last change in the file system counts.
             age_ns = self._now_ns - stat_now.st_ctime_ns
         if age_ns < self._settle_ns:
             raise StillWritingError(f"{path} was written less than {self._settle_ns / 1e9:g} s ago.")
 
 
 def _visible_files(top: Path, folder: Path, unreadable: dict[str, str]) -> Iterator[Path]:
-    """The files with a visible, lasting name below a folder, in order of name.
+    """The files below a folder whose names are neither hidden nor temporary, in order of name.
 
     Subfolders of ``top`` that cannot be read, such as lost+found, are put into ``unreadable``.
     """
@@ -269,15 +274,15 @@ def _visible_files(top: Path, folder: Path, unreadable: dict[str, str]) -> Itera
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except FileNotFoundError:
-        if folder != top:  # a subfolder that was removed while we looked
+        if folder != top:  # a subfolder that was removed during the scan
             return
         raise CcfError(f"The folder of recordings {folder} does not exist.") from None
     except OSError as error:
-        why = f"cannot be read: {error.strerror or error}."
+        refusal = f"cannot be read: {why(error)}."
         if folder == top:
-            raise CcfError(f"The folder of recordings {folder} {why}") from None
+            raise CcfError(f"The folder of recordings {folder} {refusal}") from None
         key = partition_key_of(folder.relative_to(top))
-        unreadable[key] = f"The subfolder {key} {why}"
+        unreadable[key] = f"The subfolder {key} {refusal}"
         return
     for entry in entries:
         if entry.name.startswith((".", "~", "#")) or entry.name.lower().endswith((".part", ".tmp", "~")):
@@ -291,5 +296,5 @@ def _visible_files(top: Path, folder: Path, unreadable: dict[str, str]) -> Itera
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle, for one: whoever reads it will say so
+    except OSError:  # for example a circular link: reading it gives the error
         return False

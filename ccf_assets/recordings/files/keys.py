@@ -1,4 +1,4 @@
-"""The partition key of a file of sites: its path below the folder of recordings, and back."""
+"""The partition key of a file of sites, made from its path below the folder of recordings, and back."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from urllib.parse import unquote_to_bytes
 from ccf_assets.errors import CcfError
 
 SUFFIXES = (".csv", ".parquet")
-"""What a file of sites is called, in any case."""
+"""The suffixes of files of sites, in upper or lower case."""
 
 
 def partition_key_of(relative: PurePath | str) -> str:
     """The partition key of a file: its path below the folder, in characters every part of Dagster takes.
 
     Letters of any script, digits, inner spaces and ``/ . _ -`` stay as they are. What Dagster refuses in
-    a key (``...``, control characters), what its range and list syntax uses (``,[]"*|``), and bytes that are
-    no text become ``%XX`` per byte, and so does ``%``; so no two files share a key, and ``path_of`` turns
-    it back. Every key ends in the file's suffix, which leaves all other names free for other partitions.
+    a key (``...``, control characters), what its range and list syntax uses (``,[]"*|``), bytes that are
+    no text, and ``%`` become ``%XX`` per byte. So no two files share a key, and `path_of` is the inverse.
+    Every key ends in the file's suffix; all other names are free for other partitions.
 
     Args:
         relative: the file's path relative to the folder.
@@ -48,5 +48,5 @@ def path_of(folder: Path, key: str) -> Path:
 
 
 def is_file(key: str) -> bool:
-    """Whether a partition is a file's; the others are of rows that a lab inserted itself."""
+    """Whether a partition is that of a file; the others are those of rows that a lab inserted by SQL."""
     return key.lower().endswith(SUFFIXES)

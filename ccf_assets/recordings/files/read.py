@@ -1,11 +1,11 @@
-"""Files of recording sites: which ones stand in the folder, what their settings say, what is in them.
+"""Reading one file of recording sites: its settings, its table, and the columns of the sites.
 
-A file of sites (CSV or Parquet) says where each site of each recording is; what it does not say itself,
-the frame of its coordinates above all, stands in a TOML file beside it. Everything here either gives a
-table in which no row is missing and nothing is guessed, or raises a sentence that says what to write.
-What is *wrong* with a table that can be read is the subject of ``findings.py``.
+A file of sites (CSV or Parquet) has the coordinates of each site of each recording. What it does not say
+itself, such as the frame of its coordinates, is in a TOML file beside it. Reading either gives a table in
+which no row is missing and nothing is guessed, or raises a sentence that says what to write.
 
-The folder is read with its subfolders. A file's partition key is its path below the folder, made safe.
+Whether the coordinates are plausible is checked in recordings.findings; which files the folder has is in
+folder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, why
 from ccf_assets.recordings.files.columns import (
     FrameOrder,
     all_rows,
@@ -45,7 +45,7 @@ def read_sites(folder: Path, key: str, frames: Mapping[str, FrameOrder]) -> pl.D
         coordinate is NaN, an infinite one stays infinite. Without a site_id column every row is site 0.
 
     Raises:
-        CcfError: the file cannot be read, or does not say all that is needed; the text says what to write.
+        CcfError: the file cannot be read, or lacks something that is needed; the text says what to write.
     """
     path = path_of(folder, key)
     settings = read_settings(folder, path)
@@ -74,9 +74,9 @@ def _read_table(path: Path, settings: FileSettings) -> Table:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise CcfError(f"{path} is no longer there.") from None
+        raise CcfError(f"{path} no longer exists.") from None
     except OSError as error:
-        raise CcfError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise CcfError(f"{path} cannot be read: {why(error)}.") from None
     if not raw:
         raise CcfError(f"{path} is empty.")
     read = read_parquet if path.suffix.lower() == ".parquet" else read_csv

@@ -1,4 +1,7 @@
-"""A file of sites as a table of text and numbers: its columns' names, and the limits of its size."""
+"""A file of sites as a table of text and numbers: the names of its columns, and the limits of its size.
+
+How a file becomes a table is in csv_table and parquet_table.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import polars as pl
 
 from ccf_assets.ccf.space import AXES
 from ccf_assets.errors import CcfError
+from ccf_assets.finding import listed
 
 SITES_SCHEMA = pl.Schema(
     {
@@ -30,12 +34,12 @@ SITES_SCHEMA = pl.Schema(
 LARGEST_BYTES = 1_000_000_000
 
 MOST_ROWS = 10_000_000
-"""Of a file: a recording has thousands of sites, and what is read stands in memory."""
+"""Rows of a file: a recording has thousands of sites, and all rows are in memory."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file as it stands: its columns' names, those columns that can be ours, and how to call a row."""
+    """A file as read: the names of its columns, those columns that can be ours, and what to call a row."""
 
     name: str
     names: Sequence[str]
@@ -45,17 +49,18 @@ class Table:
 
 
 def refuse_too_many(path: Path, rows: int) -> None:
+    """Refuse a file with more rows than `MOST_ROWS`."""
     if rows > MOST_ROWS:
         raise CcfError(f"{path} has more than {MOST_ROWS:,} rows; divide it into several files.")
 
 
-def listed(names: Collection[str]) -> str:
-    """Names for a sentence, which a table with hundreds of columns shall not fill."""
-    return f"{', '.join(names) or 'none':.1000}"
+def column_list(names: Collection[str]) -> str:
+    """Names of columns for a sentence, cut if there are hundreds of them."""
+    return f"{listed(names, most=100) or 'none':.1000}"
 
 
 def no_header(names: Collection[str]) -> str:
-    """A question for names with as many numbers among them as a place has; else nothing."""
+    """A question for the user if at least three names are numbers, as in a file without a header."""
     numeric = [name for name in names if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", name.lower())]
     if len(numeric) < len(AXES):
         return ""
@@ -63,6 +68,7 @@ def no_header(names: Collection[str]) -> str:
 
 
 def refuse_twice(path: Path, names: Sequence[str]) -> None:
+    """Refuse a file with two columns of the same name."""
     twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
     if twice:
-        raise CcfError(f"{path} has more than one column called {listed(twice)}.{no_header(names)}")
+        raise CcfError(f"{path} has more than one column called {column_list(twice)}.{no_header(names)}")

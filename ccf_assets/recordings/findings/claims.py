@@ -1,30 +1,30 @@
-"""Whose a site is: given twice in a file, or already another source's."""
+"""Checks of ownership: sites that a file contains twice, or that another source has already."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from ccf_assets.finding import Finding, counted
+from ccf_assets.finding import Finding, Numbers, counted, listed
 from ccf_assets.recordings.findings.reading import PAIRS, of_total
 
 KEY = ["recording_id", "site_id"]
 
 
 def duplicate_sites(sites: pl.DataFrame) -> Finding:
-    """Sites that a file gives more than once. It blocks: there is no telling which row is meant."""
+    """Sites that a file contains more than once. It blocks: it is unknown which row is meant."""
     name = "duplicate_sites"
-    # Most have none, and to find that takes half the time of counting each.
+    # Most files have none, and finding that takes half the time of counting each site.
     repeated = sites.filter(sites.select(KEY).is_duplicated())
     twice = repeated.group_by(KEY, maintain_order=True).len()
     rows = int(twice["len"].sum())
-    numbers: dict[str, float | int | str] = {"sites": sites.height, "duplicated": twice.height, "rows": rows}
+    numbers: Numbers = {"sites": sites.height, "duplicated": twice.height, "rows": rows}
     if not twice.height:
-        return Finding(name, False, True, "Every site is given once.", numbers)
+        return Finding.passes(name, "Every site is given once.", numbers)
     equal = rows - repeated.unique().height
     recording, site = twice.row(0)[:2]
     note = f" {equal:,} of these rows repeat another exactly." if equal else ""
     hint = (
-        " Has the file a column that tells the sites of a recording apart? Name it site_id."
+        " Has the file a column with a number for each site of a recording? Name it site_id."
         if (twice["site_id"] == 0).all() and (sites["site_id"] == 0).all()
         else ""
     )
@@ -32,34 +32,33 @@ def duplicate_sites(sites: pl.DataFrame) -> Finding:
         f"{counted(twice.height, 'site is', 'sites are')} given more than once ({rows:,} rows), "
         f"for example site {site} of recording {recording}.{note}{hint}"
     )
-    return Finding(name, True, False, sentence, numbers)
+    return Finding.blocks(name, sentence, numbers)
 
 
 def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
-    """Sites of this file that another source has already. They stay the other's; this file's others load.
+    """Sites of this file that another source has already, and keeps; the other sites of the file are loaded.
 
     Args:
         sites: a table as ``recordings.read_sites`` gives it.
-        owners: recording_id, site_id, source of the sites already stored; this file's own do not count.
+        owners: recording_id, site_id, source of the sites already stored; those of this file do not count.
     """
     name = "claimed_elsewhere"
     taken = _taken(sites, owners)
-    numbers: dict[str, float | int | str] = {"sites": sites.height, "claimed": taken.height}
+    numbers: Numbers = {"sites": sites.height, "claimed": taken.height}
     if not taken.height:
-        return Finding(name, False, True, "No other source has a site of this file.", numbers)
+        return Finding.passes(name, "No other source has a site of this file.", numbers)
     files = taken.group_by("owner").len().sort("len", "owner", descending=[True, False])
-    named = ", ".join(f"{owner} ({count:,})" for owner, count in files.head(PAIRS).iter_rows())
-    more = f" and {files.height - PAIRS:,} more" if files.height > PAIRS else ""
+    named = listed([f"{owner} ({count:,})" for owner, count in files.iter_rows()], PAIRS)
     recording, site = taken.row(0)[:2]
     sentence = (
-        f"{of_total(taken.height, sites.height)} are another source's already, which keeps them: {named}{more}. "
-        f"One of them is site {site} of recording {recording}."
+        f"{of_total(taken.height, sites.height)} belong to another source already, which keeps them: "
+        f"{named}. One of them is site {site} of recording {recording}."
     )
-    return Finding(name, False, False, sentence, numbers | {"files": files.height})
+    return Finding.warns(name, sentence, numbers | {"files": files.height})
 
 
 def claims(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
-    """recording_id, site_id, source of this file's sites that another source has, which it may not store.
+    """recording_id, site_id, source of the sites of this file that are not stored: another source has them.
 
     Arguments as for `claimed_elsewhere`.
     """
