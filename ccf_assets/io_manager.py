@@ -29,8 +29,9 @@ Inputs are read as the type they are annotated with: polars or pandas DataFrame,
 (the slice as a query, for derived tables written as SQL over their inputs).
 """
 
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, cast
@@ -50,7 +51,7 @@ from ccf_assets.pg.bring import Metadata, Output, Stream, as_rows, to_pandas
 from ccf_assets.pg.connect import let_go_if_interrupted
 from ccf_assets.pg.merge import merge
 from ccf_assets.pg.session import one_sentence
-from ccf_assets.pg.slices import Dimension, Slice
+from ccf_assets.pg.slices import Dimension, Preview, Slice, Span
 from ccf_assets.pg.swap import list_column_of, swap
 
 
@@ -111,7 +112,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
                 for other in held:
                     other.exec_driver_sql("SELECT")  # without it, its locks would be gone
         seconds = round(time.monotonic() - started, 2)
-        rows_in_place = "1 row" if written.rows == 1 else f"{written.rows:,} rows"
+        rows_in_place = "1 row" if written.row_count == 1 else f"{written.row_count:,} rows"
         report(f"{name}: {rows_in_place} in place after {seconds} s")
         for key, count in written.per_key.items():
             context.step_context.add_asset_metadata(
@@ -120,10 +121,10 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         counted = "dagster/partition_row_count" if target.dimensions else "dagster/row_count"
         context.add_output_metadata(
             {
-                **({} if written.per_key else {counted: written.rows}),
+                **({} if written.per_key else {counted: written.row_count}),
                 "dagster/table_name": f"{schema}.{name}",
                 **written.numbers,
-                "preview": written.preview,
+                "preview": _table(written.preview),
                 "write_seconds": seconds,
                 **{name: value for metadata in made for name, value in metadata.result().items()},
             }
@@ -196,18 +197,50 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         definition, keys = context.asset_partitions_def, sorted(context.asset_partition_keys)
         if not isinstance(definition, dg.MultiPartitionsDefinition):
             values = metadata.get("partition_values") or {}
-            return Slice(table, [Dimension("", expression, definition, values)], keys)
+            dimension = Dimension(expression, values, _spans(definition, keys))
+            return Slice(table, [dimension], {key: [key] for key in keys})
         expressions = expression if isinstance(expression, Mapping) else {}
         missing = [part.name for part in definition.partitions_defs if part.name not in expressions]
         if missing:
             raise CcfError(
                 f"{_label(context)}: metadata 'partition_expr' names no column for {', '.join(missing)}."
             )
+        parts = {key: _parts(key, definition) for key in keys}
         dimensions = [
-            Dimension(part.name, expressions[part.name], part.partitions_def)
-            for part in definition.partitions_defs
+            Dimension(
+                expressions[part.name],
+                span_of=_spans(part.partitions_def, [parts[key][place] for key in keys]),
+            )
+            for place, part in enumerate(definition.partitions_defs)
         ]
-        return Slice(table, dimensions, keys)
+        return Slice(table, dimensions, parts)
+
+
+def _spans(definition: dg.PartitionsDefinition[Any], keys: Iterable[str]) -> Mapping[str, Span]:
+    """The time span of each partition; empty where partitions are not time windows."""
+    if not isinstance(definition, dg.TimeWindowPartitionsDefinition):
+        return {}
+    return {key: Span(*definition.time_window_for_partition_key(key)) for key in dict.fromkeys(keys)}
+
+
+def _parts(key: str, definition: dg.MultiPartitionsDefinition) -> Sequence[str]:
+    """A multi-partition key's part in each dimension."""
+    by_dimension = key.keys_by_dimension if isinstance(key, dg.MultiPartitionKey) else {}
+    return [by_dimension.get(part.name, key) for part in definition.partitions_defs]
+
+
+def _table(preview: Preview) -> dg.TableMetadataValue:
+    """``preview`` as the UI shows it."""
+    records = [dg.TableRecord({name: _shown(value) for name, value in row.items()}) for row in preview.rows]
+    columns = [dg.TableColumn(name, column_type) for name, column_type in preview.columns.items()]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))
+
+
+def _shown(value: object) -> str | float | None:
+    """``value`` as JSON can hold it, which knows no NaN."""
+    if value is None or isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)
 
 
 def _label(context: dg.OutputContext | dg.InputContext) -> str:

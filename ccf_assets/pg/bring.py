@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-import dagster as dg
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -26,7 +25,8 @@ from ccf_assets.pg.slices import Slice, refuse_rows_outside
 from ccf_assets.prefetch import one_ahead
 from ccf_assets.progress import ROWS_KEY, Progress, going_on
 
-Metadata: TypeAlias = Mapping[str, dg.MetadataValue[Any]]
+Metadata: TypeAlias = Mapping[str, Any]
+"""What the caller wants recorded with the rows; opaque here."""
 
 
 @dataclass(frozen=True)
