@@ -31,6 +31,7 @@ Inputs are read as the type they are annotated with: polars or pandas DataFrame,
 
 import math
 import time
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -44,19 +45,94 @@ import sqlalchemy as sa
 from dagster import ResourceDependency
 from pydantic import Field
 
-from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.errors import CcfError
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pg.bring import Metadata, Output, Stream, as_rows, to_pandas
-from ccf_assets.pg.connect import let_go_if_interrupted
+from ccf_assets.pg.connect import engine_on, let_go_if_interrupted, parse_url
 from ccf_assets.pg.merge import merge
 from ccf_assets.pg.session import one_sentence
 from ccf_assets.pg.slices import Dimension, Preview, Slice, Span
 from ccf_assets.pg.swap import list_column_of, swap
 
 
+class EngineResource(dg.ConfigurableResource[None]):
+    """A PostgreSQL database, as an SQLAlchemy engine; a subclass says which."""
+
+    @abstractmethod
+    def create_engine(self) -> sa.Engine:
+        """An engine on the database, with the driver psycopg 3."""
+
+
+class PostgresUrl(EngineResource):
+    """The PostgreSQL database at ``url``.
+
+    Give the URL as ``dg.EnvVar(...)``: Dagster shows a resource's configuration in its UI, of an environment
+    variable only the name. No error quotes the URL.
+    """
+
+    url: str = Field(description="postgresql://user:password@host:5432/database")
+
+    def create_engine(self) -> sa.Engine:
+        """An engine on the database. Every connection is closed when it is given back.
+
+        Raises:
+            CcfError: ``url`` is not the URL of a PostgreSQL database.
+        """
+        return engine_on(parse_url(self.url, "The url of resource PostgresUrl"))
+
+
 class PostgresIOManager(dg.ConfigurableIOManager):
     """Writes assets to PostgreSQL tables and reads them back; see the module's text for how.
+
+    It works with any database and any schema, and changes nothing but the rows of the assets' tables. The
+    tables are yours; make them first::
+
+        CREATE SCHEMA lab;
+        CREATE TABLE lab.trial (
+            session text,
+            number integer,
+            reaction_s double precision,
+            PRIMARY KEY (session, number)
+        );
+        CREATE TABLE lab.session_summary (session text PRIMARY KEY, median_reaction_s double precision);
+
+    With the database's URL, ``postgresql://user:password@host:5432/database``, in the environment variable
+    ``LAB_POSTGRES_URL``, this is a whole Dagster project::
+
+        import dagster as dg
+        import polars as pl
+        import sqlalchemy as sa
+
+        from ccf_assets.io_manager import PostgresIOManager, PostgresUrl
+
+        sessions = dg.StaticPartitionsDefinition(["monday", "tuesday"])
+        by_session = {"partition_expr": "session"}
+
+
+        @dg.asset(partitions_def=sessions, metadata=by_session)
+        def trial(context: dg.AssetExecutionContext) -> pl.DataFrame:
+            reactions_s = [0.31, 0.28, 0.44]  # read from a file in a real project
+            numbers = range(1, len(reactions_s) + 1)
+            return pl.DataFrame(
+                {"session": context.partition_key, "number": numbers, "reaction_s": reactions_s}
+            )
+
+
+        @dg.asset(partitions_def=sessions, metadata=by_session)
+        def session_summary(trial: sa.Select) -> sa.Select:
+            rows = trial.subquery()
+            median = sa.func.percentile_cont(0.5).within_group(rows.c.reaction_s)
+            return sa.select(rows.c.session, median.label("median_reaction_s")).group_by(rows.c.session)
+
+
+        defs = dg.Definitions(
+            assets=[trial, session_summary],
+            resources={
+                "io_manager": PostgresIOManager(
+                    postgres=PostgresUrl(url=dg.EnvVar("LAB_POSTGRES_URL")), schema="lab"
+                )
+            },
+        )
 
     The table is the last part of the asset key. Its schema comes from the asset's metadata ``schema``, else
     from this manager's ``schema``, else from the key's prefix, else it is ``public``. An op's output goes to
@@ -68,7 +144,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
     restricts what is read.
     """
 
-    postgres: ResourceDependency[PostgresResource]
+    postgres: ResourceDependency[EngineResource]
     schema_: str | None = Field(
         default=None, alias="schema", description="Schema of the tables of assets that name none"
     )

@@ -2,9 +2,11 @@
 
 import datetime as dt
 import functools
+import inspect
 import logging
 import re
 import signal
+import textwrap
 import threading
 import time
 import traceback
@@ -30,7 +32,7 @@ from ccf_assets import io_manager, progress
 from ccf_assets.db import database
 from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.errors import CcfError
-from ccf_assets.io_manager import PostgresIOManager
+from ccf_assets.io_manager import PostgresIOManager, PostgresUrl
 from ccf_assets.pg import bring, foreign_keys, merge, session, swap
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pg.connect import libpq_url
@@ -2029,3 +2031,112 @@ def test_an_interrupted_statement_is_said_once_and_leaves_the_old_rows(
         signal.signal(signal.SIGALRM, before)
     assert [record for record in caplog.records if record.name.startswith("sqlalchemy")] == []
     assert lab.sql("SELECT probe, id FROM lab.site") == [(1, 2)]
+
+
+# ---- any database
+
+SECRET = "geh/eim@%"
+
+EVERYTHING = """
+SELECT 'schema', nspname::text, nspacl::text FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'
+UNION ALL SELECT 'relation', c.oid::regclass::text, concat_ws(' ', c.oid, relkind, relowner, relacl::text)
+    FROM pg_class AS c WHERE relnamespace::regnamespace::text <> 'pg_toast'
+UNION ALL SELECT 'column', attrelid::regclass::text, concat_ws(' ', attname, atttypid, attnotnull, attacl)
+    FROM pg_attribute WHERE attrelid >= 16384 AND attrelid::regclass::text !~ '^pg_toast'
+UNION ALL SELECT 'constraint', conname, pg_get_constraintdef(oid) FROM pg_constraint
+UNION ALL SELECT 'routine', oid::regprocedure::text, md5(prosrc) FROM pg_proc
+UNION ALL SELECT 'type', oid::regtype::text, '' FROM pg_type
+UNION ALL SELECT 'trigger', tgname, '' FROM pg_trigger
+UNION ALL SELECT 'extension', extname, extversion FROM pg_extension
+UNION ALL SELECT 'setting', setdatabase::text, setconfig::text FROM pg_db_role_setting
+    WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+UNION ALL SELECT 'row of another table', xmin::text, id::text FROM lab.other
+ORDER BY 1, 2, 3
+"""
+
+
+def test_the_example_runs_on_any_database_and_changes_nothing_but_its_rows(
+    server_url: sa.URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = inspect.cleandoc(PostgresIOManager.__doc__ or "")
+    ddl, code = (textwrap.dedent(block) for block in re.findall(r"::\n\n((?:    .*\n|\n)+)", text))
+    with new_database(server_url) as url, psycopg.connect(libpq_url(url), autocommit=True) as connection:
+        monkeypatch.setenv("LAB_POSTGRES_URL", libpq_url(url.set(password=SECRET)))
+        connection.execute(ddl)
+        connection.execute("CREATE TABLE lab.other AS SELECT generate_series(1, 9) AS id")
+        before = connection.execute(EVERYTHING).fetchall()
+        namespace: dict[str, Any] = {}
+        exec(code, namespace)
+        job = namespace["defs"].resolve_implicit_global_asset_job_def()
+        with dg.DagsterInstance.ephemeral() as instance:
+            for key in ("monday", "tuesday", "monday"):
+                assert job.execute_in_process(instance=instance, partition_key=key).success
+            runs = instance.get_runs()
+            log = [str(entry) for run in runs for entry in (run, *instance.all_logs(run.run_id))]
+        assert connection.execute(
+            "SELECT session, count(*), sum(number), max(reaction_s) FROM lab.trial GROUP BY 1 ORDER BY 1"
+        ).fetchall() == [("monday", 3, 6, 0.44), ("tuesday", 3, 6, 0.44)]
+        assert connection.execute("SELECT * FROM lab.session_summary ORDER BY 1").fetchall() == [
+            ("monday", 0.31),
+            ("tuesday", 0.31),
+        ]
+        assert connection.execute(EVERYTHING).fetchall() == before
+    assert {"lab", "public"} <= {name for kind, name, _ in before if kind == "schema"}
+    assert "ccf" not in {name for kind, name, _ in before if kind == "schema"}
+    assert any("dagster/table_name" in line for line in log)
+    assert not [line for line in log if "geh" in line]
+
+
+def test_a_list_partitioned_table_of_any_database_is_swapped(server_url: sa.URL) -> None:
+    with new_database(server_url) as url, psycopg.connect(libpq_url(url), autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA lab")
+        connection.execute(
+            "CREATE TABLE lab.thing (who text, id int, PRIMARY KEY (who, id)) PARTITION BY LIST (who)"
+        )
+        parts = dg.StaticPartitionsDefinition(["a", "b"])
+
+        @dg.asset(partitions_def=parts, metadata={"partition_expr": "who"})
+        def thing(context: dg.AssetExecutionContext) -> pl.DataFrame:
+            return pl.DataFrame({"who": context.partition_key, "id": [1, 2]})
+
+        manager = PostgresIOManager(postgres=PostgresUrl(url=libpq_url(url)), schema="lab")
+        for key in ("a", "b", "a"):
+            assert dg.materialize([thing], partition_key=key, resources={"io_manager": manager}).success
+        tables = "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p') AND oid >= 16384"
+        assert {name for (name,) in connection.execute(tables)} == {"lab.thing", "lab.thing_a", "lab.thing_b"}
+        assert connection.execute("SELECT count(*) FROM lab.thing").fetchone() == (4,)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://somebody:{SECRET}@nowhere/x",
+        "mysql://somebody:geheim@nowhere/x",
+        "postgresql://nowhere/x?password=geheim",
+        "geheim",
+        "",
+    ],
+)
+def test_a_url_of_another_kind_is_refused_and_not_quoted(url: str) -> None:
+    with pytest.raises(CcfError, match="PostgresUrl is not the address of a PostgreSQL database") as caught:
+        PostgresUrl(url=url).create_engine()
+    assert "geh" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_password_in_a_url_is_in_no_error_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = sa.URL.create("postgresql", "somebody", SECRET, "127.0.0.1", 1, "x")
+    monkeypatch.setenv("LAB_POSTGRES_URL", libpq_url(url))
+
+    @dg.asset
+    def thing() -> pl.DataFrame:
+        return pl.DataFrame({"id": [1]})
+
+    manager = PostgresIOManager(postgres=PostgresUrl(url=dg.EnvVar("LAB_POSTGRES_URL")), schema="lab")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [thing], instance=instance, resources={"io_manager": manager}, raise_on_error=False
+        )
+        log = [str(entry) for entry in (result.dagster_run, *instance.all_logs(result.run_id))]
+    assert not result.success
+    assert any("lab.thing: connection failed" in line for line in log)
+    assert not [line for line in log if "geh" in line]
