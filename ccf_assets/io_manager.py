@@ -32,9 +32,9 @@ Inputs are read as the type they are annotated with: polars or pandas DataFrame,
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from typing import Any, cast
 
 import dagster as dg
@@ -47,12 +47,13 @@ from pydantic import Field
 
 from ccf_assets.errors import CcfError
 from ccf_assets.pg.arrow import read_arrow
-from ccf_assets.pg.bring import Metadata, Output, Stream, as_rows, to_pandas
+from ccf_assets.pg.bring import Metadata, Output, Rows, Stream, as_rows, to_pandas
 from ccf_assets.pg.connect import engine_on, let_go_if_interrupted, parse_url
 from ccf_assets.pg.merge import merge
 from ccf_assets.pg.session import one_sentence
-from ccf_assets.pg.slices import Dimension, Preview, Slice, Span
+from ccf_assets.pg.slices import Dimension, Slice, Span
 from ccf_assets.pg.swap import list_column_of, swap
+from ccf_assets.pg.write import Preview, Write, Written
 
 
 class EngineResource(dg.ConfigurableResource[None]):
@@ -152,49 +153,34 @@ class PostgresIOManager(dg.ConfigurableIOManager):
     # ---- writing
 
     def handle_output(self, context: dg.OutputContext, obj: Output) -> None:
-        """Put ``obj`` in place of the slice that the asset's partitions cover, in one transaction.
+        """Replace the slice that the asset's partitions cover by ``obj``, in one transaction.
 
         Raises:
-            CcfError: the rows do not fit the table or the slice, a row's key occurs twice, or a row that is
-                gone is still referred to elsewhere; the table is as it was.
+            CcfError: the rows do not fit the table or the slice, a key occurs twice, or a row to delete is
+                still referenced by another table. The table is unchanged then.
         """
         if obj is None:
             raise CcfError(f"{_label(context)} returned None; annotate it '-> None' if it has no output.")
         started = time.monotonic()
         schema, name = self._place(context, context)
-        report = context.log.info
-        rows, metadata = (obj.rows, obj.metadata) if isinstance(obj, Stream) else (obj, None)
-        made: list[Future[Metadata]] = []
-        held: list[sa.Connection] = []
-        with ThreadPoolExecutor(1) as beside, _closing(held):
+        output, metadata = (obj.rows, obj.metadata) if isinstance(obj, Stream) else (obj, None)
+        side_results: list[Future[Metadata]] = []
+        with ThreadPoolExecutor(1) as side_worker:
 
-            def meanwhile() -> None:
+            def start_side_work() -> None:
                 if metadata is not None:
-                    made.append(beside.submit(metadata))
+                    side_results.append(side_worker.submit(metadata))
 
-            rows = as_rows(f"{schema}.{name}", rows)
-            with (
-                one_sentence(f"{schema}.{name}"),
-                self.postgres.create_engine().begin() as connection,
-                let_go_if_interrupted(connection),
-            ):
-                target = self._slice(context, context, connection)
-                list_column = list_column_of(connection, target.table)
-                if list_column is None:
-                    stay = bool((context.definition_metadata or {}).get("rows_stay"))
-                    written = merge(connection, target, rows, report, meanwhile, held, stay=stay)
-                else:
-                    written = swap(connection, target, list_column, rows, report, meanwhile)
-                for other in held:
-                    other.exec_driver_sql("SELECT")  # without it, its locks would be gone
+            written = self._write(context, as_rows(f"{schema}.{name}", output), start_side_work)
         seconds = round(time.monotonic() - started, 2)
         rows_in_place = "1 row" if written.row_count == 1 else f"{written.row_count:,} rows"
-        report(f"{name}: {rows_in_place} in place after {seconds} s")
+        context.log.info(f"{name}: {rows_in_place} in place after {seconds} s")
         for key, count in written.per_key.items():
             context.step_context.add_asset_metadata(
                 {"dagster/partition_row_count": count}, context.asset_key, key
             )
-        counted = "dagster/partition_row_count" if target.dimensions else "dagster/row_count"
+        side_metadata = {name: value for result in side_results for name, value in result.result().items()}
+        counted = "dagster/partition_row_count" if _is_partitioned(context) else "dagster/row_count"
         context.add_output_metadata(
             {
                 **({} if written.per_key else {counted: written.row_count}),
@@ -202,9 +188,27 @@ class PostgresIOManager(dg.ConfigurableIOManager):
                 **written.numbers,
                 "preview": _table(written.preview),
                 "write_seconds": seconds,
-                **{name: value for metadata in made for name, value in metadata.result().items()},
+                **side_metadata,
             }
         )
+
+    def _write(self, context: dg.OutputContext, rows: Rows, start_side_work: Callable[[], object]) -> Written:
+        """Merge or swap ``rows`` into the slice of ``context`` and commit."""
+        with (
+            ExitStack() as open_sessions,
+            one_sentence(".".join(self._place(context, context))),
+            self.postgres.create_engine().begin() as connection,
+            let_go_if_interrupted(connection),
+        ):
+            target = self._slice(context, context, connection)
+            write = Write(connection, target, context.log.info, start_side_work, open_sessions)
+            list_column = list_column_of(connection, target.table)
+            if list_column is not None:
+                return swap(write, list_column, rows)
+            rows_stay = bool((context.definition_metadata or {}).get("rows_stay"))
+            written = merge(write, rows, rows_stay=rows_stay)
+            write.check_query_session()
+            return written
 
     # ---- reading
 
@@ -261,7 +265,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
             table = sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection, resolve_fks=False)
         except sa.exc.NoSuchTableError:
             raise CcfError(f"{_label(context)}: there is no table {schema}.{name}.") from None
-        if not (context.has_asset_key and context.has_asset_partitions):
+        if not _is_partitioned(context):
             return Slice(table)
         metadata = output.definition_metadata or {}
         expression = metadata.get("partition_expr")
@@ -319,15 +323,9 @@ def _shown(value: object) -> str | float | None:
     return str(value)
 
 
+def _is_partitioned(context: dg.OutputContext | dg.InputContext) -> bool:
+    return context.has_asset_key and context.has_asset_partitions
+
+
 def _label(context: dg.OutputContext | dg.InputContext) -> str:
     return context.asset_key.to_user_string() if context.has_asset_key else str(context.name)
-
-
-@contextmanager
-def _closing(connections: Sequence[sa.Connection]) -> Iterator[None]:
-    """Close what is in ``connections`` by the end."""
-    try:
-        yield
-    finally:
-        for connection in connections:
-            connection.close()

@@ -1,4 +1,4 @@
-"""The slice of a table that an asset's partitions cover: its condition in SQL, its row counts, its preview.
+"""The slice of a table that an asset's partitions cover: its condition in SQL and its row counts.
 
 Not here: how rows get into the slice (bring.py, merge.py, swap.py), and Dagster's partitions, which the IO
 manager translates to values and spans of time.
@@ -15,8 +15,6 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from ccf_assets.errors import CcfError
-
-PREVIEW_ROWS = 5
 
 NAMED_PARTITIONS = 5
 """Most partitions that an error names one by one."""
@@ -93,7 +91,7 @@ class Slice:
 
     Attributes:
         table: the table, as reflected from the database.
-        dimensions: how partitions divide it; empty for an asset without, whose slice is the whole table.
+        dimensions: how partitions divide it; empty for an asset without partitions: its slice is the table.
         parts: the partitions covered: by partition key, its part in each dimension, in the same order.
     """
 
@@ -109,7 +107,10 @@ class Slice:
     def where(
         self, source: sa.FromClause | None = None, keys: Sequence[str] | None = None
     ) -> sa.ColumnElement[bool]:
-        """The slice, or its partitions ``keys``, as a condition on the table or another with its columns."""
+        """The condition that a row is in the slice, or in its partitions ``keys``.
+
+        ``source`` is the table, or another one with its columns.
+        """
         if not self.dimensions:
             return sa.true()
         source = self.table if source is None else source
@@ -124,7 +125,7 @@ class Slice:
         return sa.or_(*(self.where(source, [key]) for key in keys))
 
     def partitions(self) -> str:
-        """The partitions for an error's text."""
+        """The partitions for an error's text, the first few by name."""
         keys, dimension = self.keys, self.dimensions[0]
         values = [(str(key), dimension.value(key)) for key in keys[:NAMED_PARTITIONS]]
         names = [repr(key) if value == key else f"{key!r} ({value})" for key, value in values]
@@ -132,47 +133,12 @@ class Slice:
         return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
-@dataclass(frozen=True)
-class Preview:
-    """A few rows of a table.
-
-    Attributes:
-        columns: the type of each column, by name.
-        rows: the rows, as the driver reads them.
-    """
-
-    columns: Mapping[str, str]
-    rows: Sequence[Mapping[str, object]]
-
-
-@dataclass(frozen=True)
-class Written:
-    """What a write has put in place.
-
-    Attributes:
-        row_count: the rows in the slice.
-        numbers: rows changed, or seconds of each step, by name.
-        preview: a few of the rows.
-        per_key: the rows of each partition, only where the write covered several.
-    """
-
-    row_count: int
-    numbers: Mapping[str, float]
-    preview: Preview
-    per_key: Mapping[str, int]
-
-
-def preview_of(
-    connection: sa.Connection, source: sa.FromClause, where: sa.ColumnElement[bool], keys: Sequence[str]
-) -> Preview:
-    """The first few rows by key."""
-    query = sa.select(source).where(where).order_by(*(source.c[key] for key in keys)).limit(PREVIEW_ROWS)
-    rows = [dict(row) for row in connection.execute(query).mappings()]
-    return Preview({column.name: str(column.type) for column in source.c}, rows)
-
-
 def refuse_rows_outside(connection: sa.Connection, target: Slice, source: sa.TableClause) -> None:
-    """A row of another partition would be left behind by the next run of this one."""
+    """Refuse rows of ``source`` outside the slice: the next run of its partitions would leave them behind.
+
+    Raises:
+        CcfError: there is such a row.
+    """
     if not target.dimensions:
         return
     divided = [dimension.of(source).label(dimension.expression) for dimension in target.dimensions]
@@ -185,6 +151,7 @@ def refuse_rows_outside(connection: sa.Connection, target: Slice, source: sa.Tab
 
 
 def paired(row: Mapping[Any, object]) -> str:
+    """Column names and values for an error's text: ``probe 1, name 'a'``."""
     shown = {
         name: value if isinstance(value, (int, float, str)) else str(value) for name, value in row.items()
     }
@@ -192,7 +159,7 @@ def paired(row: Mapping[Any, object]) -> str:
 
 
 def rows_per_key(connection: sa.Connection, target: Slice, source: sa.FromClause) -> Mapping[str, int]:
-    """The rows of each partition, where there are several."""
+    """The number of rows of each partition; empty unless there are several."""
     counts: dict[str, int] = {}
     keys = target.keys if len(target.keys) > 1 else ()
     for first in range(0, len(keys), KEYS_PER_QUERY):

@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,7 +28,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
-from ccf_assets import io_manager, progress
+from ccf_assets import progress
 from ccf_assets.db import database
 from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.errors import CcfError
@@ -37,6 +37,7 @@ from ccf_assets.pg import bring, foreign_keys, merge, session, swap
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pg.connect import libpq_url
 from ccf_assets.pg.slices import Slice
+from ccf_assets.pg.write import Write
 from ccf_assets_tests.conftest import new_database
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
@@ -1103,7 +1104,7 @@ def test_what_rows_refer_to_is_locked_while_they_are_inserted(pointing: Database
     with pointing.engine.begin() as connection:
         target = Slice(sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=connection))
         table = bring.as_rows("lab.thing", rows)
-        merge.merge(connection, target, table, print, lambda: None, [])
+        merge.merge(Write(connection, target, print, lambda: None, ExitStack()), table)
         for statement in ("DELETE FROM lab.pair WHERE a = 1", "DELETE FROM lab.region WHERE id = 3"):
             with pytest.raises(psycopg.errors.LockNotAvailable):
                 pointing.sql(f"SET lock_timeout = '50ms'; {statement}")
@@ -1185,10 +1186,9 @@ def test_what_a_query_locks_is_locked_until_its_rows_are_in_place(pointing: Data
         read=True
     )
     move = "SET lock_timeout = '50ms'; UPDATE lab.mine SET is_at = 6"
-    held: list[sa.Connection] = []
-    with io_manager._closing(held), pointing.engine.begin() as connection:
+    with ExitStack() as open_sessions, pointing.engine.begin() as connection:
         target = Slice(sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=connection))
-        merge.merge(connection, target, query, print, lambda: None, held)
+        merge.merge(Write(connection, target, print, lambda: None, open_sessions), query)
         with pytest.raises(psycopg.errors.LockNotAvailable):
             pointing.sql(move)
     pointing.sql(move)
@@ -1463,13 +1463,13 @@ def test_attaching_does_not_read_the_rows_again(lab: Database) -> None:
         connection.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary))
         connection.execute("SET client_min_messages = debug1")
         table = sa.Table("voxel", sa.MetaData(), schema="lab", autoload_with=lab.engine)
-        fresh = swap._Fresh(connection, table, "atlas", "integer", "1")
-        fresh.create()
-        fresh.build_keys()
-        fresh.close_bounds()
-        fresh.add_foreign_keys()
+        new = swap._NewPartition(connection, table, "atlas", "integer", "1")
+        new.create()
+        new.build_keys()
+        new.add_bound_check()
+        new.add_foreign_keys()
         notices.clear()
-        fresh.take_place()
+        new.attach()
     assert any("is implied by existing constraints" in str(notice) for notice in notices)
     assert not any("verifying table" in str(notice) or "building index" in str(notice) for notice in notices)
 
