@@ -40,7 +40,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 def first_line(message: object) -> str:
     """The first line of a message, such as an exception, without the blanks around it."""
-    return str(message).strip().partition("\n")[0]
+    return str(message).strip().partition("\n")[0].rstrip()
 
 
 def why(error: OSError) -> str:
