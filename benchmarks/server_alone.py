@@ -16,7 +16,7 @@ from benchmarks.measuring import Sample
 from benchmarks.place import Place
 from benchmarks.volumes import Volume
 from ccf_assets.db import schema
-from ccf_assets.pg.session import INDEX_MEMORY
+from ccf_assets.pg.swap import INDEX_MEMORY
 
 SCHEMA = "server_alone"
 

@@ -29,10 +29,12 @@ Inputs are read as the type they are annotated with: polars or pandas DataFrame,
 (the slice as a query, for derived tables written as SQL over their inputs).
 """
 
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from typing import Any, cast
 
 import dagster as dg
@@ -43,19 +45,95 @@ import sqlalchemy as sa
 from dagster import ResourceDependency
 from pydantic import Field
 
-from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.errors import CcfError
 from ccf_assets.pg.arrow import read_arrow
-from ccf_assets.pg.bring import Metadata, Output, Stream, as_rows, to_pandas
-from ccf_assets.pg.connect import let_go_if_interrupted
+from ccf_assets.pg.bring import Metadata, Output, Rows, Stream, as_rows, to_pandas
+from ccf_assets.pg.connect import engine_on, let_go_if_interrupted, parse_url
 from ccf_assets.pg.merge import merge
 from ccf_assets.pg.session import one_sentence
-from ccf_assets.pg.slices import Dimension, Slice
+from ccf_assets.pg.slices import Dimension, Slice, Span
 from ccf_assets.pg.swap import list_column_of, swap
+from ccf_assets.pg.write import Preview, Write, Written
+
+
+class EngineResource(dg.ConfigurableResource[None]):
+    """A PostgreSQL database, as an SQLAlchemy engine; a subclass says which."""
+
+    @abstractmethod
+    def create_engine(self) -> sa.Engine:
+        """An engine on the database, with the driver psycopg 3."""
+
+
+class PostgresUrl(EngineResource):
+    """The PostgreSQL database at ``url``.
+
+    Give the URL as ``dg.EnvVar(...)``: Dagster shows a resource's configuration in its UI, of an environment
+    variable only the name. No error quotes the URL.
+    """
+
+    url: str = Field(description="postgresql://user:password@host:5432/database")
+
+    def create_engine(self) -> sa.Engine:
+        """An engine on the database. Every connection is closed when it is given back.
+
+        Raises:
+            CcfError: ``url`` is not the URL of a PostgreSQL database.
+        """
+        return engine_on(parse_url(self.url, "The url of resource PostgresUrl"))
 
 
 class PostgresIOManager(dg.ConfigurableIOManager):
     """Writes assets to PostgreSQL tables and reads them back; see the module's text for how.
+
+    It works with any database and any schema, and changes nothing but the rows of the assets' tables. The
+    tables are yours; make them first::
+
+        CREATE SCHEMA lab;
+        CREATE TABLE lab.trial (
+            session text,
+            number integer,
+            reaction_s double precision,
+            PRIMARY KEY (session, number)
+        );
+        CREATE TABLE lab.session_summary (session text PRIMARY KEY, median_reaction_s double precision);
+
+    With the database's URL, ``postgresql://user:password@host:5432/database``, in the environment variable
+    ``LAB_POSTGRES_URL``, this is a whole Dagster project::
+
+        import dagster as dg
+        import polars as pl
+        import sqlalchemy as sa
+
+        from ccf_assets.io_manager import PostgresIOManager, PostgresUrl
+
+        sessions = dg.StaticPartitionsDefinition(["monday", "tuesday"])
+        by_session = {"partition_expr": "session"}
+
+
+        @dg.asset(partitions_def=sessions, metadata=by_session)
+        def trial(context: dg.AssetExecutionContext) -> pl.DataFrame:
+            reactions_s = [0.31, 0.28, 0.44]  # read from a file in a real project
+            numbers = range(1, len(reactions_s) + 1)
+            return pl.DataFrame(
+                {"session": context.partition_key, "number": numbers, "reaction_s": reactions_s}
+            )
+
+
+        @dg.asset(partitions_def=sessions, metadata=by_session)
+        def session_summary(trial: sa.Select) -> sa.Select:
+            rows = trial.subquery()
+            median = sa.func.percentile_cont(0.5).within_group(rows.c.reaction_s)
+            return sa.select(rows.c.session, median.label("median_reaction_s")).group_by(rows.c.session)
+
+
+        defs = dg.Definitions(
+            assets=[trial, session_summary],
+            resources={
+                "io_manager": PostgresIOManager(
+                    postgres=PostgresUrl(url=dg.EnvVar("LAB_POSTGRES_URL")), schema="lab"
+                )
+            },
+        )
 
     The table is the last part of the asset key. Its schema comes from the asset's metadata ``schema``, else
     from this manager's ``schema``, else from the key's prefix, else it is ``public``. An op's output goes to
@@ -67,7 +145,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
     restricts what is read.
     """
 
-    postgres: ResourceDependency[PostgresResource]
+    postgres: ResourceDependency[EngineResource]
     schema_: str | None = Field(
         default=None, alias="schema", description="Schema of the tables of assets that name none"
     )
@@ -75,59 +153,62 @@ class PostgresIOManager(dg.ConfigurableIOManager):
     # ---- writing
 
     def handle_output(self, context: dg.OutputContext, obj: Output) -> None:
-        """Put ``obj`` in place of the slice that the asset's partitions cover, in one transaction.
+        """Replace the slice that the asset's partitions cover by ``obj``, in one transaction.
 
         Raises:
-            CcfError: the rows do not fit the table or the slice, a row's key occurs twice, or a row that is
-                gone is still referred to elsewhere; the table is as it was.
+            CcfError: the rows do not fit the table or the slice, a key occurs twice, or a row to delete is
+                still referenced by another table. The table is unchanged then.
         """
         if obj is None:
             raise CcfError(f"{_label(context)} returned None; annotate it '-> None' if it has no output.")
         started = time.monotonic()
         schema, name = self._place(context, context)
-        report = context.log.info
-        rows, metadata = (obj.rows, obj.metadata) if isinstance(obj, Stream) else (obj, None)
-        made: list[Future[Metadata]] = []
-        held: list[sa.Connection] = []
-        with ThreadPoolExecutor(1) as beside, _closing(held):
+        output, metadata = (obj.rows, obj.metadata) if isinstance(obj, Stream) else (obj, None)
+        side_results: list[Future[Metadata]] = []
+        with ThreadPoolExecutor(1) as side_worker:
 
-            def meanwhile() -> None:
+            def start_side_work() -> None:
                 if metadata is not None:
-                    made.append(beside.submit(metadata))
+                    side_results.append(side_worker.submit(metadata))
 
-            rows = as_rows(f"{schema}.{name}", rows)
-            with (
-                one_sentence(f"{schema}.{name}"),
-                self.postgres.create_engine().begin() as connection,
-                let_go_if_interrupted(connection),
-            ):
-                target = self._slice(context, context, connection)
-                list_column = list_column_of(connection, target.table)
-                if list_column is None:
-                    stay = bool((context.definition_metadata or {}).get("rows_stay"))
-                    written = merge(connection, target, rows, report, meanwhile, held, stay=stay)
-                else:
-                    written = swap(connection, target, list_column, rows, report, meanwhile)
-                for other in held:
-                    other.exec_driver_sql("SELECT")  # without it, its locks would be gone
+            written = self._write(context, as_rows(f"{schema}.{name}", output), start_side_work)
         seconds = round(time.monotonic() - started, 2)
-        rows_in_place = "1 row" if written.rows == 1 else f"{written.rows:,} rows"
-        report(f"{name}: {rows_in_place} in place after {seconds} s")
+        rows_in_place = "1 row" if written.row_count == 1 else f"{written.row_count:,} rows"
+        context.log.info(f"{name}: {rows_in_place} in place after {seconds} s")
         for key, count in written.per_key.items():
             context.step_context.add_asset_metadata(
                 {"dagster/partition_row_count": count}, context.asset_key, key
             )
-        counted = "dagster/partition_row_count" if target.dimensions else "dagster/row_count"
+        side_metadata = {name: value for result in side_results for name, value in result.result().items()}
+        counted = "dagster/partition_row_count" if _is_partitioned(context) else "dagster/row_count"
         context.add_output_metadata(
             {
-                **({} if written.per_key else {counted: written.rows}),
+                **({} if written.per_key else {counted: written.row_count}),
                 "dagster/table_name": f"{schema}.{name}",
                 **written.numbers,
-                "preview": written.preview,
+                "preview": _table(written.preview),
                 "write_seconds": seconds,
-                **{name: value for metadata in made for name, value in metadata.result().items()},
+                **side_metadata,
             }
         )
+
+    def _write(self, context: dg.OutputContext, rows: Rows, start_side_work: Callable[[], object]) -> Written:
+        """Merge or swap ``rows`` into the slice of ``context`` and commit."""
+        with (
+            ExitStack() as open_sessions,
+            one_sentence(".".join(self._place(context, context))),
+            self.postgres.create_engine().begin() as connection,
+            let_go_if_interrupted(connection),
+        ):
+            target = self._slice(context, context, connection)
+            write = Write(connection, target, context.log.info, start_side_work, open_sessions)
+            list_column = list_column_of(connection, target.table)
+            if list_column is not None:
+                return swap(write, list_column, rows)
+            rows_stay = bool((context.definition_metadata or {}).get("rows_stay"))
+            written = merge(write, rows, rows_stay=rows_stay)
+            write.check_query_session()
+            return written
 
     # ---- reading
 
@@ -184,7 +265,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
             table = sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection, resolve_fks=False)
         except sa.exc.NoSuchTableError:
             raise CcfError(f"{_label(context)}: there is no table {schema}.{name}.") from None
-        if not (context.has_asset_key and context.has_asset_partitions):
+        if not _is_partitioned(context):
             return Slice(table)
         metadata = output.definition_metadata or {}
         expression = metadata.get("partition_expr")
@@ -196,29 +277,55 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         definition, keys = context.asset_partitions_def, sorted(context.asset_partition_keys)
         if not isinstance(definition, dg.MultiPartitionsDefinition):
             values = metadata.get("partition_values") or {}
-            return Slice(table, [Dimension("", expression, definition, values)], keys)
+            dimension = Dimension(expression, values, _spans(definition, keys))
+            return Slice(table, [dimension], {key: [key] for key in keys})
         expressions = expression if isinstance(expression, Mapping) else {}
         missing = [part.name for part in definition.partitions_defs if part.name not in expressions]
         if missing:
             raise CcfError(
                 f"{_label(context)}: metadata 'partition_expr' names no column for {', '.join(missing)}."
             )
+        parts = {key: _parts(key, definition) for key in keys}
         dimensions = [
-            Dimension(part.name, expressions[part.name], part.partitions_def)
-            for part in definition.partitions_defs
+            Dimension(
+                expressions[part.name],
+                span_of=_spans(part.partitions_def, [parts[key][place] for key in keys]),
+            )
+            for place, part in enumerate(definition.partitions_defs)
         ]
-        return Slice(table, dimensions, keys)
+        return Slice(table, dimensions, parts)
+
+
+def _spans(definition: dg.PartitionsDefinition[Any], keys: Iterable[str]) -> Mapping[str, Span]:
+    """The time span of each partition; empty where partitions are not time windows."""
+    if not isinstance(definition, dg.TimeWindowPartitionsDefinition):
+        return {}
+    return {key: Span(*definition.time_window_for_partition_key(key)) for key in dict.fromkeys(keys)}
+
+
+def _parts(key: str, definition: dg.MultiPartitionsDefinition) -> Sequence[str]:
+    """A multi-partition key's part in each dimension."""
+    by_dimension = key.keys_by_dimension if isinstance(key, dg.MultiPartitionKey) else {}
+    return [by_dimension.get(part.name, key) for part in definition.partitions_defs]
+
+
+def _table(preview: Preview) -> dg.TableMetadataValue:
+    """``preview`` as the UI shows it."""
+    records = [dg.TableRecord({name: _shown(value) for name, value in row.items()}) for row in preview.rows]
+    columns = [dg.TableColumn(name, column_type) for name, column_type in preview.columns.items()]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))
+
+
+def _shown(value: object) -> str | float | None:
+    """``value`` as JSON can hold it, which knows no NaN."""
+    if value is None or isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)
+
+
+def _is_partitioned(context: dg.OutputContext | dg.InputContext) -> bool:
+    return context.has_asset_key and context.has_asset_partitions
 
 
 def _label(context: dg.OutputContext | dg.InputContext) -> str:
     return context.asset_key.to_user_string() if context.has_asset_key else str(context.name)
-
-
-@contextmanager
-def _closing(connections: Sequence[sa.Connection]) -> Iterator[None]:
-    """Close what is in ``connections`` by the end."""
-    try:
-        yield
-    finally:
-        for connection in connections:
-            connection.close()

@@ -47,7 +47,18 @@ _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DA
 _ROLES = ("test_roles.py", "test_backup.py")
 """They make roles, which belong to the whole server: one after the other."""
 
-_LONG = ("test_loading.py", "test_ui.py", "test_sensors.py", "test_cli.py", "test_io_manager.py")
+_LONG = (
+    "test_loading.py",
+    "test_ui.py",
+    "test_sensors.py",
+    "test_cli.py",
+    "test_embedded.py",
+    "test_io_manager.py",
+    "test_merge.py",
+    "test_bring.py",
+    "test_swap.py",
+    "test_failures.py",
+)
 
 
 @functools.cache

@@ -1,6 +1,6 @@
-"""The Dagster faces of postgres.py and sources.py: thin, and configured from the environment at run time.
+"""The resources: thin Dagster faces of db.database and sources, configured from the environment at run time.
 
-They have no settings of their own, so that an address with a password never appears in the UI.
+They have no settings of their own, so that a URL with a password never appears in the UI.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets.db import database
+from ccf_assets.io_manager import EngineResource
 from ccf_assets.sources.source import Sources
 
 
-class PostgresResource(dg.ConfigurableResource[None]):
-    """The database: the server CCF_POSTGRES_URL names, else the embedded one, started when first used."""
+class PostgresResource(EngineResource):
+    """The database that CCF_POSTGRES_URL names, else that of the embedded server, started when first used."""
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[None]:
-        """For as long as a run has this resource, the database knows that its process is alive."""
+        """Record in the database that the run's process is alive while the run has this resource."""
         from ccf_assets.runs.liveness import alive
 
         if context.run is None or context.instance is None:
@@ -30,7 +31,7 @@ class PostgresResource(dg.ConfigurableResource[None]):
                 yield self.create_resource(context)
 
     def create_engine(self) -> sa.Engine:
-        """An engine on the database, its tables in place."""
+        """An engine on the database, with the tables of schema ccf installed."""
         return database.create_engine()
 
 

@@ -1,6 +1,6 @@
-"""How rows come into the database: types in and out of Arrow, COPY, and the staging table.
+"""Rows on their way into the database: types in and out of Arrow, COPY, and the staging table.
 
-How they are put in place afterwards is in merge.py (ordinary tables) and swap.py (LIST partitions).
+Not here: how they are put in place afterwards (merge.py for ordinary tables, swap.py for LIST partitions).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-import dagster as dg
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -20,23 +19,25 @@ from psycopg import sql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from ccf_assets.errors import CcfError
-from ccf_assets.pg.session import Report, execute, first_line, identifier, identifiers, psycopg_of
+from ccf_assets.errors import CcfError, first_line
+from ccf_assets.pg.session import Report, execute, identifier, identifiers, psycopg_of
 from ccf_assets.pg.slices import Slice, refuse_rows_outside
+from ccf_assets.pg.write import Write
 from ccf_assets.prefetch import one_ahead
 from ccf_assets.progress import ROWS_KEY, Progress, going_on
 
-Metadata: TypeAlias = Mapping[str, dg.MetadataValue[Any]]
+Metadata: TypeAlias = Mapping[str, Any]
+"""What the caller records about a write, by name; opaque to this package."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Rows, and metadata that is made of something else while the server works on them.
+    """Rows, and metadata that is computed while the server works on them.
 
     Attributes:
         rows: the rows.
-        metadata: called in another thread while the server has work that leaves a core free; what it raises
-            fails the run, with the rows in place.
+        metadata: called in another thread while the server's work leaves a core free. Its exception fails
+            the run, after the rows have been committed.
     """
 
     rows: pa.RecordBatchReader | sa.Select[Any]
@@ -48,10 +49,10 @@ Output: TypeAlias = "pl.DataFrame | pd.DataFrame | pa.RecordBatchReader | Stream
 Rows: TypeAlias = "pa.Table | pa.RecordBatchReader | sa.Select[Any]"
 
 ROWS_PER_BATCH = 16_384
-"""Rows of a frame sent at once, for which see volume.ROWS_PER_BATCH."""
+"""Rows of a frame sent at once; ccf.runs.ROWS_PER_BATCH gives the reason."""
 
 LINES_AT_ONCE = 128
-"""Lines passed on from one session to another: few, so that both find room in their sockets' buffers."""
+"""Lines passed on from one session to another: few enough to fit into the sockets' buffers of both."""
 
 _ARROW_TYPES: Sequence[tuple[type[sa.types.TypeEngine[Any]], pa.DataType]] = (
     (sa.SmallInteger, pa.int16()),
@@ -64,7 +65,7 @@ _ARROW_TYPES: Sequence[tuple[type[sa.types.TypeEngine[Any]], pa.DataType]] = (
     (sa.String, pa.string()),
     (sa.LargeBinary, pa.binary()),
 )
-"""Type of a reflected column to the Arrow type of the same binary form; subclasses before their parents."""
+"""The Arrow type with the same binary form as a reflected column's type; subclasses before their parents."""
 
 _NULLABLE: Mapping[pa.DataType, pd.api.extensions.ExtensionDtype] = {
     pa.int16(): pd.Int16Dtype(),
@@ -72,10 +73,11 @@ _NULLABLE: Mapping[pa.DataType, pd.api.extensions.ExtensionDtype] = {
     pa.int64(): pd.Int64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
 }
-"""What pandas reads a column with nulls as, where its own way is by float and loses digits."""
+"""The pandas type of a column with nulls, where pandas would convert it to float and lose digits."""
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """``table`` as a pandas frame; integers and booleans with nulls keep every digit."""
     frame = cast("pd.DataFrame", table.to_pandas())
     for name, column in zip(table.column_names, table.columns, strict=True):
         if column.null_count and column.type in _NULLABLE:
@@ -84,7 +86,11 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
 
 
 def as_rows(where: str, obj: Output) -> Rows:
-    """A frame as an Arrow table; what streams or is a query already, as it is."""
+    """A frame as an Arrow table; a stream or a query as it is.
+
+    Raises:
+        CcfError: ``obj`` is of another type, or a column mixes types; the text begins with ``where``.
+    """
     if isinstance(obj, (sa.Select, pa.RecordBatchReader)):
         return obj
     if isinstance(obj, pl.DataFrame):
@@ -113,10 +119,10 @@ def _arrow_type(column: sa.Column[Any]) -> pa.DataType:
 
 
 def _fitting(column: sa.Column[Any], values: pa.Array, wanted: pa.DataType) -> pa.Array:
-    """``values`` as the column's type.
+    """``values`` converted to the column's type.
 
     Raises:
-        CcfError: one of them does not fit it.
+        CcfError: a value does not fit it.
     """
     try:
         fitting = values.cast(wanted)
@@ -124,7 +130,7 @@ def _fitting(column: sa.Column[Any], values: pa.Array, wanted: pa.DataType) -> p
         raise CcfError(
             f"{column.table}: a value does not fit {column.name} ({column.type}): {first_line(error)}."
         ) from None
-    # The one cast that pyarrow does not check.
+    # The one cast whose overflow pyarrow does not report.
     if wanted == pa.float32() and pc.sum(pc.is_inf(fitting)) != pc.sum(pc.is_inf(values.cast(pa.float64()))):
         raise CcfError(f"{column.table}: a value is too large for {column.name} ({column.type}).")
     return fitting
@@ -139,9 +145,9 @@ def copy_rows(
     *,
     freeze: bool = True,
 ) -> int:
-    """Binary COPY of every batch into ``into``, which has columns of ``table``.
+    """Send every batch of ``rows`` by binary COPY into ``into``, which has columns of ``table``.
 
-    With ``freeze`` it must be of this transaction.
+    With ``freeze``, ``into`` must have been created in this transaction.
 
     Returns:
         The number of rows.
@@ -175,7 +181,7 @@ def copy_rows(
 
 
 def fill(connection: sa.Connection, table: sa.Table, into: sa.TableClause, rows: Rows, report: Report) -> int:
-    """Bring ``rows`` into ``into``, which has columns of ``table``; returns how many there were."""
+    """Fill ``into``, created in this transaction with columns of ``table``; returns the number of rows."""
     if not isinstance(rows, sa.Select):
         return copy_rows(connection, table, into, rows, report)
     with going_on(report, f"{table.name}: filling it from a query"):
@@ -183,15 +189,16 @@ def fill(connection: sa.Connection, table: sa.Table, into: sa.TableClause, rows:
 
 
 def column_names(rows: Rows) -> list[str]:
+    """The names of the columns that ``rows`` bring."""
     return [c.key or "" for c in rows.selected_columns] if isinstance(rows, sa.Select) else rows.schema.names
 
 
 def checked_names(target: Slice, rows: Rows, keys: Sequence[str] = ()) -> list[str]:
-    """The columns that ``rows`` brings.
+    """The names of the columns that ``rows`` bring, once they are known to suit the table.
 
     Raises:
-        CcfError: one is not in the table or comes twice, or one of ``keys`` or of those that the asset's
-            partitions divide is missing.
+        CcfError: a column is not in the table or comes twice, or one is missing of ``keys`` or of those that
+            the asset's partitions divide.
     """
     table, names = target.table, column_names(rows)
     unknown = [name for name in names if name not in table.columns]
@@ -210,7 +217,7 @@ def checked_names(target: Slice, rows: Rows, keys: Sequence[str] = ()) -> list[s
 
 
 class _CreateStaging(sa.Executable, sa.ClauseElement):
-    """The staging table made from a query. The server may run it on several cores; an INSERT … SELECT not."""
+    """Create the staging table from a query, which may run on several cores; an INSERT … SELECT may not."""
 
     inherit_cache = False
 
@@ -223,14 +230,20 @@ def _create_staging(element: _CreateStaging, compiler: SQLCompiler, **options: A
     return f"CREATE TEMP TABLE staging ON COMMIT DROP AS {compiler.process(element.query, **options)}"
 
 
-def stage(
-    connection: sa.Connection, target: Slice, rows: Rows, names: Sequence[str], report: Report
-) -> tuple[sa.TableClause, int]:
-    """Bring ``rows`` into a temporary table of the columns ``names``; returns it and how many there were.
+def stage(write: Write, rows: Rows, names: Sequence[str]) -> tuple[sa.TableClause, int]:
+    """Bring ``rows`` into a temporary table of the columns ``names``.
 
-    Its columns are taken from the catalogue, since CREATE TABLE … LIKE would lock the target; see _Fresh.
+    Its columns are read from the catalogue, since CREATE TABLE … LIKE would lock the target; see
+    swap._NewPartition.
+
+    Returns:
+        The staging table and its number of rows.
+
+    Raises:
+        CcfError: a value does not fit its column, or a row is outside the slice.
     """
-    table, raw = target.table, psycopg_of(connection)
+    connection, table, report = write.connection, write.target.table, write.report
+    raw = psycopg_of(connection)
     staged = sa.table("staging", *(sa.column(name, table.c[name].type) for name in names), schema="pg_temp")
     wanted = raw.execute(_COLUMN_TYPES, [identifier(table).as_string(), list(names)]).fetchall()
     if isinstance(rows, sa.Select):
@@ -238,13 +251,13 @@ def stage(
             count = execute(connection, _CreateStaging(rows))
         given = raw.execute(_COLUMN_TYPES, ["pg_temp.staging", list(names)]).fetchall()
         for name, as_type in set(wanted) - set(given):
-            raw.execute(f"ALTER TABLE pg_temp.staging ALTER {name} TYPE {as_type}")  # as an INSERT converts
+            raw.execute(f"ALTER TABLE pg_temp.staging ALTER {name} TYPE {as_type}")  # converts as an INSERT
     else:
         definitions = ", ".join(f"{name} {as_type}" for name, as_type in wanted)
         raw.execute(f"CREATE TEMP TABLE staging ({definitions}) ON COMMIT DROP")
         count = copy_rows(connection, table, staged, rows, report)
     raw.execute("ANALYZE pg_temp.staging")
-    refuse_rows_outside(connection, target, staged)
+    refuse_rows_outside(connection, write.target, staged)
     return staged, count
 
 

@@ -1,4 +1,4 @@
-"""Foreign keys of many rows, checked by one statement instead of once a row."""
+"""Foreign keys of many inserted rows, checked by one statement a key instead of one lookup a row."""
 
 from __future__ import annotations
 
@@ -13,52 +13,57 @@ from ccf_assets.pg.arrow import as_text
 from ccf_assets.pg.session import identifier, psycopg_of
 
 ROWS_TO_CHECK_AT_ONCE = 10_000
-"""Fewer rows have their foreign keys checked by the server within a tenth of a second."""
+"""The server itself checks the foreign keys of fewer rows within a tenth of a second."""
 
 SMALL_MB = 1
-"""Size of a table below which each of its rows is looked at once, however many rows refer to it."""
+"""Referenced tables below this size have each row locked once, however many inserted rows refer to it."""
 
 
 @contextmanager
 def foreign_keys_at_once(
-    connection: sa.Connection, table: sa.Table, rows: sa.Select[Any], names: Sequence[str], most: int | None
+    connection: sa.Connection,
+    table: sa.Table,
+    inserted: sa.Select[Any],
+    names: Sequence[str],
+    most_rows: int | None,
 ) -> Iterator[None]:
-    """Check the foreign keys of many rows that are inserted meanwhile at once, in the end.
+    """Check the foreign keys of the rows that the block inserts, all at once after it.
 
-    The server looks up those of each row by itself: 14 s of the 20 s that a million sites and their regions
-    took. It is told not to, and all are looked up under the locks that it would take, where the user may
-    switch its checks off (a superuser, or GRANT SET ON PARAMETER session_replication_role) and they are all
-    that an INSERT would set off.
+    The server checks them row by row: 14 s of the 20 s that a million sites and their regions took. Here its
+    checks are switched off for the block, and the referenced rows are looked up afterwards, under the locks
+    that the server would take. This needs a user who may switch the checks off (a superuser, or GRANT SET ON
+    PARAMETER session_replication_role), and a table where an INSERT fires no other trigger; otherwise, and
+    for few rows, the server checks them as always.
 
     Args:
-        connection: a transaction.
-        table: what is inserted into.
-        rows: what is inserted, or more, to be asked in the end.
+        connection: the session that inserts, in a transaction.
+        table: the table inserted into.
+        inserted: a query for the inserted rows, or for more; it runs after the block.
         names: the columns inserted.
-        most: how many rows at most, where that is known.
+        most_rows: the largest possible number of rows, None where it is not known.
 
     Raises:
-        FastPathRefusedError: some row refers to what is not there.
+        FastPathRefusedError: a row refers to one that does not exist.
     """
     raw = psycopg_of(connection)
     about = {"table": identifier(table).as_string(), "names": list(names)}
-    many = most is None or most >= ROWS_TO_CHECK_AT_ONCE
-    (free,) = (many and raw.execute(_ONLY_FOREIGN_KEYS, about).fetchone()) or (False,)
-    if not free:
+    many = most_rows is None or most_rows >= ROWS_TO_CHECK_AT_ONCE
+    (allowed,) = (many and raw.execute(_ONLY_FOREIGN_KEYS, about).fetchone()) or (False,)
+    if not allowed:
         yield
         return
     raw.execute("SET LOCAL session_replication_role = replica")
     yield
     raw.execute("SET LOCAL session_replication_role = origin")
-    inserted = sql.SQL("WITH inserted AS NOT MATERIALIZED ({}), ").format(sql.SQL(as_text(rows)))
+    rows = sql.SQL("WITH inserted AS NOT MATERIALIZED ({}), ").format(sql.SQL(as_text(inserted)))
     for (check,) in raw.execute(_FOREIGN_KEYS, about).fetchall():
-        wanted, locked = raw.execute(inserted + sql.SQL(check)).fetchone() or (0, 0)
+        wanted, locked = raw.execute(rows + sql.SQL(check)).fetchone() or (0, 0)
         if wanted != locked:
             raise FastPathRefusedError
 
 
 class FastPathRefusedError(Exception):
-    """Rows cannot be had by the quick way."""
+    """Rows cannot be inserted by the fast path; the slower one reports the reason, if there is one."""
 
 
 _ONLY_FOREIGN_KEYS = """
@@ -72,8 +77,9 @@ SELECT has_parameter_privilege('session_replication_role', 'SET')
         WHERE conrelid = c.oid AND contype = 'f' AND (confmatchtype <> 's' OR attname <> ALL (%(names)s)))
 FROM pg_class c WHERE c.oid = %(table)s::regclass
 """
-"""Whether foreign keys are all that an INSERT (4 in tgtype) sets off, and the user may have them checked
-otherwise. A trigger of a lab's own is none, nor is the check of a unique key that is deferrable."""
+"""Whether foreign keys are the only triggers of an INSERT (4 in tgtype), all of them MATCH SIMPLE and of
+inserted columns, and the user may switch them off. A trigger that users made is another one, and so is that
+of a deferrable unique key."""
 
 _FOREIGN_KEYS = f"""
 SELECT format('wanted AS %%s %%s FROM inserted WHERE (%%s) IS NOT NULL)
@@ -94,5 +100,6 @@ CROSS JOIN LATERAL (
 ) AS columns
 WHERE c.conrelid = %(table)s::regclass AND c.contype = 'f'
 """  # noqa: S608
-"""For each foreign key a query of *inserted*: how many rows refer to another, and to how many that is there
-and locked. Of a few others each counts once; of many, to lock it again costs less than to find that out."""
+"""For each foreign key a query of *inserted*: how many rows refer to another row, and how many of those exist
+and are locked now. In a small referenced table each row is counted once; in a large one, locking a row again
+costs less than finding the distinct ones."""

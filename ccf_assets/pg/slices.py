@@ -1,18 +1,20 @@
-"""The part of a table that a write covers, and what the table holds of it. No Dagster, and no table of ours."""
+"""The slice of a table that an asset's partitions cover: its condition in SQL and its row counts.
+
+Not here: how rows get into the slice (bring.py, merge.py, swap.py), and Dagster's partitions, which the IO
+manager translates to values and spans of time.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets.errors import CcfError
-
-PREVIEW_ROWS = 5
 
 NAMED_PARTITIONS = 5
 """Most partitions that an error names one by one."""
@@ -30,30 +32,35 @@ class _Untyped(sa.types.UserDefinedType[str]):
         return "unknown"
 
 
+class Span(NamedTuple):
+    """A span of time, from ``start`` up to but not including ``end``; both know their time zone."""
+
+    start: datetime
+    end: datetime
+
+
 @dataclass(frozen=True)
 class Dimension:
     """One way in which an asset's partitions divide its table.
 
     Attributes:
-        name: the dimension's name, of a multi-partitioned asset.
         expression: a column of the table, or an SQL expression that the asset's author wrote.
-        definition: the partitions.
-        value_of: what the expression holds for a partition, where that is not its key.
+        value_of: the value of the expression in a partition, by partition key; a partition that is missing
+            has its key as the value.
+        span_of: the span of the expression's values in a partition, by partition key, where partitions are
+            windows of time; else empty.
     """
 
-    name: str
     expression: str
-    definition: dg.PartitionsDefinition[Any]
     value_of: Mapping[str, object] = field(default_factory=dict)
-
-    def key(self, key: str) -> str:
-        """This dimension's part of a partition key."""
-        return key.keys_by_dimension[self.name] if isinstance(key, dg.MultiPartitionKey) else key
+    span_of: Mapping[str, Span] = field(default_factory=dict)
 
     def value(self, key: str) -> object:
+        """The value of the expression in the partition ``key``."""
         return self.value_of.get(key, key)
 
     def of(self, source: sa.FromClause) -> sa.ColumnElement[Any]:
+        """The expression on ``source``, which is the table or has its columns."""
         if self.expression in source.c:
             return source.c[self.expression]
         return sa.literal_column(f"({self.expression})")
@@ -61,16 +68,16 @@ class Dimension:
     def holds(self, source: sa.FromClause, keys: Sequence[str]) -> sa.ColumnElement[bool]:
         """The condition that a row of ``source`` is in one of the partitions ``keys``."""
         of = self.of(source)
-        if not isinstance(self.definition, dg.TimeWindowPartitionsDefinition):
+        if not self.span_of:
             return of.in_([_bound(self.value(key)) for key in keys])
-        spans: list[list[Any]] = []
-        for start, end in sorted(map(self.definition.time_window_for_partition_key, keys)):
-            if spans and spans[-1][1] == start:
-                spans[-1][1] = end
+        merged: list[Span] = []
+        for span in sorted(self.span_of[key] for key in keys):
+            if merged and merged[-1].end == span.start:
+                merged[-1] = Span(merged[-1].start, span.end)
             else:
-                spans.append([start, end])
-        # As text with its offset: an instant to a timestamptz, the window's own clock to date and timestamp.
-        ends = [[_bound(end.isoformat(" ")) for end in span] for span in spans]
+                merged.append(span)
+        # As text with its offset: an instant to a timestamptz, the span's own clock to date and timestamp.
+        ends = [[_bound(end.isoformat(" ")) for end in span] for span in merged]
         return sa.or_(sa.false(), *(sa.and_(of >= start, of < end) for start, end in ends))
 
 
@@ -84,67 +91,54 @@ class Slice:
 
     Attributes:
         table: the table, as reflected from the database.
-        dimensions: how partitions divide it; empty for an asset without, whose slice is the whole table.
-        keys: the partitions covered.
+        dimensions: how partitions divide it; empty for an asset without partitions: its slice is the table.
+        parts: the partitions covered: by partition key, its part in each dimension, in the same order.
     """
 
     table: sa.Table
     dimensions: Sequence[Dimension] = ()
-    keys: Sequence[str] = ()
+    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """The keys of the partitions covered."""
+        return list(self.parts)
 
     def where(
         self, source: sa.FromClause | None = None, keys: Sequence[str] | None = None
     ) -> sa.ColumnElement[bool]:
-        """The slice, or its partitions ``keys``, as a condition on the table or another with its columns."""
+        """The condition that a row is in the slice, or in its partitions ``keys``.
+
+        ``source`` is the table, or another one with its columns.
+        """
         if not self.dimensions:
             return sa.true()
         source = self.table if source is None else source
         keys = self.keys if keys is None else keys
-        parts = [list(dict.fromkeys(map(dimension.key, keys))) for dimension in self.dimensions]
+        parts = [
+            list(dict.fromkeys(self.parts[key][place] for key in keys))
+            for place in range(len(self.dimensions))
+        ]
+        # A full grid of partitions needs one condition for each dimension, not one for each partition.
         if math.prod(map(len, parts)) == len(keys):
             return sa.and_(*(d.holds(source, part) for d, part in zip(self.dimensions, parts, strict=True)))
         return sa.or_(*(self.where(source, [key]) for key in keys))
 
     def partitions(self) -> str:
-        """The partitions for an error's text."""
-        more = len(self.keys) - NAMED_PARTITIONS
-        values = [(str(key), self.dimensions[0].value(key)) for key in self.keys[:NAMED_PARTITIONS]]
+        """The partitions for an error's text, the first few by name."""
+        keys, dimension = self.keys, self.dimensions[0]
+        values = [(str(key), dimension.value(key)) for key in keys[:NAMED_PARTITIONS]]
         names = [repr(key) if value == key else f"{key!r} ({value})" for key, value in values]
+        more = len(keys) - NAMED_PARTITIONS
         return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
-@dataclass(frozen=True)
-class Written:
-    """What was put in place; ``per_key`` only where several partitions were."""
-
-    rows: int
-    numbers: Mapping[str, float]
-    preview: dg.TableMetadataValue
-    per_key: Mapping[str, int]
-
-
-def preview_of(
-    connection: sa.Connection, source: sa.FromClause, where: sa.ColumnElement[bool], keys: Sequence[str]
-) -> dg.TableMetadataValue:
-    """The first few rows by key, for the UI."""
-    query = sa.select(source).where(where).order_by(*(source.c[key] for key in keys)).limit(PREVIEW_ROWS)
-    records = [
-        dg.TableRecord({name: _shown(value) for name, value in row.items()})
-        for row in connection.execute(query).mappings()
-    ]
-    columns = [dg.TableColumn(c.name, str(c.type)) for c in source.c]
-    return dg.MetadataValue.table(records, dg.TableSchema(columns))
-
-
-def _shown(value: object) -> str | float | None:
-    """``value`` as JSON can hold it, which knows no NaN."""
-    if value is None or isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    return str(value)
-
-
 def refuse_rows_outside(connection: sa.Connection, target: Slice, source: sa.TableClause) -> None:
-    """A row of another partition would be left behind by the next run of this one."""
+    """Refuse rows of ``source`` outside the slice: the next run of its partitions would leave them behind.
+
+    Raises:
+        CcfError: there is such a row.
+    """
     if not target.dimensions:
         return
     divided = [dimension.of(source).label(dimension.expression) for dimension in target.dimensions]
@@ -157,6 +151,7 @@ def refuse_rows_outside(connection: sa.Connection, target: Slice, source: sa.Tab
 
 
 def paired(row: Mapping[Any, object]) -> str:
+    """Column names and values for an error's text: ``probe 1, name 'a'``."""
     shown = {
         name: value if isinstance(value, (int, float, str)) else str(value) for name, value in row.items()
     }
@@ -164,7 +159,7 @@ def paired(row: Mapping[Any, object]) -> str:
 
 
 def rows_per_key(connection: sa.Connection, target: Slice, source: sa.FromClause) -> Mapping[str, int]:
-    """The rows of each partition, where there are several."""
+    """The number of rows of each partition; empty unless there are several."""
     counts: dict[str, int] = {}
     keys = target.keys if len(target.keys) > 1 else ()
     for first in range(0, len(keys), KEYS_PER_QUERY):

@@ -15,7 +15,7 @@ from ccf_assets import io_manager
 from ccf_assets.cli import load, main
 from ccf_assets.cli.outcome import Outcome
 from ccf_assets.definitions import defs
-from ccf_assets.pg import slices
+from ccf_assets.pg.write import Write
 from ccf_assets.recordings import sources
 from ccf_assets.runs.tags import range_tags
 from ccf_assets_tests.support.recordings_lab import EMPTY, RecordingsLab, checks
@@ -148,12 +148,12 @@ def test_sites_of_a_refused_file_cannot_be_deleted_while_they_are_written_back(
     lab.write("a.csv", ("a", 0, "left", 1, 1))
     write, told = io_manager.merge, []
 
-    def merge(connection: sa.Connection, target: slices.Slice, *rest: Any, **options: Any) -> Any:
-        if target.table.name == "recording_site":
+    def merge(writing: Write, *rest: Any, **options: Any) -> Any:
+        if writing.target.table.name == "recording_site":
             with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
                 lab.tell("SET lock_timeout = '50ms'; DELETE FROM ccf.recording_site")
-            told.append(target.table.name)
-        return write(connection, target, *rest, **options)
+            told.append(writing.target.table.name)
+        return write(writing, *rest, **options)
 
     monkeypatch.setattr(io_manager, "merge", merge)
     register(lab, "a.csv")
