@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
+from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.cli.outcome import Outcome, failure
 from ccf_assets.cli.workers import KILLED, Worker, end_workers, outcome_of
 from ccf_assets.db import database
@@ -150,8 +150,8 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
     with instance:
         with going_on(reporter(key), "looking for runs whose process was killed"):
             close_dead_runs(instance)
-        if not refresh and not freshness.outdated(defs, instance, database.create_engine(), [key], "", 0):
-            files = Sources.from_settings()
+        files, graph = Sources.from_settings(), defs.resolve_asset_graph()
+        if not refresh and not freshness.outdated(graph, instance, database.create_engine(), files, [key]):
             candidate = files.structure_graph(report=reporter(key))
             seen = freshness.versions(instance, key)
             # In use, and known to be sound, also where another source's was refreshed since; or, where the
@@ -167,6 +167,7 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
     from ccf_assets.ccf import region_sets
     from ccf_assets.db.loaded import atlases_there
     from ccf_assets.defs import freshness
+    from ccf_assets.sources.source import Sources
 
     started = time.monotonic()
     defs, instance = _dagster()
@@ -182,9 +183,8 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
         rows = rows or atlases_there(database.create_engine()).get(key, False)
         for job in ("load_atlas", "load_voxel_rows") if rows else ("load_atlas",):
             selection = [k.path[-1] for k in defs.resolve_job_def(job).asset_layer.selected_asset_keys]
-            stale = freshness.outdated(
-                defs, instance, database.create_engine(), selection, key, atlas_entry(key).ccf_id
-            )
+            graph, files = defs.resolve_asset_graph(), Sources.from_settings()
+            stale = freshness.outdated(graph, instance, database.create_engine(), files, selection, key)
             maps = region_sets.map_files(settings.region_sets())
             if job == "load_atlas" and freshness.maps_changed(instance, key, maps):
                 stale = list(dict.fromkeys([*stale, "region_set", "region_set_member"]))

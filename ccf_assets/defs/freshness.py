@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import sqlalchemy as sa
@@ -21,7 +22,11 @@ from ccf_assets.db import schema
 from ccf_assets.defs.partitions import atlas_partitions
 from ccf_assets.defs.provenance import ORDER_ONLY, ontology_tag
 from ccf_assets.errors import CcfError
-from ccf_assets.sources.source import Sources
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
+    from ccf_assets.sources.source import Sources
 
 _CODE = "dagster/code_version"
 
@@ -33,41 +38,40 @@ _ONTOLOGY = dg.AssetKey("structure_graph")
 
 
 def outdated(
-    defs: dg.Definitions,
+    graph: AssetGraph,
     instance: dg.DagsterInstance,
     engine: sa.Engine,
+    sources: Sources,
     selection: Iterable[str],
-    partition: str,
-    ccf_id: int,
+    atlas: str | None = None,
 ) -> list[str]:
-    """The assets of ``selection`` that a load of ``partition`` must materialize, in order of dependency.
+    """The assets of ``selection`` that must be materialized again, in order of dependency.
 
     Args:
-        defs: all definitions.
+        graph: all assets; ``asset_graph`` of Dagster's repository, ``resolve_asset_graph()`` of definitions.
         instance: Dagster's records.
         engine: the database.
+        sources: where the files come from that content is compared with.
         selection: names of assets.
-        partition: key of the atlas.
-        ccf_id: its number in the tables.
+        atlas: key of the atlas; None where ``selection`` has no asset that belongs to an atlas.
     """
-    specs = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
-    graph = defs.resolve_asset_graph()
+    specs = {node.key: node.to_asset_spec() for node in graph.asset_nodes}
     stale: set[dg.AssetKey] = set()
     wanted = {dg.AssetKey(name) for name in selection}
     order = [key for key in graph.toposorted_asset_keys if key in wanted]
     with engine.connect() as connection:
         for key in order:
             spec = specs[key]
-            tags, run_id = _latest(instance, spec, partition)
+            tags, run_id = _latest(instance, spec, atlas)
             blocking = {
                 check for check in graph.get_check_keys_for_assets({key}) if graph.get(check).blocking
             }
             content = [specs[dep.asset_key] for dep in spec.deps if not dep.metadata.get(ORDER_ONLY)]
             current = (
                 tags.get(_CODE) == spec.code_version
-                and _has_rows(connection, key.path[-1], ccf_id)
+                and _has_rows(connection, key.path[-1], atlas)
                 and not any(upstream.key in stale for upstream in content)
-                and all(_made_of(tags, instance, upstream, partition) for upstream in content)
+                and all(_made_of(tags, instance, sources, upstream, atlas) for upstream in content)
                 and blocking <= _passed(instance, run_id, blocking)
             )
             if not current:
@@ -76,16 +80,20 @@ def outdated(
 
 
 def _made_of(
-    tags: Mapping[str, str], instance: dg.DagsterInstance, upstream: dg.AssetSpec, partition: str
+    tags: Mapping[str, str],
+    instance: dg.DagsterInstance,
+    sources: Sources,
+    upstream: dg.AssetSpec,
+    atlas: str | None,
 ) -> bool:
-    """Whether a materialization with these tags was made of the present content of ``upstream``."""
-    if upstream.key == _ONTOLOGY:
+    """Whether a materialization with these tags was made from the present content of ``upstream``."""
+    if upstream.key == _ONTOLOGY and atlas is not None:
         try:
-            own = Sources.from_settings().ontology(atlas_entry(partition))
-        except CcfError:  # of this source none was accepted yet; loading begins with that
+            own = sources.ontology(atlas_entry(atlas))
+        except CcfError:  # no ontology of this source has been accepted yet; every load begins with that
             return True
         return tags.items() >= ontology_tag(own).items()
-    present = _as_input(upstream, _latest(instance, upstream, partition)[0].get(_DATA))
+    present = _as_input(upstream, _latest(instance, upstream, atlas)[0].get(_DATA))
     return tags.get(_INPUT + upstream.key.to_user_string()) == present
 
 
@@ -135,9 +143,9 @@ def _passed(
     return {check.asset_check_key for check in seen if check.passed} & set(checks)
 
 
-def _has_rows(connection: sa.Connection, name: str, ccf_id: int) -> bool:
-    """Whether the asset's table holds rows of the atlas; a file asset has no table and passes."""
+def _has_rows(connection: sa.Connection, name: str, atlas: str | None) -> bool:
+    """Whether the asset's table holds rows of the atlas; an asset that is a file has no table and passes."""
     table = schema.metadata.tables.get(f"{schema.SCHEMA}.{name}")
-    if table is None:
+    if table is None or atlas is None:
         return True
-    return bool(connection.scalar(sa.select(sa.exists().where(table.c.ccf_id == ccf_id))))
+    return bool(connection.scalar(sa.select(sa.exists().where(table.c.ccf_id == atlas_entry(atlas).ccf_id))))

@@ -4,10 +4,13 @@ Each is a thin shell over a pure comparison (recordings.what_is_new, asking.due,
 that fails raises or says so, and never passes for an empty one; the next tick tries again.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -20,10 +23,9 @@ from ccf_assets.db.loaded import atlases_served, atlases_there
 from ccf_assets.defs import freshness
 from ccf_assets.defs.jobs import load_atlas, load_region_sets, register_recordings, register_sites
 from ccf_assets.defs.partitions import recording_partitions
-from ccf_assets.defs.resources import PostgresResource
+from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted
-from ccf_assets.recordings import sources
 from ccf_assets.recordings.backlog import files_to_read, siteless, unregistered
 from ccf_assets.recordings.files.folder import (
     SETTLE_S,
@@ -32,9 +34,13 @@ from ccf_assets.recordings.files.folder import (
     Stamp,
     scan_folder,
 )
+from ccf_assets.recordings.sources import put_examples
 from ccf_assets.runs.liveness import UNFINISHED, close_dead_runs
 from ccf_assets.runs.requests import Asked, ask, batches, due
 from ccf_assets.runs.tags import BATCH_TAG, keys_of_run, range_tags
+
+if TYPE_CHECKING:
+    from ccf_assets.defs.freshness import AssetGraph
 
 FILES_PER_RUN = 100
 """A run costs some 4 s to start and a small file 10 ms: a thousand files are ten runs."""
@@ -61,7 +67,7 @@ def new_recordings(
     """Ask for a run for every file that is new or has changed, many files to a run."""
     folder = settings.recordings()
     try:
-        sources.put_examples(folder, context.instance.get_dynamic_partitions(_PARTITIONS))
+        put_examples(folder, context.instance.get_dynamic_partitions(_PARTITIONS))
         scan = scan_folder(folder, time.time(), SETTLE_S, _memo.get(str(folder)))
         _memo[str(folder)] = scan.memo
         change, lacking = files_to_read(postgres.create_engine(), scan)
@@ -185,20 +191,19 @@ def _alive(instance: dg.DagsterInstance, job: str) -> Sequence[str]:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Brings loaded atlases up to date when the content they were made from has changed.",
 )
-def outdated_atlases(context: dg.SensorEvaluationContext, postgres: PostgresResource) -> dg.SensorResult:
+def outdated_atlases(
+    context: dg.SensorEvaluationContext, postgres: PostgresResource, sources: SourcesResource
+) -> dg.SensorResult:
     """Ask for what has become stale of each loaded atlas, after a refresh that brought other content."""
-    from ccf_assets.definitions import defs  # not above: the definitions contain this sensor
-
-    engine = postgres.create_engine()
-    served = atlases_served(engine, phantom_only=settings.source() == settings.PHANTOM)
+    engine, source, graph = postgres.create_engine(), sources.get(), _graph(context)
+    served = atlases_served(engine, phantom_only=source.is_phantom)
     busy = _busy(context.instance, served)
-    wanted = [key.path[-1] for key in defs.resolve_job_def(load_atlas.name).asset_layer.selected_asset_keys]
+    wanted = [key.path[-1] for key in load_atlas.selection.resolve(graph)]
     stale: dict[str, list[str]] = {}
     for key, has_rows in served.items():
         if key not in busy:
             selection = [*wanted, "voxel"] if has_rows else wanted
-            ccf_id = CATALOGUE[key].ccf_id
-            if outdated := freshness.outdated(defs, context.instance, engine, selection, key, ccf_id):
+            if outdated := freshness.outdated(graph, context.instance, engine, source, selection, key):
                 stale[key] = outdated
     lacking = {key: " ".join(names) for key, names in stale.items()}
     idle = "Every loaded atlas is made from the present content."
@@ -206,6 +211,13 @@ def outdated_atlases(context: dg.SensorEvaluationContext, postgres: PostgresReso
         others = "Every other one is made from the present content."
         idle = f"Being loaded, and looked at after that: {', '.join(busy)}. {others}"
     return _atlas_requests(context, lacking, {*stale, *busy}, idle, stale)
+
+
+def _graph(context: dg.SensorEvaluationContext) -> AssetGraph:
+    """All assets, as the definitions that the sensor belongs to have them."""
+    if context.repository_def is None:
+        raise ValueError("Build the sensor's context with repository_def; Dagster's daemon always does.")
+    return context.repository_def.asset_graph
 
 
 def _busy(instance: dg.DagsterInstance, atlases: Collection[str]) -> list[str]:
