@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from ccf_assets.db import schema
-from ccf_assets.defs.assets import atlas, comparison, ontology, recording_checks, recordings, region_sets
+from ccf_assets.defs.assets import comparison, files, recording_checks, recordings, regions, voxels
 from ccf_assets.defs.atlas_checks import atlas_checks
 from ccf_assets.defs.jobs import jobs
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
@@ -22,9 +22,9 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
     postgres = PostgresResource()
     return dg.Definitions(
         assets=dg.load_assets_from_modules(
-            [ontology, atlas, region_sets, comparison, recordings, recording_checks]
+            [files, regions, voxels, comparison, recordings, recording_checks]
         ),
-        asset_checks=[*atlas_checks, region_sets.share_in_groups, recording_checks.inserted_sites],
+        asset_checks=[*atlas_checks, regions.share_in_groups, recording_checks.inserted_sites],
         jobs=jobs,
         sensors=sensors,
         schedules=schedules,

@@ -37,6 +37,17 @@ _INPUT = "dagster/input_data_version/"
 _ONTOLOGY = dg.AssetKey("structure_graph")
 
 
+def graph_of(repository: dg.RepositoryDefinition | None) -> AssetGraph:
+    """All assets of the repository that a sensor's context has.
+
+    Raises:
+        ValueError: the context was built without its repository; Dagster's daemon always gives it.
+    """
+    if repository is None:
+        raise ValueError("The sensor's context has no repository; build it with repository_def.")
+    return repository.asset_graph
+
+
 def outdated(
     graph: AssetGraph,
     instance: dg.DagsterInstance,

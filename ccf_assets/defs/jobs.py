@@ -13,7 +13,7 @@ refresh_ontology = dg.define_asset_job(
 load_atlas = dg.define_asset_job(
     "load_atlas",
     selection=(
-        dg.AssetSelection.groups("atlas", "ontology", "region_sets")
+        dg.AssetSelection.groups("files", "regions", "voxels")
         - dg.AssetSelection.assets("structure_graph", "voxel")
     ),
     description="Load one atlas: its volume, regions, hierarchy, runs, surface, region sizes and sets.",
@@ -27,7 +27,7 @@ load_voxel_rows = dg.define_asset_job(
 
 load_region_sets = dg.define_asset_job(
     "load_region_sets",
-    selection=dg.AssetSelection.groups("region_sets"),
+    selection=dg.AssetSelection.assets("region_set", "region_set_member"),
     description="Put one atlas's regions into groups, again after maps in the folder changed.",
 )
 

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -38,9 +37,6 @@ from ccf_assets.recordings.sources import put_examples
 from ccf_assets.runs.liveness import UNFINISHED, close_dead_runs
 from ccf_assets.runs.requests import Asked, ask, batches, due
 from ccf_assets.runs.tags import BATCH_TAG, keys_of_run, range_tags
-
-if TYPE_CHECKING:
-    from ccf_assets.defs.freshness import AssetGraph
 
 FILES_PER_RUN = 100
 """A run costs some 4 s to start and a small file 10 ms: a thousand files are ten runs."""
@@ -195,7 +191,11 @@ def outdated_atlases(
     context: dg.SensorEvaluationContext, postgres: PostgresResource, sources: SourcesResource
 ) -> dg.SensorResult:
     """Ask for what has become stale of each loaded atlas, after a refresh that brought other content."""
-    engine, source, graph = postgres.create_engine(), sources.get(), _graph(context)
+    engine, source, graph = (
+        postgres.create_engine(),
+        sources.get(),
+        freshness.graph_of(context.repository_def),
+    )
     served = atlases_served(engine, phantom_only=source.is_phantom)
     busy = _busy(context.instance, served)
     wanted = [key.path[-1] for key in load_atlas.selection.resolve(graph)]
@@ -211,13 +211,6 @@ def outdated_atlases(
         others = "Every other one is made from the present content."
         idle = f"Being loaded, and looked at after that: {', '.join(busy)}. {others}"
     return _atlas_requests(context, lacking, {*stale, *busy}, idle, stale)
-
-
-def _graph(context: dg.SensorEvaluationContext) -> AssetGraph:
-    """All assets, as the definitions that the sensor belongs to have them."""
-    if context.repository_def is None:
-        raise ValueError("Build the sensor's context with repository_def; Dagster's daemon always does.")
-    return context.repository_def.asset_graph
 
 
 def _busy(instance: dg.DagsterInstance, atlases: Collection[str]) -> list[str]:

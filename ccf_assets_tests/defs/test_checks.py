@@ -29,7 +29,7 @@ from ccf_assets.db import ontology_checks, schema
 from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS
 from ccf_assets.definitions import defs
 from ccf_assets.defs import atlas_checks
-from ccf_assets.defs.assets.ontology import structure_graph
+from ccf_assets.defs.assets.files import structure_graph
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.settings import home

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from ccf_assets.ccf.ontology import REQUIRED_COLUMNS
 from ccf_assets.db import schema
 from ccf_assets.definitions import build_defs, defs
+from ccf_assets.defs.jobs import jobs
 from ccf_assets.defs.resources import SourcesResource
 from ccf_assets_tests.support.program import ROOT
 
@@ -91,6 +93,38 @@ def test_the_files_say_what_is_read_of_them() -> None:
 def test_every_table_of_an_atlas_is_an_asset() -> None:
     assets = {key.path[-1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
     assert {table.name for table in schema.metadata.tables.values() if "ccf_id" in table.columns} <= assets
+
+
+GROUPS = ["files", "regions", "voxels", "comparison", "recordings"]
+
+
+def test_the_lineage_of_groups_reads_from_left_to_right() -> None:
+    graph = defs.resolve_asset_graph()
+    arrows = {
+        (graph.get(parent).group_name, node.group_name)
+        for node in graph.asset_nodes
+        for parent in node.parent_keys
+        if graph.get(parent).group_name != node.group_name
+    }
+    assert {group for arrow in arrows for group in arrow} == set(GROUPS)
+    assert [arrow for arrow in arrows if GROUPS.index(arrow[0]) > GROUPS.index(arrow[1])] == []
+
+
+def test_each_group_of_assets_has_its_module() -> None:
+    graph = defs.resolve_asset_graph()
+    for group in GROUPS:
+        assert group == importlib.import_module(f"ccf_assets.defs.assets.{group}").GROUP
+        assert graph.asset_keys_for_group(group)
+
+
+def test_a_load_makes_what_it_made_before_the_groups_were_named() -> None:
+    graph = defs.resolve_asset_graph()
+    made = {job.name: {key.path[-1] for key in job.selection.resolve(graph)} for job in jobs}
+    assert made["load_atlas"] == {
+        "annotation", "atlas", "brain_region", "region_parent", "region_ancestor", "voxel_run",
+        "brain_surface", "region_volume", "region_set", "region_set_member",
+    }  # fmt: skip
+    assert made["load_region_sets"] == {"region_set", "region_set_member"}
 
 
 def test_every_job_says_what_it_does() -> None:

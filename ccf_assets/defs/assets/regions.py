@@ -1,4 +1,7 @@
-"""Group *region_sets*: the coarse maps of every atlas, those a lab wrote itself among them."""
+"""Group *regions*: the row of an atlas, its regions, their hierarchy, and the coarse maps that group them.
+
+Not here: the files these are made from (files), and anything that has a place in the volume (voxels).
+"""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -9,19 +12,113 @@ import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.atlas.regions import no_such_region
-from ccf_assets.ccf import region_sets
+from ccf_assets.ccf import ontology, region_sets
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.db import schema
+from ccf_assets.defs.assets.files import annotation, structure_graph
 from ccf_assets.defs.atlas_checks import check_result
+from ccf_assets.defs.figures import depth_chart
 from ccf_assets.defs.partitions import atlas_partitions
-from ccf_assets.defs.provenance import content_version
-from ccf_assets.defs.resources import PostgresResource
+from ccf_assets.defs.provenance import after, content_version, ontology_tag
+from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.defs.table_metadata import OWNERS, table_metadata
 from ccf_assets.finding import Finding
 
-GROUP = "region_sets"
+GROUP = "regions"
 
 _MAPS_TAKEN = "region_maps_taken"
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    code_version="1",
+    partitions_def=atlas_partitions,
+    deps=[annotation],
+    metadata=table_metadata(schema.atlas),
+)
+def atlas(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg.MaterializeResult[pl.DataFrame]:
+    """One row per atlas: its version, resolution and grid, and the file it was loaded from."""
+    entry = atlas_entry(context.partition_key)
+    file = sources.get().annotation(entry)
+    shape_ap, shape_dv, shape_ml = entry.shape
+    rows = pl.DataFrame(
+        {
+            "ccf_id": entry.ccf_id,
+            "key": entry.key,
+            "ccf_version": entry.version,
+            "ccf_resolution": float(entry.resolution_um),
+            "ccf_description": entry.description,
+            "shape_ap": shape_ap,
+            "shape_dv": shape_dv,
+            "shape_ml": shape_ml,
+            "source_url": file.url,
+            "sha256": file.sha256,
+        }
+    )
+    return dg.MaterializeResult(value=rows, data_version=content_version(rows))
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    code_version="1",
+    partitions_def=atlas_partitions,
+    deps=[structure_graph, after("atlas")],
+    metadata=table_metadata(schema.brain_region),
+)
+def brain_region(
+    context: dg.AssetExecutionContext, sources: SourcesResource
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """The structures of the ontology: id, acronym, names, Allen colour, order."""
+    entry = atlas_entry(context.partition_key)
+    file = sources.get().ontology(entry)
+    rows = ontology.brain_region_rows(ontology.read_structure_graph(file.path), entry.ccf_id)
+    return dg.MaterializeResult(value=rows, data_version=content_version(rows), tags=ontology_tag(file))
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    code_version="1",
+    partitions_def=atlas_partitions,
+    deps=[structure_graph, after("brain_region")],
+    metadata=table_metadata(schema.region_parent),
+)
+def region_parent(
+    context: dg.AssetExecutionContext, sources: SourcesResource
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """Each structure's parent and depth; the root is its own parent, at depth 0."""
+    entry = atlas_entry(context.partition_key)
+    file = sources.get().ontology(entry)
+    rows = ontology.region_parent_rows(ontology.read_structure_graph(file.path), entry.ccf_id)
+    return dg.MaterializeResult(
+        value=rows,
+        data_version=content_version(rows),
+        tags=ontology_tag(file),
+        metadata=depth_chart(context.log, rows),
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "polars"},
+    code_version="1",
+    partitions_def=atlas_partitions,
+    metadata=table_metadata(schema.region_ancestor),
+)
+def region_ancestor(region_parent: pl.DataFrame) -> dg.MaterializeResult[pl.DataFrame]:
+    """Each structure with itself and everything that contains it.
+
+    One join makes any question "in VISp or anything inside it": ``region_id`` in rows whose ``ancestor_id``
+    is VISp. VISp itself owns no voxel, only its layers do.
+    """
+    rows = ontology.region_ancestor_rows(region_parent)
+    return dg.MaterializeResult(value=rows, data_version=content_version(rows))
 
 
 def _out(table: sa.Table, description: str) -> dg.AssetOut:
