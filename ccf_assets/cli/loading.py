@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import time
 import uuid
@@ -41,6 +42,7 @@ _COMPARED = {"voxel_run", "region_ancestor", "region_volume"}
 def load(
     entries: Sequence[AtlasEntry],
     *,
+    source: str,
     rows: bool | None,
     refresh: bool,
     examples: bool = False,
@@ -52,6 +54,7 @@ def load(
 
     Args:
         entries: the atlases.
+        source: where their files come from, as CCF_SOURCE names it; the workers' own setting.
         rows: load one row per voxel too; None means as the catalogue says.
         refresh: fetch files again even if they are cached.
         examples: put the example recordings where there is no other recording yet.
@@ -67,7 +70,7 @@ def load(
     # polars and ADBC, once imported, stand between Ctrl-C and Python, whose wait for the workers it would not
     # end: Python's own handler again.
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
-    workers = [Worker() for _ in range(jobs or WORKERS)]
+    workers = [Worker(source) for _ in range(jobs or WORKERS)]
     try:
         say("Starting Dagster …")
         with going_on(say, "Starting Dagster"):
@@ -283,14 +286,21 @@ def _settled(folder: Path) -> FolderScan:
 
 
 def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:
-    """The definitions and the instance, in this process."""
+    """The definitions, with every atlas of the catalogue, and the instance, in this process."""
     import dagster as dg
 
-    from ccf_assets.definitions import defs
     from ccf_assets.runs.storage import dagster_home
 
     dagster_home()
-    return defs, dg.DagsterInstance.get()
+    return _definitions(), dg.DagsterInstance.get()
+
+
+@functools.cache
+def _definitions() -> dg.Definitions:
+    """Not those of the UI: an atlas that is named is loaded, also the phantom beside the real ones."""
+    from ccf_assets.definitions import build_defs
+
+    return build_defs()
 
 
 def _run(

@@ -41,14 +41,17 @@ class Worker:
     One pool of all of them would not do: it fails every task at hand when one of its processes is killed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, source: str) -> None:
+        """A worker whose setting CCF_SOURCE is ``source``; its process starts with its first task."""
+        self._source = source
         self._pool = self._new_pool()
 
-    @staticmethod
-    def _new_pool() -> ProcessPoolExecutor:
+    def _new_pool(self) -> ProcessPoolExecutor:
         # Not forked: a forked child would share the parent's database connections.
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, mp_context=context, initializer=prepare_worker)
+        return ProcessPoolExecutor(
+            1, mp_context=context, initializer=prepare_worker, initargs=(self._source,)
+        )
 
     def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
         """Begin a task; its process is started when there is none."""
@@ -100,8 +103,9 @@ _busy = False
 _ending = False
 
 
-def prepare_worker() -> None:
-    """Leave Ctrl-C to the command, end in order when it says so, and end when it was killed."""
+def prepare_worker(source: str) -> None:
+    """Set CCF_SOURCE, leave Ctrl-C to the command, and end when the command says so or was killed."""
+    os.environ["CCF_SOURCE"] = source
     # Remarks of dagster and its dependencies about each other; before anything imports them.
     warnings.simplefilter("ignore")
     # The terminal sends Ctrl-C to the command's group of processes; this one, and what it starts, is another.

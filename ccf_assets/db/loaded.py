@@ -6,7 +6,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from ccf_assets.ccf.catalogue import CATALOGUE
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 
@@ -74,15 +73,6 @@ def atlases_there(engine: sa.Engine) -> dict[str, bool]:
             sa.select(atlas.key, one.is_not(None).label("has_rows")).order_by(atlas.ccf_id)
         )
         return {row.key: bool(row.has_rows) for row in rows}
-
-
-def atlases_served(engine: sa.Engine, *, phantom_only: bool) -> dict[str, bool]:
-    """As `atlases_there`, of the atlases that the source has files of; a phantom's are computed anywhere."""
-    return {
-        key: has_rows
-        for key, has_rows in atlases_there(engine).items()
-        if key in CATALOGUE and (CATALOGUE[key].is_phantom or not phantom_only)
-    }
 
 
 def loaded_partitions() -> sa.Select[Any]:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from ccf_assets.ccf import region_sets
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.db import schema
+from ccf_assets.db.loaded import atlases_there
 from ccf_assets.defs.partitions import atlas_partitions
 from ccf_assets.defs.provenance import ORDER_ONLY, ontology_tag
 from ccf_assets.errors import CcfError
@@ -46,6 +47,17 @@ def graph_of(repository: dg.RepositoryDefinition | None) -> AssetGraph:
     if repository is None:
         raise ValueError("The sensor's context has no repository; build it with repository_def.")
     return repository.asset_graph
+
+
+def atlases_to_follow(graph: AssetGraph, engine: sa.Engine) -> dict[str, bool]:
+    """Key of every atlas in the database that is a partition → whether it has one row per voxel.
+
+    An atlas that was loaded from another source (the phantom, while the source is the Allen Institute, or the
+    other way round) is no partition; sensors and schedules leave it as it is.
+    """
+    divided = graph.get(dg.AssetKey("atlas")).partitions_def
+    keys = divided.get_partition_keys() if divided is not None else ()
+    return {key: has_rows for key, has_rows in atlases_there(engine).items() if key in keys}
 
 
 def outdated(

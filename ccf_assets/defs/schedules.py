@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from ccf_assets.db import loaded
+from ccf_assets.defs import freshness
 from ccf_assets.defs.jobs import check_annotation, refresh_ontology
-from ccf_assets.defs.resources import PostgresResource, SourcesResource
+from ccf_assets.defs.resources import PostgresResource
 
 _REFRESH = {"config": {"refresh": True}}
 
@@ -30,11 +30,11 @@ weekly_ontology_refresh = dg.ScheduleDefinition(
     description="On the 1st of the month at 5:00 UTC: fetch the loaded atlases' volumes again, and verify.",
 )
 def monthly_annotation_check(
-    context: dg.ScheduleEvaluationContext, postgres: PostgresResource, sources: SourcesResource
+    context: dg.ScheduleEvaluationContext, postgres: PostgresResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Ask for a check of each loaded atlas's annotation file."""
-    engine, phantom_only = postgres.create_engine(), sources.get().is_phantom
-    keys = loaded.atlases_served(engine, phantom_only=phantom_only)
+    graph = freshness.graph_of(context.repository_def)
+    keys = freshness.atlases_to_follow(graph, postgres.create_engine())
     if not keys:
         yield dg.SkipReason("No atlas is loaded that CCF_SOURCE has files of.")
     for key in keys:

@@ -15,10 +15,8 @@ import dagster as dg
 
 from ccf_assets import settings
 from ccf_assets.ccf import region_sets
-from ccf_assets.ccf.catalogue import CATALOGUE
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db.frames import keep_frames
-from ccf_assets.db.loaded import atlases_served, atlases_there
 from ccf_assets.defs import freshness
 from ccf_assets.defs.jobs import load_atlas, load_region_sets, register_recordings, register_sites
 from ccf_assets.defs.partitions import recording_partitions
@@ -196,7 +194,7 @@ def outdated_atlases(
         sources.get(),
         freshness.graph_of(context.repository_def),
     )
-    served = atlases_served(engine, phantom_only=source.is_phantom)
+    served = freshness.atlases_to_follow(graph, engine)
     busy = _busy(context.instance, served)
     wanted = [key.path[-1] for key in load_atlas.selection.resolve(graph)]
     stale: dict[str, list[str]] = {}
@@ -278,7 +276,7 @@ def changed_region_sets(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run for every loaded atlas whose regions were grouped by other maps than there are now."""
     engine, instance = postgres.create_engine(), context.instance
-    atlases = [key for key in atlases_there(engine) if key in CATALOGUE]
+    atlases = list(freshness.atlases_to_follow(freshness.graph_of(context.repository_def), engine))
     busy, before = _busy(instance, atlases), _asked_before(context)
     try:
         files = region_sets.map_files(settings.region_sets())

@@ -27,12 +27,14 @@ from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import ontology_checks, schema
 from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS
-from ccf_assets.definitions import defs
+from ccf_assets.definitions import build_defs
 from ccf_assets.defs import atlas_checks
 from ccf_assets.defs.assets.files import structure_graph
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.settings import home
+
+defs = build_defs()  # the phantom's atlases and the real ones
 
 KEY = "phantom_100um"
 ATLAS = atlas_entry(KEY)

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.db import holdings
-from ccf_assets.definitions import defs
+from ccf_assets.definitions import build_defs, defs
 from ccf_assets.defs import sensors
+from ccf_assets.defs.partitions import atlases_of
 from ccf_assets.defs.sensors import (
     changed_region_sets,
     lost_runs,
@@ -754,6 +755,18 @@ def test_a_changed_name_updates_the_regions_and_touches_no_voxel(
     assert loaded.ask("SELECT ('ccf.voxel_run_' || ccf_id)::regclass::oid FROM ccf.atlas") == before
     clock.now += 1e6
     assert loaded.tick(outdated_atlases)[0] == []
+
+
+def test_an_atlas_of_another_source_is_left_alone(loaded: RecordingsLab, tmp_path: Path) -> None:
+    """A phantom that was loaded before the source became the Allen Institute, with a run that was lost."""
+    loaded.tell("DELETE FROM ccf.region_volume")
+    loaded.instance.report_run_failed(loaded.queue("load_atlas", {"dagster/partition": "phantom_100um"}))
+    assert len(loaded.tick(outdated_atlases)[0]) == 1
+    loaded.queue("load_atlas", {"dagster/partition": "phantom_100um"})  # and one that is still going on
+    loaded.definitions = build_defs(atlases=atlases_of("allen"))
+    assert loaded.tick(outdated_atlases) == ([], "Every loaded atlas is made from the present content.")
+    assert loaded.tick(changed_region_sets) == ([], "The maps are as they were.")
+    assert loaded.tick(unregistered_sites)[0] == []
 
 
 @pytest.mark.parametrize("asset", ["voxel_run", "brain_surface"])
