@@ -166,14 +166,12 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
 
 
 def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
-    from ccf_assets import settings
-    from ccf_assets.ccf import region_sets
-    from ccf_assets.db.loaded import atlases_there
     from ccf_assets.defs import freshness
     from ccf_assets.sources.source import Sources
 
     started = time.monotonic()
     defs, instance = _dagster()
+    graph, engine, files = defs.resolve_asset_graph(), database.create_engine(), Sources.from_settings()
     loaded: list[str] = []
     with instance:
         if refresh:
@@ -182,18 +180,12 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
             if outcome.error is not None:
                 return outcome
             loaded += outcome.loaded
-        # Rows that are there are kept up to date without being asked for.
-        rows = rows or atlases_there(database.create_engine()).get(key, False)
-        for job in ("load_atlas", "load_voxel_rows") if rows else ("load_atlas",):
-            selection = [k.path[-1] for k in defs.resolve_job_def(job).asset_layer.selected_asset_keys]
-            graph, files = defs.resolve_asset_graph(), Sources.from_settings()
-            stale = freshness.outdated(graph, instance, database.create_engine(), files, selection, key)
-            maps = region_sets.map_files(settings.region_sets())
-            if job == "load_atlas" and freshness.maps_changed(instance, key, maps):
-                stale = list(dict.fromkeys([*stale, "region_set", "region_set_member"]))
+        # The rows in a step of their own, after what they are made from: that may bring nothing new.
+        for jobs in (("load_atlas", "load_region_sets"), ("load_voxel_rows",)):
+            stale = freshness.stale(graph, instance, engine, files, key, jobs, with_rows=rows)
             if not stale:
                 continue
-            outcome = _run(defs, instance, job, key, key, stale, False, started)
+            outcome = _run(defs, instance, jobs[0], key, key, stale, False, started)
             if outcome.error is not None:
                 return outcome
             loaded += outcome.loaded

@@ -9,17 +9,19 @@ that made it found its blocking checks passed: what failed one, or was killed be
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import sqlalchemy as sa
 
+from ccf_assets import settings
 from ccf_assets.ccf import region_sets
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import atlases_there
+from ccf_assets.defs.jobs import REGION_SETS, load_atlas, load_region_sets, load_voxel_rows
 from ccf_assets.defs.partitions import atlas_partitions
 from ccf_assets.defs.provenance import ORDER_ONLY, ontology_tag
 from ccf_assets.errors import CcfError
@@ -58,6 +60,45 @@ def atlases_to_follow(graph: AssetGraph, engine: sa.Engine) -> dict[str, bool]:
     divided = graph.get(dg.AssetKey("atlas")).partitions_def
     keys = divided.get_partition_keys() if divided is not None else ()
     return {key: has_rows for key, has_rows in atlases_there(engine).items() if key in keys}
+
+
+def stale(
+    graph: AssetGraph,
+    instance: dg.DagsterInstance,
+    engine: sa.Engine,
+    sources: Sources,
+    atlas: str,
+    jobs: Collection[str],
+    *,
+    with_rows: bool = False,
+) -> list[str]:
+    """The assets of some jobs that are stale for one atlas.
+
+    Sensors and the command line both decide by this function alone. It covers, for each job that is named:
+
+    * ``load_atlas``: every asset of the job that is outdated (see the module's text);
+    * ``load_voxel_rows``: one row per voxel, if outdated, where the atlas has such rows or ``with_rows`` asks
+      for them;
+    * ``load_region_sets``: the region sets, where a lab's own maps are others than those they were made from.
+
+    Args:
+        graph: all assets.
+        instance: Dagster's records.
+        engine: the database.
+        sources: where the files come from that content is compared with.
+        atlas: its key.
+        jobs: names of the jobs that the caller would run.
+        with_rows: one row per voxel is wanted also where the atlas has none yet.
+    """
+    selected: set[str] = set()
+    if load_atlas.name in jobs:
+        selected |= {key.path[-1] for key in load_atlas.selection.resolve(graph)}
+    if load_voxel_rows.name in jobs and (with_rows or atlases_there(engine).get(atlas)):
+        selected |= {key.path[-1] for key in load_voxel_rows.selection.resolve(graph)}
+    names = outdated(graph, instance, engine, sources, selected, atlas)
+    if load_region_sets.name in jobs and maps_changed(instance, atlas, settings.region_sets()):
+        names += [name for name in REGION_SETS if name not in names]
+    return names
 
 
 def outdated(
@@ -134,12 +175,16 @@ def versions(instance: dg.DagsterInstance, asset: str) -> list[str | None]:
     return [(each.tags or {}).get(_DATA) for each in found if each is not None]
 
 
-def maps_changed(instance: dg.DagsterInstance, atlas: str, files: Sequence[Path]) -> bool:
-    """Whether the maps in ``files`` are others than those by which the atlas's regions were last grouped."""
+def maps_changed(instance: dg.DagsterInstance, atlas: str, folder: Path) -> bool:
+    """Whether the maps in ``folder`` are others than those by which the atlas's regions were last grouped.
+
+    True where one cannot be read: the asset's run then names the file.
+    """
     spec = dg.AssetSpec("region_set", partitions_def=atlas_partitions)
+    taken = _latest(instance, spec, atlas)[0].get(region_sets.TAKEN)
     try:
-        return _latest(instance, spec, atlas)[0].get(region_sets.TAKEN) != region_sets.digest(files)
-    except OSError:  # the asset says which file cannot be read
+        return taken != region_sets.digest(region_sets.map_files(folder))
+    except OSError:
         return True
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
+REGION_SETS = ("region_set", "region_set_member")
+
 refresh_ontology = dg.define_asset_job(
     "refresh_ontology",
     selection=dg.AssetSelection.assets("structure_graph"),
@@ -27,7 +29,7 @@ load_voxel_rows = dg.define_asset_job(
 
 load_region_sets = dg.define_asset_job(
     "load_region_sets",
-    selection=dg.AssetSelection.assets("region_set", "region_set_member"),
+    selection=dg.AssetSelection.assets(*REGION_SETS),
     description="Put one atlas's regions into groups, again after maps in the folder changed.",
 )
 

@@ -18,7 +18,13 @@ from ccf_assets.ccf import region_sets
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db.frames import keep_frames
 from ccf_assets.defs import freshness
-from ccf_assets.defs.jobs import load_atlas, load_region_sets, register_recordings, register_sites
+from ccf_assets.defs.jobs import (
+    load_atlas,
+    load_region_sets,
+    load_voxel_rows,
+    register_recordings,
+    register_sites,
+)
 from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.errors import CcfError
@@ -196,13 +202,13 @@ def outdated_atlases(
     )
     served = freshness.atlases_to_follow(graph, engine)
     busy = _busy(context.instance, served)
-    wanted = [key.path[-1] for key in load_atlas.selection.resolve(graph)]
-    stale: dict[str, list[str]] = {}
-    for key, has_rows in served.items():
-        if key not in busy:
-            selection = [*wanted, "voxel"] if has_rows else wanted
-            if outdated := freshness.outdated(graph, context.instance, engine, source, selection, key):
-                stale[key] = outdated
+    jobs = (load_atlas.name, load_voxel_rows.name)
+    found = {
+        key: freshness.stale(graph, context.instance, engine, source, key, jobs)
+        for key in served
+        if key not in busy
+    }
+    stale = {key: names for key, names in found.items() if names}
     lacking = {key: " ".join(names) for key, names in stale.items()}
     idle = "Every loaded atlas is made from the present content."
     if busy:
@@ -272,18 +278,23 @@ def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     description="Groups the regions of loaded atlases anew when the maps in CCF_REGION_SETS change.",
 )
 def changed_region_sets(
-    context: dg.SensorEvaluationContext, postgres: PostgresResource
+    context: dg.SensorEvaluationContext, postgres: PostgresResource, sources: SourcesResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run for every loaded atlas whose regions were grouped by other maps than there are now."""
     engine, instance = postgres.create_engine(), context.instance
-    atlases = list(freshness.atlases_to_follow(freshness.graph_of(context.repository_def), engine))
+    source, graph = sources.get(), freshness.graph_of(context.repository_def)
+    atlases = freshness.atlases_to_follow(graph, engine)
     busy, before = _busy(instance, atlases), _asked_before(context)
     try:
-        files = region_sets.map_files(settings.region_sets())
-        digest = region_sets.digest(files)
+        digest = region_sets.digest(region_sets.map_files(settings.region_sets()))
     except OSError as error:
         return dg.SkipReason(f"A map cannot be read: {error}.")
-    changed = [key for key in atlases if key not in busy and freshness.maps_changed(instance, key, files)]
+    jobs = (load_region_sets.name,)
+    changed = [
+        key
+        for key in atlases
+        if key not in busy and freshness.stale(graph, instance, engine, source, key, jobs)
+    ]
     # A run that succeeds and takes a map of these for none has refused it, and would refuse it again.
     refused = {
         key

@@ -161,6 +161,27 @@ def test_content_is_compared_with_the_sources_that_are_given_not_with_the_settin
     assert replace(loaded, sources=Renamed(given.source, given.cache)).outdated() == FROM_ONTOLOGY
 
 
+def test_of_each_job_its_own_assets_are_stale_and_rows_only_where_they_are_kept_or_wanted(
+    loaded: Loader,
+) -> None:
+    def stale(*jobs: str, with_rows: bool = False) -> list[str]:
+        graph, sources = defs.resolve_asset_graph(), Sources.from_settings()
+        return freshness.stale(graph, loaded.instance, loaded.engine, sources, KEY, jobs, with_rows=with_rows)
+
+    sets = ["region_set", "region_set_member"]
+    assert stale("load_region_sets") == sets  # no run of this instance has made any
+    assert set(stale("load_atlas", "load_region_sets")) == set(sets)
+    assert stale("load_voxel_rows") == []
+    loaded.ask("DELETE FROM ccf.region_volume")
+    assert set(stale("load_atlas", "load_voxel_rows")) == {"region_volume", *sets}
+    loaded.ask("DELETE FROM ccf.voxel_run")
+    assert {"voxel_run", "region_volume", "voxel"} <= set(stale("load_atlas", "load_voxel_rows"))
+    loaded.ask("DELETE FROM ccf.voxel")
+    assert stale("load_voxel_rows") == []
+    assert "voxel" not in stale("load_atlas", "load_voxel_rows")
+    assert stale("load_voxel_rows", with_rows=True) == ["voxel"]
+
+
 def test_the_version_of_the_ontology_is_that_of_its_content(fresh: Loader) -> None:
     assert freshness.versions(fresh.instance, "structure_graph") == []
     fresh.refresh()
