@@ -453,9 +453,14 @@ def loaded(lab: dict[str, str]) -> subprocess.CompletedProcess[str]:
 class _NoProcess:
     """In place of a worker process: its tasks are carried out here and now, and all else is the same."""
 
+    def __init__(self, source: str) -> None:
+        self._source = source
+
     def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
         done: Future[Outcome] = Future()
-        done.set_result(workers.work(function, key, *arguments))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CCF_SOURCE", self._source)
+            done.set_result(workers.work(function, key, *arguments))
         return done
 
     def leave(self) -> None:
