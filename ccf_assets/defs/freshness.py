@@ -1,9 +1,11 @@
-"""What of an atlas is out of date: never loaded, made by older code, or made from other content.
+"""Which assets of an atlas are stale: never loaded, made by older code, or made from other content.
 
-Every asset names the content it was made from in its data version, and Dagster records with each
-materialization the versions of what went into it. So an asset is current when its code version is the
-present one, every input still has the version it was made from, its rows are in the database, and the run
-that made it found its blocking checks passed: what failed one, or was killed before it, is made again.
+Every asset names its content in its data version, and Dagster records with each materialization the
+versions of its inputs. An asset is up to date when four things hold: its code version is the present one;
+every input still has the version it was made from; its rows are in the database; and its blocking checks
+passed in the run that made it. One that failed a check, or whose run was killed before it, is made again.
+
+Not here: recordings, whose backlog is in recordings.backlog, and when a run is requested (runs.requests).
 """
 
 from __future__ import annotations
@@ -162,14 +164,14 @@ def _made_of(
 
 
 def _as_input(upstream: dg.AssetSpec, version: str | None) -> str | None:
-    """How Dagster records an input's version: of a partitioned one, the hash of its partitions' versions."""
+    """An input's version as Dagster records it: for a partitioned one, the hash of its partitions' versions."""
     if version is None or upstream.partitions_def is None:
         return version
     return hashlib.sha256(version.encode()).hexdigest()
 
 
 def versions(instance: dg.DagsterInstance, asset: str) -> list[str | None]:
-    """Data versions of the materializations of an unpartitioned asset, of the last hundred, latest first."""
+    """Data versions of the last hundred materializations of an unpartitioned asset, the latest first."""
     wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset))
     found = [record.asset_materialization for record in instance.fetch_materializations(wanted, 100).records]
     return [(each.tags or {}).get(_DATA) for each in found if each is not None]
@@ -203,7 +205,7 @@ def _latest(
 def _passed(
     instance: dg.DagsterInstance, run_id: str, checks: Collection[dg.AssetCheckKey]
 ) -> set[dg.AssetCheckKey]:
-    """Those of ``checks`` that passed in a run; what else failed in it is no matter of theirs."""
+    """The checks that passed in a run, whatever else failed in it."""
     if not checks:
         return set()
     events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)

@@ -56,7 +56,8 @@ def due(
             return False
         if before.digest != digest:
             return True
-        return now - before.at >= min(FIRST_WAIT_S * 2 ** (before.times - 1), LONGEST_WAIT_S)
+        wait: float = min(FIRST_WAIT_S * 2 ** (before.times - 1), LONGEST_WAIT_S)
+        return now - before.at >= wait
 
     return [key for key, digest in lacking.items() if is_due(key, digest)]
 

@@ -469,7 +469,7 @@ def test_a_volume_with_an_unknown_id_is_refused_and_the_rows_of_the_last_load_st
     result = load(instance)
     assert failed_checks(result).keys() == {"painted_ids_known"}
     assert "The volume from phantom:100um" in failure(result)
-    assert "was not taken" in failure(result)
+    assert "was refused" in failure(result)
     assert "4242 (" in failure(result)
     assert materialized(result) == set()
     assert contents(phantom_database) == before

@@ -395,5 +395,5 @@ def test_a_picture_that_fails_is_a_warning(caplog: pytest.LogCaptureFixture) -> 
 
     log = logging.getLogger("a run")
     assert figures_module.shown(log, "coronal", fail) == {}
-    assert caplog.messages == ["The picture coronal was not made: ZeroDivisionError: no colour"]
+    assert caplog.messages == ["The picture coronal could not be drawn: ZeroDivisionError: no colour"]
     assert figures_module.shown(log, "coronal", lambda: None) == {}

@@ -37,7 +37,7 @@ A CSV with a header, one row per structure. Columns go by name; these are read, 
 | `depth` | `depth`, 0 for the root |
 | `structure_id_path` | nothing; it must agree with the parents |
 """
-"""The columns of the file, as `ontology.read_structure_graph` takes them."""
+"""The columns of the file, as `ccf.ontology.read_structure_graph` reads them."""
 
 _VOLUME_FILE = """\
 A NRRD file: one number per voxel, the id of its region, 0 outside the brain.
@@ -48,16 +48,16 @@ A NRRD file: one number per voxel, the id of its region, 0 outside the brain.
 | `encoding` | gzip |
 | `sizes` | voxels along AP, DV, ML, as the catalogue has them; AP is fastest on disk |
 | `space directions` | the edge of a voxel in µm, along each axis |
-| `space` | not looked at: it says left-posterior-superior, and the axes run to posterior, inferior, right |
+| `space` | not read: it is left-posterior-superior, but the axes run to posterior, inferior, right |
 """
-"""What is in the file, as `volume.header_problems` demands it."""
+"""What the file must have, as `ccf.nrrd.header_problems` checks it."""
 
 LARGEST = 10
-"""Regions in the preview of a volume."""
+"""Number of regions in the preview of a volume."""
 
 
 class RefreshConfig(dg.Config):
-    """Whether a file that is already cached is fetched again."""
+    """Whether a file that is in the cache is fetched again."""
 
     refresh: bool = False
 
@@ -81,9 +81,9 @@ def structure_graph(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """The CCF's ontology as the Allen Institute publishes it: one CSV row per structure.
 
-    Downloaded, checked, and only then put in the place of the copy in use: a file that fails a check, or
-    that lacks a region whose voxels are loaded, leaves everything as it was. Its data version is the hash of
-    its content, so a refresh that brings the same file causes no work downstream.
+    It is downloaded, checked, and only then replaces the copy in use. A file that fails a check, or lacks a
+    region whose voxels are loaded, is refused, and everything stays as it was. The data version is the hash
+    of the content, so that a refresh that brings the same file causes no work downstream.
     """
     files = sources.get()
     candidate = files.structure_graph(refresh=config.refresh, report=context.log.info)
@@ -91,7 +91,7 @@ def structure_graph(
     yield from map(check_result, checks)
     failed = [check.sentence for check in checks if not check.passed]
     if failed:
-        raise CcfError(f"The ontology from {candidate.url} was not taken. {' '.join(failed)}")
+        raise CcfError(f"The ontology from {candidate.url} was refused. {' '.join(failed)}")
     accepted = files.accept_structure_graph(candidate)
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(accepted.sha256),
@@ -123,8 +123,8 @@ def annotation(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """The annotation volume: a NRRD file with the region id of every voxel.
 
-    Its checksum is verified where the catalogue pins one, its header against the catalogue, and every id in
-    it against the ontology, before anything is built on it.
+    Before anything uses the file, its checksum is verified if the catalogue pins one, its header is compared
+    with the catalogue, and every id in it with the ontology.
     """
     entry = atlas_entry(context.partition_key)
     with sources.get().new_annotation(entry, refresh=config.refresh, report=context.log.info) as file:
@@ -136,7 +136,7 @@ def annotation(
         yield from map(check_result, checks)
         failed = [check.sentence for check in checks if not check.passed]
         if failed:
-            raise CcfError(f"The volume from {file.url} was not taken. {' '.join(failed)}")
+            raise CcfError(f"The volume from {file.url} was refused. {' '.join(failed)}")
         read_seconds = round(time.monotonic() - started, 2)
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(file.sha256),

@@ -1,6 +1,6 @@
-"""Group *regions*: the row of an atlas, its regions, their hierarchy, and the coarse maps that group them.
+"""Group *regions*: the row of an atlas, its regions, their hierarchy, and the region sets that group them.
 
-Not here: the files these are made from (files), and anything that has a place in the volume (voxels).
+Not here: the files these are made from (files), and everything with a position in the volume (voxels).
 """
 
 import functools
@@ -112,10 +112,10 @@ def region_parent(
     metadata=table_metadata(schema.region_ancestor),
 )
 def region_ancestor(region_parent: pl.DataFrame) -> dg.MaterializeResult[pl.DataFrame]:
-    """Each structure with itself and everything that contains it.
+    """Each structure with itself and all its ancestors.
 
-    One join makes any question "in VISp or anything inside it": ``region_id`` in rows whose ``ancestor_id``
-    is VISp. VISp itself owns no voxel, only its layers do.
+    With one join a query finds "VISp or anything inside it": the ``region_id`` of the rows whose
+    ``ancestor_id`` is VISp. VISp has no voxels of its own; its layers have them.
     """
     rows = ontology.region_ancestor_rows(region_parent)
     return dg.MaterializeResult(value=rows, data_version=content_version(rows))
@@ -145,11 +145,13 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
         "region_set_member": _out(
             schema.region_set_member,
             "The group of each region in each set.\n\nThe views region_set_volume, recording_site_group and "
-            "sites_by_group count by them, and say what falls to nothing.",
+            "sites_by_group count by group, and have a row for what is in no group.",
         ),
     },
     check_specs=[
-        dg.AssetCheckSpec(_MAPS_TAKEN, asset="region_set", description="A lab's own maps that were refused")
+        dg.AssetCheckSpec(
+            _MAPS_TAKEN, asset="region_set", description="A lab's own region maps that were refused"
+        )
     ],
     partitions_def=atlas_partitions,
     can_subset=True,
@@ -168,7 +170,7 @@ def group_regions(
     made = region_sets.region_sets(entry.ccf_id, ontology, files)
     for sentence in made.refused:
         context.log.warning(sentence)
-    # With a file refused the next load reads them again, and says so again.
+    # If a file was refused, the next load reads all of them again and repeats the warning.
     tags = {} if made.refused else {region_sets.TAKEN: region_sets.digest(files)}
     for name, rows in (("region_set", made.sets), ("region_set_member", made.members)):
         if name in context.op_execution_context.selected_output_names:
@@ -180,12 +182,12 @@ def group_regions(
 
 
 def _maps_taken(refused: Sequence[str], files: int) -> Finding:
-    """A refused file keeps nothing else back, so it is a warning."""
+    """A refused file does not stop the others, so the finding is a warning."""
     return Finding(
         _MAPS_TAKEN,
         blocking=False,
         passed=not refused,
-        sentence="\n".join(refused) or f"{files} files of a lab's own maps, all taken.",
+        sentence="\n".join(refused) or f"{files} files of a lab's own maps, none refused.",
         numbers={"files": files, "files_refused": len(refused)},
     )
 
@@ -193,12 +195,12 @@ def _maps_taken(refused: Sequence[str], files: int) -> Finding:
 @dg.asset_check(
     asset="region_set",
     additional_deps=["region_set_member", "region_volume"],
-    description="How much of the brain falls to nothing; a lab's own set that groups no voxel is a warning",
+    description="The share of the brain that is in no group; a lab's own set without a voxel is a warning",
 )
 def share_in_groups(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> dg.AssetCheckResult:
-    """Report each set's share of voxels in no group: in the run's atlas, else the largest of any atlas."""
+    """Report each set's share of voxels in no group: in the run's atlas, or the largest of all atlases."""
     shares = sa.text(
         "SELECT set_name, source, coalesce(max(share) FILTER (WHERE group_name IS NULL), 0) AS nothing "
         "FROM ccf.region_set_volume JOIN ccf.region_set USING (ccf_id, set_name) "
@@ -207,14 +209,14 @@ def share_in_groups(
     atlas = context.run.tags.get("dagster/partition")
     with postgres.create_engine().connect() as connection:
         rows = connection.execute(shares, {"atlas": atlas}).all()
-    # No voxel is as deep in the hierarchy as depth_10: that is so, not wrong.
+    # The built-in set depth_10 is empty rightly: no voxel is so deep in the hierarchy.
     empty = [row.set_name for row in rows if row.nothing == 1 and row.source != region_sets.BUILT_IN]
     return check_result(
         Finding(
             "share_in_groups",
             blocking=False,
             passed=not empty,
-            sentence=f"No voxel is in a group of {', '.join(empty)}."
+            sentence=f"No voxel is in a group of {', '.join(empty)}; check the regions that it names."
             if empty
             else f"{len(rows)} sets; the numbers are the shares of the brain in none of their groups.",
             numbers={row.set_name: row.nothing for row in rows},

@@ -1,6 +1,6 @@
-"""Group *voxels*: what the annotation volume says of every place, and how large that makes each region.
+"""Group *voxels*: the region of every voxel, the brain's surface, and the size of every region.
 
-Not here: the volume's file (files) and the regions that it refers to (regions).
+Not here: the volume's file (files) and the regions that voxels refer to (regions).
 """
 
 import time
@@ -40,9 +40,9 @@ GROUP = "voxels"
 def voxel_run(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg.MaterializeResult[Stream]:
     """The whole annotation, exactly, as runs of equal voxels along the medio-lateral axis.
 
-    A brain is made of large regions, so a run stands for a dozen voxels at 25 µm: the same answers from a
-    tenth of the rows. The region at a point is the last run with the point's (x, y) and z <= the point's,
-    if it ends behind the point.
+    Neighbouring voxels mostly belong to the same region: at 25 µm a run holds a dozen voxels, so that the
+    same answers come from a tenth of the rows. The region at a point is that of the last run with the point's
+    x and y that starts at or before its z, if the run ends after the point.
     """
     entry = atlas_entry(context.partition_key)
     file = sources.get().annotation(entry)
@@ -50,7 +50,7 @@ def voxel_run(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg
     of_voxels = runs.find_runs(nrrd.planes(file.path, entry, context.log.info))
     read_seconds = round(time.monotonic() - started, 2)
 
-    # Three pictures take a second, in which the server is busy with the keys.
+    # The pictures take a second; they are drawn while the server builds the keys.
     pictures = partial(planes_of_runs, context.log, of_voxels, entry, lambda: ontology_of(entry, sources))
     return dg.MaterializeResult(
         value=Stream(runs.run_batches(of_voxels, entry), pictures),
@@ -71,7 +71,7 @@ def voxel_run(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg
 def brain_surface(
     context: dg.AssetExecutionContext, sources: SourcesResource
 ) -> dg.MaterializeResult[pl.DataFrame]:
-    """The top of the brain above every point: what "depth from the brain surface" is measured from."""
+    """The top of the brain above every point, from which "depth from the brain surface" is measured."""
     entry = atlas_entry(context.partition_key)
     file = sources.get().annotation(entry)
     columns = runs.brain_surface(nrrd.planes(file.path, entry, context.log.info), entry.resolution_um)
@@ -93,9 +93,9 @@ def region_volume(
     voxel_run: sa.Select[Any],
     region_ancestor: sa.Select[Any],
 ) -> sa.Select[Any]:
-    """How large every structure is, with all inside it and by itself: voxels, mm³, centroid, bounding box.
+    """Size of every structure, with its descendants and alone: voxels, mm³, centroid, bounding box.
 
-    For the left and the right hemisphere and both. Structures without a voxel are there too, with zero.
+    For the left and the right hemisphere and both. A structure without voxels has a row, with zero.
     """
     entry = atlas_entry(context.partition_key)
     return region_volumes.region_volumes(voxel_run, region_ancestor, entry.resolution_um)
@@ -113,9 +113,9 @@ def region_volume(
 def voxel(
     context: dg.AssetExecutionContext, postgres: PostgresResource, voxel_run: sa.Select[Any]
 ) -> dg.MaterializeResult[pa.RecordBatchReader]:
-    """One row per in-brain voxel, for SQL that wants it; nothing else here needs it.
+    """One row per in-brain voxel, for SQL that is easier to write with it; no other asset needs it.
 
-    Expanded from voxel_run. At 25 µm it is 32 million rows and 3 GB; load it on request.
+    Expanded from voxel_run. At 25 µm these are 32 million rows and 3 GB, loaded only on request.
     """
     edge = atlas_entry(context.partition_key).resolution_um
     engine, run = postgres.create_engine(), voxel_run.subquery().c
