@@ -37,8 +37,8 @@ def why(error: OSError) -> str:
 
 
 def first_line(text: object) -> str:
-    """The first line of a text, or of an error's."""
-    return str(text).strip().partition("\n")[0]
+    """The first line of a text, or of an error's, without the blanks around it."""
+    return str(text).strip().partition("\n")[0].rstrip()
 
 
 def server_said(error: Exception) -> str:
@@ -52,18 +52,3 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(name, known, n=3) or difflib.get_close_matches(name.lower(), known, n=3)
     return f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}."
-
-
-def first_line(message: object) -> str:
-    """The first line of a message, such as an exception, without the blanks around it."""
-    return str(message).strip().partition("\n")[0].rstrip()
-
-
-def why(error: OSError) -> str:
-    """The operating system's reason, without the number and the path that ``str(error)`` puts around it."""
-    return error.strerror or str(error)
-
-
-def server_said(error: BaseException) -> str:
-    """A database error's message on one line, without the statement and values that SQLAlchemy adds."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())

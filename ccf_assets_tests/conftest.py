@@ -37,6 +37,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for _name in {name for name in os.environ if name.startswith("CCF_")} - {"CCF_TEST_DATA", "CCF_POSTGRES_URL"}:
     del os.environ[_name]
 
+# Test modules import Dagster's definitions, whose partitions are then the phantom's atlases.
+os.environ["CCF_SOURCE"] = "phantom"
+
 _create_engine = functools.lru_cache(maxsize=8)(lambda _url: _new_engine())
 _new_engine = our_database.create_engine
 # One for each address: it keeps no connection, and remembers the statements it has compiled.
@@ -238,8 +241,9 @@ def _loaded(server_url: sa.URL, source: str, *keys: str) -> Iterator[sa.URL]:
     """A database with the atlases ``keys`` loaded from ``source``, by the jobs the program runs."""
     import dagster as dg
 
-    from ccf_assets.definitions import defs
+    from ccf_assets.definitions import build_defs
 
+    defs = build_defs()  # any atlas
     with new_database(server_url) as url:
         # The settings are this load's only: tests and fixtures that come after must not see them.
         with (

@@ -166,13 +166,13 @@ def run_job(name: str, key: str = ATLAS.key) -> bool:
     """Run a job for an atlas in this process; whether it succeeded."""
     import dagster as dg
 
-    from ccf_assets.definitions import defs
+    from ccf_assets.definitions import build_defs
     from ccf_assets.runs.storage import dagster_home
 
     database.forget()
     dagster_home()
     with dg.DagsterInstance.get() as instance:
-        job = defs.resolve_job_def(name)
+        job = build_defs().resolve_job_def(name)
         done = job.execute_in_process(
             instance=instance,
             partition_key=key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -47,19 +48,18 @@ def load(
 
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
-    if all(entry.is_phantom for entry in entries):
-        os.environ["CCF_SOURCE"] = settings.PHANTOM  # it is computed here: no other source is asked
+    # The phantom is computed here: for it alone no other source is asked.
+    source = settings.PHANTOM if all(entry.is_phantom for entry in entries) else settings.source()
     say(f"Database: {_where()}")
     database.dagster_url()  # a run would say more long-windedly that the user may not load
-    say(f"Loading {', '.join(entry.key for entry in entries)} from {_source()} …")
-    outcomes = _load(entries, rows, refresh=refresh, examples=not atlases, jobs=jobs)
+    say(f"Loading {', '.join(entry.key for entry in entries)} from {_label(source)} …")
+    outcomes = _load(entries, source, rows, refresh=refresh, examples=not atlases, jobs=jobs)
     if not atlases and not phantom and _nothing_reachable(outcomes):
         say("")
         say("*** The source cannot be reached and nothing is cached: loading the PHANTOM instead.")
         say("*** The phantom is an analytic stand-in for demonstrations; it is NOT the Allen CCF.")
-        os.environ["CCF_SOURCE"] = settings.PHANTOM
         entries = default_atlases(phantom=True)
-        outcomes = _load(entries, rows, refresh=False, examples=True, jobs=jobs)
+        outcomes = _load(entries, settings.PHANTOM, rows, refresh=False, examples=True, jobs=jobs)
     failed = [outcome for outcome in outcomes if outcome.error]
     say("")
     print_holdings()
@@ -69,13 +69,26 @@ def load(
 
 
 def _load(
-    entries: Sequence[AtlasEntry], rows: bool | None, *, refresh: bool, examples: bool, jobs: int | None
+    entries: Sequence[AtlasEntry],
+    source: str,
+    rows: bool | None,
+    *,
+    refresh: bool,
+    examples: bool,
+    jobs: int | None,
 ) -> list[Outcome]:
     from ccf_assets.cli import loading
 
     try:
         return loading.load(
-            entries, rows=rows, refresh=refresh, examples=examples, jobs=jobs, report=_report, say=say
+            entries,
+            source=source,
+            rows=rows,
+            refresh=refresh,
+            examples=examples,
+            jobs=jobs,
+            report=_report,
+            say=say,
         )
     except KeyboardInterrupt:
         say("Interrupted: what was not finished was undone, what was is kept. Load again to go on.")
@@ -117,10 +130,11 @@ def _where() -> str:
     return "the server CCF_POSTGRES_URL names" if url else f"embedded, in {settings.home() / 'postgres'}"
 
 
-def _source() -> str:
+def _label(source: str) -> str:
+    """A source in words that may be shown."""
     from ccf_assets.sources.source import Sources
 
-    return Sources.from_settings().label
+    return dataclasses.replace(Sources.from_settings(), source=source).label
 
 
 def _print_things_to_try() -> None:

@@ -1,7 +1,12 @@
-"""Loading without the UI: atlases side by side in worker processes, then recordings and the comparison."""
+"""Loading without the UI: atlases side by side in worker processes, then recordings and the comparison.
+
+Not here: what there is to do (defs.freshness, recordings.backlog, db.comparison, as for the sensors), and how
+worker processes start and end (cli.workers).
+"""
 
 from __future__ import annotations
 
+import functools
 import signal
 import time
 import uuid
@@ -11,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
+from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.cli.outcome import Outcome, failure
 from ccf_assets.cli.workers import KILLED, Worker, end_workers, outcome_of
 from ccf_assets.db import database
@@ -25,8 +30,7 @@ if TYPE_CHECKING:
     from ccf_assets.recordings.files.folder import FolderScan
 
 WORKERS = 2
-"""Atlases loading at once, unless another number is asked for. A load keeps a core busy in Python and one in
-PostgreSQL."""
+"""Atlases that load at once by default. A load keeps a core busy in Python and one in PostgreSQL."""
 
 _ONTOLOGY = "structure_graph"
 
@@ -35,12 +39,13 @@ _RECORDINGS = "recordings"
 _COMPARISON = "comparison"
 
 _COMPARED = {"voxel_run", "region_ancestor", "region_volume"}
-"""What the comparison of atlases is made from."""
+"""The assets that the comparison of atlases is made from."""
 
 
 def load(
     entries: Sequence[AtlasEntry],
     *,
+    source: str,
     rows: bool | None,
     refresh: bool,
     examples: bool = False,
@@ -52,26 +57,27 @@ def load(
 
     Args:
         entries: the atlases.
+        source: where their files come from, as CCF_SOURCE names it; the workers' own setting.
         rows: load one row per voxel too; None means as the catalogue says.
         refresh: fetch files again even if they are cached.
         examples: put the example recordings where there is no other recording yet.
         jobs: how many atlases load at once; WORKERS if not given.
         report: receives each outcome as it comes.
-        say: receives a line while there is nobody yet who could say one.
+        say: receives progress until the workers report it themselves.
 
     Returns:
         The outcome of the ontology, then, unless that failed, of each atlas in the order they ended, then of
         the recordings: what the sensors would find to do is done at once; then of the comparison of atlases,
         if there was one to make.
     """
-    # polars and ADBC, once imported, stand between Ctrl-C and Python, whose wait for the workers it would not
-    # end: Python's own handler again.
+    # polars and ADBC replace the handler of SIGINT when they are imported, and Ctrl-C would no longer end the
+    # wait for the workers: restore Python's own.
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
-    workers = [Worker() for _ in range(jobs or WORKERS)]
+    workers = [Worker(source) for _ in range(jobs or WORKERS)]
     try:
         say("Starting Dagster …")
         with going_on(say, "Starting Dagster"):
-            # All that will have an atlas to load import at once; the first is all that the ontology waits for.
+            # Every worker that will load an atlas imports now; the ontology waits for the first one only.
             started = [worker.submit(_start, _ONTOLOGY) for worker in workers[: max(1, len(entries))]]
             wait(started[:1])
         outcomes = _load_all(workers, entries, rows=rows, refresh=refresh, examples=examples, report=report)
@@ -102,7 +108,9 @@ def _load_all(
         return outcomes
     idle = list(reversed(workers))
     running: dict[Future[Outcome], tuple[str, Worker]] = {}
-    waiting = sorted(set(entries), key=lambda entry: -entry.resolution_um)  # the largest is the last
+    waiting = sorted(
+        set(entries), key=lambda entry: -entry.resolution_um
+    )  # taken from the end: largest first
     while waiting or running:
         while waiting and idle:
             entry, worker = waiting.pop(), idle.pop()
@@ -124,7 +132,7 @@ def _load_all(
 
 
 def _start(key: str) -> Outcome:
-    """Import what takes long to import."""
+    """Import Dagster and the definitions, which takes seconds."""
     _, instance = _dagster()
     with instance:
         return Outcome(key)
@@ -150,47 +158,42 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
     with instance:
         with going_on(reporter(key), "looking for runs whose process was killed"):
             close_dead_runs(instance)
-        if not refresh and not freshness.outdated(defs, instance, database.create_engine(), [key], "", 0):
-            files = Sources.from_settings()
+        files, graph = Sources.from_settings(), defs.resolve_asset_graph()
+        if not refresh and not freshness.outdated(graph, instance, database.create_engine(), files, [key]):
             candidate = files.structure_graph(report=reporter(key))
             seen = freshness.versions(instance, key)
-            # In use, and known to be sound, also where another source's was refreshed since; or, where the
-            # cache was emptied, fetched again.
+            # It has passed its checks before: it is in use, even if another source's was refreshed since; or
+            # it was fetched again into an emptied cache, and is the latest that passed.
             if candidate.sha256 in (seen[:1] if candidate.fetched else seen):
                 files.accept_structure_graph(candidate)
                 return Outcome(key, seconds=time.monotonic() - started)
-        return _run(defs, instance, "refresh_ontology", key, None, [key], refresh, started)
+        return _run(defs, instance, "refresh_ontology", key, started=started, assets=[key], refresh=refresh)
 
 
 def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
-    from ccf_assets import settings
-    from ccf_assets.ccf import region_sets
-    from ccf_assets.db.loaded import atlases_in_database
     from ccf_assets.defs import freshness
+    from ccf_assets.sources.source import Sources
 
     started = time.monotonic()
     defs, instance = _dagster()
+    graph, engine, files = defs.resolve_asset_graph(), database.create_engine(), Sources.from_settings()
     loaded: list[str] = []
     with instance:
         if refresh:
-            # First and by itself: whether it brings anything new decides what else there is to do.
-            outcome = _run(defs, instance, "load_atlas", key, key, ["annotation"], refresh, started)
+            # By itself and first: whether the file is a new one decides what else is stale.
+            outcome = _run(
+                defs, instance, "load_atlas", key,
+                started=started, partition=key, assets=["annotation"], refresh=True,
+            )  # fmt: skip
             if outcome.error is not None:
                 return outcome
             loaded += outcome.loaded
-        # Rows that are there are kept up to date without being asked for.
-        rows = rows or atlases_in_database(database.create_engine()).get(key, False)
-        for job in ("load_atlas", "load_voxel_rows") if rows else ("load_atlas",):
-            selection = [k.path[-1] for k in defs.resolve_job_def(job).asset_layer.selected_asset_keys]
-            stale = freshness.outdated(
-                defs, instance, database.create_engine(), selection, key, atlas_entry(key).ccf_id
-            )
-            maps = region_sets.map_files(settings.region_sets())
-            if job == "load_atlas" and freshness.maps_changed(instance, key, maps):
-                stale = list(dict.fromkeys([*stale, "region_set", "region_set_member"]))
+        # Voxel rows in a run of their own: what they are made from may come out as it was.
+        for jobs in (("load_atlas", "load_region_sets"), ("load_voxel_rows",)):
+            stale = freshness.stale(graph, instance, engine, files, key, jobs, with_rows=rows)
             if not stale:
                 continue
-            outcome = _run(defs, instance, job, key, key, stale, False, started)
+            outcome = _run(defs, instance, jobs[0], key, started=started, partition=key, assets=stale)
             if outcome.error is not None:
                 return outcome
             loaded += outcome.loaded
@@ -198,7 +201,7 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
 
 
 def _register_recordings(name: str, examples: bool) -> Outcome:
-    """Do what the sensors of recordings would ask for now: new files, sites without a region."""
+    """Run at once what the sensors of recordings would request: new files, sites without a region."""
     from ccf_assets import settings
     from ccf_assets.ccf.frames.files import load_frames
     from ccf_assets.db import schema
@@ -234,7 +237,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
             there = instance.get_dynamic_partitions(partitions)
             for batch in requests.batches(keys, there, len(there), also, len(also)):
                 tags = range_tags(batch[0], batch[-1])
-                outcome = _run(defs, instance, job, name, None, None, False, started, tags)
+                outcome = _run(defs, instance, job, name, started=started, tags=tags)
                 if outcome.error is not None:
                     return outcome
             if job == "register_recordings":
@@ -252,7 +255,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
 
 
 def _compare_atlases(name: str, changed: bool) -> Outcome:
-    """Compare the loaded atlases, where one was changed or two were not compared yet."""
+    """Compare the loaded atlases if one has changed or two have not been compared yet."""
     from ccf_assets.db import comparison, schema
 
     started = time.monotonic()
@@ -264,13 +267,13 @@ def _compare_atlases(name: str, changed: bool) -> Outcome:
         return Outcome(name)
     defs, instance = _dagster()
     with instance:
-        return _run(defs, instance, "compare_atlases", name, None, ["region_consistency"], False, started)
+        return _run(defs, instance, "compare_atlases", name, started=started, assets=["region_consistency"])
 
 
 def _settled(folder: Path) -> FolderScan:
-    """What stands in the folder of recordings, once what was written just now is complete.
+    """A scan of the folder of recordings, after a wait for files that are still being written.
 
-    A file that goes on growing does not hold up the others: the sensor, or the next load, reads it.
+    The wait has an end: a file that goes on growing is read by the sensor, or by the next load.
     """
     from ccf_assets.recordings.files.folder import SETTLE_S, scan_folder
 
@@ -283,14 +286,21 @@ def _settled(folder: Path) -> FolderScan:
 
 
 def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:
-    """The definitions and the instance, in this process."""
+    """The definitions, with every atlas of the catalogue, and the instance, in this process."""
     import dagster as dg
 
-    from ccf_assets.definitions import defs
     from ccf_assets.runs.storage import dagster_home
 
     dagster_home()
-    return defs, dg.DagsterInstance.get()
+    return _definitions(), dg.DagsterInstance.get()
+
+
+@functools.cache
+def _definitions() -> dg.Definitions:
+    """With every atlas, unlike those of the UI: a named one is loaded whatever the source is."""
+    from ccf_assets.definitions import build_defs
+
+    return build_defs()
 
 
 def _run(
@@ -298,15 +308,25 @@ def _run(
     instance: dg.DagsterInstance,
     job: str,
     name: str,
-    partition: str | None,
-    assets: Sequence[str] | None,
-    refresh: bool,
+    *,
     started: float,
+    partition: str | None = None,
+    assets: Sequence[str] | None = None,
+    refresh: bool = False,
     tags: dict[str, str] | None = None,
 ) -> Outcome:
-    """Run ``assets`` of ``job``, or all of them, and put into words how it ended.
+    """Run a job in this process and put into words how it ended.
 
-    ``refresh`` is for the first of the assets.
+    Args:
+        defs: all definitions.
+        instance: Dagster's records.
+        job: its name.
+        name: of the task, for its lines on the terminal and its outcome.
+        started: when the task began, as time.monotonic() has it.
+        partition: key of the atlas; None for a job without partitions, or where ``tags`` name a range.
+        assets: the assets to materialize; all of the job's if not given.
+        refresh: whether the first of ``assets`` fetches its file again.
+        tags: of the run.
     """
     import dagster as dg
 
@@ -316,7 +336,8 @@ def _run(
     if refresh and assets:
         config["ops"] = {assets[0]: {"config": {"refresh": True}}}
     run_id = str(uuid.uuid4())
-    with held(run_id):  # before there is the run: killed before it has begun, it would stay so for ever
+    # The lock comes before the run: a run killed before its first step would otherwise stay NOT_STARTED.
+    with held(run_id):
         result = defs.resolve_job_def(job).execute_in_process(
             run_config=config,
             instance=instance,

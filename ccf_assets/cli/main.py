@@ -13,7 +13,7 @@ from ccf_assets import settings
 from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry
 from ccf_assets.cli import ask, database, load
 from ccf_assets.cli.options import JsonOption, answer, say
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, server_said
 from ccf_assets.finding import counted
 
 app = typer.Typer(
@@ -108,9 +108,9 @@ def main() -> None:
         say(f"ccf-assets: {error}")
         sys.exit(1)
     except Exception as error:
-        from sqlalchemy.exc import DBAPIError  # here, for a command that needs no database is a quick one
+        from sqlalchemy.exc import DBAPIError  # not above: a command that needs no database starts quickly
 
         if not isinstance(error, DBAPIError):
             raise
-        say(f"ccf-assets: The database answers: {' '.join(str(error.orig).split())}")
+        say(f"ccf-assets: {server_said(error)}")
         sys.exit(1)

@@ -1,4 +1,7 @@
-"""How the load of one atlas ended, and a failed run's reason in a sentence."""
+"""How one task of a load ended, and the reason of a failed run in a sentence.
+
+Not here: what the command prints of it (cli.load).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from ccf_assets.errors import CcfError, SourceUnreachableError
+from ccf_assets.errors import CcfError, SourceUnreachableError, server_said
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -17,16 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a load ended.
+    """How one task of a load ended.
 
     Attributes:
-        key: the atlas, or ``structure_graph``.
+        key: the atlas, ``structure_graph``, ``recordings`` or ``comparison``.
         loaded: the assets that were materialized, or the sources whose sites were registered; empty when
-            all was current.
-        refused: the files of recordings that were read and not taken.
+            everything was up to date.
+        refused: the files of recordings that were read and whose sites were not taken.
         verb: what was done to those in ``loaded``.
-        remark: what the user should know of, in a sentence; None where there is nothing.
-        error: why it failed, in a sentence; None when it did not.
+        remark: a sentence for the user; None if there is nothing to remark.
+        error: why the task failed, in a sentence; None if it did not fail.
         unreachable: whether it failed because the source could not be reached.
         seconds: how long it took.
     """
@@ -41,9 +44,9 @@ class Outcome:
     seconds: float = 0.0
 
 
-def database_answers(said: str) -> str:
-    one_line = " ".join(said.split()).rstrip(".")
-    return f"The database answers: {one_line}. What was not finished was undone; load again."
+def database_failure(error: Exception) -> str:
+    """What the database answered, and what that means for the load."""
+    return f"{server_said(error)} What was not finished was undone; load again."
 
 
 def failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
@@ -56,7 +59,7 @@ def failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
         if event.is_step_failure and event.step_failure_data.error is not None
     ]
     causes = [cause for error in errors for cause in _causes(error)]
-    # The sentence that was written to be read, not what it was made of, nor what it is wrapped in.
+    # The sentence written for the user, not the error that caused it, nor the one that it is wrapped in.
     meant = next(
         (c for c in causes if c.cls_name in {CcfError.__name__, SourceUnreachableError.__name__}), None
     )
@@ -70,16 +73,16 @@ def failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
     if broken:
         return " ".join(broken), False
     if not errors:
-        return "The run failed; its page in the UI says more.", False
+        return "The run failed; its page in the UI has the details.", False
     deepest = list(_causes(errors[0]))[-1]
-    if deepest.cls_name == sa.exc.OperationalError.__name__:  # the drivers' are named alike
-        return database_answers(_text(deepest)), False
-    said = " ".join(_text(deepest).split()).rstrip(".")
-    return f"{deepest.cls_name}: {said}. The run's page in the UI says more.", False
+    if deepest.cls_name == sa.exc.OperationalError.__name__:  # psycopg's and SQLAlchemy's have the same name
+        return database_failure(RuntimeError(_text(deepest))), False
+    message = " ".join(_text(deepest).split()).rstrip(".")
+    return f"{deepest.cls_name}: {message}. The run's page in the UI has the details.", False
 
 
 def _causes(error: SerializableErrorInfo) -> Iterator[SerializableErrorInfo]:
-    """The error and what led to it."""
+    """The error, and then its causes."""
     cause: SerializableErrorInfo | None = error
     while cause is not None:
         yield cause
@@ -87,6 +90,6 @@ def _causes(error: SerializableErrorInfo) -> Iterator[SerializableErrorInfo]:
 
 
 def _text(error: SerializableErrorInfo) -> str:
-    """What the error says, without the name of its class in front."""
+    """The message of the error, without the name of its class in front."""
     before, named, text = error.message.strip().partition(f"{error.cls_name}: ")
     return text if named else before

@@ -1,4 +1,7 @@
-"""The Dagster UI with its daemon, as one command that stops what it started."""
+"""The Dagster UI with its daemon as one command, which stops every process that it started.
+
+Not here: what the UI shows (definitions).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ import dagster as dg
 
 from ccf_assets import settings
 from ccf_assets.db import database
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, why
 from ccf_assets.runs.liveness import close_dead_runs
 from ccf_assets.runs.storage import dagster_home
 
@@ -32,16 +35,18 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
     Args:
         host: address to listen on.
         port: port to listen on.
-        report: receives what is going on, a line at a time.
+        report: receives progress, a line at a time.
 
     Raises:
-        CcfError: the port cannot be had, or the UI ended by itself.
+        CcfError: the port cannot be used, or the UI ended by itself.
     """
     try:
         socket.create_server((host, port)).close()
     except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise CcfError(f"Cannot listen on {host}:{port}: {why}. Choose another --port or --host.") from None
+        reason = why(error) if isinstance(error, OSError) else error
+        raise CcfError(
+            f"Cannot listen on {host}:{port}: {reason}. Choose another --port or --host."
+        ) from None
     report("Starting the database …")
     database.database_url()
     dagster_home()
@@ -55,19 +60,19 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
         nonlocal interrupted
         interrupted = True
 
-    # Before the child starts: a script's background job ignores SIGINT, and its children would, for ever.
+    # Before the child starts: a script's background job ignores SIGINT, and its children would inherit that.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
-    # In its own session, so that a Ctrl-C in the terminal reaches only us, and we stop it in good order.
+    # In a session of its own: Ctrl-C in the terminal reaches only this process, which then stops the child.
     child = subprocess.Popen(
         [sys.executable, "-m", "dagster", "dev", "-w", workspace,
          "--host", host, "--port", str(port), "--log-level", "error"],
         start_new_session=True,
-        # Remarks of dagster and its dependencies about each other, in every process it starts.
+        # No warnings of Dagster and its dependencies about each other, in any process it starts.
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     try:
-        ready, told = False, ""
+        ready, reported = False, ""
         deadline = time.monotonic() + _START_S
         while not interrupted and child.poll() is None:
             if not ready and _answers(host, port):
@@ -75,7 +80,7 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
                 report(f"The UI is at http://{host}:{port} — stop it with Ctrl-C.")
             if not ready and time.monotonic() > deadline:
                 raise CcfError(f"The UI did not answer within {_START_S} s; see the messages above.")
-            told = _keep_database(told, report)
+            reported = _keep_database(reported, report)
             time.sleep(0.5)
         if not interrupted:
             raise CcfError(f"The UI ended by itself (exit code {child.returncode}); see the messages above.")
@@ -84,12 +89,17 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
         _stop(child)
 
 
-def _keep_database(told: str, report: Callable[[str], object]) -> str:
-    """Start the embedded server again where it was killed; ``told`` was said of that last."""
+def _keep_database(reported: str, report: Callable[[str], object]) -> str:
+    """Start the embedded server again if it was killed; returns why it cannot start, reported once.
+
+    Args:
+        reported: what the last call returned.
+        report: receives the reason, if it is another.
+    """
     try:
         database.database_url()
     except CcfError as error:  # such as a full disk, which may have room later
-        if str(error) != told:
+        if str(error) != reported:
             report(str(error))
         return str(error)
     return ""
@@ -104,17 +114,17 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
-    """End the whole session of ``child``, runs in progress included, and wait until it has ended.
+    """End every process in the session of ``child``, runs in progress included, and wait for that.
 
-    SIGINT ends each process in order: Dagster's own, and a run, which it records as failed. What does not
-    end in time is killed.
+    On SIGINT Dagster's processes shut down, and a run is recorded as failed. A process that does not end in
+    time is killed.
     """
     for number, seconds in ((signal.SIGINT, _STOP_S), (signal.SIGKILL, 5)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, number)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            child.poll()  # collects it, so that it no longer counts
+            child.poll()  # or the ended child would go on counting as a process
             try:
                 os.killpg(child.pid, 0)
             except ProcessLookupError:

@@ -1,4 +1,7 @@
-"""Worker processes of a load: started, interrupted and ended in order."""
+"""Worker processes of a load: how they are started, interrupted and ended in order.
+
+Not here: what a worker does (cli.loading).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from typing import NoReturn
 
 import sqlalchemy as sa
 
-from ccf_assets.cli.outcome import Outcome, database_answers
+from ccf_assets.cli.outcome import Outcome, database_failure
 from ccf_assets.db import database
 from ccf_assets.errors import CcfError, SourceUnreachableError
 
@@ -29,29 +32,32 @@ KILLED = (
 
 
 GRACE_S = 10
-"""Longest wait for a worker to undo and record what it was told to stop doing."""
+"""Longest wait for a worker to roll back and record what it was interrupted in."""
 
 REMINDER_S = 2
-"""A worker is told again after so long: while Dagster sets up a run it takes no notice of being told."""
+"""A worker gets SIGTERM again after so long: while Dagster sets up a run, the first has no effect."""
 
 
 class Worker:
-    """A process for one task after the other, and another one when it was killed.
+    """A process that does one task after the other; if it is killed, another takes its place.
 
-    One pool of all of them would not do: it fails every task at hand when one of its processes is killed.
+    One pool for all processes would not do: when one of them is killed, the pool fails the tasks of all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, source: str) -> None:
+        """A worker whose setting CCF_SOURCE is ``source``; its process starts with its first task."""
+        self._source = source
         self._pool = self._new_pool()
 
-    @staticmethod
-    def _new_pool() -> ProcessPoolExecutor:
+    def _new_pool(self) -> ProcessPoolExecutor:
         # Not forked: a forked child would share the parent's database connections.
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, mp_context=context, initializer=prepare_worker)
+        return ProcessPoolExecutor(
+            1, mp_context=context, initializer=prepare_worker, initargs=(self._source,)
+        )
 
     def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
-        """Begin a task; its process is started when there is none."""
+        """Begin a task; starts the process if there is none."""
         task = partial(work, function, key, *arguments)
         with spared_ctrl_c():
             try:
@@ -61,11 +67,12 @@ class Worker:
                 return self._pool.submit(task)
 
     def leave(self) -> None:
-        """End the process, once its task has ended."""
+        """End the process as soon as its task has ended."""
         self._pool.shutdown()
 
 
 def outcome_of(load: Future[Outcome], key: str) -> Outcome:
+    """The outcome of a task, also when its process was killed; waits for it."""
     try:
         return load.result()
     except BrokenProcessPool:
@@ -73,7 +80,7 @@ def outcome_of(load: Future[Outcome], key: str) -> Outcome:
 
 
 def end_workers() -> None:
-    """End the workers, in order where they manage it in time."""
+    """End all workers: by SIGTERM, and those that do not end in time by SIGKILL."""
     workers = multiprocessing.active_children()
     for _ in range(GRACE_S // REMINDER_S):
         for worker in workers:
@@ -87,7 +94,7 @@ def end_workers() -> None:
 
 @contextmanager
 def spared_ctrl_c() -> Iterator[None]:
-    """Whatever process is started here does not hear a Ctrl-C before it has left the terminal's group."""
+    """A process started in this block ignores Ctrl-C until it has left the terminal's process group."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -100,13 +107,14 @@ _busy = False
 _ending = False
 
 
-def prepare_worker() -> None:
-    """Leave Ctrl-C to the command, end in order when it says so, and end when it was killed."""
-    # Remarks of dagster and its dependencies about each other; before anything imports them.
+def prepare_worker(source: str) -> None:
+    """Set CCF_SOURCE, leave Ctrl-C to the command, and end when the command says so or was killed."""
+    os.environ["CCF_SOURCE"] = source
+    # No warnings of Dagster and its dependencies about each other; before anything imports them.
     warnings.simplefilter("ignore")
-    # The terminal sends Ctrl-C to the command's group of processes; this one, and what it starts, is another.
+    # The terminal sends Ctrl-C to the command's process group; this process and its children leave it.
     os.setpgrp()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # and one that came before that
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # drops a Ctrl-C that came before
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _on_sigterm)
@@ -114,8 +122,8 @@ def prepare_worker() -> None:
 
 
 def _on_sigterm(_number: int, _frame: object) -> None:
-    """Interrupt the load at hand, which Dagster then records as failed; without one, end at once."""
-    global _ending  # noqa: PLW0603 - a signal handler has nothing else to tell it to
+    """Interrupt the task in progress, which Dagster records as failed; without one, end at once."""
+    global _ending  # noqa: PLW0603 - a signal handler has no other place for it
     if _ending:
         return
     _ending = True
@@ -150,25 +158,23 @@ def work(function: Callable[..., Outcome], key: str, *arguments: object) -> Outc
     except CcfError as error:
         unreachable = isinstance(error, SourceUnreachableError)
         return Outcome(key, error=str(error), unreachable=unreachable, seconds=time.monotonic() - started)
-    except Exception as error:  # of one atlas; the others are not to suffer for it
-        if told := _told_by_database(error):
-            return Outcome(key, error=told, seconds=time.monotonic() - started)
+    except Exception as error:  # of one atlas; the others go on
+        if (lost := _database_error(error)) is not None:
+            return Outcome(key, error=database_failure(lost), seconds=time.monotonic() - started)
         traceback.print_exc()
         return Outcome(key, error=f"{type(error).__name__}: {error}", seconds=time.monotonic() - started)
-    except BaseException:  # told to end; Dagster hears it in our place and raises an exception of its own
+    except BaseException:  # SIGTERM: Dagster handles it during a run and raises an exception of its own
         _end()
     finally:
         _busy = False
-        signal.signal(signal.SIGTERM, _on_sigterm)  # which Dagster has replaced, for good
+        signal.signal(signal.SIGTERM, _on_sigterm)  # Dagster has replaced it and does not restore it
         if _ending:
             _end()
 
 
-def _told_by_database(error: BaseException) -> str | None:
-    """A sentence with what the database said, or what was said of it; None for an error of something else."""
+def _database_error(error: BaseException) -> sa.exc.DBAPIError | None:
+    """The database's error that led to ``error``; None if another one did."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, sa.exc.DBAPIError):
         cause = cause.__cause__
-    if cause is None:
-        return None
-    return database_answers(str(cause.orig))
+    return cause

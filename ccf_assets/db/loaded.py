@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from ccf_assets.ccf.catalogue import CATALOGUE
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 
@@ -77,18 +76,6 @@ def atlases_in_database(engine: sa.Engine) -> dict[str, bool]:
             sa.select(atlas.key, one.is_not(None).label("has_rows")).order_by(atlas.ccf_id)
         )
         return {row.key: bool(row.has_rows) for row in rows}
-
-
-def served_atlases(engine: sa.Engine, *, phantom_only: bool) -> dict[str, bool]:
-    """As `atlases_in_database`, of those that can be loaded again from the source.
-
-    A phantom can be with any source, since it is computed; other atlases unless ``phantom_only``.
-    """
-    return {
-        key: has_rows
-        for key, has_rows in atlases_in_database(engine).items()
-        if key in CATALOGUE and (CATALOGUE[key].is_phantom or not phantom_only)
-    }
 
 
 def select_loaded_atlases() -> sa.Select[Any]:

@@ -1,6 +1,6 @@
-"""Asset checks on an atlas's tables, each one SQL statement; a failure stops what is downstream in the run.
+"""Asset checks on an atlas's tables, made in SQL. A failure stops the downstream assets of the run.
 
-Checks of files before anything is loaded are in ccf.file_checks and db.ontology_checks.
+Not here: the checks of files, made before anything is loaded (ccf.file_checks, db.ontology_checks).
 """
 
 import itertools
@@ -30,7 +30,7 @@ def check_result(finding: Finding) -> dg.AssetCheckResult:
 
 
 def _atlases_of(context: dg.AssetCheckExecutionContext, engine: sa.Engine) -> list[AtlasEntry]:
-    """The atlas the run is for; for a check that is run by itself, every atlas that is loaded."""
+    """The atlas of the run; if the check runs by itself, without a partition, every loaded atlas."""
     key = context.run.tags.get("dagster/partition")
     if key is not None:
         return [atlas_entry(key)]
@@ -47,9 +47,9 @@ def _atlases_of(context: dg.AssetCheckExecutionContext, engine: sa.Engine) -> li
 def voxel_counts_equal_file(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, sources: SourcesResource
 ) -> dg.AssetCheckResult:
-    """Count every region in the file and in the table, by independent ways, and compare.
+    """Count every region in the file and in the table, in independent ways, and compare.
 
-    By hemisphere, because a volume that was turned left to right has the same counts altogether.
+    By hemisphere, because the total counts of a volume mirrored from left to right would be the same.
     """
     engine = postgres.create_engine()
     in_file: dict[tuple[str, str, int], int] = {}
@@ -63,12 +63,12 @@ def voxel_counts_equal_file(
             for side, region, count in connection.execute(_voxels_by_side(entry)):
                 in_table[entry.key, side, region] = int(count)
     wrong = sorted(k for k in in_file.keys() | in_table.keys() if in_file.get(k) != in_table.get(k))
-    told = [f"{k[2]} on the {k[1]} in {k[0]}: {in_table.get(k, 0)}, not {in_file.get(k, 0)}" for k in wrong]
+    differ = [f"{k[2]} on the {k[1]} in {k[0]}: {in_table.get(k, 0)}, not {in_file.get(k, 0)}" for k in wrong]
     return check_result(
         Finding.required(
             "voxel_counts_equal_file",
             not wrong,
-            f"{len(wrong)} voxel counts are not those of the file: {listed(told)}."
+            f"{len(wrong)} voxel counts are not those of the file: {listed(differ)}."
             if wrong
             else f"{sum(in_table.values())} voxels in {len({(k[0], k[2]) for k in in_table})} regions, "
             "as in the file, left and right.",
@@ -82,7 +82,7 @@ def voxel_counts_equal_file(
 
 
 def _voxels_by_side(entry: AtlasEntry) -> sa.Select[Any]:
-    """Side, region and voxels of an atlas's runs; a run across the midline counts to both sides."""
+    """Side, region and voxels of an atlas's runs; a run across the midline is divided between the sides."""
     run = schema.voxel_run.c
     of_side = {
         "left": (run.z, sa.func.least(run.z_end, MIDLINE_UM)),
@@ -108,7 +108,7 @@ def _voxels_by_side(entry: AtlasEntry) -> sa.Select[Any]:
 def runs_maximal_and_disjoint(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> dg.AssetCheckResult:
-    """Look at each run and the next on its line."""
+    """Compare each run with the next one on its line."""
     engine, run = postgres.create_engine(), schema.voxel_run.c
     line = sa.over(sa.func.lead(run.z), partition_by=(run.ccf_id, run.x, run.y), order_by=run.z)
     after = sa.over(sa.func.lead(run.region_id), partition_by=(run.ccf_id, run.x, run.y), order_by=run.z)

@@ -1,6 +1,7 @@
-"""Pictures among the assets' metadata: Markdown with the PNG in it, which is how Dagster's UI shows them.
+"""Pictures in the metadata of assets: Markdown with the PNG in it, because the Dagster UI shows that.
 
-A picture is an extra. Where one cannot be made, the run's log says why and the load goes on without it.
+A picture is an extra: if it cannot be drawn, the run's log says why and the load goes on without it. How
+pictures are drawn is not here (pictures).
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ from ccf_assets.pictures.drawing import RegionStyle
 from ccf_assets.pictures.plane import plane_png
 
 UM_PER_PIXEL = 24
-"""Scale of planes: the UI shows them in a box of four fifths of its window, and does not shrink them."""
+"""Scale of planes. The UI does not shrink a picture; at this scale it fits into its box."""
 
 Metadata = Mapping[str, dg.MarkdownMetadataValue]
 
 
 def shown(log: Logger, name: str, draw: Callable[[], bytes | None]) -> Metadata:
-    """The picture that ``draw`` makes as metadata ``name``; nothing where there is none or it fails."""
+    """The picture that ``draw`` makes, as metadata ``name``; nothing if it returns None or fails."""
     try:
         png = draw()
-    except Exception as error:  # whatever it is, a load is worth more than its picture
-        log.warning(f"The picture {name} was not made: {type(error).__name__}: {error}")
+    except Exception as error:  # of any kind: the load must not fail because of a picture
+        log.warning(f"The picture {name} could not be drawn: {type(error).__name__}: {error}")
         return {}
     if png is None:
         return {}
@@ -51,10 +52,10 @@ def planes_of_runs(
     """A coronal, a sagittal and a horizontal plane through the middle of the volume; see `shown`.
 
     Args:
-        log: the run's.
+        log: of the run.
         runs: the atlas, in memory.
         entry: its entry in the catalogue.
-        ontology: reads rows with region_id, acronym, full_name and color_hex.
+        ontology: reads the ontology: region_id, acronym, full_name and color_hex.
     """
     metadata: dict[str, dg.MarkdownMetadataValue] = {}
 
@@ -77,7 +78,7 @@ def planes_of_runs(
 
 
 def depth_chart(log: Logger, parents: pl.DataFrame) -> Metadata:
-    """How many regions there are at each depth; ``parents`` has the rows of region_parent. See `shown`."""
+    """The number of regions at each depth, from ``parents``, the rows of region_parent; see `shown`."""
 
     def draw() -> bytes:
         counts = dict(parents.group_by("depth").len().sort("depth").iter_rows())
@@ -90,7 +91,7 @@ def sites_on_plane(log: Logger, engine: sa.Engine, sites: sa.Select[Any]) -> Met
     """Sites over the coronal plane through their median, of the finest loaded atlas; see `shown`.
 
     Args:
-        log: the run's.
+        log: of the run.
         engine: the database.
         sites: rows of recording_site.
     """
@@ -98,7 +99,7 @@ def sites_on_plane(log: Logger, engine: sa.Engine, sites: sa.Select[Any]) -> Met
 
 
 def _sites_png(engine: sa.Engine, sites: sa.Select[Any]) -> bytes | None:
-    """None without an atlas, or without a site in the volume."""
+    """The picture; None if no atlas is loaded or no site lies in the volume."""
     registered = site_regions.site_regions(sites, loaded.select_loaded_atlases().limit(1)).subquery()
     r = registered.c
     found = read_arrow(engine.url, sa.select(r.ccf_id, r.x, r.y, r.z)).read_all()

@@ -1,19 +1,24 @@
-"""Jobs: the selections of assets that are run together."""
+"""Jobs: the selections of assets that run together.
+
+Not here: when they run (sensors, schedules, the command line).
+"""
 
 from __future__ import annotations
 
 import dagster as dg
 
+REGION_SETS = ("region_set", "region_set_member")
+
 refresh_ontology = dg.define_asset_job(
     "refresh_ontology",
     selection=dg.AssetSelection.assets("structure_graph"),
-    description="Fetch the ontology again, check it, and take it if it is sound.",
+    description="Fetch the ontology again, check it, and use it if it passes its checks.",
 )
 
 load_atlas = dg.define_asset_job(
     "load_atlas",
     selection=(
-        dg.AssetSelection.groups("atlas", "ontology", "region_sets")
+        dg.AssetSelection.groups("files", "regions", "voxels")
         - dg.AssetSelection.assets("structure_graph", "voxel")
     ),
     description="Load one atlas: its volume, regions, hierarchy, runs, surface, region sizes and sets.",
@@ -27,8 +32,8 @@ load_voxel_rows = dg.define_asset_job(
 
 load_region_sets = dg.define_asset_job(
     "load_region_sets",
-    selection=dg.AssetSelection.groups("region_sets"),
-    description="Put one atlas's regions into groups, again after maps in the folder changed.",
+    selection=dg.AssetSelection.assets(*REGION_SETS),
+    description="Group one atlas's regions by the region maps, for example after a lab's own maps changed.",
 )
 
 compare_atlases = dg.define_asset_job(
@@ -46,7 +51,7 @@ check_annotation = dg.define_asset_job(
 register_recordings = dg.define_asset_job(
     "register_recordings",
     selection=(
-        # Not the check of inserted rows, which would read all of them again in every run of files.
+        # Without the check of inserted rows: every run of files would read all of those again.
         dg.AssetSelection.groups("recordings")
         - dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("recording_region"), "inserted_sites"))
     ),
@@ -57,7 +62,7 @@ register_recordings = dg.define_asset_job(
 register_sites = dg.define_asset_job(
     "register_sites",
     selection=dg.AssetSelection.assets("recording_region", "recording_agreement"),
-    description="Find the region, in every loaded atlas, of sites that are in the database already.",
+    description="Find the region, in every loaded atlas, of sites that are already in the database.",
 )
 
 jobs = [

@@ -1,4 +1,7 @@
-"""What an asset was made of: data versions, the ontology's tag, and dependencies for order only."""
+"""What an asset was made from: data versions, the ontology's tag, and dependencies for order only.
+
+Not here: the comparison of these with the present content (freshness).
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,18 @@ from ccf_assets.defs.resources import SourcesResource
 from ccf_assets.sources.cache import FetchedFile
 
 ORDER_ONLY = "order_only"
-"""Metadata of a dependency that must come first but whose content does not matter.
+"""Metadata of a dependency that must be loaded first but whose content does not matter.
 
-A foreign key is such a one: voxels need their regions to be there, and do not change when one is renamed.
+A foreign key is an example: voxels need rows for their regions, and do not change when a region is renamed.
 """
 
 MADE_OF = "ccf_assets/ontology"
-"""Tag of what is made of the ontology: its checksum. The asset structure_graph stands for whichever ontology
-was refreshed last, the phantom's or another source's; what an atlas is made of is its own."""
+"""Tag of the assets made from the ontology, with its checksum. The asset structure_graph is the ontology that
+was refreshed last, whatever its source; each atlas is made from the ontology of its own source."""
 
 
 def ontology_tag(file: FetchedFile) -> dict[str, str]:
-    """The tag MADE_OF; a tag's value ends at 63 characters."""
+    """The tag MADE_OF; the checksum is cut because a tag's value has at most 63 characters."""
     return {MADE_OF: file.sha256[:32]}
 
 

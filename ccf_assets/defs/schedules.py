@@ -1,15 +1,15 @@
-"""Schedules: look weekly for a new ontology, monthly at the annotation files.
+"""Schedules: fetch the ontology weekly and the annotation volumes monthly, and compare with those in use.
 
-Both only fetch and compare. Work downstream follows from changed content, by the sensor outdated_atlases.
+Not here: the loads that follow when content has changed; the sensor outdated_atlases requests them.
 """
 
 from collections.abc import Iterator
 
 import dagster as dg
 
-from ccf_assets.db import loaded
+from ccf_assets.defs import freshness
 from ccf_assets.defs.jobs import check_annotation, refresh_ontology
-from ccf_assets.defs.resources import PostgresResource, SourcesResource
+from ccf_assets.defs.resources import PostgresResource
 
 _REFRESH = {"config": {"refresh": True}}
 
@@ -19,7 +19,7 @@ weekly_ontology_refresh = dg.ScheduleDefinition(
     cron_schedule="0 4 * * 1",
     run_config={"ops": {"structure_graph": _REFRESH}},
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Mondays at 4:00 UTC: fetch the ontology again; it is taken only if it is sound.",
+    description="Mondays at 4:00 UTC: fetch the ontology again, and use it if it passes its checks.",
 )
 
 
@@ -30,16 +30,16 @@ weekly_ontology_refresh = dg.ScheduleDefinition(
     description="On the 1st of the month at 5:00 UTC: fetch the loaded atlases' volumes again, and verify.",
 )
 def monthly_annotation_check(
-    context: dg.ScheduleEvaluationContext, postgres: PostgresResource, sources: SourcesResource
+    context: dg.ScheduleEvaluationContext, postgres: PostgresResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Ask for a check of each loaded atlas's annotation file."""
-    engine, phantom_only = postgres.create_engine(), sources.get().is_phantom
-    keys = loaded.served_atlases(engine, phantom_only=phantom_only)
+    """Request a check of each loaded atlas's annotation file."""
+    graph = freshness.graph_of(context.repository_def)
+    keys = freshness.atlases_to_follow(graph, postgres.create_engine())
     if not keys:
-        yield dg.SkipReason("No atlas is loaded that CCF_SOURCE has files of.")
+        yield dg.SkipReason("No atlas is loaded for which CCF_SOURCE has files.")
     for key in keys:
         yield dg.RunRequest(
-            run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {key}",  # several need one each
+            run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {key}",  # each run needs its own
             partition_key=key,
             run_config={"ops": {"annotation": _REFRESH}},
         )

@@ -1,8 +1,11 @@
-"""Sensors: new recordings, sites without a region, atlases made from content that has changed since.
+"""Sensors: they request runs for new recordings, sites without a region, and atlases that are stale.
 
-Each is a thin shell over a pure comparison (recordings.what_is_new, asking.due, currency.outdated). A read
-that fails raises or says so, and never passes for an empty one; the next tick tries again.
+Each is a thin layer over a comparison that is made elsewhere: recordings.backlog, defs.freshness and
+runs.requests. When something cannot be read, the tick fails or is skipped with the reason, and the next tick
+tries again: an unreadable folder is never taken for an empty one.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import json
@@ -13,17 +16,20 @@ import dagster as dg
 
 from ccf_assets import settings
 from ccf_assets.ccf import region_sets
-from ccf_assets.ccf.catalogue import CATALOGUE
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db.frames import keep_frames
-from ccf_assets.db.loaded import atlases_in_database, served_atlases
 from ccf_assets.defs import freshness
-from ccf_assets.defs.jobs import load_atlas, load_region_sets, register_recordings, register_sites
+from ccf_assets.defs.jobs import (
+    load_atlas,
+    load_region_sets,
+    load_voxel_rows,
+    register_recordings,
+    register_sites,
+)
 from ccf_assets.defs.partitions import recording_partitions
-from ccf_assets.defs.resources import PostgresResource
+from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted
-from ccf_assets.recordings import sources
 from ccf_assets.recordings.backlog import files_to_read, siteless, unregistered
 from ccf_assets.recordings.files.folder import (
     SETTLE_S,
@@ -32,21 +38,22 @@ from ccf_assets.recordings.files.folder import (
     Stamp,
     scan_folder,
 )
+from ccf_assets.recordings.sources import put_examples
 from ccf_assets.runs.liveness import UNFINISHED, close_dead_runs
-from ccf_assets.runs.requests import Asked, ask, batches, due
+from ccf_assets.runs.requests import Request, batches, due, request
 from ccf_assets.runs.tags import BATCH_TAG, keys_of_run, range_tags
 
 FILES_PER_RUN = 100
-"""A run costs some 4 s to start and a small file 10 ms: a thousand files are ten runs."""
+"""Most files in one run. A run takes some 4 s to start and a small file 10 ms: 1000 files are ten runs."""
 
 WIDEST_GAP = 10
-"""So many unchanged files between two changed ones are read again rather than starting another run."""
+"""At most so many unchanged files between two changed ones are read again, to save another run."""
 
 _PARTITIONS = str(recording_partitions.name)
 
 _memo: dict[str, Mapping[str, Stamp]] = {}
-"""Folder → what its last scan saw: saves reading files that have not changed. Not in the cursor, which
-Dagster keeps with every tick: a thousand files would be 150 KB, four times a minute."""
+"""Folder → the files of its last scan, so that unchanged files are not read again. This is not in the cursor,
+which Dagster stores with every tick: 1000 files would be 150 KB, four times a minute."""
 
 
 @dg.sensor(
@@ -58,10 +65,10 @@ Dagster keeps with every tick: a thousand files would be 150 KB, four times a mi
 def new_recordings(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run for every file that is new or has changed, many files to a run."""
+    """Request runs for the files that are new or have changed, many files to a run."""
     folder = settings.recordings()
     try:
-        sources.put_examples(folder, context.instance.get_dynamic_partitions(_PARTITIONS))
+        put_examples(folder, context.instance.get_dynamic_partitions(_PARTITIONS))
         scan = scan_folder(folder, time.time(), SETTLE_S, _memo.get(str(folder)))
         _memo[str(folder)] = scan.memo
         change, lacking = files_to_read(postgres.create_engine(), scan)
@@ -71,13 +78,13 @@ def new_recordings(
 
 
 def _nothing_new(scan: FolderScan, change: FolderChange) -> str:
-    """What to say where there is nothing to do: first what the user should know of."""
+    """The reason to skip when no file is new; files that cannot be read or are being written come first."""
     parts = [*scan.unreadable.values(), *scan.waiting.values()]
     more = [f"… and {len(parts) - 3} more such files."] if len(parts) > 3 else []  # noqa: PLR2004
     gone = ""
     if change.gone:
         theirs = "its" if len(change.gone) == 1 else "their"
-        gone = f"{counted(len(change.gone), 'file is', 'files are')} gone; {theirs} sites stay."
+        gone = f"{counted(len(change.gone), 'file was', 'files were')} deleted; {theirs} sites stay."
     return " ".join(
         [*parts[:3], *more, *filter(None, [gone]), f"{counted(len(scan.files), 'file')}, nothing new."]
     )
@@ -87,29 +94,29 @@ def _nothing_new(scan: FolderScan, change: FolderChange) -> str:
     job=register_sites,
     minimum_interval_seconds=20,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Registers sites that lack a region in an atlas (inserted by SQL, or the atlas came later), "
-    "and compares regions that were reported since.",
+    description="Registers sites that lack a region in an atlas (inserted by SQL, or the atlas was loaded "
+    "later), and compares regions that were reported since.",
 )
 def unregistered_sites(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run for every source with a site that is not registered, or reports that are not compared."""
+    """Request runs for the sources with unregistered sites, or with reported regions not yet compared."""
     engine = postgres.create_engine()
     try:
         frames = load_frames(*settings.frames_files())
     except CcfError as error:
         return dg.SkipReason(str(error))
     with engine.begin() as connection:
-        # A lab's frame that was changed: its sites lose their regions (a trigger) and are found below.
+        # If a lab's frame has changed, a trigger takes the regions of its sites away; they are found below.
         keep_frames(connection, frames)
     lacking = unregistered(engine)
     alive = _alive(context.instance, register_recordings.name)
     for key in alive:
-        lacking.pop(key, None)  # its run is about to register it
+        lacking.pop(key, None)  # a run that is queued or running registers it
     also: set[str] = set()
     if lacking:
         also = siteless(engine, context.instance.get_dynamic_partitions(_PARTITIONS)) - set(alive)
-    return _requests(context, lacking, "Every site has a row for every loaded atlas.", also, len(also))
+    return _requests(context, lacking, "Every site is registered in every loaded atlas.", also, len(also))
 
 
 def _requests(
@@ -119,52 +126,54 @@ def _requests(
     also: Collection[str] = (),
     widest_gap: int = 0,
 ) -> dg.SensorResult:
-    """Run requests for what lacks work and is due, new partitions, and the cursor that remembers them.
+    """Run requests for what lacks work and is due, the new partitions, and the cursor with the requests.
 
     Args:
         context: of the tick.
         lacking: partition key → digest of what lacks work.
-        idle: what to say where nothing lacks work.
-        also: partitions that a run may do again on its way from one to another.
-        widest_gap: most of those in one gap.
+        idle: the reason to skip when nothing lacks work.
+        also: partitions that a run may include although they lack no work.
+        widest_gap: most of those between two that lack work.
     """
     now = time.time()
-    asked = {key: before for key, before in _asked_before(context).items() if key in lacking}
-    now_due = due(lacking, asked, _alive_batches(context.instance), now)
-    there = dict.fromkeys(context.instance.get_dynamic_partitions(_PARTITIONS))
-    new = [key for key in now_due if key not in there]
-    requests = []
-    for batch in batches(set(now_due), [*there, *new], FILES_PER_RUN, set(also), widest_gap):
+    requests = {key: before for key, before in _requested_before(context).items() if key in lacking}
+    now_due = due(lacking, requests, _alive_batches(context.instance), now)
+    known = dict.fromkeys(context.instance.get_dynamic_partitions(_PARTITIONS))
+    new = [key for key in now_due if key not in known]
+    runs = []
+    for batch in batches(set(now_due), [*known, *new], FILES_PER_RUN, set(also), widest_gap):
         wanted = {key: lacking[key] for key in batch if key in lacking}
-        name, remembered = ask(batch, wanted, asked, now)
-        asked |= remembered
-        requests.append(
-            dg.RunRequest(run_key=name, tags={BATCH_TAG: name, **range_tags(batch[0], batch[-1])})
-        )
-    if lacking and not requests:
-        idle = f"Runs for {len(lacking)} have been asked for."
+        name, made = request(batch, wanted, requests, now)
+        requests |= made
+        runs.append(dg.RunRequest(run_key=name, tags={BATCH_TAG: name, **range_tags(batch[0], batch[-1])}))
+    if lacking and not runs:
+        idle = f"Runs for {len(lacking)} have been requested."
     return dg.SensorResult(
-        run_requests=requests,
-        skip_reason=None if requests else dg.SkipReason(idle),
+        run_requests=runs,
+        skip_reason=None if runs else dg.SkipReason(idle),
         dynamic_partitions_requests=[recording_partitions.build_add_request(new)] if new else [],
-        cursor=_cursor(asked),
+        cursor=_cursor(requests),
     )
 
 
-def _asked_before(context: dg.SensorEvaluationContext) -> dict[str, Asked]:
+_IN_CURSOR = "asked"
+"""Key of the requests in the JSON of a cursor; cursors outlive versions of the program."""
+
+
+def _requested_before(context: dg.SensorEvaluationContext) -> dict[str, Request]:
     """The requests that the cursor remembers."""
     cursor = context.cursor or ""
     # The cursor of changed_region_sets was once a digest.
-    remembered = json.loads(cursor).get("asked", {}) if cursor.startswith("{") else {}
-    return {key: Asked(**fields) for key, fields in remembered.items()}
+    remembered = json.loads(cursor).get(_IN_CURSOR, {}) if cursor.startswith("{") else {}
+    return {key: Request(**fields) for key, fields in remembered.items()}
 
 
-def _cursor(asked: Mapping[str, Asked]) -> str:
-    return json.dumps({"asked": {key: dataclasses.asdict(a) for key, a in asked.items()}})
+def _cursor(requests: Mapping[str, Request]) -> str:
+    return json.dumps({_IN_CURSOR: {key: dataclasses.asdict(each) for key, each in requests.items()}})
 
 
 def _unfinished(instance: dg.DagsterInstance, job: str | None = None) -> Iterator[Mapping[str, str]]:
-    """Tags of the runs that are queued or running."""
+    """Tags of the runs that are queued or in progress."""
     for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=list(UNFINISHED))):
         yield run.tags
 
@@ -174,7 +183,7 @@ def _alive_batches(instance: dg.DagsterInstance) -> Collection[str]:
 
 
 def _alive(instance: dg.DagsterInstance, job: str) -> Sequence[str]:
-    """The recording partitions that unfinished runs of a job are for."""
+    """The recording partitions of the unfinished runs of a job."""
     in_order = instance.get_dynamic_partitions(_PARTITIONS)
     return [key for tags in _unfinished(instance, job) for key in keys_of_run(tags, in_order) or ()]
 
@@ -183,33 +192,39 @@ def _alive(instance: dg.DagsterInstance, job: str) -> Sequence[str]:
     job=load_atlas,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Brings loaded atlases up to date when the content they were made from has changed.",
+    description="Updates loaded atlases when the content they were made from has changed.",
 )
-def outdated_atlases(context: dg.SensorEvaluationContext, postgres: PostgresResource) -> dg.SensorResult:
-    """Ask for what has become stale of each loaded atlas, after a refresh that brought other content."""
-    from ccf_assets.definitions import defs  # not above: the definitions contain this sensor
-
-    engine = postgres.create_engine()
-    served = served_atlases(engine, phantom_only=settings.source() == settings.PHANTOM)
+def outdated_atlases(
+    context: dg.SensorEvaluationContext, postgres: PostgresResource, sources: SourcesResource
+) -> dg.SensorResult:
+    """Request a run for the stale assets of each loaded atlas, such as after a refresh with new content."""
+    engine, source, graph = (
+        postgres.create_engine(),
+        sources.get(),
+        freshness.graph_of(context.repository_def),
+    )
+    served = freshness.atlases_to_follow(graph, engine)
     busy = _busy(context.instance, served)
-    wanted = [key.path[-1] for key in defs.resolve_job_def(load_atlas.name).asset_layer.selected_asset_keys]
-    stale: dict[str, list[str]] = {}
-    for key, has_rows in served.items():
-        if key not in busy:
-            selection = [*wanted, "voxel"] if has_rows else wanted
-            ccf_id = CATALOGUE[key].ccf_id
-            if outdated := freshness.outdated(defs, context.instance, engine, selection, key, ccf_id):
-                stale[key] = outdated
+    jobs = (load_atlas.name, load_voxel_rows.name)
+    found = {
+        key: freshness.stale(graph, context.instance, engine, source, key, jobs)
+        for key in served
+        if key not in busy
+    }
+    stale = {key: names for key, names in found.items() if names}
     lacking = {key: " ".join(names) for key, names in stale.items()}
-    idle = "Every loaded atlas is made from the present content."
+    idle = "Every loaded atlas is up to date."
     if busy:
-        others = "Every other one is made from the present content."
-        idle = f"Being loaded, and looked at after that: {', '.join(busy)}. {others}"
+        idle = f"{_still_loading(busy)} Every other loaded atlas is up to date."
     return _atlas_requests(context, lacking, {*stale, *busy}, idle, stale)
 
 
+def _still_loading(atlases: Collection[str]) -> str:
+    return f"Runs are queued or in progress for {', '.join(atlases)}; checked again when they have ended."
+
+
 def _busy(instance: dg.DagsterInstance, atlases: Collection[str]) -> list[str]:
-    """Those of ``atlases`` that a queued or running run is for."""
+    """The atlases of which a run is queued or in progress."""
     named = {tags.get("dagster/partition") for tags in _unfinished(instance)}
     return [key for key in atlases if key in named]
 
@@ -221,44 +236,46 @@ def _atlas_requests(
     idle: str,
     assets: Mapping[str, Sequence[str]],
 ) -> dg.SensorResult:
-    """A run request for every atlas that lacks work and is due, and the cursor that remembers them.
+    """A run request for every atlas that lacks work and is due, and the cursor with the requests.
 
     Args:
         context: of the tick.
         lacking: key of an atlas → digest of what it lacks.
-        remembered: atlases of which earlier requests are not forgotten.
-        idle: what to say where nothing lacks work.
-        assets: key of an atlas → what to make; all of the job's where it is not there.
+        remembered: atlases whose earlier requests stay in the cursor.
+        idle: the reason to skip when nothing lacks work.
+        assets: key of an atlas → the assets to materialize; all assets of the job for other atlases.
     """
     now = time.time()
-    asked = {key: before for key, before in _asked_before(context).items() if key in remembered}
-    requests = []
-    for key in due(lacking, asked, (), now):
-        name, request = ask([key], lacking, asked, now)
-        asked |= request
+    requests = {key: before for key, before in _requested_before(context).items() if key in remembered}
+    runs = []
+    for key in due(lacking, requests, (), now):
+        name, made = request([key], lacking, requests, now)
+        requests |= made
         selection = [dg.AssetKey(asset) for asset in assets.get(key, ())] or None
-        requests.append(
+        runs.append(
             dg.RunRequest(run_key=name, tags={BATCH_TAG: name}, partition_key=key, asset_selection=selection)
         )
     if lacking:
-        idle = f"Runs for {', '.join(lacking)} have been asked for."
+        idle = f"Runs for {', '.join(lacking)} have been requested."
     return dg.SensorResult(
-        run_requests=requests,
-        skip_reason=None if requests else dg.SkipReason(idle),
-        cursor=_cursor(asked),
+        run_requests=runs,
+        skip_reason=None if runs else dg.SkipReason(idle),
+        cursor=_cursor(requests),
     )
 
 
 @dg.sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Ends runs whose process was killed, so that what they were to do is asked for again.",
+    description="Records runs whose process was killed as failed, so that their work is requested again.",
 )
 def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Report as failed the runs that nobody carries out any more; see instance.close_dead_runs."""
+    """Record as failed the runs that no process executes any more; see runs.liveness.close_dead_runs."""
     lost = close_dead_runs(context.instance)
     return dg.SkipReason(
-        f"Ended, for their processes are gone: {', '.join(lost)}." if lost else "No run is lost."
+        f"Recorded as failed, because their processes were killed: {', '.join(lost)}."
+        if lost
+        else "No run has lost its process."
     )
 
 
@@ -266,38 +283,39 @@ def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     job=load_region_sets,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Groups the regions of loaded atlases anew when the maps in CCF_REGION_SETS change.",
+    description="Groups the regions of loaded atlases again when the maps in CCF_REGION_SETS change.",
 )
 def changed_region_sets(
-    context: dg.SensorEvaluationContext, postgres: PostgresResource
+    context: dg.SensorEvaluationContext, postgres: PostgresResource, sources: SourcesResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run for every loaded atlas whose regions were grouped by other maps than there are now."""
+    """Request a run for every loaded atlas whose regions were grouped by other maps than the present ones."""
     engine, instance = postgres.create_engine(), context.instance
-    atlases = [key for key in atlases_in_database(engine) if key in CATALOGUE]
-    busy, before = _busy(instance, atlases), _asked_before(context)
+    source, graph = sources.get(), freshness.graph_of(context.repository_def)
+    atlases = freshness.atlases_to_follow(graph, engine)
+    busy, before = _busy(instance, atlases), _requested_before(context)
     try:
-        files = region_sets.map_files(settings.region_sets())
-        digest = region_sets.digest(files)
+        digest = region_sets.digest(region_sets.map_files(settings.region_sets()))
     except OSError as error:
-        return dg.SkipReason(f"A map cannot be read: {error}.")
-    changed = [key for key in atlases if key not in busy and freshness.maps_changed(instance, key, files)]
-    # A run that succeeds and takes a map of these for none has refused it, and would refuse it again.
+        return dg.SkipReason(f"A region map cannot be read: {error}.")
+    jobs = (load_region_sets.name,)
+    changed = [
+        key
+        for key in atlases
+        if key not in busy and freshness.stale(graph, instance, engine, source, key, jobs)
+    ]
+    # A run that succeeded with these maps and left no tag has refused one of them, and would do so again.
     refused = {
         key
         for key in changed
         if key in before and before[key].digest == digest and _succeeded(instance, before[key])
     }
     lacking = {key: digest for key in changed if key not in refused}
-    idle = (
-        f"Being loaded, and looked at after that: {', '.join(busy)}."
-        if busy
-        else "The maps are as they were."
-    )
+    idle = _still_loading(busy) if busy else "The region maps have not changed."
     return _atlas_requests(context, lacking, {*changed, *busy}, idle, {})
 
 
-def _succeeded(instance: dg.DagsterInstance, request: Asked) -> bool:
-    """Whether the run that was asked for has done its work."""
+def _succeeded(instance: dg.DagsterInstance, request: Request) -> bool:
+    """Whether a run of this request has succeeded."""
     done = dg.RunsFilter(tags={BATCH_TAG: request.batch}, statuses=[dg.DagsterRunStatus.SUCCESS])
     return instance.get_runs_count(done) > 0
 

@@ -1,4 +1,7 @@
-"""How a table presents itself in the Dagster UI: its columns, comments, keys and part of the reference."""
+"""What the Dagster UI shows of a table: its columns, comments, keys and its section of the reference.
+
+Not here: numbers of a run, which assets and the IO manager record.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ def table_metadata(table: sa.Table) -> dict[str, Any]:
 
 
 def whole_table_metadata(table: sa.Table) -> dict[str, Any]:
-    """Definition metadata of an asset that fills ``table``: its name, columns and part of the reference."""
+    """Definition metadata of an asset that fills ``table``: its name, columns and reference section."""
     return {
         "dagster/table_name": f"{table.schema}.{table.name}",
         "dagster/column_schema": _column_schema(table),
-        # The page has no address of its own, and the UI serves no files: so its text instead of a link.
+        # The text and no link: the reference page has no web address, and the UI serves no files.
         "reference": dg.MetadataValue.md(reference.section(table)),
     }
 

@@ -1,4 +1,7 @@
-"""What a load says on the terminal: its own lines, without Dagster's."""
+"""The logger of loads on the terminal: the program's own lines, without Dagster's events.
+
+Not here: what the commands print themselves (cli).
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ import dagster as dg
 
 
 class _OwnLines(logging.Filter):
-    """Lets through what our assets say, not the events of Dagster's machinery."""
+    """Lets through what assets log, and not Dagster's own events."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         about = getattr(record, "dagster_meta", {})
-        # What cannot follow a failure is no news, eleven lines of it less so.
+        # After a failure Dagster logs this for every downstream step: up to eleven lines without news.
         follows = str(about.get("orig_message") or "").startswith("Dependencies for step ")
         return about.get("dagster_event") is None and not follows
 
@@ -27,18 +30,18 @@ class _Plain(logging.Formatter):
         self._label = label
 
     def format(self, record: logging.LogRecord) -> str:
-        said = getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()
+        message = getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        return f"{self.formatTime(record, self.datefmt)} {self._label}  {level}{said}"
+        return f"{self.formatTime(record, self.datefmt)} {self._label}  {level}{message}"
 
 
 def reporter(label: str) -> Callable[[str], object]:
-    """What says a line of its own, outside a run, in the same form."""
+    """Logs a line in the same form outside a run."""
     return _logger(label).info
 
 
 @dg.logger(
-    {"label": dg.Field(str, default_value="", description="Stands before each line")},
+    {"label": dg.Field(str, default_value="", description="Printed before each line")},
     description="Progress of a load as plain lines on standard error",
 )
 def console(context: dg.InitLoggerContext) -> logging.Logger:

@@ -1,9 +1,10 @@
-"""Which work to ask for, and when to ask again: pure bookkeeping for sensors.
+"""Which runs a sensor requests, and when it requests one again. Pure bookkeeping, without Dagster.
 
-A sensor sees what lacks something (a file not yet read, sites without a region) and asks for runs. Until the
-run has done its work the lack stays visible; asking again at once would be wrong, and never asking again
-would leave it for ever when a run is killed. So a request is remembered, waited for while its run is alive,
-and repeated, ever more slowly, when the run ended without curing the lack.
+A sensor sees what lacks work (a file not yet read, sites without a region) and requests runs. It goes on
+seeing it until a run has done the work. To request another run at once would be wrong; never to request one
+again would leave the work undone after a run was killed. So a request is remembered, nothing is requested
+while its run is queued or in progress, and the request is repeated, at growing intervals, when the run has
+ended and the work is still to be done.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 FIRST_WAIT_S = 30.0
-"""Pause before a request is repeated; each further pause is twice as long."""
+"""Pause before a request is repeated for the first time; each further pause is twice as long."""
 
 LONGEST_WAIT_S = 3600.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """A request for the work on one key.
 
     Attributes:
-        digest: the content it was for; other content is other work.
-        batch: the batch it went into.
-        times: how often it has been asked for.
-        at: when it was last asked for, seconds since 1970.
+        digest: of the content it was for; other content is other work.
+        batch: name of the batch it was part of.
+        times: how often the work was requested.
+        at: when it was last requested, in seconds since 1970.
     """
 
     digest: str
@@ -36,23 +37,27 @@ class Asked:
 
 
 def due(
-    lacking: Mapping[str, str], asked: Mapping[str, Asked], alive: Collection[str], now: float
+    lacking: Mapping[str, str], requests: Mapping[str, Request], alive: Collection[str], now: float
 ) -> list[str]:
-    """The keys to ask for now, in the order of ``lacking``.
+    """The keys to request work for now, in the order of ``lacking``.
 
     Args:
         lacking: key → digest of what lacks work.
-        asked: earlier requests.
+        requests: earlier requests by key.
         alive: batches whose runs are queued or running.
         now: the time, in seconds since 1970.
     """
 
     def is_due(key: str, digest: str) -> bool:
-        before = asked.get(key)
-        if before is None or before.digest != digest:
-            return before is None or before.batch not in alive
-        wait = min(FIRST_WAIT_S * 2 ** (before.times - 1), LONGEST_WAIT_S)
-        return before.batch not in alive and now - before.at >= wait
+        before = requests.get(key)
+        if before is None:
+            return True
+        if before.batch in alive:
+            return False
+        if before.digest != digest:
+            return True
+        wait: float = min(FIRST_WAIT_S * 2 ** (before.times - 1), LONGEST_WAIT_S)
+        return now - before.at >= wait
 
     return [key for key, digest in lacking.items() if is_due(key, digest)]
 
@@ -77,7 +82,7 @@ def batches(
         Stretches of ``in_order`` that begin and end with one of ``keys`` and hold each of them once.
     """
     groups: list[list[str]] = []
-    gap: list[str] | None = None  # what lies between the last stretch and here; None if it cannot be closed
+    gap: list[str] | None = None  # the keys since the last stretch; None if the gap cannot be closed
     for key in in_order:
         if key in keys:
             if gap is not None and len(groups[-1]) + len(gap) < most:
@@ -90,18 +95,19 @@ def batches(
     return groups
 
 
-def ask(
-    batch: Sequence[str], lacking: Mapping[str, str], asked: Mapping[str, Asked], now: float
-) -> tuple[str, dict[str, Asked]]:
-    """The name of a batch, which no other request has, and the requests for what lacks work in it.
+def request(
+    batch: Sequence[str], lacking: Mapping[str, str], requests: Mapping[str, Request], now: float
+) -> tuple[str, dict[str, Request]]:
+    """The name of a batch, which no other batch has, and its requests: one for each key that lacks work.
 
-    The time is part of the name: work done once may have to be done again with the same content (a file that
-    is changed and changed back), and Dagster starts no second run of one name.
+    The time is part of the name: the same work may have to be done twice, when a file is changed and changed
+    back, and Dagster starts no second run with the same run key.
     """
     lack = [key for key in batch if key in lacking]
     times = {
-        key: asked[key].times + 1 if key in asked and asked[key].digest == lacking[key] else 1 for key in lack
+        key: requests[key].times + 1 if key in requests and requests[key].digest == lacking[key] else 1
+        for key in lack
     }
     content = "\n".join(f"{key}\t{lacking[key]}\t{times[key]}" for key in lack)
     name = hashlib.sha256(f"{now!r}\n{content}".encode()).hexdigest()
-    return name, {key: Asked(lacking[key], name, times[key], now) for key in lack}
+    return name, {key: Request(lacking[key], name, times[key], now) for key in lack}

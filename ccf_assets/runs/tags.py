@@ -1,4 +1,4 @@
-"""Tags of Dagster's runs: the partitions a run is for, and the batch it was asked for in."""
+"""Tags of Dagster's runs: the partitions of a run, and the batch of requests it belongs to."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,12 +10,12 @@ _START, _END, _ONE = (
 
 
 def keys_of_run(tags: Mapping[str, str], in_order: Sequence[str]) -> list[str] | None:
-    """The partitions a run is for, by its tags; None for a run that names none.
+    """The partitions of a run, read from its tags; None for a run without partitions.
 
     Args:
-        tags: the run's tags.
-        in_order: all keys in the order of the partition set. Of a range whose first or last key was deleted
-            only the other is known.
+        tags: of the run.
+        in_order: all keys in the order of the partition set. If the first or last key of a range was deleted,
+            the other one is all that is left of the range.
     """
     if _ONE in tags:
         return [tags[_ONE]]

@@ -453,9 +453,14 @@ def loaded(lab: dict[str, str]) -> subprocess.CompletedProcess[str]:
 class _NoProcess:
     """In place of a worker process: its tasks are carried out here and now, and all else is the same."""
 
+    def __init__(self, source: str) -> None:
+        self._source = source
+
     def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
         done: Future[Outcome] = Future()
-        done.set_result(workers.work(function, key, *arguments))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CCF_SOURCE", self._source)
+            done.set_result(workers.work(function, key, *arguments))
         return done
 
     def leave(self) -> None:
@@ -594,7 +599,7 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def load(entries: list[Any], **options: Any) -> list[Outcome]:
         asked.append({"keys": [entry.key for entry in entries], **options})
         sentence = "http://a.test could not be fetched because this network does not know the server's name."
-        unreachable = os.environ.get("CCF_SOURCE") != "phantom"
+        unreachable = options["source"] != "phantom"
         outcome = Outcome("structure_graph", error=sentence if unreachable else None, unreachable=unreachable)
         options["report"](outcome)
         return [outcome]
@@ -613,7 +618,20 @@ def test_the_default_is_three_resolutions_then_the_phantoms_when_the_source_is_o
         ["ccf_2017_25um", "ccf_2017_50um", "ccf_2017_100um"],
         ["phantom_25um", "phantom_50um", "phantom_100um"],
     ]
+    assert [call["source"] for call in asked_for] == ["allen", "phantom"]
     assert {call["rows"] for call in asked_for} == {None}
+    assert "CCF_SOURCE" not in os.environ, "the source is an argument of the load, not a setting it changes"
+
+
+@pytest.mark.parametrize(
+    ("keys", "source"),
+    [(["phantom_100um"], "phantom"), (["phantom_100um", "ccf_2017_100um"], "allen")],
+)
+def test_the_phantom_alone_needs_no_other_source(
+    database: sa.Engine, run: Run, asked_for: list[dict[str, Any]], keys: list[str], source: str
+) -> None:
+    run("load", *keys)
+    assert [(call["keys"], call["source"]) for call in asked_for] == [(keys, source)]
 
 
 def test_an_atlas_that_was_named_is_not_replaced_by_the_phantom(

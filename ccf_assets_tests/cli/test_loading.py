@@ -89,7 +89,7 @@ def test_a_database_that_went_away_is_said_as_elsewhere() -> None:
 
 def test_an_error_that_nobody_foresaw_is_named_with_where_to_look() -> None:
     sentence, unreachable = failure(ZeroDivisionError("division by zero"), RuntimeError("step failed"))
-    assert sentence == "ZeroDivisionError: division by zero. The run's page in the UI says more."
+    assert sentence == "ZeroDivisionError: division by zero. The run's page in the UI has the details."
     assert not unreachable
 
 

@@ -120,7 +120,7 @@ def test_it_serves_the_definitions_runs_a_backfill_and_ends_also_with_a_load_in_
     assert {node["assetKey"]["path"][-1] for node in nodes} == {
         key.path[-1] for key in defs.resolve_asset_graph().get_all_asset_keys()
     }
-    assert {"ontology", "atlas"} <= {node["groupName"] for node in nodes}
+    assert {"files", "regions", "voxels"} <= {node["groupName"] for node in nodes}
     assert all(node["description"] for node in nodes)
     jobs = ask("{ repositoriesOrError { ... on RepositoryConnection { nodes { jobs { name } } } } }")
     named = {job["name"] for node in jobs["repositoriesOrError"]["nodes"] for job in node["jobs"]}

@@ -27,12 +27,14 @@ from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import ontology_checks, schema
 from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS
-from ccf_assets.definitions import defs
+from ccf_assets.definitions import build_defs
 from ccf_assets.defs import atlas_checks
-from ccf_assets.defs.assets.ontology import structure_graph
+from ccf_assets.defs.assets.files import structure_graph
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.settings import home
+
+defs = build_defs()  # the phantom's atlases and the real ones
 
 KEY = "phantom_100um"
 ATLAS = atlas_entry(KEY)
@@ -478,7 +480,7 @@ def test_a_volume_with_an_unknown_id_is_refused_and_the_rows_of_the_last_load_st
     result = load(instance)
     assert failed_checks(result).keys() == {"painted_ids_known"}
     assert "The volume from phantom:100um" in failure(result)
-    assert "was not taken" in failure(result)
+    assert "was refused" in failure(result)
     assert "4242 (" in failure(result)
     assert materialized(result) == set()
     assert contents(phantom_database) == before

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from ccf_assets.ccf import nrrd
 from ccf_assets.ccf import runs as runs_module
-from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.db import region_volumes
@@ -23,6 +23,8 @@ from ccf_assets.defs import freshness
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import connect
 from ccf_assets.sources import source
+from ccf_assets.sources.cache import FetchedFile
+from ccf_assets.sources.source import Sources
 from ccf_assets_tests.conftest import new_database
 
 KEY = "phantom_100um"
@@ -39,10 +41,13 @@ class Loader:
     engine: sa.Engine
     instance: dg.DagsterInstance
     definitions: dg.Definitions = defs
+    sources: Sources | None = None
 
     def outdated(self, key: str = KEY) -> list[str]:
-        ccf_id = atlas_entry(key).ccf_id
-        return freshness.outdated(self.definitions, self.instance, self.engine, ASSETS, key, ccf_id)
+        graph = self.definitions.resolve_asset_graph()
+        return freshness.outdated(
+            graph, self.instance, self.engine, self.sources or Sources.from_settings(), ASSETS, key
+        )
 
     def run(self, job: str, *assets: str, partition: str | None = None) -> dg.ExecuteInProcessResult:
         return self.definitions.resolve_job_def(job).execute_in_process(
@@ -142,8 +147,39 @@ def test_after_a_load_everything_is_current_and_other_atlases_are_not(loaded: Lo
 
 def test_only_what_is_selected_is_told(loaded: Loader) -> None:
     loaded.ask("DELETE FROM ccf.region_volume")
-    told = freshness.outdated(defs, loaded.instance, loaded.engine, ["atlas", "voxel"], KEY, ATLAS.ccf_id)
-    assert told == []
+    graph, sources = defs.resolve_asset_graph(), Sources.from_settings()
+    selection = ["atlas", "voxel"]
+    assert freshness.outdated(graph, loaded.instance, loaded.engine, sources, selection, KEY) == []
+
+
+def test_content_is_compared_with_the_sources_that_are_given_not_with_the_settings(loaded: Loader) -> None:
+    class Renamed(Sources):
+        def ontology(self, entry: AtlasEntry) -> FetchedFile:
+            return replace(super().ontology(entry), sha256="0" * 64)
+
+    given = Sources.from_settings()
+    assert replace(loaded, sources=Renamed(given.source, given.cache)).outdated() == FROM_ONTOLOGY
+
+
+def test_of_each_job_its_own_assets_are_stale_and_rows_only_where_they_are_kept_or_wanted(
+    loaded: Loader,
+) -> None:
+    def stale(*jobs: str, with_rows: bool = False) -> list[str]:
+        graph, sources = defs.resolve_asset_graph(), Sources.from_settings()
+        return freshness.stale(graph, loaded.instance, loaded.engine, sources, KEY, jobs, with_rows=with_rows)
+
+    sets = ["region_set", "region_set_member"]
+    assert stale("load_region_sets") == sets  # no run of this instance has made any
+    assert set(stale("load_atlas", "load_region_sets")) == set(sets)
+    assert stale("load_voxel_rows") == []
+    loaded.ask("DELETE FROM ccf.region_volume")
+    assert set(stale("load_atlas", "load_voxel_rows")) == {"region_volume", *sets}
+    loaded.ask("DELETE FROM ccf.voxel_run")
+    assert {"voxel_run", "region_volume", "voxel"} <= set(stale("load_atlas", "load_voxel_rows"))
+    loaded.ask("DELETE FROM ccf.voxel")
+    assert stale("load_voxel_rows") == []
+    assert "voxel" not in stale("load_atlas", "load_voxel_rows")
+    assert stale("load_voxel_rows", with_rows=True) == ["voxel"]
 
 
 def test_the_version_of_the_ontology_is_that_of_its_content(fresh: Loader) -> None:

@@ -62,7 +62,7 @@ def test_without_an_atlas_there_is_nothing_to_check(lab: RecordingsLab, database
     assert holdings.holdings(database) == []  # type: ignore[arg-type]
     assert requests_of(lab, monthly_annotation_check) == (
         [],
-        "No atlas is loaded that CCF_SOURCE has files of.",
+        "No atlas is loaded for which CCF_SOURCE has files.",
     )
 
 

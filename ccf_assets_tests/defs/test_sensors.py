@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.db import holdings
-from ccf_assets.definitions import defs
+from ccf_assets.definitions import build_defs, defs
 from ccf_assets.defs import sensors
+from ccf_assets.defs.partitions import atlases_of
 from ccf_assets.defs.sensors import (
     changed_region_sets,
     lost_runs,
@@ -105,7 +106,7 @@ def test_a_thousand_files_are_few_runs_and_each_is_asked_for_once(lab: Recording
     for request in requests:
         lab.queue("register_recordings", request.tags)
     for _ in range(3):
-        assert lab.tick(new_recordings) == ([], "Runs for 1000 have been asked for.")
+        assert lab.tick(new_recordings) == ([], "Runs for 1000 have been requested.")
         assert lab.tick(unregistered_sites)[0] == []
     assert len(json.dumps(lab.cursors["new_recordings"])) < 300_000
 
@@ -263,7 +264,7 @@ def test_a_deleted_file_keeps_its_sites_and_is_said_to_be_gone(lab: RecordingsLa
     path = lab.write("m1.csv", ("m1", 0, *BRAIN))
     lab.serve(new_recordings)
     path.unlink()
-    assert lab.tick(new_recordings) == ([], "1 file is gone; its sites stay. 0 files, nothing new.")
+    assert lab.tick(new_recordings) == ([], "1 file was deleted; its sites stay. 0 files, nothing new.")
     assert len(statuses(lab)) == 2
     lab.write("m1.csv", ("m1", 0, *BRAIN))
     assert lab.tick(new_recordings)[0] == []  # back as it was
@@ -430,7 +431,7 @@ def test_inserted_rows_are_registered_by_the_next_run(lab: RecordingsLab) -> Non
     assert len(lab.serve(unregistered_sites)) == 1
     rows = "SELECT count(DISTINCT ccf_id), count(*) FROM ccf.recording_region WHERE status = 'assigned'"
     assert lab.ask(rows) == [(2, 200_000)]
-    assert lab.tick(unregistered_sites) == ([], "Every site has a row for every loaded atlas.")
+    assert lab.tick(unregistered_sites) == ([], "Every site is registered in every loaded atlas.")
 
 
 def test_all_sites_are_registered_in_an_atlas_that_comes_later(lab: RecordingsLab) -> None:
@@ -624,9 +625,12 @@ def test_a_run_whose_process_is_gone_is_ended(lab: RecordingsLab, clock: Clock) 
     gone, going_on = lab.queue("register_sites", {}), lab.queue("register_sites", {})
     with alive(lab.instance, going_on.run_id):
         with alive(lab.instance, gone.run_id):
-            assert lab.tick(lost_runs)[1] == "No run is lost."
-        assert lab.tick(lost_runs)[1] == f"Ended, for their processes are gone: {gone.run_id}."
-        assert lab.tick(lost_runs)[1] == "No run is lost."
+            assert lab.tick(lost_runs)[1] == "No run has lost its process."
+        assert (
+            lab.tick(lost_runs)[1]
+            == f"Recorded as failed, because their processes were killed: {gone.run_id}."
+        )
+        assert lab.tick(lost_runs)[1] == "No run has lost its process."
         assert lab.status(gone) == dg.DagsterRunStatus.FAILURE
         assert lab.status(going_on) == dg.DagsterRunStatus.STARTED
 
@@ -639,7 +643,7 @@ def test_a_run_that_ends_just_after_it_let_go_of_its_lock_is_left_as_it_is(
         pass
     succeeded = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name)
     monkeypatch.setattr(clock, "sleep", lambda _: lab.instance.report_dagster_event(succeeded, run.run_id))
-    assert lab.tick(lost_runs)[1] == "No run is lost."
+    assert lab.tick(lost_runs)[1] == "No run has lost its process."
     assert lab.status(run) == dg.DagsterRunStatus.SUCCESS
 
 
@@ -656,19 +660,19 @@ def test_a_run_that_lost_its_connection_takes_its_lock_again(
     with alive(lab.instance, run.run_id):
         ((holder,),) = lab.ask(f"SELECT pid {holders}")
         lab.tell("SELECT pg_terminate_backend(:pid)", pid=holder)
-        assert lab.tick(lost_runs)[1] == "No run is lost."
+        assert lab.tick(lost_runs)[1] == "No run has lost its process."
         ((other,),) = lab.ask(f"SELECT pid {holders}")
     assert other != holder
     assert lab.ask(f"SELECT count(*) {holders}") == [(0,)]
-    assert lab.tick(lost_runs)[1] == f"Ended, for their processes are gone: {run.run_id}."
+    assert lab.tick(lost_runs)[1] == f"Recorded as failed, because their processes were killed: {run.run_id}."
 
 
 def test_a_run_whose_process_was_killed_before_it_began_is_ended(lab: RecordingsLab, clock: Clock) -> None:
     run = lab.queue("load_atlas", {}, dg.DagsterRunStatus.NOT_STARTED)
     lab.instance.add_run_tags(run.run_id, liveness.alive_tag(run.run_id))
     with liveness.held(run.run_id):
-        assert lab.tick(lost_runs)[1] == "No run is lost."
-    assert lab.tick(lost_runs)[1] == f"Ended, for their processes are gone: {run.run_id}."
+        assert lab.tick(lost_runs)[1] == "No run has lost its process."
+    assert lab.tick(lost_runs)[1] == f"Recorded as failed, because their processes were killed: {run.run_id}."
     assert lab.status(run) == dg.DagsterRunStatus.FAILURE
 
 
@@ -676,13 +680,13 @@ def test_a_run_that_repeats_a_lost_one_is_given_time_to_begin(lab: RecordingsLab
     lost = lab.queue("load_atlas", {})
     again = lab.queue("load_atlas", liveness.alive_tag(lost.run_id), dg.DagsterRunStatus.STARTING)
     lab.instance.report_engine_event("Started process", again)
-    assert lab.tick(lost_runs)[1] == "No run is lost."
+    assert lab.tick(lost_runs)[1] == "No run has lost its process."
 
 
 def test_a_run_that_was_made_and_never_begun_nor_heard_of_is_lost(lab: RecordingsLab, clock: Clock) -> None:
     run = lab.queue("load_atlas", {}, dg.DagsterRunStatus.NOT_STARTED)
     clock.now = time.time()
-    assert lab.tick(lost_runs)[1] == "No run is lost."
+    assert lab.tick(lost_runs)[1] == "No run has lost its process."
     clock.now += liveness.SILENT_S + 1
     assert run.run_id in lab.tick(lost_runs)[1]
 
@@ -692,7 +696,7 @@ def test_a_run_that_never_said_it_was_alive_is_lost_when_it_has_been_silent(
 ) -> None:
     run = lab.queue("register_sites", {})
     lab.instance.report_engine_event("Started process", run)
-    assert lab.tick(lost_runs)[1] == "No run is lost."
+    assert lab.tick(lost_runs)[1] == "No run has lost its process."
     clock.now += liveness.SILENT_S + 1
     assert run.run_id in lab.tick(lost_runs)[1]
     assert lab.status(run) == dg.DagsterRunStatus.FAILURE
@@ -722,7 +726,7 @@ def refresh(lab: RecordingsLab) -> None:
 def test_an_unchanged_ontology_starts_nothing(loaded: RecordingsLab) -> None:
     assert loaded.tick(outdated_atlases)[0] == []
     refresh(loaded)
-    assert loaded.tick(outdated_atlases) == ([], "Every loaded atlas is made from the present content.")
+    assert loaded.tick(outdated_atlases) == ([], "Every loaded atlas is up to date.")
 
 
 def test_a_changed_name_updates_the_regions_and_touches_no_voxel(
@@ -743,8 +747,8 @@ def test_a_changed_name_updates_the_regions_and_touches_no_voxel(
     clock.now += 1e6
     assert loaded.tick(outdated_atlases) == (  # while it runs
         [],
-        "Being loaded, and looked at after that: phantom_100um. "
-        "Every other one is made from the present content.",
+        "Runs are queued or in progress for phantom_100um; checked again when they have ended. "
+        "Every other loaded atlas is up to date.",
     )
     loaded.instance.report_run_failed(run)
     (request,), _ = loaded.tick(outdated_atlases)  # it was killed
@@ -754,6 +758,18 @@ def test_a_changed_name_updates_the_regions_and_touches_no_voxel(
     assert loaded.ask("SELECT ('ccf.voxel_run_' || ccf_id)::regclass::oid FROM ccf.atlas") == before
     clock.now += 1e6
     assert loaded.tick(outdated_atlases)[0] == []
+
+
+def test_an_atlas_of_another_source_is_left_alone(loaded: RecordingsLab, tmp_path: Path) -> None:
+    """A phantom that was loaded before the source became the Allen Institute, with a run that was lost."""
+    loaded.tell("DELETE FROM ccf.region_volume")
+    loaded.instance.report_run_failed(loaded.queue("load_atlas", {"dagster/partition": "phantom_100um"}))
+    assert len(loaded.tick(outdated_atlases)[0]) == 1
+    loaded.queue("load_atlas", {"dagster/partition": "phantom_100um"})  # and one that is still going on
+    loaded.definitions = build_defs(atlases=atlases_of("allen"))
+    assert loaded.tick(outdated_atlases) == ([], "Every loaded atlas is up to date.")
+    assert loaded.tick(changed_region_sets) == ([], "The region maps have not changed.")
+    assert loaded.tick(unregistered_sites)[0] == []
 
 
 @pytest.mark.parametrize("asset", ["voxel_run", "brain_surface"])
@@ -771,7 +787,7 @@ def test_all_sites_are_registered_anew_when_an_atlas_is_loaded_again(
     assert loaded.ask("SELECT count(*) FROM ccf.recording_region WHERE region_id = 997") == [(0,)]
     assert len(loaded.serve(unregistered_sites)) == 1
     assert loaded.ask("SELECT count(*) FROM ccf.recording_region WHERE region_id = 997") == [(3,)]
-    assert loaded.tick(unregistered_sites) == ([], "Every site has a row for every loaded atlas.")
+    assert loaded.tick(unregistered_sites) == ([], "Every site is registered in every loaded atlas.")
 
 
 # --- changed_region_sets ----------------------------------------------------------------------------------
@@ -797,7 +813,7 @@ def asked(lab: RecordingsLab) -> list[str | None]:
 
 
 def test_the_maps_are_read_again_when_a_file_comes_changes_or_goes(lab: RecordingsLab, maps: Path) -> None:
-    assert lab.tick(changed_region_sets) == ([], "The maps are as they were.")
+    assert lab.tick(changed_region_sets) == ([], "The region maps have not changed.")
     file = maps / "m.csv"
     for text in ("set,region,group\nmine,CTX,x\n", "set,region,group\nmine,CTX,y\n", None):
         file.write_text(text, "utf-8") if text else file.unlink()
@@ -819,7 +835,7 @@ def test_changed_maps_are_asked_for_again_when_a_run_was_lost(
     clock.now += 61
     assert len(lab.serve(changed_region_sets)) == len(PHANTOMS)
     clock.now += 1e6
-    assert lab.tick(changed_region_sets) == ([], "The maps are as they were.")
+    assert lab.tick(changed_region_sets) == ([], "The region maps have not changed.")
 
 
 def test_a_map_that_was_refused_is_not_read_again_before_it_changes(

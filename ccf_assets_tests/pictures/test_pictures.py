@@ -26,7 +26,7 @@ from ccf_assets.ccf.ontology import read_structure_graph
 from ccf_assets.ccf.planes import PLANES, Orientation, Plane
 from ccf_assets.definitions import defs
 from ccf_assets.defs import figures as figures_module
-from ccf_assets.defs.assets.atlas import LARGEST
+from ccf_assets.defs.assets.files import LARGEST
 from ccf_assets.defs.sensors import new_recordings
 from ccf_assets.errors import CcfError
 from ccf_assets.pictures import depth_chart, drawing, plane, track
@@ -395,5 +395,5 @@ def test_a_picture_that_fails_is_a_warning(caplog: pytest.LogCaptureFixture) -> 
 
     log = logging.getLogger("a run")
     assert figures_module.shown(log, "coronal", fail) == {}
-    assert caplog.messages == ["The picture coronal was not made: ZeroDivisionError: no colour"]
+    assert caplog.messages == ["The picture coronal could not be drawn: ZeroDivisionError: no colour"]
     assert figures_module.shown(log, "coronal", lambda: None) == {}

@@ -1,11 +1,11 @@
-"""When to ask for work: each key in one batch, nothing while its run is alive, then ever more slowly."""
+"""When work is requested: each key in one batch, nothing while its run is alive, then ever more slowly."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccf_assets.runs.requests import FIRST_WAIT_S, LONGEST_WAIT_S, Asked, ask, batches, due
+from ccf_assets.runs.requests import FIRST_WAIT_S, LONGEST_WAIT_S, Request, batches, due, request
 
 KEYS = st.text("abcdefgh", min_size=1, max_size=3)
 ORDERS = st.lists(KEYS, unique=True, max_size=40)
@@ -64,10 +64,10 @@ def test_a_gap_is_not_closed_over_what_must_not_be_done_again() -> None:
 
 
 LACKING = st.dictionaries(KEYS, st.sampled_from(["one", "two"]), max_size=8)
-ASKED = st.dictionaries(
+REQUESTS = st.dictionaries(
     KEYS,
     st.builds(
-        Asked,
+        Request,
         digest=st.sampled_from(["one", "two"]),
         batch=st.sampled_from(["b1", "b2"]),
         times=st.integers(1, 60),
@@ -77,55 +77,55 @@ ASKED = st.dictionaries(
 )
 
 
-@given(LACKING, ASKED, st.sets(st.sampled_from(["b1", "b2"])), st.floats(0, 1e5))
-def test_nothing_is_asked_for_while_its_run_is_alive(
-    lacking: dict[str, str], asked: dict[str, Asked], alive: set[str], now: float
+@given(LACKING, REQUESTS, st.sets(st.sampled_from(["b1", "b2"])), st.floats(0, 1e5))
+def test_nothing_is_requested_while_its_run_is_alive(
+    lacking: dict[str, str], requests: dict[str, Request], alive: set[str], now: float
 ) -> None:
-    found = due(lacking, asked, alive, now)
+    found = due(lacking, requests, alive, now)
     assert found == [key for key in lacking if key in found]
     for key in found:
-        assert key not in asked or asked[key].batch not in alive
-    never = [key for key in lacking if key not in asked]
+        assert key not in requests or requests[key].batch not in alive
+    never = [key for key in lacking if key not in requests]
     assert set(never) <= set(found)
 
 
-@given(LACKING, ASKED)
-def test_whatever_is_lacking_is_asked_for_again_in_the_end(
-    lacking: dict[str, str], asked: dict[str, Asked]
+@given(LACKING, REQUESTS)
+def test_whatever_lacks_work_is_requested_again_in_the_end(
+    lacking: dict[str, str], requests: dict[str, Request]
 ) -> None:
-    assert due(lacking, asked, (), 1e4 + LONGEST_WAIT_S) == list(lacking)
+    assert due(lacking, requests, (), 1e4 + LONGEST_WAIT_S) == list(lacking)
 
 
 def test_each_repetition_waits_twice_as_long_up_to_an_hour() -> None:
-    waits, asked, now = [], {}, 0.0
+    waits, requests, now = [], {}, 0.0
     for _ in range(10):
-        _, asked = ask(["a"], {"a": "one"}, asked, now)
+        _, requests = request(["a"], {"a": "one"}, requests, now)
         low, high = 0.0, 2 * LONGEST_WAIT_S
         while high - low > 0.01:
             middle = (low + high) / 2
-            low, high = (low, middle) if due({"a": "one"}, asked, (), now + middle) else (middle, high)
+            low, high = (low, middle) if due({"a": "one"}, requests, (), now + middle) else (middle, high)
         waits.append(round(high))
         now += high
     assert waits == [min(FIRST_WAIT_S * 2**n, LONGEST_WAIT_S) for n in range(10)]
 
 
-def test_other_content_is_asked_for_at_once_unless_its_run_is_alive() -> None:
-    _, asked = ask(["a"], {"a": "one"}, {}, 100.0)
-    assert due({"a": "one"}, asked, (), 101.0) == []
-    assert due({"a": "two"}, asked, (), 101.0) == ["a"]
-    assert due({"a": "two"}, asked, {asked["a"].batch}, 101.0) == []
+def test_other_content_is_requested_at_once_unless_its_run_is_alive() -> None:
+    _, requests = request(["a"], {"a": "one"}, {}, 100.0)
+    assert due({"a": "one"}, requests, (), 101.0) == []
+    assert due({"a": "two"}, requests, (), 101.0) == ["a"]
+    assert due({"a": "two"}, requests, {requests["a"].batch}, 101.0) == []
 
 
 @given(LACKING.filter(bool), st.floats(0, 1e6), st.floats(0.001, 1e6))
 def test_no_two_requests_have_one_name(lacking: dict[str, str], now: float, later: float) -> None:
     batch = list(lacking)
-    first, asked = ask(batch, lacking, {}, now)
-    again, asked = ask(batch, lacking, asked, now + later)
-    changed_back, _ = ask(batch, lacking, {}, now + 2 * later)
+    first, requests = request(batch, lacking, {}, now)
+    again, requests = request(batch, lacking, requests, now + later)
+    changed_back, _ = request(batch, lacking, {}, now + 2 * later)
     assert len({first, again, changed_back}) == 3 or now + later == now
-    assert {each.times for each in asked.values()} == {2}
+    assert {each.times for each in requests.values()} == {2}
 
 
 def test_only_what_lacks_work_is_remembered() -> None:
-    _, asked = ask(["a", "unchanged", "b"], {"a": "1", "b": "1"}, {}, 0.0)
-    assert set(asked) == {"a", "b"}
+    _, requests = request(["a", "unchanged", "b"], {"a": "1", "b": "1"}, {}, 0.0)
+    assert set(requests) == {"a", "b"}

@@ -12,7 +12,10 @@ from pathlib import Path
 import dagster as dg
 import sqlalchemy as sa
 
-from ccf_assets.definitions import defs
+from ccf_assets.definitions import build_defs
+from ccf_assets.defs.partitions import atlases_of
+
+defs = build_defs(atlases=atlases_of("phantom"))
 
 IN_CCF = 'frame = "ccf"\n'
 
@@ -28,6 +31,7 @@ class RecordingsLab:
     """What a test drops files into and asks SQL of.
 
     Attributes:
+        definitions: those whose sensors are evaluated and whose jobs run.
         cursors: of the sensors, as Dagster would keep them.
         run_keys: of the runs that were asked for: Dagster starts no second one of a key.
     """
@@ -35,6 +39,7 @@ class RecordingsLab:
     folder: Path
     engine: sa.Engine
     instance: dg.DagsterInstance
+    definitions: dg.Definitions = defs
     cursors: dict[str, str | None] = field(default_factory=dict)
     run_keys: set[str] = field(default_factory=set)
 
@@ -58,12 +63,12 @@ class RecordingsLab:
 
     def tick(self, sensor: dg.SensorDefinition) -> tuple[list[dg.RunRequest], str]:
         """Evaluate a sensor as the daemon does; returns its requests and its reason to skip."""
-        repository = defs.get_repository_def()
+        repository = self.definitions.get_repository_def()
         with dg.build_sensor_context(
             self.instance,
             cursor=self.cursors.get(sensor.name),
             repository_def=repository,
-            resources=dict(defs.resources or {}),
+            resources=dict(self.definitions.resources or {}),
         ) as context:
             data = sensor.evaluate_tick(context)
         self.cursors[sensor.name] = data.cursor
@@ -76,7 +81,7 @@ class RecordingsLab:
 
     def run(self, sensor: dg.SensorDefinition, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
         """Carry out a request."""
-        return defs.resolve_job_def(sensor.job_name).execute_in_process(
+        return self.definitions.resolve_job_def(sensor.job_name).execute_in_process(
             instance=self.instance,
             tags=dict(request.tags),
             partition_key=request.partition_key,

@@ -63,7 +63,7 @@ def test_the_tables_are_of_the_present_version(upgraded: sa.Engine) -> None:
 
 
 def test_its_atlas_and_its_recordings_are_found(upgraded: sa.Engine, tmp_path: Path) -> None:
-    assert list(loaded.atlases_there(upgraded)) == ["phantom_100um"]
+    assert list(loaded.atlases_in_database(upgraded)) == ["phantom_100um"]
     found = {source.source: source for source in sources.sources(upgraded, tmp_path)}
     assert {name: source.sites for name, source in found.items()} == {"day1.csv": 3, "inserted": 1}
     with upgraded.connect() as connection:

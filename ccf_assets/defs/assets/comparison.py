@@ -1,4 +1,4 @@
-"""Group *comparison*: how the loaded atlases agree with each other."""
+"""Group *comparison*: how well the loaded atlases agree with each other."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ GROUP = "comparison"
 def region_consistency() -> sa.Select[Any]:
     """Every region in each loaded atlas against the finest loaded atlas of the same version.
 
-    How much larger or smaller a region comes out at a coarser resolution, and how much of it is in the same
-    place. What the atlases make of each place is in the function region_diff(ccf_id_a, ccf_id_b).
+    How much larger or smaller a region is at a coarser resolution, and how much of it is in the same place.
+    The SQL function region_diff(ccf_id_a, ccf_id_b) has the pairs of regions that differ.
     """
     return comparison.region_consistency()
