@@ -204,6 +204,24 @@ def test_every_command_and_every_setting_has_its_line() -> None:
     assert [name for name in read if f"| `{name}` |" not in page] == []
 
 
+# ---- the architecture
+
+ARCHITECTURE = DOCS / "architecture.md"
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    paths = re.findall(r"`([\w/.]+(?:\.py|\.toml|\.csv|\.md|/))`", ARCHITECTURE.read_text("utf-8"))
+    package, project = README.parent / "ccf_assets", README.parent
+    assert len(paths) > 80
+    assert [path for path in paths if not (package / path).exists() and not (project / path).exists()] == []
+
+
+def test_the_layers_are_those_that_are_checked() -> None:
+    texts = [page.read_text("utf-8") for page in (ARCHITECTURE, README.parent / "pyproject.toml")]
+    drawn, checked = (re.findall(r"^layers = \[(.*?)\]", text, re.MULTILINE | re.DOTALL) for text in texts)
+    assert re.findall(r'"(.*?)"', drawn[0]) == re.findall(r'"(.*?)"', checked[0])
+
+
 # ---- links
 
 
