@@ -429,33 +429,3 @@ def test_an_atlas_that_is_loaded_again_or_dropped_is_not_mixed(phantom_database:
     ):
         with pytest.raises(CcfError, match=re.escape("make another: Atlas('phantom_100um')")):
             ask()
-
-
-def test_the_readme_s_questions_in_sql_are_answered(real_database: sa.Engine) -> None:
-    readme = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
-    section = re.search(r"^## Five questions in SQL\n(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
-    assert section
-    questions = [
-        question
-        for block in re.findall(r"```sql\n(.*?)```", section[1], re.DOTALL)
-        for question in re.split(r"\n(?=SELECT)", block)
-    ]
-    assert len(questions) == 10
-    with real_database.connect() as connection:
-        answers = [connection.exec_driver_sql(q.replace("%", "%%")).all() for q in questions]
-    assert [len(rows) for rows in answers[:5]] == [1, 7, 3, 1, 7]
-    assert answers[0] == [("VISp5", "Primary visual area layer 5")]
-    assert ("both", 653_391, pytest.approx(10.209, abs=1e-3)) in answers[2]
-    assert answers[3][0][0] in questions[3]
-    assert all(answers)
-
-
-def test_the_readme_s_lines_of_python_run(real_database: sa.Engine) -> None:
-    readme = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
-    [code] = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    names: dict[str, Any] = {"points": pl.DataFrame({"ap": [-3500], "dv": [500], "ml": [2500]})}
-    exec(code, names)
-    for line in code.splitlines():
-        said = re.search(r"^(.*?)\s+# → (.*)$", line)
-        if said and "=" not in said[1]:
-            assert said[2] in str(eval(said[1], names)), line

@@ -52,14 +52,15 @@ def run(source: str) -> nbformat.NotebookNode:
 
 
 def shown(cell: nbformat.NotebookNode) -> list[str]:
-    """What a cell shows: the words and numbers of its texts, not their layout; that there is a picture."""
+    """What a cell shows: words and numbers, not their layout or sizes on disk; that there is a picture."""
     words: list[str] = []
     for output in cell.outputs:
         data: dict[str, Any] = output.get("data", {"text/plain": output.get("text", "")})
         if "image/png" in data:
             words.append("picture")
         else:
-            words += re.findall(r"[^\s│┆╞╡═╪─┌┐└┘┬┴┼]+", data["text/plain"])
+            text = re.sub(r"[\d,]+ MB", "… MB", data["text/plain"])  # on disk: it varies by a page or two
+            words += re.findall(r"[^\s│┆╞╡═╪─┌┐└┘┬┴┼]+", text)
     return words
 
 

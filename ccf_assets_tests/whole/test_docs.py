@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import nbformat
+import pytest
 import sqlalchemy as sa
-from typer.testing import CliRunner
+from typer.main import get_command
 
+from ccf_assets import settings
 from ccf_assets.cli import main
-from ccf_assets.db import diagram, schema
-from ccf_assets_tests.support import notebook
-
-DOCS = Path(__file__).parents[2] / "docs"
-
+from ccf_assets.db import database, diagram, schema
+from ccf_assets.defs import sensors
+from ccf_assets.pg import connect
+from ccf_assets_tests.conftest import new_database
+from ccf_assets_tests.support import notebook, pages
+from ccf_assets_tests.support.pages import DOCS, README
+from ccf_assets_tests.support.recordings_lab import RecordingsLab
 
 # ---- the schema diagram
 
@@ -81,9 +87,6 @@ def test_the_committed_tutorial_names_no_folder_of_a_machine_and_has_small_pictu
 
 COMING_FROM = DOCS / "coming_from.md"
 
-COMMANDS_THAT_CHANGE = ("load", "drop")
-"""Of these it is only seen whether there are such: the database is every test's."""
-
 
 def our_lines() -> list[tuple[str, str | None]]:
     """What stands in the column "ours", once each: a line to run, and the answer it is said to have."""
@@ -100,10 +103,7 @@ def answered(line: str, engine: sa.Engine, names: dict[str, Any], folder: Path) 
         with engine.connect() as connection:
             return (connection.exec_driver_sql(line.replace("%", "%%")).first() or [None])[0]
     if line.startswith("ccf-assets "):
-        arguments = line.replace("slice.png", str(folder / "slice.png")).split()[1:]
-        if arguments[0] in COMMANDS_THAT_CHANGE:
-            arguments = [arguments[0], "--help"]
-        done = CliRunner().invoke(main.app, arguments)
+        done = pages.run(line.removeprefix("ccf-assets "), folder)
         assert done.exit_code == 0, (line, done.output)
         return done.output
     return eval(line, names)
@@ -125,13 +125,131 @@ def test_our_side_of_every_line_runs_and_answers_what_it_says(
     assert wrong == []
 
 
+# ---- the README and the pages of questions, recordings and commands
+
+
+@pytest.fixture
+def lab(
+    _real_url: sa.URL, server_url: sa.URL, monkeypatch: pytest.MonkeyPatch, undrawn: None
+) -> Iterator[RecordingsLab]:
+    """What a reader has after `make run`: a real_database of this test's own, with the examples in it."""
+    with (
+        new_database(server_url, template=_real_url.database) as url,
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
+        made = RecordingsLab(settings.recordings(), database.create_engine(), instance)
+        assert made.serve(sensors.new_recordings)
+        yield made
+        database.create_engine().dispose()
+
+
+def test_the_readme_has_room_on_a_few_screens() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 160
+
+
+def test_the_readme_does_what_it_says(lab: RecordingsLab, tmp_path: Path) -> None:
+    wrong, kinds = page_differs(README, lab, tmp_path)
+    assert wrong == []
+    assert kinds == {"sql": 7, "python": 1, "console": 3}
+
+
+def test_the_questions_have_the_answers_they_are_said_to_have(lab: RecordingsLab, tmp_path: Path) -> None:
+    wrong, kinds = page_differs(DOCS / "questions.md", lab, tmp_path)
+    assert wrong == []
+    assert kinds["sql"] >= 25
+
+
+def test_recordings_come_in_as_their_page_says(lab: RecordingsLab, tmp_path: Path) -> None:
+    page = DOCS / "recordings.md"
+    for block in pages.blocks(page):
+        if block.name:
+            path = lab.folder / block.name if block.name != "frames.toml" else settings.home() / block.name
+            path.write_text(block.text, "utf-8")
+            lab.age(path)
+    assert lab.serve(sensors.new_recordings)
+    wrong, kinds = page_differs(page, lab, tmp_path)
+    assert wrong == []
+    assert kinds["sql"] == 5
+
+
+def test_the_commands_print_what_their_page_says(lab: RecordingsLab, tmp_path: Path) -> None:
+    wrong, _ = page_differs(DOCS / "commands.md", lab, tmp_path)
+    assert wrong == []
+
+
+def page_differs(page: Path, lab: RecordingsLab, folder: Path) -> tuple[list[str], dict[str, int]]:
+    """Run a page from top to bottom; what is not as it says, and how many queries and blocks were run."""
+    wrong: list[str] = []
+    kinds = dict.fromkeys(("sql", "python", "console"), 0)
+    for block in pages.blocks(page):
+        if block.language == "sql":
+            for query in pages.queries(block.text):
+                kinds["sql"] += 1
+                if query.statement.startswith("INSERT"):
+                    lab.tell(query.statement)
+                    lab.serve(sensors.unregistered_sites)
+                else:
+                    wrong += pages.wrong_answers(block, query, lab.engine)
+        elif block.language == "python":
+            kinds["python"] += 1
+            wrong += pages.wrong_lines(block, {})
+        elif block.language == "console":
+            kinds["console"] += 1
+            wrong += pages.wrong_commands(block, folder)
+    return wrong, kinds
+
+
+def test_every_command_and_every_setting_has_its_line() -> None:
+    page = (DOCS / "commands.md").read_text("utf-8")
+    commands = get_command(main.app).commands  # type: ignore[attr-defined]
+    assert [name for name in commands if f"`ccf-assets {name}" not in page] == []
+    read = re.findall(r"CCF_[A-Z_]+", Path(settings.__file__).read_text("utf-8"))
+    assert [name for name in read if f"| `{name}` |" not in page] == []
+
+
+# ---- the architecture
+
+ARCHITECTURE = DOCS / "architecture.md"
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    paths = re.findall(r"`([\w/.]+(?:\.py|\.toml|\.csv|\.md|/))`", ARCHITECTURE.read_text("utf-8"))
+    package, project = README.parent / "ccf_assets", README.parent
+    assert len(paths) > 80
+    assert [path for path in paths if not (package / path).exists() and not (project / path).exists()] == []
+
+
+def test_the_layers_are_those_that_are_checked() -> None:
+    texts = [page.read_text("utf-8") for page in (ARCHITECTURE, README.parent / "pyproject.toml")]
+    drawn, checked = (re.findall(r"^layers = \[(.*?)\]", text, re.MULTILINE | re.DOTALL) for text in texts)
+    assert re.findall(r'"(.*?)"', drawn[0]) == re.findall(r'"(.*?)"', checked[0])
+
+
 # ---- links
 
 
+def anchors(text: str) -> set[str]:
+    """The names that GitHub gives to the headings of a page."""
+    headings = re.findall(
+        r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_every_link_of_a_page_leads_somewhere() -> None:
-    pages = [*DOCS.glob("*.md"), DOCS.parent / "README.md"]
-    texts = {page: page.read_text("utf-8") for page in pages}
+    folders = (DOCS, README.parent, *(README.parent / name for name in ("benchmarks", "drills", "fuzz")))
+    texts = {page: page.read_text("utf-8") for folder in folders for page in folder.glob("*.md")}
     texts[notebook.TUTORIAL] = "\n".join(cell.source for cell in committed().cells)
     for page, text in texts.items():
-        for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-            assert (page.parent / link).exists(), (page.name, link)
+        for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+            target = (page.parent / link).resolve() if link else page
+            assert target.exists(), (page.name, link)
+            assert not anchor or anchor in anchors(target.read_text("utf-8")), (page.name, link, anchor)
+
+
+def test_every_page_is_in_the_list_of_the_readme() -> None:
+    listed = README.read_text("utf-8").partition("## Learn more")[2]
+    assert [
+        page.name for page in DOCS.iterdir() if page.is_file() and f"](docs/{page.name})" not in listed
+    ] == []
