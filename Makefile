@@ -1,85 +1,76 @@
-# make run    everything up to a loaded database
-# make test   everything up to a green test suite
-# make lint   ruff (lint and format) and mypy
-# make bench  what is to be fast, beside yardsticks (benchmarks/README.md); ARGS='--only runs --sizes 25'
-# make drill  real faults on a database of its own: drills/README.md
-# make soak   half an hour of everything at once under the UI
-# make fuzz   every parser of files, half an hour each (fuzz/README.md); ARGS='frames --seconds 60'
-# make ui     the Dagster UI on http://127.0.0.1:3000
-# make audit  known vulnerabilities of what is installed; needs the network
-#
-# PYTHON names the interpreter the environment is made with (3.10 or newer).
+# PYTHON names the interpreter that the environment is made with, 3.10 to 3.14; UV=none installs with pip alone.
 
 PYTHON ?= python3
+UV ?= uv
 VENV := .venv
+LOCK := test
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench drill soak ui audit fuzz clean
+.PHONY: help run test test-lowest lint bench drill soak fuzz ui audit lock clean
+# Targets install into the same environment, and use all cores themselves.
+.NOTPARALLEL:
 
-run: $(VENV)/.run
+help:  ## what there is to make; so does plain make
+	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1@/p' Makefile | \
+	  awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
+
+run: $(VENV)/.run  ## everything up to a loaded database
 	$(BIN)/ccf-assets load
 
-ui: $(VENV)/.run
-	$(BIN)/ccf-assets up
-
-test: $(VENV)/.test
+test: $(VENV)/.$(LOCK)  ## everything up to a green test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-lint: $(VENV)/.test
+test-lowest:  ## the suite with the lowest versions that pyproject.toml allows; Python 3.10 to 3.12
+	@$(MAKE) test VENV=.venv-lowest LOCK=lowest
+
+lint: $(VENV)/.test  ## ruff (lint and format), mypy, and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench
+ui: $(VENV)/.run  ## the Dagster UI on http://127.0.0.1:3000
+	$(BIN)/ccf-assets up
+
+bench: $(VENV)/.bench  ## what is to be fast, beside yardsticks (benchmarks/README.md); ARGS='--only runs --sizes 25'
 	$(BIN)/python -m benchmarks $(ARGS)
 
-drill: $(VENV)/.test
+drill: $(VENV)/.test  ## real faults on a database of its own (drills/README.md)
 	$(BIN)/python -m drills.crashes
 	$(BIN)/python -m drills.concurrency
 	$(BIN)/python -m drills.faults
 	$(BIN)/python -m drills.recordings
 
-soak: $(VENV)/.test
+soak: $(VENV)/.test  ## half an hour of everything at once under the UI
 	$(BIN)/python -m drills.soak
 
+fuzz: $(VENV)/.fuzz  ## every parser of files, half an hour each (fuzz/README.md); ARGS='frames --seconds 60'
+	$(BIN)/python -m fuzz $(or $(ARGS),all)
+
 # In an environment of its own: its dependencies are not ours. Strict: what could not be looked up is a failure.
-audit: $(VENV)/.run
+audit: $(VENV)/.run  ## known vulnerabilities of what is installed; needs the network
 	$(BIN)/python -m pip check
 	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/audit.txt
-	$(PYTHON) -m venv $(VENV)/audit
+	$(BIN)/python -m venv $(VENV)/audit
 	$(VENV)/audit/bin/python -m pip install --disable-pip-version-check --quiet 'pip-audit>=2.7,<3'
 	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audit.txt
 
-fuzz: $(VENV)/.fuzz
-	$(BIN)/python -m fuzz $(or $(ARGS),all)
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url \
+  --custom-compile-command 'make lock' $(ARGS)
 
-$(VENV)/.venv:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
-	  echo "ccf_assets needs Python 3.10 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@echo "Making the environment in $(VENV) …"
-	@$(PYTHON) -m venv $(VENV) || { \
-	  echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+# run and bench and fuzz are constrained by the lock of the tests, so that one environment can hold them all.
+lock: $(VENV)/.uv  ## the locks after a change of pyproject.toml; ARGS=--upgrade: with the newest of everything
+	$(COMPILE) -o locks/test.txt --generate-hashes --group make --extra test pyproject.toml
+	$(COMPILE) -o locks/run.txt --generate-hashes --group make -c locks/test.txt pyproject.toml
+	$(COMPILE) -o locks/bench.txt --group make --extra bench -c locks/test.txt pyproject.toml
+	$(COMPILE) -o locks/fuzz.txt --group make --extra fuzz -c locks/test.txt pyproject.toml
+	$(COMPILE) -o locks/lowest.txt --group make --extra test --resolution lowest-direct pyproject.toml
+	echo 'uv>=0.9,<1' | $(COMPILE) -o locks/uv.txt --generate-hashes -
+
+# One file for each lock that is installed. A lock or pyproject.toml that has changed is installed again.
+$(VENV)/.%: locks/%.txt locks/uv.txt locks/install.sh pyproject.toml
+	@PYTHON='$(PYTHON)' UV='$(UV)' sh locks/install.sh $(VENV) $*
 	@touch $@
 
-$(VENV)/.run: $(VENV)/.venv pyproject.toml
-	@echo "Installing ccf_assets (about a minute, once) …"
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e .
-	@touch $@
-
-$(VENV)/.test: $(VENV)/.run
-	@echo "Installing what the tests need …"
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[test]'
-	@touch $@
-
-$(VENV)/.bench: $(VENV)/.run
-	@echo "Installing what the benchmarks compare with …"
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[bench]'
-	@touch $@
-
-$(VENV)/.fuzz: $(VENV)/.run
-	@echo "Installing the fuzzer …"
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[fuzz]'
-	@touch $@
-
-clean:
-	rm -rf $(VENV)
+clean:  ## remove the environments; databases and downloads stay
+	rm -rf .venv .venv-lowest

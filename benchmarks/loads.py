@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import dagster as dg
 
@@ -55,7 +56,8 @@ def whole_atlas(volume: Volume) -> Sample:
 def step_seconds(instance: dg.DagsterInstance) -> dict[str, float]:
     """What each step of the latest run took."""
     (run,) = instance.get_runs(limit=1)
-    return {s.step_key: s.end_time - s.start_time for s in instance.get_run_step_stats(run.run_id)}
+    steps = instance.get_run_step_stats(run.run_id)
+    return {s.step_key: s.end_time - s.start_time for s in steps if s.start_time and s.end_time}
 
 
 class OneAsset:
@@ -80,7 +82,7 @@ class OneAsset:
         result = self._load(self._volume)
         (done,) = result.get_asset_materialization_events()
         metadata = done.step_materialization_data.materialization.metadata
-        return {n: float(v.value) for n, v in metadata.items() if n.endswith("_seconds")}
+        return {n: cast("float", v.value) for n, v in metadata.items() if n.endswith("_seconds")}
 
 
 def one_asset(name: str, volume: Volume) -> Sample:

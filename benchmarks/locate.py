@@ -17,10 +17,10 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
     count = options.points
     name = f"{lookups.OURS}, {count:,} points, {volume.title}"
     samples = apart(lookups.side_by_side, volume.key, count, options.repeat)
-    ours = Way(lookups.OURS, Sample)
+    ours = Way(lookups.OURS, lambda: Sample(0))
     for peer in lookups.PEERS:
         target = peer.target if options.standard_um == 25 else None
-        yield replace(against(ours, peer.way(count, Sample), samples, target), job=name)
+        yield replace(against(ours, peer.way(count, lambda: Sample(0)), samples, target), job=name)
     first = []
     for turn in range(options.repeat):
         first.append(apart(lookups.first_call, volume.key, count))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -77,8 +78,12 @@ def side_by_side(key: str, count: int, repeat: int) -> dict[str, list[Sample]]:
         ask = peer.fed(volume, atlas.resolution_um, points[:asked])
         if not np.array_equal(ask(), expected[:asked]):
             raise RuntimeError(f"{OURS} and {peer.call} give different answers.")
-        ways.append(peer.way(count, lambda ask=ask, asked=asked: Sample(timed(ask) * count / asked)))
+        ways.append(peer.way(count, partial(_scaled, ask, count / asked)))
     return in_turns(ways, repeat)
+
+
+def _scaled(ask: Ask, scale: float) -> Sample:
+    return Sample(timed(ask) * scale)
 
 
 def first_call(key: str, count: int) -> Sample:
@@ -98,7 +103,8 @@ def _numpy(volume: npt.NDArray[np.uint32], edge: int, points: Points) -> Ask:
 
     def ask() -> npt.NDArray[np.integer]:
         i, j, k = (points / edge).astype(np.intp).T
-        return volume[i, j, k]
+        found: npt.NDArray[np.uint32] = volume[i, j, k]
+        return found
 
     return ask
 

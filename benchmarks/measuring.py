@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 median = statistics.median
 
@@ -127,13 +129,13 @@ def sampled_title(title: str, sampled: int, total: int) -> str:
     return title if sampled == total else f"{title} (scaled from {sampled:,})"
 
 
-def apart(function: Callable[..., Any], *arguments: object) -> Any:
+def apart(function: Callable[..., _T], *arguments: object) -> _T:
     """Call a function of a module in a fresh process, with the environment as it is now."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(_told, function, *arguments).result()
 
 
-def _told(function: Callable[..., Any], *arguments: object) -> Any:
+def _told(function: Callable[..., _T], *arguments: object) -> _T:
     try:
         return function(*arguments)
     except Exception as error:

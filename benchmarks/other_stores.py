@@ -96,7 +96,7 @@ def _datajoint(rows: pl.DataFrame) -> float:
     import datajoint as dj
 
     url = database.database_url()
-    place = {"host": url.query["host"], "port": int(url.query["port"]), "user": url.username}
+    place = {"host": url.query["host"], "port": int(str(url.query["port"])), "user": url.username}
     instance = dj.Instance(**place, password="", backend="postgresql", database__name=url.database)
     instance.config.safemode = False
     tables = instance.Schema(SCHEMA)

@@ -74,7 +74,7 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
                     raise RuntimeError(f"Runs and rows give different answers: {question.title}.")
             samples = in_turns(ways, options.repeat)
             if question.of_rows:
-                yield against(*ways, samples)
+                yield against(ways[0], ways[1], samples)
             else:
                 target = question.target if named else None
                 yield Row(ways[0].name, samples[ways[0].name], target=target)
@@ -96,6 +96,7 @@ def _draw(connection: sa.Connection, entry: AtlasEntry) -> None:
         "probe": random.uniform((3_000, 0, 2_000), (10_000, 500, 9_000), (PROBES, 3)),
     }
     raw = connection.connection.driver_connection
+    assert raw is not None
     for name, rows in places.items():
         kind = "int" if rows.dtype.kind == "i" else "float8"
         connection.exec_driver_sql(f"CREATE TEMP TABLE {name} (id int, x {kind}, y {kind}, z {kind})")

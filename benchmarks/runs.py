@@ -94,5 +94,7 @@ def _disk(place: Place, volume: Volume) -> Sample:
     """MB (10⁶ bytes) of the partitions of an atlas without its rows, indexes and all."""
     tables = [f"{table}_{volume.entry.ccf_id}" for table in (schema.voxel_run, schema.brain_surface)]
     with place.engine.connect() as connection:
-        sizes = [connection.scalar(sa.select(sa.func.pg_total_relation_size(table))) for table in tables]
+        sizes = [
+            connection.execute(sa.select(sa.func.pg_total_relation_size(t))).scalar_one() for t in tables
+        ]
     return Sample(sum(sizes) / 1e6)

@@ -98,7 +98,8 @@ def scattered(volume: Volume, count: int) -> Points:
     drawn = random.choice(len(voxels), count, p=voxels / voxels.sum())
     corner = np.stack([run[axis][drawn] for axis in "xyz"], axis=1)
     size = np.stack([np.full(count, edge), np.full(count, edge), voxels[drawn] * edge], axis=1)
-    return corner + random.uniform(0, 1, (count, 3)) * size
+    points: Points = corner + random.uniform(0, 1, (count, 3)) * size
+    return points
 
 
 def on_probes(volume: Volume, count: int) -> Points:
@@ -108,7 +109,7 @@ def on_probes(volume: Volume, count: int) -> Points:
     direction = np.stack([random.normal(0, TILT, probes), np.ones(probes), random.normal(0, TILT, probes)], 1)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     along = (np.arange(PER_RECORDING) - PER_RECORDING / 2) * SPACING_UM
-    points = scattered(volume, probes)[:, None] + direction[:, None] * along[:, None]
+    points: Points = scattered(volume, probes)[:, None] + direction[:, None] * along[:, None]
     return points.reshape(-1, 3)[:count]
 
 

@@ -162,7 +162,7 @@ class Drill:
             where = f"the daemon killed {moment * seconds:.0f} s into a registration"
             self.look(where, after)
             with self.lab.up():
-                took = self.lab.until(lambda after=after: self.lab.state() == after, 180)
+                took = self.lab.until(lambda: self.lab.state() == after, 180)  # noqa: B023 - called here
             left = self.lab.left_over()
             expect(
                 not left,

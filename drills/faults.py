@@ -272,7 +272,7 @@ class Drill:
             ("a writer's lock on the regions", "LOCK ccf.brain_region IN ROW EXCLUSIVE MODE"),
             ("an administrator's lock on the sites", "LOCK ccf.recording_site IN SHARE ROW EXCLUSIVE MODE"),
         ):
-            self.load_with(f"{what} for 15 s", lambda _, lock=lock: begin(lock), let_go, fails=False)
+            self.load_with(f"{what} for 15 s", lambda _: begin(lock), let_go, fails=False)  # noqa: B023 - called before the next
 
         def limit(value: str) -> None:
             self.lab.do(f"ALTER DATABASE ccf SET statement_timeout = '{value}'")

@@ -12,6 +12,7 @@ import random
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -132,11 +133,8 @@ def _killed(lab: DrillLab) -> None:
     for name, what in (("b", "daemon"), ("c", "run"), ("d", "database")):
         with lab.up():
             lab.drop_files(name, 300)
-            lab.until(
-                lambda name=name: lab.one(
-                    f"SELECT count(*) FROM ccf.recording_site WHERE source LIKE '{name}%'"
-                )
-            )
+            some = f"SELECT count(*) FROM ccf.recording_site WHERE source LIKE '{name}%'"
+            lab.until(partial(lab.one, some))
             time.sleep(random.uniform(0, 3))
             lab.kill(what)
             time.sleep(5)

@@ -223,7 +223,7 @@ class Soak:
 
     def _line(self) -> None:
         """Measure, and say it in one line."""
-        held: Counter[str] = Counter()
+        held = defaultdict[str, float](float)
         for process in self.lab.processes():
             with suppress(psutil.NoSuchProcess):
                 words = " ".join(process.cmdline())

@@ -24,7 +24,8 @@ def read(data: bytes, folder: Path) -> object:
     known = files.load_frames(path)
     for each in known.values():
         there = maps.from_ccf(each, *POINT, surface_y=500.0)
-        back = maps.to_ccf(each, *there.T, surface_y=500.0)
+        x, y, z = there.T
+        back = maps.to_ccf(each, x, y, z, surface_y=500.0)
         assert np.isfinite(there).all()
         assert np.allclose(back, POINT, atol=1.0) or np.abs(each.affine).max() > 1e6
     return frames.frame_rows(known)

@@ -1,0 +1,64 @@
+"""The locks that make installs: exact versions within the bounds of pyproject.toml, and of no machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+LOCKS = Path(__file__).parents[2] / "locks"
+
+
+def entries(name: str) -> list[str]:
+    """What a lock names: one string for each version of each package, with its hashes."""
+    text = LOCKS.joinpath(f"{name}.txt").read_text("utf-8").replace("\\\n", "")
+    return [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+
+
+def pinned(name: str) -> dict[str, set[str]]:
+    """The versions of each package: more than one where not all Pythons have the same."""
+    found: dict[str, set[str]] = {}
+    for entry in entries(name):
+        requirement = Requirement(entry.partition(" --hash=")[0].strip())
+        (version,) = requirement.specifier
+        assert version.operator == "=="
+        found.setdefault(canonicalize_name(requirement.name), set()).add(version.version)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in LOCKS.glob("*.txt")))
+def test_lock_names_no_address_and_no_folder(name: str) -> None:
+    assert pinned(name)
+    lines = LOCKS.joinpath(f"{name}.txt").read_text("utf-8").splitlines()
+    assert not [line for line in lines if "://" in line or "index" in line.split(" ")[0] or " /" in line]
+
+
+@pytest.mark.parametrize("name", ["run", "test", "uv"])
+def test_lock_has_hashes(name: str) -> None:
+    assert not [entry for entry in entries(name) if "--hash=sha256:" not in entry]
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [("run", ""), ("test", "test"), ("bench", "bench"), ("fuzz", "fuzz"), ("lowest", "test")],
+)
+def test_lock_has_what_pyproject_asks_for(name: str, extra: str) -> None:
+    """After a change of pyproject.toml: make lock."""
+    versions = pinned(name)
+    for text in importlib.metadata.requires("ccf_assets") or []:
+        asked = Requirement(text)
+        wanted = (
+            not asked.marker or "extra" not in str(asked.marker) or f'extra == "{extra}"' in str(asked.marker)
+        )
+        if wanted:
+            held = versions[canonicalize_name(asked.name)]
+            assert all(asked.specifier.contains(version) for version in held), (text, held)
+
+
+@pytest.mark.parametrize("name", ["run", "bench", "fuzz"])
+def test_one_environment_can_hold_what_two_locks_name(name: str) -> None:
+    test = pinned("test")
+    assert {package: held for package, held in pinned(name).items() if held - test.get(package, held)} == {}
