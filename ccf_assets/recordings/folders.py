@@ -155,9 +155,7 @@ def take_over(engine: sa.Engine, path: Path) -> Folder:
             known = connection.execute(moved).rowcount
         if known:
             return folder_of(engine, path)
-    raise CcfError(
-        f"{path} was not moved here: the database does not know it. Load it as any other."
-    )
+    raise CcfError(f"{path} was not moved here: the database does not know it. Load it as any other.")
 
 
 def _known(engine: sa.Engine) -> dict[str, sa.Row[tuple[object, ...]]]:
@@ -192,17 +190,21 @@ def _register(
         connection.execute(sa.update(table).where(table.c.folder_id == marker.folder_id).values(place))
         return
     first = next((one for one in known.values() if not one.name), None)
-    if first is not None and first.path is None and (own_home or _has_read(connection, path)):
-        # The folder of a database that was made before folders were kept.
+    old = _files_of_before(connection)
+    is_old = own_home or _has_read(old, path)
+    if first is None and (is_old or not old):
+        connection.execute(sa.insert(table).values(folder_id=marker.folder_id, name="", **place))
+    elif first is not None and first.path is None and is_old:
+        # Here is the folder of a database that was made before folders were kept.
         update = sa.update(table).where(table.c.name == "")
         connection.execute(update.values(folder_id=marker.folder_id, **place))
-        return
-    if first is None and not own_home and _files_of_before(connection) and not _has_read(connection, path):
-        # Its files' keys are not this folder's to replace; whose they are is seen when that folder is used.
-        connection.execute(sa.insert(table).values(folder_id="unknown", name=""))
-        first = marker
-    name = "" if first is None else _new_name(connection, marker, {one.name for one in known.values()})
-    connection.execute(sa.insert(table).values(folder_id=marker.folder_id, name=name, **place))
+    else:
+        if first is None:
+            # The keys of the files of before are not for this folder to replace. Whose they are is seen when
+            # that folder is used.
+            connection.execute(sa.insert(table).values(folder_id="unknown", name=""))
+        name = _new_name(connection, marker, {"", *(one.name for one in known.values())})
+        connection.execute(sa.insert(table).values(folder_id=marker.folder_id, name=name, **place))
 
 
 def _refuse_copy(marker: Marker, row: sa.Row[tuple[object, ...]]) -> None:
@@ -232,12 +234,12 @@ def _files_of_before(connection: sa.Connection) -> Mapping[str, str]:
     return {row.source: row.digest for row in rows if not PurePosixPath(row.source).name.startswith(EXAMPLES)}
 
 
-def _has_read(connection: sa.Connection, path: Path) -> bool:
-    """Whether a file in the folder is, content and settings, one that was read before folders were kept."""
+def _has_read(old: Mapping[str, str], path: Path) -> bool:
+    """Whether a file in the folder is, content and settings, one of ``old``: partition key → digest."""
     from ccf_assets.recordings.files.folder import StillWritingError, site_file
 
     tried = 0
-    for key, digest in _files_of_before(connection).items():
+    for key, digest in old.items():
         try:
             file = site_file(path, key)
         except (CcfError, StillWritingError):
