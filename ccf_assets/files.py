@@ -6,47 +6,58 @@ What is in a file of atlases, frames or sites is not known here; see ccf and rec
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, why
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to; the file replaces ``path`` at the end, in one step.
+
+    After a failure it is removed, and ``path`` is what it was before.
+    """
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 @contextmanager
 def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
-    """A path to write to, beside ``path``; it is renamed to that at the end, and removed after a failure.
+    """As `whole_file`, for a file that a user asked for: an existing one is only replaced with ``force``.
 
-    A file that somebody else makes at ``path`` meanwhile is kept, too.
+    A file that another process makes at ``path`` meanwhile is kept, too.
 
     Args:
-        path: where the file shall be.
-        force: replace one that is there.
+        path: where the file is to be.
+        force: replace an existing file.
 
     Raises:
-        CcfError: there is one already, or the folder cannot be written to.
+        CcfError: the file exists already, or the folder cannot be written to.
     """
     taken = CcfError(f"{path} exists already; --force replaces it.")
     if path.exists() and not path.is_file():
         raise CcfError(f"{path} is not a file.")
     if path.exists() and not force:
         raise taken
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        aside.touch()
-        yield aside
-        if not force:
-            path.touch(exist_ok=False)  # takes the name or fails, in one step; a hard link is not everywhere
-        aside.replace(path)
+        with whole_file(path) as aside:
+            aside.touch()
+            yield aside
+            if not force:
+                path.touch(exist_ok=False)  # in one step; not every file system has hard links
     except FileExistsError:
         raise taken from None
     except OSError as error:
-        raise CcfError(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        aside.unlink(missing_ok=True)
+        raise CcfError(f"{path} cannot be written: {why(error)}.") from None
 
 
 if sys.version_info >= (3, 11):

@@ -173,7 +173,7 @@ class DrillLab:
     def registered_otherwise(self) -> tuple[int, int]:
         """Rows of recording_region, and how many differ where every site is registered anew by the query alone."""
         stored = sa.select(schema.recording_region)
-        query = site_regions.registrations(sa.select(schema.recording_site), loaded.loaded_partitions())
+        query = site_regions.site_regions(sa.select(schema.recording_site), loaded.select_loaded_atlases())
         computed = query.subquery()
         anew = sa.select(*(computed.c[c.name] for c in stored.selected_columns))
         differ = sa.union_all(

@@ -21,7 +21,7 @@ from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import database, schema, site_regions
-from ccf_assets.db.loaded import loaded_atlases, loaded_partitions, pick_atlas
+from ccf_assets.db.loaded import loaded_atlases, pick_atlas, select_loaded_atlases
 from ccf_assets.errors import CcfError
 
 if TYPE_CHECKING:
@@ -195,19 +195,19 @@ class Atlas:
         """The database's answer for points."""
         from ccf_assets.ccf.grid import Places
 
-        atlas = loaded_partitions().where(schema.atlas.c.ccf_id == self.ccf_id)
+        atlas = select_loaded_atlases().where(schema.atlas.c.ccf_id == self.ccf_id)
         rows: list[Sequence[Any]] = []
         with self._engine.connect() as connection:
             for first in range(0, len(ap), POINTS_AT_ONCE):
                 turn = slice(first, first + POINTS_AT_ONCE)
                 sites = site_regions.given_sites(frame.name, *(c[turn].tolist() for c in (ap, dv, ml)))
-                answer = site_regions.registrations(sites, atlas, site_regions.given_frame(frame))
+                answer = site_regions.site_regions(sites, atlas, site_regions.given_frame(frame))
                 found = answer.subquery().c
                 columns = (found.x, found.y, found.z, found.status, sa.func.coalesce(found.region_id, 0))
                 rows += connection.execute(sa.select(*columns).order_by(found.site_id)).all()
         self._check_current()
         ccf_um = np.array([row[:3] for row in rows], dtype=np.float64).reshape(-1, 3)
-        status = np.array([space.STATUSES.index(row[3]) for row in rows], dtype=np.uint8)
+        status = np.array([space.Status[row[3].upper()] for row in rows], dtype=np.uint8)
         region_id = np.array([row[4] for row in rows], dtype=np.int32)
         ids = np.union1d(0, region_id).astype(np.int32)
         return Places(ccf_um, status, ids, np.searchsorted(ids, region_id).astype(np.uint16))

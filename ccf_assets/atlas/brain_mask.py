@@ -13,7 +13,7 @@ from ccf_assets.atlas.read import read_runs, read_surface
 from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.grid import paint, surface_above
-from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.db.loaded import select_loaded_atlases
 
 FINE_ENOUGH_UM = 50
 """Findings are shares of many sites: a mask of 10 MB tells the same as one of 77 MB at 25 µm."""
@@ -66,7 +66,7 @@ def brain_atlas(engine: sa.Engine) -> AtlasEntry | None:
     The phantom serves only where no real atlas is loaded.
     """
     with engine.connect() as connection:
-        ids = set(connection.scalars(loaded_partitions()))
+        ids = set(connection.scalars(select_loaded_atlases()))
     entries = [entry for entry in CATALOGUE.values() if entry.ccf_id in ids]
     return min(entries, key=_preference, default=None)
 

@@ -63,7 +63,7 @@ class Located:
 
     @cached_property
     def status(self) -> Words:
-        """Shape (N,), of str, each one of schema.STATUSES; all but "assigned" say why there is no region."""
+        """Shape (N,), of str, each one of `STATUSES`; all but "assigned" say why there is no region."""
         return _words(STATUSES)[self.places.status]
 
     @cached_property

@@ -7,7 +7,7 @@ An atlas is one version of the CCF at one resolution, and a partition of every a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,10 +28,10 @@ class AtlasEntry:
         shape: voxels along AP, DV, ML.
         path: the annotation volume's path below the source's base address.
         sha256: checksum of the official file, or None where none is known.
-        bytes: size of the official file, or None where it is not known.
+        size_bytes: size of the official file, or None where it is not known.
         checksum_from: ``file`` (a difference refuses the file) or ``report`` (a difference is reported).
         default: loaded when no atlas is named.
-        rows: the voxel table is loaded with it by default.
+        voxel_rows: the table voxel is loaded with it by default.
     """
 
     key: str
@@ -41,10 +41,10 @@ class AtlasEntry:
     shape: tuple[int, int, int]
     path: str
     sha256: str | None = None
-    bytes: int | None = None
+    size_bytes: int | None = None
     checksum_from: str = "file"
     default: bool = False
-    rows: bool = False
+    voxel_rows: bool = False
 
     @property
     def is_phantom(self) -> bool:
@@ -60,6 +60,15 @@ class AtlasEntry:
             else f"Allen Mouse Brain Common Coordinate Framework, {self.version}"
         )
         return f"{what}; annotation at {self.resolution_um} µm"
+
+    def as_json(self) -> dict[str, object]:
+        """The entry for ``--json``, with the keys of the file."""
+        key_of = {attribute: key for key, attribute in _ATTRIBUTE_OF.items()}
+        return {key_of.get(name, name): value for name, value in asdict(self).items()}
+
+
+_ATTRIBUTE_OF = {"bytes": "size_bytes", "rows": "voxel_rows"}
+"""Keys of the file, and of ``--json``, for which the attribute has a longer name."""
 
 
 def read_catalogue(path: Path) -> dict[str, AtlasEntry]:
@@ -77,7 +86,8 @@ def read_catalogue(path: Path) -> dict[str, AtlasEntry]:
     entries: dict[str, AtlasEntry] = {}
     key_of: dict[int, str] = {}
     for key, fields in read_toml(path).items():
-        entry = AtlasEntry(key=key, **{**fields, "shape": tuple(fields["shape"])})
+        named = {_ATTRIBUTE_OF.get(name, name): value for name, value in fields.items()}
+        entry = AtlasEntry(key=key, **{**named, "shape": tuple(fields["shape"])})
         if entry.ccf_id in key_of:
             raise CcfError(f"{path}: {key} and {key_of[entry.ccf_id]} both have ccf_id {entry.ccf_id}.")
         if tuple(n * entry.resolution_um for n in entry.shape) != EXTENT_UM:

@@ -3,14 +3,14 @@
 Checks of tables are in defs.atlas_checks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from ccf_assets.ccf import nrrd, ontology, runs
 from ccf_assets.ccf.catalogue import AtlasEntry
-from ccf_assets.finding import Finding
+from ccf_assets.finding import Finding, Numbers, listed
 
 ANNOTATION_CHECKS = ("volume_as_catalogued", "painted_ids_known")
 
@@ -18,40 +18,53 @@ ANNOTATION_CHECKS = ("volume_as_catalogued", "painted_ids_known")
 def annotation_checks(
     path: Path, entry: AtlasEntry, graph: pl.DataFrame, report: Callable[[str], object]
 ) -> tuple[list[Finding], Mapping[int, int]]:
-    """Look at a volume before anything is built on it.
+    """Check a volume before anything is built on it.
 
     Args:
         path: the NRRD file.
         entry: what the catalogue says of it.
-        graph: the ontology its ids must be in.
+        graph: the ontology that must have its ids.
         report: receives progress.
 
     Returns:
         The checks, and how many voxels carry each id (none where the header is already wrong).
     """
-    name = Path(entry.path).name  # its own may be that of a file on its way
+    # The path itself may be the temporary name of a file that is being downloaded.
+    name = Path(entry.path).name
     problems = nrrd.header_problems(nrrd.read_header(path), entry)
-    as_catalogued = Finding.required(
-        "volume_as_catalogued",
-        not problems,
-        f"The header of {name} is not that of {entry.key}: {'; '.join(problems)}. {nrrd.OFFICIAL}"
-        if problems
-        else f"Type, shape and resolution are those of {entry.key}.",
-        {"differences": len(problems)},
-    )
-    counts = {} if problems else runs.count_voxels(nrrd.planes(path, entry, report))
+    if problems:
+        not_checked = "Not checked, since the header is wrong."
+        numbers: Numbers = {"ids": 0, "unknown_ids": 0}
+        return [
+            _volume_as_catalogued(name, entry, problems),
+            Finding.passes("painted_ids_known", not_checked, numbers),
+        ], {}
+    counts = runs.count_voxels(nrrd.planes(path, entry, report))
     unknown = [f"{i} ({counts[i]} voxels)" for i in ontology.missing_regions(graph, set(counts))]
-    painted_ids_known = Finding.required(
-        "painted_ids_known",
-        bool(counts or problems) and not unknown,
-        f"{len(unknown)} ids in {name} are not in the ontology: {ontology.listed(unknown)}; "
-        "load the ontology that belongs to it."
-        if unknown
-        else "Not looked at, since the header is wrong."
-        if problems
-        else f"No voxel in {name} has an id, so there is no brain in it. {nrrd.OFFICIAL}"
-        if not counts
-        else f"All {len(counts)} ids are in the ontology.",
-        {"ids": len(counts), "unknown_ids": len(unknown)},
-    )
-    return [as_catalogued, painted_ids_known], counts
+    return [
+        _volume_as_catalogued(name, entry, problems),
+        _painted_ids_known(name, len(counts), unknown),
+    ], counts
+
+
+def _volume_as_catalogued(name: str, entry: AtlasEntry, problems: Sequence[str]) -> Finding:
+    numbers: Numbers = {"differences": len(problems)}
+    if not problems:
+        sentence = f"Type, shape and resolution are those of {entry.key}."
+        return Finding.passes("volume_as_catalogued", sentence, numbers)
+    sentence = f"The header of {name} is not that of {entry.key}: {'; '.join(problems)}. {nrrd.OFFICIAL}"
+    return Finding.blocks("volume_as_catalogued", sentence, numbers)
+
+
+def _painted_ids_known(name: str, ids: int, unknown: Sequence[str]) -> Finding:
+    numbers: Numbers = {"ids": ids, "unknown_ids": len(unknown)}
+    if unknown:
+        sentence = (
+            f"{len(unknown)} ids in {name} are not in the ontology: {listed(unknown)}; "
+            "load the ontology that belongs to it."
+        )
+        return Finding.blocks("painted_ids_known", sentence, numbers)
+    if not ids:
+        sentence = f"No voxel in {name} has an id, so there is no brain in it. {nrrd.OFFICIAL}"
+        return Finding.blocks("painted_ids_known", sentence, numbers)
+    return Finding.passes("painted_ids_known", f"All {ids} ids are in the ontology.", numbers)

@@ -1,6 +1,6 @@
 """An atlas in memory: dense arrays made of its runs, and the regions of many points at once.
 
-What a point's region is, and why it has none, is decided here as `registration.registrations` decides it in
+What a point's region is, and why it has none, is decided here as `db.site_regions` decides it in
 SQL, and both give the same answer for every point.
 """
 
@@ -16,16 +16,13 @@ import numpy.typing as npt
 from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.frames.maps import Floats, Frame, to_ccf
 from ccf_assets.ccf.runs import Runs
-from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM, STATUSES
+from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM, Status
 
 RUNS_AT_ONCE = 32_768
 """Runs painted in one turn, so that little is needed besides the volume itself."""
 
 POINTS_AT_ONCE = 32_768
 """Points of one turn: what it needs stays in the processor's cache, which takes a quarter of the time."""
-
-ASSIGNED, OUTSIDE_BRAIN, OUTSIDE_VOLUME, INVALID_NAN, INVALID_INFINITE = range(len(STATUSES))
-"""Statuses as numbers: their places in schema.STATUSES."""
 
 AnyScalar = TypeVar("AnyScalar", bound=np.generic)
 
@@ -70,7 +67,7 @@ class Places:
 
     Attributes:
         ccf_um: shape (N, 3), float64: x, y, z in CCF µm, NaN where they are not known.
-        status: shape (N,), uint8: places in schema.STATUSES.
+        status: shape (N,), uint8: numbers of `Status`.
         ids: shape (R,), int32: 0, then region ids, ascending.
         index: shape (N,), uint16: places in ``ids``, 0 where the status is not "assigned".
     """
@@ -89,7 +86,7 @@ class Places:
     def hemisphere(self) -> npt.NDArray[np.uint8]:
         """Shape (N,), uint8: 0 left (z < 5700 µm), 1 right, 2 where z is unknown or outside the volume."""
         z = self.ccf_um[:, 2]
-        nowhere = np.isnan(z) | (self.status == OUTSIDE_VOLUME)
+        nowhere = np.isnan(z) | (self.status == Status.OUTSIDE_VOLUME)
         return np.where(nowhere, np.uint8(2), (z >= MIDLINE_UM).astype(np.uint8))
 
 
@@ -151,11 +148,13 @@ class RegionGrid:
         found.index[turn] = index
         # A column without a surface (only y is NaN) is beside the brain, inside the volume or not.
         in_volume = inside | (inside_x & inside_z & np.isnan(y))
-        status = np.where(index != 0, ASSIGNED, np.where(in_volume, OUTSIDE_BRAIN, OUTSIDE_VOLUME))
+        status = np.where(
+            index != 0, Status.ASSIGNED, np.where(in_volume, Status.OUTSIDE_BRAIN, Status.OUTSIDE_VOLUME)
+        )
         invalid = np.isnan(x)
         if invalid.any():
             nan = np.isnan(ap) | np.isnan(dv) | np.isnan(ml)
-            status[invalid] = np.where(nan[invalid], INVALID_NAN, INVALID_INFINITE)
+            status[invalid] = np.where(nan[invalid], Status.INVALID_NAN, Status.INVALID_INFINITE)
         found.status[turn] = status
 
 

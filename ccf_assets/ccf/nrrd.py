@@ -21,7 +21,7 @@ from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.errors import CcfError
 from ccf_assets.progress import Progress
 
-Plane: TypeAlias = npt.NDArray[np.uint32]
+SagittalPlane: TypeAlias = npt.NDArray[np.uint32]
 """One sagittal plane, shape (DV, AP), uint32 region ids, 0 outside the brain."""
 
 _READ_BYTES = 1 << 20
@@ -126,7 +126,9 @@ def header_problems(header: VolumeHeader, entry: AtlasEntry) -> list[str]:
     ]
 
 
-def planes(path: Path, entry: AtlasEntry, report: Callable[[str], object] | None = None) -> Iterator[Plane]:
+def planes(
+    path: Path, entry: AtlasEntry, report: Callable[[str], object] | None = None
+) -> Iterator[SagittalPlane]:
     """The sagittal planes of the annotation file, ML ascending.
 
     Args:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import io
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
 import polars as pl
 
-from ccf_assets.errors import CcfError
-from ccf_assets.finding import Finding
+from ccf_assets.errors import CcfError, first_line
+from ccf_assets.finding import Finding, Numbers, listed
 from ccf_assets.text_columns import decoded
 
 REQUIRED_COLUMNS = (
@@ -44,14 +46,6 @@ _LONGEST_TEXT = 500
 
 _LARGEST_INT32 = 2**31 - 1
 
-_SHOWN = 8
-
-
-def listed(items: list[str]) -> str:
-    """The first few of ``items`` for a sentence, and how many more there are."""
-    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return ", ".join(items[:_SHOWN]) + more
-
 
 def read_structure_graph(path: Path) -> pl.DataFrame:
     """Read the ontology's CSV.
@@ -72,8 +66,7 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
         text = decoded(path, path.read_bytes())
         raw = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CcfError(f"{path} cannot be read as a CSV of structures: {reason}.") from error
+        raise CcfError(f"{path} cannot be read as a CSV of structures: {first_line(error)}.") from error
     missing = [name for name in REQUIRED_COLUMNS if name not in raw.columns]
     if missing:
         raise CcfError(
@@ -133,87 +126,143 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
     )
 
 
+@dataclass(frozen=True)
+class _Hierarchy:
+    """The structures of a graph and how they hang together."""
+
+    graph: pl.DataFrame
+
+    @cached_property
+    def ids(self) -> list[int]:
+        """The ids as they are in the file, repeated ones too."""
+        return self.graph["region_id"].to_list()
+
+    @cached_property
+    def acronyms(self) -> list[str]:
+        """The acronym of each of `ids`."""
+        return self.graph["acronym"].to_list()
+
+    @cached_property
+    def parent_of(self) -> Mapping[int, int | None]:
+        """Id → id of the parent, None for a root."""
+        return dict(zip(self.ids, self.graph["parent_id"].to_list(), strict=True))
+
+    @cached_property
+    def roots(self) -> list[int]:
+        """The structures without a parent."""
+        return [i for i, parent in self.parent_of.items() if parent is None]
+
+    @cached_property
+    def orphans(self) -> list[int]:
+        """The structures whose parent is not in the file."""
+        parents = self.parent_of
+        return [i for i, parent in parents.items() if parent is not None and parent not in parents]
+
+    @cached_property
+    def depth_of(self) -> Mapping[int, int]:
+        """Id → steps from a root, of the structures that reach one."""
+        return _depths(self.roots, self.parent_of)
+
+    def named(self, ids: list[int]) -> str:
+        """Structures for a sentence."""
+        acronym_of = dict(zip(self.ids, self.acronyms, strict=True))
+        return listed([f"{acronym_of[i]} ({i})" for i in ids])
+
+
 def check_structure_graph(graph: pl.DataFrame) -> list[Finding]:
-    """Look for what would poison everything built on the ontology.
+    """Check for what would spoil everything that is built on the ontology.
 
     Returns:
         The checks one_root, no_orphan, no_cycle, unique_ids and depth_equals_path, each of which must pass
         before the ontology is used, and case_twins, which only reports.
     """
-    ids, acronyms = graph["region_id"].to_list(), graph["acronym"].to_list()
-    parent_of = dict(zip(ids, graph["parent_id"].to_list(), strict=True))
-    acronym_of = dict(zip(ids, acronyms, strict=True))
+    hierarchy = _Hierarchy(graph)
+    return [
+        _one_root(hierarchy),
+        _no_orphan(hierarchy),
+        _no_cycle(hierarchy),
+        _unique_ids(hierarchy),
+        _depth_equals_path(hierarchy),
+        _case_twins(hierarchy),
+    ]
 
-    def names(region_ids: list[int]) -> str:
-        return listed([f"{acronym_of[i]} ({i})" for i in region_ids])
 
-    roots = [i for i, parent in parent_of.items() if parent is None]
-    orphans = [i for i, parent in parent_of.items() if parent is not None and parent not in parent_of]
-    depth_of, below_orphans = _depths(roots, parent_of), _depths(orphans, parent_of)
-    in_cycle = [i for i in parent_of if i not in depth_of and i not in below_orphans]
-    wrong_path = [
+def _one_root(hierarchy: _Hierarchy) -> Finding:
+    name, roots = "one_root", hierarchy.roots
+    numbers: Numbers = {"roots": len(roots)}
+    if not roots:
+        return Finding.blocks(name, "There is no root: every structure names a parent.", numbers)
+    sentence = f"The number of roots is {len(roots)}: {hierarchy.named(roots)}."
+    return Finding.required(name, len(roots) == 1, sentence, numbers)
+
+
+def _no_orphan(hierarchy: _Hierarchy) -> Finding:
+    name, orphans = "no_orphan", hierarchy.orphans
+    numbers: Numbers = {"orphans": len(orphans)}
+    if not orphans:
+        return Finding.passes(name, "Every parent is in the file.", numbers)
+    names = hierarchy.named(orphans)
+    sentence = f"{len(orphans)} structures name a parent that is not in the file: {names}."
+    return Finding.blocks(name, sentence, numbers)
+
+
+def _no_cycle(hierarchy: _Hierarchy) -> Finding:
+    name, below_orphans = "no_cycle", _depths(hierarchy.orphans, hierarchy.parent_of)
+    in_cycle = [i for i in hierarchy.parent_of if i not in hierarchy.depth_of and i not in below_orphans]
+    numbers: Numbers = {"structures_in_cycles": len(in_cycle)}
+    if not in_cycle:
+        return Finding.passes(name, "No structure is its own ancestor.", numbers)
+    sentence = (
+        f"{len(in_cycle)} structures never reach the root, their parents run in a circle: "
+        f"{hierarchy.named(in_cycle)}."
+    )
+    return Finding.blocks(name, sentence, numbers)
+
+
+def _unique_ids(hierarchy: _Hierarchy) -> Finding:
+    name, ids = "unique_ids", hierarchy.ids
+    repeated = _repeated(ids) + _repeated(hierarchy.acronyms)
+    out_of_range = [i for i in ids if not 0 < i <= _LARGEST_INT32]
+    numbers: Numbers = {
+        "structures": len(ids),
+        "repeated": len(repeated),
+        "out_of_range": len(out_of_range),
+    }
+    if repeated:
+        sentence = f"{len(repeated)} ids or acronyms occur more than once: {listed(repeated)}."
+        return Finding.blocks(name, sentence, numbers)
+    if out_of_range:
+        names = hierarchy.named(out_of_range)
+        sentence = f"{len(out_of_range)} ids are not positive numbers of 32 bits: {names}."
+        return Finding.blocks(name, sentence, numbers)
+    return Finding.passes(name, f"{len(ids)} ids and as many acronyms, each once.", numbers)
+
+
+def _depth_equals_path(hierarchy: _Hierarchy) -> Finding:
+    name, depth_of, parent_of = "depth_equals_path", hierarchy.depth_of, hierarchy.parent_of
+    wrong = [
         i
-        for i, path, depth in graph.select("region_id", "path", "depth").iter_rows()
+        for i, path, depth in hierarchy.graph.select("region_id", "path", "depth").iter_rows()
         # Those that do not reach a root have no true path; they are named by another check.
         if i in depth_of and not (depth == depth_of[i] and _is_path(path, i, depth, parent_of))
     ]
-    repeated = _repeated(ids) + _repeated(acronyms)
-    out_of_range = [i for i in ids if not 0 < i <= _LARGEST_INT32]
-    twins = ["/".join(sorted(group)) for group in _by_lower_case(acronyms).values() if len(group) > 1]
-    return [
-        Finding.required(
-            "one_root",
-            len(roots) == 1,
-            f"The number of roots is {len(roots)}: {names(roots)}."
-            if roots
-            else "There is no root: every structure names a parent.",
-            {"roots": len(roots)},
-        ),
-        Finding.required(
-            "no_orphan",
-            not orphans,
-            f"{len(orphans)} structures name a parent that is not in the file: {names(orphans)}."
-            if orphans
-            else "Every parent is in the file.",
-            {"orphans": len(orphans)},
-        ),
-        Finding.required(
-            "no_cycle",
-            not in_cycle,
-            f"{len(in_cycle)} structures never reach the root, their parents run in a circle: "
-            f"{names(in_cycle)}."
-            if in_cycle
-            else "No structure is its own ancestor.",
-            {"structures_in_cycles": len(in_cycle)},
-        ),
-        Finding.required(
-            "unique_ids",
-            not repeated and not out_of_range,
-            f"{len(repeated)} ids or acronyms occur more than once: {listed(repeated)}."
-            if repeated
-            else f"{len(out_of_range)} ids are not positive numbers of 32 bits: {names(out_of_range)}."
-            if out_of_range
-            else f"{len(ids)} ids and as many acronyms, each once.",
-            {"structures": len(ids), "repeated": len(repeated), "out_of_range": len(out_of_range)},
-        ),
-        Finding.required(
-            "depth_equals_path",
-            not wrong_path,
-            f"Depth, path and parents disagree for {len(wrong_path)} structures: {names(wrong_path)}."
-            if wrong_path
-            else "Every path leads from the root by the parents, and depth is its length.",
-            {"disagreements": len(wrong_path)},
-        ),
-        Finding(
-            CASE_TWINS,
-            blocking=False,
-            passed=True,
-            sentence=f"{len(twins)} groups of acronyms differ by case only: {listed(twins)}."
-            if twins
-            else "No two acronyms differ by case only.",
-            numbers={"groups": len(twins)},
-        ),
-    ]
+    numbers: Numbers = {"disagreements": len(wrong)}
+    if not wrong:
+        sentence = "Every path leads from the root by the parents, and depth is its length."
+        return Finding.passes(name, sentence, numbers)
+    names = hierarchy.named(wrong)
+    sentence = f"Depth, path and parents disagree for {len(wrong)} structures: {names}."
+    return Finding.blocks(name, sentence, numbers)
+
+
+def _case_twins(hierarchy: _Hierarchy) -> Finding:
+    groups = _by_lower_case(hierarchy.acronyms).values()
+    twins = ["/".join(sorted(group)) for group in groups if len(group) > 1]
+    numbers: Numbers = {"groups": len(twins)}
+    if not twins:
+        return Finding.passes(CASE_TWINS, "No two acronyms differ by case only.", numbers)
+    sentence = f"{len(twins)} groups of acronyms differ by case only: {listed(twins)}."
+    return Finding.passes(CASE_TWINS, sentence, numbers)
 
 
 def _depths(tops: list[int], parent_of: Mapping[int, int | None]) -> dict[int, int]:

@@ -30,7 +30,7 @@ from typing import Any
 import polars as pl
 
 from ccf_assets.ccf.ontology import is_id
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, first_line
 from ccf_assets.files import TomlError, read_toml
 from ccf_assets.text_columns import decoded
 
@@ -186,17 +186,15 @@ def read_maps(path: Path) -> list[RegionMap]:
     try:
         maps = _toml_maps(path) if path.suffix.lower() == ".toml" else _csv_maps(path)
     except (OSError, UnicodeDecodeError, TomlError, pl.exceptions.PolarsError) as error:
-        raise CcfError(f"{path.name} cannot be read as region sets: {_first_line(error)}.") from error
+        raise CcfError(
+            f"{path.name} cannot be read as region sets: {first_line(error).rstrip('.')}."
+        ) from error
     if not maps:
         raise CcfError(f"{path.name} holds no region set.")
     for one in maps:
         if is_reserved(one.name):
             raise CcfError(f"{path.name}: the set {one.name!r} is built in; give yours another name.")
     return maps
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".")
 
 
 def _toml_maps(path: Path) -> list[RegionMap]:

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ccf_assets.ccf.catalogue import AtlasEntry
-from ccf_assets.ccf.nrrd import Plane
+from ccf_assets.ccf.nrrd import SagittalPlane
 from ccf_assets.errors import CcfError
 from ccf_assets.prefetch import one_ahead
 from ccf_assets.progress import ROWS_KEY
@@ -37,7 +37,7 @@ _RUNS_AT_ONCE = 65_536
 """Runs unpacked in one turn: what it needs stays in the processor's cache."""
 
 
-def count_voxels(volume: Iterable[Plane]) -> dict[int, int]:
+def count_voxels(volume: Iterable[SagittalPlane]) -> dict[int, int]:
     """How many voxels carry each region id, without the outside (id 0).
 
     Args:
@@ -76,7 +76,7 @@ _LINE_SHIFT, _Z_SHIFT, _Z_END_SHIFT = 38, 25, 12
 """A run in 64 bits, from the top: line (26 bits), z (13), z_end (13), number of its region (12)."""
 
 
-def find_runs(volume: Iterable[Plane]) -> Runs:
+def find_runs(volume: Iterable[SagittalPlane]) -> Runs:
     """Find the runs of equal voxels along ML.
 
     One pass over the planes: a run ends where a voxel differs from the one in the plane before. A run is
@@ -224,7 +224,7 @@ def voxel_batches(
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def brain_surface(volume: Iterable[Plane], resolution_um: int) -> dict[str, npt.NDArray[np.int32]]:
+def brain_surface(volume: Iterable[SagittalPlane], resolution_um: int) -> dict[str, npt.NDArray[np.int32]]:
     """The brain's upper surface: for each column (x, z), the first in-brain voxel going ventrally.
 
     Args:

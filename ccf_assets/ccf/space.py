@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Literal, TypeAlias
 
 Axis: TypeAlias = Literal["ap", "dv", "ml"]
@@ -17,5 +18,16 @@ MIDLINE_UM = EXTENT_UM[2] // 2
 
 HEMISPHERES = ("left", "right", "both")
 
-STATUSES = ("assigned", "outside_brain", "outside_volume", "invalid_nan", "invalid_infinite")
-"""What can become of a site: its region is known, or why it has none."""
+
+class Status(IntEnum):
+    """Whether the region of a point is known, or why the point has none; in arrays, one byte per point."""
+
+    ASSIGNED = 0
+    OUTSIDE_BRAIN = 1
+    OUTSIDE_VOLUME = 2
+    INVALID_NAN = 3
+    INVALID_INFINITE = 4
+
+
+STATUSES = tuple(status.name.lower() for status in Status)
+"""The same as text, as in the tables: ``assigned``, ``outside_brain``, … by number."""

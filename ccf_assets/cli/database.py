@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 import sys
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ def status(as_json: JsonOption = False) -> None:
 
     if as_json:
         held = holdings.holdings(database.create_engine())
-        answer([dataclasses.asdict(holding) for holding in held])
+        answer([holding.as_json() for holding in held])
     else:
         print_holdings()
 
@@ -52,8 +51,8 @@ def print_holdings() -> None:
         table.add_column(heading, justify="left" if heading in {"atlas", "version", _LOADED} else "right")
     for h in held:
         table.add_row(
-            str(h.ccf_id), h.key, h.version, f"{h.resolution_um:g}", f"{h.rows['brain_region']:,}",
-            f"{h.rows['voxel_run']:,}", f"{h.rows['voxel']:,}", f"{h.bytes / 1e6:,.0f}",
+            str(h.ccf_id), h.key, h.version, f"{h.resolution_um:g}", f"{h.rows_of['brain_region']:,}",
+            f"{h.rows_of['voxel_run']:,}", f"{h.rows_of['voxel']:,}", f"{h.size_bytes / 1e6:,.0f}",
             f"{h.loaded_at.astimezone():%Y-%m-%d %H:%M}",
         )  # fmt: skip
     console.print(table)
@@ -92,7 +91,7 @@ def drop(
             raise CcfError(f"Atlas {key!r} is not in the database (there are: {', '.join(held) or 'none'}).")
     chosen = [held[key] for key in keys]
     for atlas in chosen:
-        say(f"{atlas.key}: {_rows(atlas.rows)} ({atlas.bytes / 1e6:,.0f} MB)")
+        say(f"{atlas.key}: {_rows(atlas.rows_of)} ({atlas.size_bytes / 1e6:,.0f} MB)")
     rows, inserted = holdings.recorded(engine)
     sites = counted(rows["recording_site"], "recording site")
     if recordings:

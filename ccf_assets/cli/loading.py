@@ -106,7 +106,7 @@ def _load_all(
     while waiting or running:
         while waiting and idle:
             entry, worker = waiting.pop(), idle.pop()
-            with_rows = entry.rows if rows is None else rows
+            with_rows = entry.voxel_rows if rows is None else rows
             running[worker.submit(_load_atlas, entry.key, with_rows, refresh)] = entry.key, worker
         for done in wait(running, return_when=FIRST_COMPLETED).done:
             key, worker = running.pop(done)
@@ -165,7 +165,7 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
 def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
     from ccf_assets import settings
     from ccf_assets.ccf import region_sets
-    from ccf_assets.db.loaded import atlases_there
+    from ccf_assets.db.loaded import atlases_in_database
     from ccf_assets.defs import freshness
 
     started = time.monotonic()
@@ -179,7 +179,7 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
                 return outcome
             loaded += outcome.loaded
         # Rows that are there are kept up to date without being asked for.
-        rows = rows or atlases_there(database.create_engine()).get(key, False)
+        rows = rows or atlases_in_database(database.create_engine()).get(key, False)
         for job in ("load_atlas", "load_voxel_rows") if rows else ("load_atlas",):
             selection = [k.path[-1] for k in defs.resolve_job_def(job).asset_layer.selected_asset_keys]
             stale = freshness.outdated(

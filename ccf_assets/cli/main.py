@@ -85,7 +85,7 @@ def up(
 def catalogue(as_json: JsonOption = False) -> None:
     """The atlases that can be loaded."""
     if as_json:
-        answer([dataclasses.asdict(entry) for entry in CATALOGUE.values()])
+        answer([entry.as_json() for entry in CATALOGUE.values()])
         return
     for entry in CATALOGUE.values():
         typer.echo(f"{entry.key:16} {_marks(entry):22} {entry.description}")
@@ -93,7 +93,7 @@ def catalogue(as_json: JsonOption = False) -> None:
 
 def _marks(entry: AtlasEntry) -> str:
     first = "phantom" if entry.is_phantom else "default" if entry.default else ""
-    return ", ".join(filter(None, [first, "voxel rows" if entry.rows else ""]))
+    return ", ".join(filter(None, [first, "voxel rows" if entry.voxel_rows else ""]))
 
 
 def main() -> None:

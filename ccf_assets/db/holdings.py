@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import psycopg
@@ -25,8 +25,8 @@ class Holding:
     """An atlas in the database: its row of table atlas, and what each table holds of it.
 
     Attributes:
-        rows: exact row counts by table.
-        bytes: size on disk of its partitions of voxel_run, voxel and brain_surface, keys included.
+        rows_of: exact row counts by table.
+        size_bytes: size on disk of its partitions of voxel_run, voxel and brain_surface, keys included.
         missing: tables that hold nothing of it and would after a whole load: it was interrupted, or failed.
     """
 
@@ -37,9 +37,14 @@ class Holding:
     source_url: str
     sha256: str
     loaded_at: datetime
-    rows: Mapping[str, int]
-    bytes: int
+    rows_of: Mapping[str, int]
+    size_bytes: int
     missing: Sequence[str]
+
+    def as_json(self) -> dict[str, object]:
+        """The holding for ``--json``, whose keys are shorter."""
+        key_of = {"rows_of": "rows", "size_bytes": "bytes"}
+        return {key_of.get(name, name): value for name, value in asdict(self).items()}
 
 
 def _tables_by_atlas() -> list[sa.Table]:
@@ -58,10 +63,10 @@ def holdings(engine: sa.Engine) -> list[Holding]:
     found = []
     with engine.connect() as connection:
         for row in connection.execute(sa.select(schema.atlas).order_by(schema.atlas.c.ccf_id)):
-            rows, size = {}, 0
+            rows_of, size = {}, 0
             for table in _tables_by_atlas():
                 count = sa.select(sa.func.count()).select_from(table).where(table.c.ccf_id == row.ccf_id)
-                rows[table.name] = connection.scalar(count) or 0
+                rows_of[table.name] = connection.scalar(count) or 0
                 partition = _partition(table, row.ccf_id)
                 if partition is not None:
                     relation = sa.func.to_regclass(partition)
@@ -75,9 +80,9 @@ def holdings(engine: sa.Engine) -> list[Holding]:
                     source_url=row.source_url,
                     sha256=row.sha256,
                     loaded_at=row.loaded_at,
-                    rows=rows,
-                    bytes=size,
-                    missing=[name for name in _WHOLE if not rows[name]],
+                    rows_of=rows_of,
+                    size_bytes=size,
+                    missing=[name for name in _WHOLE if not rows_of[name]],
                 )
             )
     return found

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import sqlalchemy as sa
 
 from ccf_assets.db.schema import SCHEMA, atlas, metadata
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, server_said
 
 VERSION = 10
 """Of the tables, views and functions; raised with every change of them, so that databases are upgraded."""
@@ -81,10 +81,9 @@ def create_tables(connection: sa.Connection) -> bool:
     except sa.exc.DBAPIError as error:
         if not older:
             raise
-        reason = " ".join(str(error.orig).split()).rstrip(".")
         raise CcfError(
-            f"The tables in schema {SCHEMA} are of version {installed} and cannot be changed to {VERSION}: "
-            f"{reason}. Nothing was changed. Save your recordings (with the older one: ccf-assets export "
+            f"The tables in schema {SCHEMA} are of version {installed} and cannot be changed to {VERSION}. "
+            f"{server_said(error)} Nothing was changed. Save your recordings (with the older one: ccf-assets export "
             f"recording_site), drop the schema {SCHEMA}, and load again."
         ) from None
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_INSTALLED}{VERSION}'")

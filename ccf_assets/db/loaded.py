@@ -1,4 +1,7 @@
-"""Which atlases the database has: what was loaded of each, and which one a question goes to."""
+"""The atlases in the database: which are loaded, and which one a question is about.
+
+Counts and sizes of their tables are in holdings.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +18,7 @@ from ccf_assets.errors import CcfError
 class LoadedAtlas:
     """An atlas whose voxels are in the database.
 
-    ``voxels_of`` and ``surface_of`` tell one load of it from the next (see recording_region).
+    ``voxels_of`` and ``surface_of`` differ from one load of it to the next (see recording_region).
     """
 
     ccf_id: int
@@ -27,11 +30,11 @@ class LoadedAtlas:
 
 
 def loaded_atlases(engine: sa.Engine) -> list[LoadedAtlas]:
-    """The atlases in the database, the real before the phantom and the finest first.
+    """The loaded atlases, the finest first and the phantoms last.
 
-    One that is being loaded for the first time is not yet among them.
+    An atlas that is being loaded for the first time is not yet one of them.
     """
-    a, loaded = schema.atlas.c, loaded_partitions()
+    a, loaded = schema.atlas.c, select_loaded_atlases()
     columns = loaded.selected_columns
     query = loaded.with_only_columns(
         a.ccf_id,
@@ -49,7 +52,7 @@ def pick_atlas(engine: sa.Engine, key: str | None = None) -> LoadedAtlas:
     """The loaded atlas named ``key``, or the finest one.
 
     Raises:
-        CcfError: none is loaded, or not that one.
+        CcfError: no atlas is loaded, or this one is not.
     """
     loaded = loaded_atlases(engine)
     if not loaded:
@@ -65,7 +68,7 @@ def pick_atlas(engine: sa.Engine, key: str | None = None) -> LoadedAtlas:
     )
 
 
-def atlases_there(engine: sa.Engine) -> dict[str, bool]:
+def atlases_in_database(engine: sa.Engine) -> dict[str, bool]:
     """Key of every atlas in the database → whether it has one row per voxel."""
     atlas, voxel = schema.atlas.c, schema.voxel.c
     one = sa.select(voxel.ccf_id).where(voxel.ccf_id == atlas.ccf_id).limit(1).scalar_subquery()
@@ -76,24 +79,27 @@ def atlases_there(engine: sa.Engine) -> dict[str, bool]:
         return {row.key: bool(row.has_rows) for row in rows}
 
 
-def atlases_served(engine: sa.Engine, *, phantom_only: bool) -> dict[str, bool]:
-    """As `atlases_there`, of the atlases that the source has files of; a phantom's are computed anywhere."""
+def served_atlases(engine: sa.Engine, *, phantom_only: bool) -> dict[str, bool]:
+    """As `atlases_in_database`, of those that can be loaded again from the source.
+
+    A phantom can be with any source, since it is computed; other atlases unless ``phantom_only``.
+    """
     return {
         key: has_rows
-        for key, has_rows in atlases_there(engine).items()
+        for key, has_rows in atlases_in_database(engine).items()
         if key in CATALOGUE and (CATALOGUE[key].is_phantom or not phantom_only)
     }
 
 
-def loaded_partitions() -> sa.Select[Any]:
-    """The atlases whose voxels and surface are in the database; an atlas being loaded is not yet one.
+def select_loaded_atlases() -> sa.Select[Any]:
+    """The query for the atlases whose voxels and surface are in the database.
 
     Returns:
         ccf_id, resolution (double precision, µm), voxels_of and surface_of (see recording_region), the
         finest atlas first and the phantoms last.
     """
     a = schema.atlas.c
-    # One row of each, not EXISTS: that is planned as a join which reads every run, 0.7 s where this is 1 ms.
+    # One row of each, not EXISTS, which is planned as a join that reads every run: 0.7 s instead of 1 ms.
     voxels, surface = (
         sa.select(
             sa.cast(sa.literal_column(f"{rows.name}.tableoid", postgresql.OID), sa.BigInteger).label("of")

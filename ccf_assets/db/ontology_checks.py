@@ -9,7 +9,7 @@ from ccf_assets.ccf import ontology
 from ccf_assets.ccf.catalogue import CATALOGUE
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
-from ccf_assets.finding import Finding
+from ccf_assets.finding import Finding, Numbers
 
 ONTOLOGY_CHECKS = ("columns", *ontology.CHECKS, "painted_regions_kept")
 
@@ -29,9 +29,9 @@ def ontology_checks(path: Path, engine: sa.Engine, *, phantom: bool) -> tuple[li
     try:
         graph = ontology.read_structure_graph(path)
     except CcfError as error:
-        return [Finding.required("columns", False, str(error), {})], pl.DataFrame()
-    told = f"All {len(ontology.REQUIRED_COLUMNS)} columns are there, and every value can be read."
-    columns = Finding.required("columns", True, told, {"structures": graph.height})
+        return [Finding.blocks("columns", str(error))], pl.DataFrame()
+    sentence = f"All {len(ontology.REQUIRED_COLUMNS)} columns are present, and every value can be read."
+    columns = Finding.passes("columns", sentence, {"structures": graph.height})
     painted = painted_regions_kept(graph, engine, phantom=phantom)
     return [columns, *ontology.check_structure_graph(graph), painted], graph
 
@@ -63,13 +63,13 @@ def painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: boo
     by_region: dict[str, list[str]] = {}
     for key, acronym, region_id in lost:
         by_region.setdefault(f"{acronym} ({region_id})", []).append(key)
+    name = "painted_regions_kept"
+    numbers: Numbers = {"regions_lost": len(by_region)}
+    if not lost:
+        return Finding.passes(name, "Every region that owns voxels is in the new ontology.", numbers)
     keys = sorted({key for key, _, _ in lost})
-    return Finding.required(
-        "painted_regions_kept",
-        not lost,
-        f"It lacks {len(by_region)} regions that still own voxels in {', '.join(keys)}: "
+    sentence = (
+        f"The new ontology lacks {len(by_region)} regions that still own voxels in {', '.join(keys)}: "
         f"{', '.join(by_region)}. Load the annotation that belongs to it first, or drop those atlases."
-        if lost
-        else "Every region that owns voxels is in it.",
-        {"regions_lost": len(by_region)},
     )
+    return Finding.blocks(name, sentence, numbers)

@@ -1,6 +1,7 @@
-"""From sites to regions, as one query: where each site lies in each loaded atlas, and why if nowhere.
+"""From sites to regions, as one query: the region of each site in each loaded atlas, or why it has none.
 
-The same query serves the asset recording_region and a question about a single point.
+The same query serves the asset recording_region and a question about a single point. For many points in
+memory see ccf.grid, which gives the same answers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ccf_assets.ccf.frames.maps import LARGEST, Frame
 from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
 from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows, sql_to_ccf
-from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.db.loaded import select_loaded_atlases
 
 RUNS_PER_SITE = 8
 """Up to so many, reading all runs takes less time than to look up each site; see `many_sites`."""
@@ -24,7 +25,7 @@ _relation = sa.table("pg_class", sa.column("oid"), sa.column("reltuples", sa.Flo
 
 
 def given_sites(frame: str, ap: Sequence[float], dv: Sequence[float], ml: Sequence[float]) -> sa.Select[Any]:
-    """Points that are not in a table, as `registrations` takes sites: numbered from 0 as site_id."""
+    """Points that are not in a table, as `site_regions` takes sites: numbered from 0 as site_id."""
     columns = (sa.literal([float(v) for v in c], sa.ARRAY(sa.Double)) for c in (ap, dv, ml))
     points = (
         sa.func.unnest(*columns)
@@ -43,93 +44,122 @@ def given_sites(frame: str, ap: Sequence[float], dv: Sequence[float], ml: Sequen
 
 
 def given_frame(frame: Frame) -> sa.FromClause:
-    """A frame as its file describes it, which coordinate_frame need not, as `registrations` takes frames."""
+    """A frame as its file describes it, which coordinate_frame need not, as `site_regions` takes frames."""
     (row,) = frame_rows({frame.name: frame})
     columns = schema.coordinate_frame.c
     return sa.select(*(sa.literal(v, columns[n].type).label(n) for n, v in row.items())).subquery("frame")
 
 
-def registrations(
+def site_regions(
     sites: sa.Select[Any],
     atlases: sa.Select[Any],
     frames: sa.FromClause = schema.coordinate_frame,
     *,
-    hold: bool = False,
-    lacking: bool = False,
-    many: bool = False,
+    lock_sites: bool = False,
+    only_missing: bool = False,
+    in_bulk: bool = False,
 ) -> sa.Select[Any]:
     """The region of each site in each atlas; no site is left out.
 
     Args:
         sites: recording_id, site_id, ap, dv, ml, frame, source.
-        atlases: as `loaded_partitions` gives them.
+        atlases: as `select_loaded_atlases` gives them.
         frames: rows of coordinate_frame.
-        hold: let nobody change the sites (rows of recording_site) or their frames before the transaction
-            ends. Else a change made while this runs would be overwritten with the region of the old place.
-        lacking: leave out what recording_region has already, of the atlases as they are now.
-        many: look them up in arrays of all runs, see `many_sites`; the answer is the same.
+        lock_sites: let nobody change the sites (rows of recording_site) or their frames before the
+            transaction ends. Otherwise a change made meanwhile would be overwritten with the region of the
+            old place.
+        only_missing: leave out what recording_region has already, of the atlases as they are now.
+        in_bulk: look the sites up in arrays of all runs, see `many_sites`; the answer is the same.
 
     Returns:
         The rows of recording_region: a site that is in no region has a status that says why.
     """
-    # Asked once, not once for each site.
-    a = atlases.cte("a").prefix_with("MATERIALIZED")
+    # Queried once, not once per site.
+    loaded = atlases.cte("a").prefix_with("MATERIALIZED")
+    if only_missing:  # before the sites are locked: of many sites, usually few are missing
+        sites = _missing(sites, loaded)
+    if lock_sites:
+        sites, frames = _locked(sites, frames)
+    placed = _placed(sites.subquery("s"), frames, loaded, only_missing=only_missing)
+    voxel = _in_voxel(_on_surface(placed))
+    return _with_status(_with_region(voxel, loaded, in_bulk=in_bulk))
+
+
+def _missing(sites: sa.Select[Any], atlases: sa.CTE) -> sa.Select[Any]:
+    """The sites that have no row for one of the atlases."""
+    tables = sites.get_final_froms()
+    lacks = sa.select(atlases.c.ccf_id).where(_lacks(sites.selected_columns, atlases, *tables))
+    return sites.where(lacks.correlate(*tables).exists())
+
+
+def _locked(sites: sa.Select[Any], frames: sa.FromClause) -> tuple[sa.Select[Any], sa.FromClause]:
+    """The sites and the frames, both locked to the end of the transaction."""
     site = sites.selected_columns
-    if lacking:  # before the sites are locked: of many sites mostly few lack anything
-        of = sites.get_final_froms()
-        sites = sites.where(sa.select(a.c.ccf_id).where(_lacks(site, a, *of)).correlate(*of).exists())
-    if hold:
-        # In order of the key, as others mostly write them, so that two who wait do not wait for each other.
-        sites = sites.order_by(site.recording_id, site.site_id).with_for_update(read=True)
-        # Each frame once, not once for each site: locking what is locked takes its time, too.
-        frames = sa.select(frames).with_for_update(read=True).cte("f").prefix_with("MATERIALIZED")
-    s, f = sites.subquery("s"), frames
-    # OFFSET 0 keeps each level a level: merged into one, every coordinate would be computed anew wherever the
-    # next level names it, which takes seven times as long. With a surface at 0, y is the depth below it.
-    point = sql_to_ccf(f.c, s.c.ap, s.c.dv, s.c.ml, sa.literal(0))
-    given = (s.c.ap, s.c.dv, s.c.ml)
+    # In order of the key, as others usually write them, so that two who wait do not wait for each other.
+    sites = sites.order_by(site.recording_id, site.site_id).with_for_update(read=True)
+    # Each frame once, not once per site: locking a locked row takes time, too.
+    return sites, sa.select(frames).with_for_update(read=True).cte("f").prefix_with("MATERIALIZED")
+
+
+# The levels of the query, from the inside out. OFFSET 0 keeps each level a level: merged into one, every
+# coordinate would be computed again wherever the next level names it, which takes seven times as long.
+
+
+def _placed(sites: sa.Subquery, frames: sa.FromClause, atlases: sa.CTE, *, only_missing: bool) -> sa.Subquery:
+    """Each site in each atlas with x, y, z in CCF µm; y is the depth where dv is measured from the surface."""
+    s, f, a = sites.c, frames.c, atlases.c
+    point = sql_to_ccf(f, s.ap, s.dv, s.ml, sa.literal(0))  # with a surface at 0, y is the depth below it
+    given = (s.ap, s.dv, s.ml)
     not_a_number = sa.literal_column("'NaN'::double precision", sa.Double)
     nan = sa.or_(*(c.is_(None) for c in given), *(c == not_a_number for c in given))
     infinite = sa.or_(*(sa.func.abs(c) > LARGEST for c in given))
     invalid = sa.case((nan, "invalid_nan"), (infinite, "invalid_infinite"))
-    located = (
+    return (
         sa.select(
-            s.c.recording_id, s.c.site_id, s.c.source, f.c.dv_from,
-            a.c.ccf_id, a.c.resolution, a.c.voxels_of, a.c.surface_of,
+            s.recording_id, s.site_id, s.source, f.dv_from,
+            a.ccf_id, a.resolution, a.voxels_of, a.surface_of,
             point.x.label("x"), point.y.label("y"), point.z.label("z"), invalid.label("invalid"),
         )
-        .join_from(s, f, f.c.name == s.c.frame)
-        .join(a, _lacks(s.c, a, s) if lacking else sa.true())
+        .join_from(sites, frames, f.name == s.frame)
+        .join(atlases, _lacks(s, atlases, sites) if only_missing else sa.true())
         .offset(0)
+        .subquery("over")
     )  # fmt: skip
-    over = located.subquery("over")
-    o, surface = over.c, schema.brain_surface.c
-    # Here and below a site looks up its one row, instead of a join: nothing is known yet of rows that were
-    # just inserted, and the join that is planned for a few of them took a minute for 100,000. As a value, not
-    # as a lateral join, which takes a fifth longer.
+
+
+def _on_surface(placed: sa.Subquery) -> sa.Subquery:
+    """The sites with y in CCF µm also where it was a depth; without coordinates where these are invalid."""
+    p, surface = placed.c, schema.brain_surface.c
+    # Here and in the next levels a site looks up its one row, instead of a join: the planner knows nothing
+    # yet of rows that were just inserted, and the join that it plans for a few of them took a minute for
+    # 100,000. As a value, not as a lateral join, which takes a fifth longer.
     above = (
         sa.select(surface.y)
         .where(
-            surface.ccf_id == o.ccf_id,
-            surface.x == _voxel(o.x, 0, o.resolution),
-            surface.z == _voxel(o.z, 2, o.resolution),
+            surface.ccf_id == p.ccf_id,
+            surface.x == _voxel(p.x, 0, p.resolution),
+            surface.z == _voxel(p.z, 2, p.resolution),
         )
         .scalar_subquery()
     )
-    y = sa.case((o.dv_from == "surface", o.y + above), else_=o.y)
-    valid = o.invalid.is_(None)
-    in_ccf = (
+    y = sa.case((p.dv_from == "surface", p.y + above), else_=p.y)
+    valid = p.invalid.is_(None)
+    return (
         sa.select(
-            o.recording_id, o.site_id, o.source, o.invalid,
-            o.ccf_id, o.resolution, o.voxels_of, o.surface_of,
-            *(sa.case((valid, c)).label(n) for n, c in (("x", o.x), ("y", y), ("z", o.z))),
+            p.recording_id, p.site_id, p.source, p.invalid,
+            p.ccf_id, p.resolution, p.voxels_of, p.surface_of,
+            *(sa.case((valid, c)).label(n) for n, c in (("x", p.x), ("y", y), ("z", p.z))),
         )
-        .select_from(over)
+        .select_from(placed)
         .offset(0)
         .subquery("in_ccf")
     )  # fmt: skip
+
+
+def _in_voxel(in_ccf: sa.Subquery) -> sa.Subquery:
+    """The sites with the voxel of each, as table coordinates; null outside the volume."""
     c = in_ccf.c
-    voxel = (
+    return (
         sa.select(
             in_ccf,
             _voxel(c.x, 0, c.resolution).label("voxel_x"),
@@ -139,32 +169,33 @@ def registrations(
         .offset(0)
         .subquery("voxel")
     )
-    p = (_in_planes(voxel, a) if many else _one_by_one(voxel)).offset(0).subquery("placed").c
+
+
+def _with_region(voxel: sa.Subquery, atlases: sa.CTE, *, in_bulk: bool) -> sa.Subquery:
+    """The sites with their region_id; null outside the brain."""
+    regions = _in_planes(voxel, atlases) if in_bulk else _one_by_one(voxel)
+    return regions.offset(0).subquery("placed")
+
+
+def _with_status(sites: sa.Subquery) -> sa.Select[Any]:
+    """The rows of recording_region."""
+    p = sites.c
     # A column without a surface (y is null) is beside the brain, inside the volume or not.
     in_volume = sa.and_(
         p.voxel_x.is_not(None), p.voxel_z.is_not(None), sa.or_(p.y.is_(None), p.voxel_y.is_not(None))
     )
-    return sa.select(
-        p.recording_id,
-        p.site_id,
-        p.ccf_id,
-        p.x,
-        p.y,
-        p.z,
-        sa.case((sa.not_(in_volume), None), (p.z >= MIDLINE_UM, "right"), (p.z < MIDLINE_UM, "left")).label(
-            "hemisphere"
-        ),
-        p.region_id,
-        sa.case(
-            (p.invalid.is_not(None), p.invalid),
-            (sa.not_(in_volume), "outside_volume"),
-            (p.region_id.is_(None), "outside_brain"),
-            else_="assigned",
-        ).label("status"),
-        p.source,
-        p.voxels_of,
-        p.surface_of,
+    hemisphere = sa.case((sa.not_(in_volume), None), (p.z >= MIDLINE_UM, "right"), (p.z < MIDLINE_UM, "left"))
+    status = sa.case(
+        (p.invalid.is_not(None), p.invalid),
+        (sa.not_(in_volume), "outside_volume"),
+        (p.region_id.is_(None), "outside_brain"),
+        else_="assigned",
     )
+    return sa.select(
+        p.recording_id, p.site_id, p.ccf_id, p.x, p.y, p.z,
+        hemisphere.label("hemisphere"), p.region_id, status.label("status"),
+        p.source, p.voxels_of, p.surface_of,
+    )  # fmt: skip
 
 
 def many_sites(sites: sa.Select[Any]) -> sa.Select[bool]:
@@ -176,7 +207,7 @@ def many_sites(sites: sa.Select[Any]) -> sa.Select[bool]:
     count = sa.select(sa.func.count()).select_from(sites.subquery()).scalar_subquery()
     runs = (
         sa.select(sa.func.sum(_relation.c.reltuples))
-        .where(_relation.c.oid.in_(sa.select(loaded_partitions().subquery().c.voxels_of)))
+        .where(_relation.c.oid.in_(sa.select(select_loaded_atlases().subquery().c.voxels_of)))
         .scalar_subquery()
     )
     return sa.select(sa.func.coalesce(count * RUNS_PER_SITE > runs, sa.false()))
@@ -228,9 +259,9 @@ def _in_plane(y: sa.ColumnElement[int], z: sa.ColumnElement[int]) -> sa.ColumnEl
 def _lacks(
     site: sa.ColumnCollection[str, Any], atlas: sa.FromClause, *of: sa.FromClause
 ) -> sa.ColumnElement[bool]:
-    """Whether a site, of the tables ``of``, has no row of an atlas as it is now (loaded_partitions).
+    """Whether a site, of the tables ``of``, has no row of an atlas as it is now (`select_loaded_atlases`).
 
-    Looked up by its key, as below, not joined: nothing is known of what was just inserted.
+    Looked up by its key, as in `_on_surface`, not joined: the planner knows nothing of rows just inserted.
     """
     region = schema.recording_region.c
     row = sa.select(sa.literal(1)).where(

@@ -9,12 +9,12 @@ from typing import Any
 import dagster as dg
 import sqlalchemy as sa
 
-from ccf_assets.ccf import nrrd, ontology, runs
+from ccf_assets.ccf import nrrd, runs
 from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry
 from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import schema
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
-from ccf_assets.finding import Finding
+from ccf_assets.finding import Finding, listed
 
 
 def check_result(finding: Finding) -> dg.AssetCheckResult:
@@ -68,7 +68,7 @@ def voxel_counts_equal_file(
         Finding.required(
             "voxel_counts_equal_file",
             not wrong,
-            f"{len(wrong)} voxel counts are not those of the file: {ontology.listed(told)}."
+            f"{len(wrong)} voxel counts are not those of the file: {listed(told)}."
             if wrong
             else f"{sum(in_table.values())} voxels in {len({(k[0], k[2]) for k in in_table})} regions, "
             "as in the file, left and right.",

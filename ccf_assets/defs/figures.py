@@ -99,7 +99,7 @@ def sites_on_plane(log: Logger, engine: sa.Engine, sites: sa.Select[Any]) -> Met
 
 def _sites_png(engine: sa.Engine, sites: sa.Select[Any]) -> bytes | None:
     """None without an atlas, or without a site in the volume."""
-    registered = site_regions.registrations(sites, loaded.loaded_partitions().limit(1)).subquery()
+    registered = site_regions.site_regions(sites, loaded.select_loaded_atlases().limit(1)).subquery()
     r = registered.c
     found = read_arrow(engine.url, sa.select(r.ccf_id, r.x, r.y, r.z)).read_all()
     points = np.column_stack([found[axis].to_numpy() for axis in "xyz"])  # NaN where null

@@ -34,7 +34,7 @@ def monthly_annotation_check(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Ask for a check of each loaded atlas's annotation file."""
     engine, phantom_only = postgres.create_engine(), sources.get().is_phantom
-    keys = loaded.atlases_served(engine, phantom_only=phantom_only)
+    keys = loaded.served_atlases(engine, phantom_only=phantom_only)
     if not keys:
         yield dg.SkipReason("No atlas is loaded that CCF_SOURCE has files of.")
     for key in keys:

@@ -16,7 +16,7 @@ from ccf_assets.ccf import region_sets
 from ccf_assets.ccf.catalogue import CATALOGUE
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db.frames import keep_frames
-from ccf_assets.db.loaded import atlases_served, atlases_there
+from ccf_assets.db.loaded import atlases_in_database, served_atlases
 from ccf_assets.defs import freshness
 from ccf_assets.defs.jobs import load_atlas, load_region_sets, register_recordings, register_sites
 from ccf_assets.defs.partitions import recording_partitions
@@ -190,7 +190,7 @@ def outdated_atlases(context: dg.SensorEvaluationContext, postgres: PostgresReso
     from ccf_assets.definitions import defs  # not above: the definitions contain this sensor
 
     engine = postgres.create_engine()
-    served = atlases_served(engine, phantom_only=settings.source() == settings.PHANTOM)
+    served = served_atlases(engine, phantom_only=settings.source() == settings.PHANTOM)
     busy = _busy(context.instance, served)
     wanted = [key.path[-1] for key in defs.resolve_job_def(load_atlas.name).asset_layer.selected_asset_keys]
     stale: dict[str, list[str]] = {}
@@ -273,7 +273,7 @@ def changed_region_sets(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run for every loaded atlas whose regions were grouped by other maps than there are now."""
     engine, instance = postgres.create_engine(), context.instance
-    atlases = [key for key in atlases_there(engine) if key in CATALOGUE]
+    atlases = [key for key in atlases_in_database(engine) if key in CATALOGUE]
     busy, before = _busy(instance, atlases), _asked_before(context)
     try:
         files = region_sets.map_files(settings.region_sets())

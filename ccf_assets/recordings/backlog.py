@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from ccf_assets import settings
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema
-from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.recordings.files.folder import (
     FolderChange,
     FolderScan,
@@ -64,7 +64,7 @@ def siteless(engine: sa.Engine, partitions: Collection[str]) -> set[str]:
 def unregistered(engine: sa.Engine) -> dict[str, str]:
     """Source → digest of what it lacks: rows for a loaded atlas, or the comparison of what was reported."""
     site, region = schema.recording_site.c, schema.recording_region.c
-    loaded = loaded_partitions().cte("loaded")
+    loaded = select_loaded_atlases().cte("loaded")
     registered = sa.exists().where(
         region.recording_id == site.recording_id,
         region.site_id == site.site_id,
@@ -112,7 +112,7 @@ def _all_registered(connection: sa.Connection) -> bool:
     Every row is of a site and an atlas that exist (foreign keys), so equal numbers leave nothing out.
     Counting takes a tenth of the time of looking for each pair.
     """
-    atlases = loaded_partitions().cte("loaded")
+    atlases = select_loaded_atlases().cte("loaded")
     region = schema.recording_region
     rows = sa.select(sa.func.count()).join_from(region, atlases, sa.and_(*_registered_now(atlases)))
     sites = sa.select(sa.func.count()).select_from(schema.recording_site)

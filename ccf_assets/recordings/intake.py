@@ -15,7 +15,7 @@ from ccf_assets.atlas.brain_mask import Brain, brain_atlas, read_brain
 from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows
-from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding, counted
 from ccf_assets.pg.arrow import read_arrow
@@ -40,7 +40,8 @@ def findings_of_others(engine: sa.Engine, keys: Collection[str]) -> dict[str, di
         for name, source, blocking, sentence in connection.execute(query.order_by(t.source)):
             if not is_file(source):  # inserted_sites says it
                 continue
-            found.setdefault(name, {})[source] = Finding(name, blocking, False, sentence)
+            finding = Finding.blocks if blocking else Finding.warns
+            found.setdefault(name, {})[source] = finding(name, sentence)
     return found
 
 
@@ -49,7 +50,7 @@ def circumstances(engine: sa.Engine, frames: Mapping[str, Frame]) -> dict[str, s
 
     ``brain`` is the loaded atlas that serves as the brain, ``frames`` all frames, ``frame ibl`` one of them.
     """
-    entry, loaded = brain_atlas(engine), loaded_partitions().subquery()
+    entry, loaded = brain_atlas(engine), select_loaded_atlases().subquery()
     query = sa.select(loaded.c.voxels_of, loaded.c.surface_of).where(
         loaded.c.ccf_id == (entry and entry.ccf_id)
     )
@@ -153,7 +154,7 @@ def _look_at(
         return _refused(key, digest, str(error))
     except Exception as error:  # what nobody thought of must not hold back the other files
         return _refused(key, digest, f"{key} cannot be read: {type(error).__name__}: {error}.")
-    seen = [Finding(READABLE, False, True, f"{counted(sites.height, 'site')}."), *seen]
+    seen = [Finding.passes(READABLE, f"{counted(sites.height, 'site')}."), *seen]
     impossible = any(finding.blocking for finding in seen)
     return ReadFile(key, digest, sites.height, None if impossible else sites, seen)
 
@@ -165,7 +166,7 @@ def file_findings(sites: pl.DataFrame, frames: Mapping[str, Frame], brain: Brain
 
 
 def _refused(key: str, digest: str, why: str) -> ReadFile:
-    return ReadFile(key, digest, 0, None, [Finding.required(READABLE, False, why, {})])
+    return ReadFile(key, digest, 0, None, [Finding.blocks(READABLE, why)])
 
 
 def owned_sites(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

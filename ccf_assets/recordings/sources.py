@@ -76,7 +76,7 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
     site, region, file = schema.recording_site.c, schema.recording_region.c, schema.recording_file.c
     found, agreement = schema.recording_finding.c, schema.recording_agreement.c
     with engine.connect() as connection:
-        atlas = connection.scalar(loaded.loaded_partitions())
+        atlas = connection.scalar(loaded.select_loaded_atlases())
         digests = {row.source: row.digest for row in connection.execute(sa.select(file.source, file.digest))}
         by_source = sa.select(site.source, sa.func.count().label("number")).group_by(site.source)
         sites: dict[str, int] = {row.source: row.number for row in connection.execute(by_source)}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import filelock
 
-from ccf_assets.errors import CcfError
-from ccf_assets.files import sha256_of
+from ccf_assets.errors import CcfError, why
+from ccf_assets.files import sha256_of, whole_file
 from ccf_assets.sources.http import Report
 
 ABANDONED_S = 3600.0
@@ -27,7 +27,7 @@ class FetchedFile:
         path: where it is.
         url: the address it came from, without user, password or query of the user's own.
         sha256: its checksum.
-        bytes: its size.
+        size_bytes: its size.
         fetched: False when it was taken from the cache.
         warning: what the user should know about it, if anything.
     """
@@ -35,7 +35,7 @@ class FetchedFile:
     path: Path
     url: str
     sha256: str
-    bytes: int
+    size_bytes: int
     fetched: bool
     warning: str | None = None
 
@@ -71,7 +71,7 @@ def exclusive(target: Path, report: Report) -> Iterator[Path]:
             lock.release()
     except OSError as error:
         raise CcfError(
-            f"{error.filename or target} could not be read or written ({error.strerror or error}); "
+            f"{error.filename or target} could not be read or written ({why(error)}); "
             "see that the disk has room and that the file's permissions allow it."
         ) from error
 
@@ -82,11 +82,10 @@ def origin_file(target: Path) -> Path:
 
 def kept_record(file: FetchedFile, target: Path) -> FetchedFile:
     """Give a whole file its lasting name, with its origin beside it."""
-    origin = {"url": file.url, "sha256": file.sha256, "bytes": file.bytes}
-    aside = origin_file(target).with_suffix(".partial")
-    aside.write_text(json.dumps(origin, indent=2) + "\n", "utf-8")
-    file.path.replace(target)
-    aside.replace(origin_file(target))
+    origin = {"url": file.url, "sha256": file.sha256, "bytes": file.size_bytes}
+    with whole_file(origin_file(target)) as aside:
+        aside.write_text(json.dumps(origin, indent=2) + "\n", "utf-8")
+        file.path.replace(target)
     return replace(file, path=target)
 
 

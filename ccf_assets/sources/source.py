@@ -327,11 +327,11 @@ def _refuse_page(path: Path, shown: str) -> None:
 
 def _difference(file: FetchedFile, entry: AtlasEntry) -> str | None:
     """What sets a file apart from the catalogue's size and checksum, or None."""
-    if entry.bytes in (None, file.bytes) and entry.sha256 in (None, file.sha256):
+    if entry.size_bytes in (None, file.size_bytes) and entry.sha256 in (None, file.sha256):
         return None
     return (
-        f"{file.url} has {file.bytes} bytes and sha256 {file.sha256}, where the catalogue's {entry.key} has "
-        f"{entry.bytes or 'any number of'} bytes and sha256 {entry.sha256 or 'unknown'}"
+        f"{file.url} has {file.size_bytes} bytes and sha256 {file.sha256}, where the catalogue's {entry.key} has "
+        f"{entry.size_bytes or 'any number of'} bytes and sha256 {entry.sha256 or 'unknown'}"
     )
 
 

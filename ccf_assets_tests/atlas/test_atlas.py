@@ -217,9 +217,9 @@ def test_memory_and_database_answer_the_same_for_every_point_in_every_frame(
 ) -> None:
     points = _points(frame)
     from_memory = grid_atlas.locate(points, frame)
-    query = site_regions.registrations(
+    query = site_regions.site_regions(
         site_regions.given_sites(frame, *points.T),
-        loaded.loaded_partitions().where(schema.atlas.c.ccf_id == 1),
+        loaded.select_loaded_atlases().where(schema.atlas.c.ccf_id == 1),
     )
     with real_database.connect() as connection:
         rows = sorted(connection.execute(query).mappings(), key=lambda row: row["site_id"])

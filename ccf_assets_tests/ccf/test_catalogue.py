@@ -45,12 +45,12 @@ def test_every_grid_spans_the_ccf_and_is_divided_by_the_midline() -> None:
 
 
 def test_the_defaults_are_those_of_the_readme() -> None:
-    assert {e.key: e.rows for e in default_atlases(phantom=False)} == {
+    assert {e.key: e.voxel_rows for e in default_atlases(phantom=False)} == {
         "ccf_2017_25um": False,
         "ccf_2017_50um": True,
         "ccf_2017_100um": True,
     }
-    assert {e.key: e.rows for e in default_atlases(phantom=True)} == {
+    assert {e.key: e.voxel_rows for e in default_atlases(phantom=True)} == {
         "phantom_25um": False,
         "phantom_50um": True,
         "phantom_100um": True,
@@ -82,7 +82,7 @@ def test_the_pinned_checksums_are_those_published_beside_the_files(ccf_data) -> 
     published = {name.removeprefix("./").removeprefix("*"): sha for sha, name in map(str.split, lines)}
     for entry in default_atlases(phantom=False):
         assert published[entry.path] == entry.sha256
-        assert ccf_data(entry.path).stat().st_size == entry.bytes
+        assert ccf_data(entry.path).stat().st_size == entry.size_bytes
 
 
 def test_a_wrong_key_is_answered_with_the_nearest() -> None:

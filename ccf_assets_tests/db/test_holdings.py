@@ -23,13 +23,13 @@ def test_what_is_held_is_counted_table_by_table(phantom_database: sa.Engine) -> 
     assert coarse.version == "phantom (not the Allen CCF)"
     with phantom_database.connect() as connection:
         for holding in (fine, coarse):
-            for name, rows in holding.rows.items():
+            for name, rows in holding.rows_of.items():
                 table = schema.metadata.tables[f"{schema.SCHEMA}.{name}"]
                 count = sa.select(sa.func.count()).where(table.c.ccf_id == holding.ccf_id)
                 assert connection.scalar(count) == rows, name
-    assert coarse.rows["brain_region"] == 54
-    assert coarse.rows["voxel"] == 0
-    assert set(coarse.rows) == {t.name for t in schema.metadata.sorted_tables if "ccf_id" in t.columns}
+    assert coarse.rows_of["brain_region"] == 54
+    assert coarse.rows_of["voxel"] == 0
+    assert set(coarse.rows_of) == {t.name for t in schema.metadata.sorted_tables if "ccf_id" in t.columns}
 
 
 def test_an_atlas_whose_load_did_not_end_says_what_it_lacks(phantom_database: sa.Engine) -> None:
@@ -50,8 +50,8 @@ def test_the_size_is_that_of_the_partitions_with_their_keys(phantom_database: sa
                 "FROM unnest(ARRAY['voxel_run', 'brain_surface']) name"
             )
         )
-    assert fine.bytes == size
-    assert fine.bytes > 162_260 * 24
+    assert fine.size_bytes == size
+    assert fine.size_bytes > 162_260 * 24
 
 
 def test_an_atlas_goes_with_everything_of_it_and_nothing_else(phantom_database: sa.Engine) -> None:

@@ -85,7 +85,7 @@ def test_every_example_runs_and_answers_what_it_says(real_database: sa.Engine) -
         )
         site = schema.recording_site.c
         sites = sa.select(site.recording_id, site.site_id, site.ap, site.dv, site.ml, site.frame, site.source)
-        registered = site_regions.registrations(sites, loaded.loaded_partitions())
+        registered = site_regions.site_regions(sites, loaded.select_loaded_atlases())
         columns = registered.selected_columns.keys()
         connection.execute(sa.insert(schema.recording_region).from_select(columns, registered))
         for example in found:

@@ -19,7 +19,7 @@ from ccf_assets.ccf.frames.maps import from_ccf, to_ccf
 from ccf_assets.ccf.phantom.volume import planes
 from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
 from ccf_assets.db import schema, site_regions
-from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.pg.arrow import read_arrow
 
 Volume = npt.NDArray[np.uint32]
@@ -63,14 +63,14 @@ def oracle(volume: Volume, edge_um: int, frame: str, sites: Floats) -> pl.DataFr
 
 
 def registered(engine: sa.Engine, sites: sa.Select[Any], ccf_id: int, **how: bool) -> pl.DataFrame:
-    """The registrations, the same whether sites are looked up one by one or in arrays of all runs."""
-    loaded = loaded_partitions().where(schema.atlas.c.ccf_id == ccf_id)
+    """The regions of the sites, the same whether sites are looked up one by one or in arrays of all runs."""
+    loaded = select_loaded_atlases().where(schema.atlas.c.ccf_id == ccf_id)
 
-    def found(*, many: bool) -> pl.DataFrame:
-        query = site_regions.registrations(sites, loaded, many=many, **how)
+    def found(*, in_bulk: bool) -> pl.DataFrame:
+        query = site_regions.site_regions(sites, loaded, in_bulk=in_bulk, **how)
         return pl.from_arrow(read_arrow(engine.url, query).read_all()).sort("site_id")  # type: ignore[union-attr,return-value]
 
-    one_by_one, in_arrays = found(many=False), found(many=True)
+    one_by_one, in_arrays = found(in_bulk=False), found(in_bulk=True)
     assert one_by_one.equals(in_arrays)
     return one_by_one
 
@@ -217,7 +217,7 @@ def test_a_column_beside_the_brain_has_no_depth(phantom_database: sa.Engine, pha
 
 def test_every_site_has_a_row_for_every_loaded_atlas(phantom_database: sa.Engine) -> None:
     sites = site_regions.given_sites("ccf", [NAN, -5.0, 6600.0], [0.0] * 3, [0.0] * 3)
-    query = site_regions.registrations(sites, loaded_partitions())
+    query = site_regions.site_regions(sites, select_loaded_atlases())
     found = pl.from_arrow(read_arrow(phantom_database.url, query).read_all())
     assert found.select("site_id", "ccf_id").unique().height == found.height == 6  # type: ignore[union-attr]
 
@@ -244,7 +244,7 @@ def test_arrays_are_made_of_all_runs_only_for_as_many_sites_as_pay_for_it(
 def test_an_atlas_without_its_runs_or_surface_is_not_loaded(phantom_database: sa.Engine) -> None:
     def loaded() -> list[int]:
         with phantom_database.connect() as connection:
-            query = loaded_partitions().order_by("ccf_id")
+            query = select_loaded_atlases().order_by("ccf_id")
             return [row.ccf_id for row in connection.execute(query)]
 
     first, second = loaded()
@@ -258,7 +258,7 @@ def test_an_atlas_without_its_runs_or_surface_is_not_loaded(phantom_database: sa
 
 def test_asking_which_atlases_are_loaded_does_not_read_their_voxels(real_database: sa.Engine) -> None:
     with real_database.connect() as connection:
-        query = loaded_partitions()
+        query = select_loaded_atlases()
         text = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
         plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}"))
     assert plan.count("Limit") == 2, plan

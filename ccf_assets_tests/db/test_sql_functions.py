@@ -437,7 +437,7 @@ def test_the_sites_in_a_region_are_those_in_a_voxel_of_it_or_of_anything_inside_
         for n, (x, y, z) in enumerate(points.tolist())
     ]
     rows = sa.select(site.recording_id, site.site_id, site.ap, site.dv, site.ml, site.frame, site.source)
-    registered = site_regions.registrations(rows, loaded.loaded_partitions())
+    registered = site_regions.site_regions(rows, loaded.select_loaded_atlases())
     asked = (
         "SELECT r.region_id, ARRAY(SELECT site_id FROM ccf.sites_in({}, :key)) FROM ccf.brain_region AS r "
         "WHERE r.ccf_id = :id"

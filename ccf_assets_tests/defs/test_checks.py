@@ -21,7 +21,7 @@ from ccf_assets.ccf import file_checks, ontology
 from ccf_assets.ccf import runs as runs_module
 from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry
 from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS
-from ccf_assets.ccf.nrrd import Plane
+from ccf_assets.ccf.nrrd import SagittalPlane
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.ccf.space import MIDLINE_UM
@@ -124,10 +124,19 @@ def phantom_graph(tmp_path: Path) -> pl.DataFrame:
     [(True, False, "ERROR"), (False, False, "WARN"), (False, True, "ERROR")],
 )
 def test_a_finding_that_does_not_block_is_a_warning(blocking: bool, passed: bool, severity: str) -> None:
-    result = atlas_checks.check_result(Finding("name", blocking, passed, "A sentence.", {"sites": 3}))
+    finding = Finding("name", blocking=blocking, passed=passed, sentence="A sentence.", numbers={"sites": 3})
+    result = atlas_checks.check_result(finding)
     assert (result.check_name, result.passed, result.severity.name) == ("name", passed, severity)
     assert result.description == "A sentence."
     assert result.metadata["sites"].value == 3
+
+
+def test_no_finding_both_blocks_and_passes() -> None:
+    with pytest.raises(ValueError, match="cannot both block and pass"):
+        Finding("name", blocking=True, passed=True, sentence="Fine.")
+    assert [Finding.passes("name", "Fine.").blocking, Finding.passes("name", "Fine.").passed] == [False, True]
+    assert [Finding.warns("name", "Odd.").blocking, Finding.warns("name", "Odd.").passed] == [False, False]
+    assert [Finding.blocks("name", "Bad.").blocking, Finding.blocks("name", "Bad.").passed] == [True, False]
 
 
 def test_what_is_required_blocks_when_it_does_not_pass() -> None:
@@ -279,7 +288,9 @@ def test_an_ontology_without_a_painted_region_is_refused_and_nothing_changes(
     result = refresh_ontology(instance)
     sentence = failed_checks(result)["painted_regions_kept"]
     assert failed_checks(result).keys() == {"painted_regions_kept"}
-    assert "It lacks 3 regions that still own voxels in phantom_100um, phantom_50um: " in sentence
+    assert (
+        "The new ontology lacks 3 regions that still own voxels in phantom_100um, phantom_50um: " in sentence
+    )
     assert all(name in sentence for name in ("CA1 (382)", "CUL4, 5 (1091)", "VISp4 (721)"))
     assert sentence in failure(result)
     assert failure(result).startswith("ccf_assets.errors.CcfError: The ontology from ")
@@ -371,7 +382,7 @@ def test_the_older_ontology_is_refused_while_the_2017_atlas_is_loaded(
     lost = painted - set(known)
     assert lost
     sentence = failed_checks(result)["painted_regions_kept"]
-    assert f"It lacks {len(lost)} regions that still own voxels in ccf_2017_100um" in sentence
+    assert f"The new ontology lacks {len(lost)} regions that still own voxels in ccf_2017_100um" in sentence
     assert all(f"{names[region]} ({region})" in sentence for region in lost)
     assert sentence in failure(result)
     assert contents(database) == before
@@ -450,10 +461,10 @@ def test_a_header_that_is_not_the_catalogues_is_named_and_the_data_are_not_read(
     assert counts == {}
 
 
-def unknown_id_painted() -> Callable[[int], Iterator[Plane]]:
+def unknown_id_painted() -> Callable[[int], Iterator[SagittalPlane]]:
     true = phantom_volume.planes
 
-    def planes(resolution_um: int) -> Iterator[Plane]:
+    def planes(resolution_um: int) -> Iterator[SagittalPlane]:
         return (np.where(plane == 382, np.uint32(4242), plane) for plane in true(resolution_um))
 
     return planes

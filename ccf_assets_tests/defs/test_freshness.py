@@ -218,7 +218,7 @@ def test_another_volume_outdates_all_that_is_made_of_it(loaded: Loader) -> None:
 
     true, before = phantom_volume.planes, painted()
 
-    def without_cp(resolution_um: int) -> Iterator[nrrd.Plane]:
+    def without_cp(resolution_um: int) -> Iterator[nrrd.SagittalPlane]:
         return (np.where(plane == 672, np.uint32(997), plane) for plane in true(resolution_um))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -273,7 +273,7 @@ def test_newer_code_that_makes_the_same_leaves_the_rest_current(loaded: Loader) 
 def test_a_load_that_a_check_stopped_is_not_current(loaded: Loader) -> None:
     true = runs_module.find_runs
 
-    def one_lost(planes: Iterator[nrrd.Plane]) -> runs_module.Runs:
+    def one_lost(planes: Iterator[nrrd.SagittalPlane]) -> runs_module.Runs:
         runs = true(planes)
         return runs_module.Runs(runs.line[1:], runs.z[1:], runs.z_end[1:], runs.region_id[1:])
 

@@ -316,8 +316,8 @@ def test_a_change_made_while_sites_are_registered_waits_for_the_end(lab: Recordi
 
     lab.write("a.csv", ("a", 0, *BRAIN))
     register(lab, "a.csv")
-    query = site_regions.registrations(
-        sa.select(schema.recording_site), loaded.loaded_partitions(), hold=True
+    query = site_regions.site_regions(
+        sa.select(schema.recording_site), loaded.select_loaded_atlases(), lock_sites=True
     )
     with lab.engine.begin() as connection, lab.engine.connect() as other:
         assert len(connection.execute(query).all()) == 2

@@ -54,7 +54,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-ENTRY = dataclasses.replace(CATALOGUE["ccf_2017_100um"], sha256=sha256(VOLUME), bytes=len(VOLUME))
+ENTRY = dataclasses.replace(CATALOGUE["ccf_2017_100um"], sha256=sha256(VOLUME), size_bytes=len(VOLUME))
 VOLUME_PATH = f"/ccf/{ENTRY.path}"
 OTHER_SHA = sha256(b"another file")
 
@@ -122,7 +122,7 @@ def test_an_annotation_is_fetched_once_and_then_taken_from_the_cache(server, sou
         path=sources.cache / ENTRY.path,
         url=f"{server.url}/{ENTRY.path}",
         sha256=sha256(VOLUME),
-        bytes=len(VOLUME),
+        size_bytes=len(VOLUME),
         fetched=True,
         warning=None,
     )
@@ -163,7 +163,7 @@ def test_a_cached_file_without_its_origin_is_fetched_again(server, sources):
 def test_a_cached_file_that_the_catalogue_no_longer_means_is_fetched_again(server, sources):
     sources.annotation(ENTRY)
     server.files[VOLUME_PATH] = b"NRRD0005\n"
-    newer = dataclasses.replace(ENTRY, sha256=sha256(b"NRRD0005\n"), bytes=9)
+    newer = dataclasses.replace(ENTRY, sha256=sha256(b"NRRD0005\n"), size_bytes=9)
     lines: list[str] = []
     assert sources.annotation(newer, report=lines.append).sha256 == newer.sha256
     assert "not the file that ccf_2017_100um now asks for" in lines[0]
@@ -185,7 +185,14 @@ def test_a_file_that_is_not_the_catalogues_is_refused_and_not_kept(server, sourc
     with pytest.raises(CcfError) as refused:
         sources.annotation(ENTRY)
     assert is_one_sentence(refused.value)
-    for named in (server.url, sha256(served), str(len(served)), ENTRY.sha256, str(ENTRY.bytes), ENTRY.key):
+    for named in (
+        server.url,
+        sha256(served),
+        str(len(served)),
+        ENTRY.sha256,
+        str(ENTRY.size_bytes),
+        ENTRY.key,
+    ):
         assert named in str(refused.value)
     assert not isinstance(refused.value, SourceUnreachableError)
     assert files_in(sources.cache) == set()
@@ -216,7 +223,7 @@ def test_a_reported_checksum_that_holds_gives_no_warning(sources):
 
 
 def test_an_entry_without_checksum_takes_any_volume_but_nothing_else(server, sources):
-    entry = dataclasses.replace(ENTRY, sha256=None, bytes=None)
+    entry = dataclasses.replace(ENTRY, sha256=None, size_bytes=None)
     assert sources.annotation(entry).warning is None
     server.files[VOLUME_PATH] = b"PK\x03\x04 a zip archive"
     with pytest.raises(CcfError, match="not an NRRD file"):
@@ -224,7 +231,7 @@ def test_an_entry_without_checksum_takes_any_volume_but_nothing_else(server, sou
 
 
 def test_a_volume_that_its_user_refuses_leaves_the_cached_one(server, sources):
-    entry = dataclasses.replace(ENTRY, sha256=None, bytes=None)
+    entry = dataclasses.replace(ENTRY, sha256=None, size_bytes=None)
     path = sources.annotation(entry).path
     server.files[VOLUME_PATH] = b"NRRD0004\nother bytes"
 
@@ -303,7 +310,7 @@ def test_a_connection_lost_at_any_byte_is_tried_again_and_gives_the_whole_file(
     server.requests.clear()
     server.faults[VOLUME_PATH] = [raw(lambda body: form(body)[: int(place * len(form(body)))], reset=reset)]
     server.forever[VOLUME_PATH] = raw(form)
-    entry = dataclasses.replace(ENTRY, sha256=None, bytes=None)
+    entry = dataclasses.replace(ENTRY, sha256=None, size_bytes=None)
     sources = mirror(server, tmp_path, backoff_s=(0.0,))
     assert sources.annotation(entry, refresh=True).path.read_bytes() == small
     assert len(server.requests) <= 2  # one, where all that was lost is the end of the last chunk
@@ -315,7 +322,7 @@ def test_a_file_that_changes_on_the_server_between_two_halves_is_never_a_mixture
         server.files[VOLUME_PATH] = b"NRRD0004\n" + bytes(reversed(VOLUME))
 
     server.faults[VOLUME_PATH] = [cut_and_change, cut]
-    free = dataclasses.replace(ENTRY, sha256=None, bytes=None)
+    free = dataclasses.replace(ENTRY, sha256=None, size_bytes=None)
     assert sources.annotation(free).path.read_bytes() == server.files[VOLUME_PATH]
     server.files[VOLUME_PATH] = VOLUME
     server.faults[VOLUME_PATH] = [cut_and_change]
@@ -678,7 +685,7 @@ def test_an_ontology_replaced_in_the_folder_is_noticed(folder, tmp_path):
 
 def test_a_volume_replaced_in_the_folder_is_noticed_where_no_checksum_binds(folder, tmp_path):
     sources = Sources(str(folder), tmp_path / "downloads")
-    free = dataclasses.replace(ENTRY, sha256=None, bytes=None)
+    free = dataclasses.replace(ENTRY, sha256=None, size_bytes=None)
     sources.annotation(free)
     (folder / ENTRY.path).write_bytes(b"NRRD0005\n")
     assert not sources.annotation(ENTRY).fetched

@@ -17,7 +17,7 @@ import numpy as np
 
 from ccf_assets.ccf.frames.maps import DvFrom, Floats, Frame, T
 from ccf_assets.ccf.space import AXES, Axis
-from ccf_assets.errors import CcfError, suggestion
+from ccf_assets.errors import CcfError, suggestion, why
 from ccf_assets.files import TomlError, read_toml
 
 DV_FROM: tuple[DvFrom, ...] = ("corner", "bregma", "surface")
@@ -90,8 +90,8 @@ class _Entry:
     name: str
     fields: Mapping[str, object]
 
-    def wrong(self, key: str, why: str) -> CcfError:
-        return CcfError(f"{self.path}: frame {self.name!r}: {key} {why}.")
+    def wrong(self, key: str, problem: str) -> CcfError:
+        return CcfError(f"{self.path}: frame {self.name!r}: {key} {problem}.")
 
 
 def _read_frames(path: Path) -> dict[str, Frame]:
@@ -99,7 +99,7 @@ def _read_frames(path: Path) -> dict[str, Frame]:
     try:
         tables = read_toml(path)
     except OSError as error:
-        raise CcfError(f"{path}: the frames cannot be read: {error.strerror or error}.") from error
+        raise CcfError(f"{path}: the frames cannot be read: {why(error)}.") from error
     except (TomlError, UnicodeDecodeError) as error:
         raise CcfError(f"{path}: the frames cannot be read, this is not valid TOML: {error}.") from error
     frames = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from ccf_assets.ccf.phantom.shape import Ids, paint
 from ccf_assets.ccf.space import EXTENT_UM
 from ccf_assets.errors import CcfError
+from ccf_assets.files import whole_file
 from ccf_assets.progress import Progress
 
 SAMPLE_OFFSET_UM = 5
@@ -105,15 +105,10 @@ def write_annotation(path: Path, resolution_um: int, report: Callable[[str], obj
     header = _header(resolution_um)
     progress = Progress(report, "painted", "voxels", math.prod(_shape(resolution_um)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with aside.open("xb") as file:
-            file.write(header)
-            # No name and no time in gzip's own header, for the same bytes every time.
-            with gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as packed:
-                for plane in planes(resolution_um):
-                    packed.write(plane.astype("<u4", copy=False).data)
-                    progress.advance(plane.size)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with whole_file(path) as aside, aside.open("xb") as file:
+        file.write(header)
+        # No name and no time in gzip's own header, for the same bytes every time.
+        with gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as packed:
+            for plane in planes(resolution_um):
+                packed.write(plane.astype("<u4", copy=False).data)
+                progress.advance(plane.size)

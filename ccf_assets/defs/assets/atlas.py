@@ -79,7 +79,7 @@ def annotation(
         metadata={
             "source": dg.MetadataValue.url(file.url),
             "sha256": file.sha256,
-            "bytes": file.bytes,
+            "bytes": file.size_bytes,
             "fetched": file.fetched,
             "in_brain_voxels": sum(counts.values()),
             "regions_with_voxels": len(counts),

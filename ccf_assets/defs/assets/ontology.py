@@ -79,7 +79,7 @@ def structure_graph(
         metadata={
             "source": dg.MetadataValue.url(accepted.url),
             "sha256": accepted.sha256,
-            "bytes": accepted.bytes,
+            "bytes": accepted.size_bytes,
             "structures": graph.height,
             "fetched": accepted.fetched,
             "preview": dg.MetadataValue.table(

@@ -11,7 +11,7 @@ from ccf_assets import settings
 from ccf_assets.atlas.brain_mask import read_brain
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema
-from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.defs.assets.recordings import (
     GROUP,
     REPORTED,
@@ -111,7 +111,7 @@ def recording_agreement(
     """Compare the regions that came with the sites with those computed in the finest loaded atlas."""
     engine = postgres.create_engine()
     with engine.connect() as connection:
-        atlas = connection.scalar(loaded_partitions())
+        atlas = connection.scalar(select_loaded_atlases())
     compared = {} if atlas is None else _compared(engine, atlas, context.partition_keys)
     found = {source: agreement.reported_region(of) for source, of in compared.items()}
     rows = [

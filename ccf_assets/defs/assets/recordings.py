@@ -18,7 +18,7 @@ from ccf_assets import settings
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema, site_regions
 from ccf_assets.db.frames import keep_frames
-from ccf_assets.db.loaded import loaded_partitions
+from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.defs.figures import sites_on_plane
 from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.defs.resources import PostgresResource
@@ -257,12 +257,14 @@ def recording_region(
     engine, region = postgres.create_engine(), schema.recording_region.c
     some = sa.select(sa.exists().where(region.source.in_(context.partition_keys)))
     with engine.connect() as connection:
-        lacking = bool(connection.scalar(some))  # else all do, and none need be looked up
-        many = not lacking and bool(connection.scalar(site_regions.many_sites(recording_site)))
-    atlases = loaded_partitions()
+        missing = bool(connection.scalar(some))  # otherwise all are missing, and none is looked up
+        in_bulk = not missing and bool(connection.scalar(site_regions.many_sites(recording_site)))
+    atlases = select_loaded_atlases()
     some_sites = _spread(recording_site, DRAWN_SITES)
     return Stream(
-        site_regions.registrations(recording_site, atlases, hold=True, lacking=lacking, many=many),
+        site_regions.site_regions(
+            recording_site, atlases, lock_sites=True, only_missing=missing, in_bulk=in_bulk
+        ),
         # Drawn while the rows are made, so that the picture finds the sites' places itself.
         lambda: sites_on_plane(context.log, engine, some_sites),
     )

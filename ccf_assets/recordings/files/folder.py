@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, why
 from ccf_assets.files import sha256_of
 from ccf_assets.recordings.files.keys import SUFFIXES, partition_key_of, path_of
 from ccf_assets.recordings.files.settings import is_absent, settings_paths
@@ -143,7 +143,7 @@ def scan_folder(
         except StillWritingError as error:
             waiting[key] = str(error)
         except OSError as error:
-            unreadable[key] = _why(error, path)
+            unreadable[key] = _unreadable(error, path)
         else:
             if found:
                 files[key] = found
@@ -161,12 +161,12 @@ def site_file(folder: Path, key: str) -> SiteFile | None:
     try:
         return _Stamper(folder, time.time(), SETTLE_S, {}).site_file(path)
     except OSError as error:
-        raise CcfError(_why(error, path)) from None
+        raise CcfError(_unreadable(error, path)) from None
 
 
-def _why(error: OSError, path: Path) -> str:
-    """Why a file of sites, or one of its settings, is there and not read."""
-    return f"{error.filename or path} cannot be read: {error.strerror or error}."
+def _unreadable(error: OSError, path: Path) -> str:
+    """The sentence for a file of sites, or one of its settings, that exists and cannot be read."""
+    return f"{error.filename or path} cannot be read: {why(error)}."
 
 
 def _is_unicode(path: PurePath) -> bool:
@@ -273,11 +273,11 @@ def _visible_files(top: Path, folder: Path, unreadable: dict[str, str]) -> Itera
             return
         raise CcfError(f"The folder of recordings {folder} does not exist.") from None
     except OSError as error:
-        why = f"cannot be read: {error.strerror or error}."
+        refusal = f"cannot be read: {why(error)}."
         if folder == top:
-            raise CcfError(f"The folder of recordings {folder} {why}") from None
+            raise CcfError(f"The folder of recordings {folder} {refusal}") from None
         key = partition_key_of(folder.relative_to(top))
-        unreadable[key] = f"The subfolder {key} {why}"
+        unreadable[key] = f"The subfolder {key} {refusal}"
         return
     for entry in entries:
         if entry.name.startswith((".", "~", "#")) or entry.name.lower().endswith((".part", ".tmp", "~")):

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import compute as pc
 from pyarrow import parquet
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, first_line
 from ccf_assets.recordings.files.settings import FileSettings, can_be_ours
 from ccf_assets.recordings.files.table import LARGEST_BYTES, Table, refuse_too_many, refuse_twice
 
@@ -49,8 +49,9 @@ def read_parquet(path: Path, raw: bytes, settings: FileSettings) -> Table:
             column = column.cast(pa.large_string()) if name in texts else column
             columns[name] = pl.Series(name, pl.from_arrow(column))
     except (pa.ArrowException, OSError, ValueError, *_POLARS_ERRORS) as error:
-        why = str(error).partition("\n")[0]
-        raise CcfError(f"{path} is not a readable Parquet file ({why:.200}); write it again.") from None
+        raise CcfError(
+            f"{path} is not a readable Parquet file ({first_line(error):.200}); write it again."
+        ) from None
     return Table(path.name, schema.names, columns, rows, lambda row: f"row {row + 1}")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, why
 from ccf_assets.recordings.files.columns import (
     FrameOrder,
     all_rows,
@@ -76,7 +76,7 @@ def _read_table(path: Path, settings: FileSettings) -> Table:
     except FileNotFoundError:
         raise CcfError(f"{path} is no longer there.") from None
     except OSError as error:
-        raise CcfError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise CcfError(f"{path} cannot be read: {why(error)}.") from None
     if not raw:
         raise CcfError(f"{path} is empty.")
     read = read_parquet if path.suffix.lower() == ".parquet" else read_csv

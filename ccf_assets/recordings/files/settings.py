@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ccf_assets.ccf.space import AXES
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, why
 from ccf_assets.files import TomlError, read_toml
 
 XYZ = ("x", "y", "z")
@@ -66,7 +66,7 @@ def read_settings(folder: Path, path: Path) -> FileSettings:
         except OSError as error:
             if is_absent(error):
                 continue
-            raise CcfError(f"{place} cannot be read: {error.strerror}.") from None
+            raise CcfError(f"{place} cannot be read: {why(error)}.") from None
         except UnicodeDecodeError as error:
             raise CcfError(f"{place} cannot be read: {error}; save it in UTF-8.") from None
         except TomlError as error:

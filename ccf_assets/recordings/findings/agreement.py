@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from ccf_assets.finding import Finding, counted
+from ccf_assets.finding import Finding, Numbers, counted
 from ccf_assets.recordings.findings.claims import KEY
 from ccf_assets.recordings.findings.reading import PAIRS, percent
 from ccf_assets.text_columns import MISSING
@@ -119,12 +119,12 @@ def reported_region(compared: pl.DataFrame) -> Finding:
     """
     if not compared.height:
         sentence = "No site has both a reported and a computed region."
-        return Finding("reported_region", False, True, sentence, {"compared": 0, "unknown": 0})
+        return Finding.passes("reported_region", sentence, {"compared": 0, "unknown": 0})
     known, unknown = compared.filter(pl.col("known")), compared.filter(~pl.col("known"))
     equal = float(known["equal"].mean() or 0.0) if known.height else 0.0  # type: ignore[arg-type]
     agreeing = int(known["agrees"].sum())
     share = agreeing / known.height if known.height else 0.0
-    numbers: dict[str, float | int | str] = {
+    numbers: Numbers = {
         "compared": known.height,
         "agreeing": agreeing,
         "agreeing_share": share,
@@ -143,8 +143,9 @@ def reported_region(compared: pl.DataFrame) -> Finding:
         parts.append(f"Commonest differences (reported → computed): {'; '.join(told)}.")
     if unknown.height:
         labels = unknown.group_by("said").len().sort("len", "said", descending=[True, False]).head(PAIRS)
-        listed = ", ".join(f"{said!r} ({count:,})" for said, count in labels.iter_rows())
+        named = ", ".join(f"{label!r} ({count:,})" for label, count in labels.iter_rows())
         reports = counted(unknown.height, "report is", "reports are")
-        parts.append(f"{reports} no region of the ontology: {listed}.")
+        parts.append(f"{reports} no region of the ontology: {named}.")
     passed = not unknown.height and share >= _AGREE
-    return Finding("reported_region", False, passed, " ".join(parts), numbers)
+    finding = Finding.passes if passed else Finding.warns
+    return finding("reported_region", " ".join(parts), numbers)

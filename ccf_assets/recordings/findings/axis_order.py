@@ -10,7 +10,7 @@ import polars as pl
 
 from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.ccf.space import AXES, Axis
-from ccf_assets.finding import Finding
+from ccf_assets.finding import Finding, Numbers
 from ccf_assets.recordings.findings.reading import FEW_INSIDE, Bools, Reading, frame_like, of_total, percent
 
 _MANY_MORE, _A_FEW = 0.15, 3
@@ -72,7 +72,7 @@ def axis_order(reading: Reading) -> Finding:
         return reading.not_checked(name)
     rows = reading.raw[reading.told]
     if not len(rows):
-        return Finding(name, False, True, "There are no coordinates to compare.", {"rows": 0})
+        return Finding.passes(name, "There are no coordinates to compare.", {"rows": 0})
     points_of = {_AS_READ: reading.as_read[reading.told]}
     inside_of = {_AS_READ: reading.inside_as_read[reading.told]}
     for order in _rivals(reading, rows, inside_of[_AS_READ]):
@@ -82,7 +82,7 @@ def axis_order(reading: Reading) -> Finding:
     best, *as_good = (order for order, inside in inside_of.items() if int(inside.sum()) == most)
     as_read, with_best = inside_of[_AS_READ], inside_of[best]
     xyz = reading.frame.xyz
-    numbers: dict[str, float | int | str] = {
+    numbers: Numbers = {
         "rows": len(rows),
         "as_read": _AS_READ.name(xyz),
         "share_as_read": float(as_read.mean()),
@@ -102,7 +102,7 @@ def axis_order(reading: Reading) -> Finding:
         hint = f" These are {gained:,} sites only, but no recording loses any."
     else:
         sentence = f"{said}; no other order of the axes is clearly better."
-        return Finding(name, False, True, sentence, numbers)
+        return Finding.passes(name, sentence, numbers)
     held = tuple(AXES[best.source.index(AXES.index(axis))] for axis in xyz)
     other = frame_like(reading, held, 1.0) if best.sign == _AS_READ.sign else None
     remedy = f' (x, y, z in that order are the frame "{other}")' if other else ""
@@ -111,7 +111,7 @@ def axis_order(reading: Reading) -> Finding:
         f"{said}; read as {best.name(xyz)}, {most:,} would ({percent(most / len(rows))}).{hint} "
         f"Are the columns {best.name(xyz)}{remedy}{alike}? Nothing was exchanged."
     )
-    return Finding(name, False, False, sentence, numbers)
+    return Finding.warns(name, sentence, numbers)
 
 
 def _rivals(reading: Reading, rows: Floats, as_read: Bools) -> list[_Order]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from ccf_assets.finding import Finding, counted
+from ccf_assets.finding import Finding, Numbers, counted
 from ccf_assets.recordings.findings.reading import PAIRS, of_total
 
 KEY = ["recording_id", "site_id"]
@@ -17,9 +17,9 @@ def duplicate_sites(sites: pl.DataFrame) -> Finding:
     repeated = sites.filter(sites.select(KEY).is_duplicated())
     twice = repeated.group_by(KEY, maintain_order=True).len()
     rows = int(twice["len"].sum())
-    numbers: dict[str, float | int | str] = {"sites": sites.height, "duplicated": twice.height, "rows": rows}
+    numbers: Numbers = {"sites": sites.height, "duplicated": twice.height, "rows": rows}
     if not twice.height:
-        return Finding(name, False, True, "Every site is given once.", numbers)
+        return Finding.passes(name, "Every site is given once.", numbers)
     equal = rows - repeated.unique().height
     recording, site = twice.row(0)[:2]
     note = f" {equal:,} of these rows repeat another exactly." if equal else ""
@@ -32,7 +32,7 @@ def duplicate_sites(sites: pl.DataFrame) -> Finding:
         f"{counted(twice.height, 'site is', 'sites are')} given more than once ({rows:,} rows), "
         f"for example site {site} of recording {recording}.{note}{hint}"
     )
-    return Finding(name, True, False, sentence, numbers)
+    return Finding.blocks(name, sentence, numbers)
 
 
 def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
@@ -44,9 +44,9 @@ def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
     """
     name = "claimed_elsewhere"
     taken = _taken(sites, owners)
-    numbers: dict[str, float | int | str] = {"sites": sites.height, "claimed": taken.height}
+    numbers: Numbers = {"sites": sites.height, "claimed": taken.height}
     if not taken.height:
-        return Finding(name, False, True, "No other source has a site of this file.", numbers)
+        return Finding.passes(name, "No other source has a site of this file.", numbers)
     files = taken.group_by("owner").len().sort("len", "owner", descending=[True, False])
     named = ", ".join(f"{owner} ({count:,})" for owner, count in files.head(PAIRS).iter_rows())
     more = f" and {files.height - PAIRS:,} more" if files.height > PAIRS else ""
@@ -55,7 +55,7 @@ def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
         f"{of_total(taken.height, sites.height)} are another source's already, which keeps them: {named}{more}. "
         f"One of them is site {site} of recording {recording}."
     )
-    return Finding(name, False, False, sentence, numbers | {"files": files.height})
+    return Finding.warns(name, sentence, numbers | {"files": files.height})
 
 
 def claims(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:

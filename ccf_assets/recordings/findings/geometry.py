@@ -7,10 +7,9 @@ import itertools
 import numpy as np
 
 from ccf_assets.ccf.space import AXES, EXTENT_UM
-from ccf_assets.finding import Finding, counted
+from ccf_assets.finding import Finding, Numbers, counted
 from ccf_assets.recordings.findings.reading import (
     FEW_INSIDE,
-    KEPT,
     RIGHT_OTHERWISE,
     Reading,
     of_total,
@@ -28,15 +27,15 @@ def missing_coordinates(reading: Reading) -> Finding:
     empty = int(np.isnan(reading.raw).any(axis=1).sum())
     sites = reading.sites.height
     infinite = sites - empty - int(reading.given.sum())
-    numbers: dict[str, float | int | str] = {"sites": sites, "missing": empty, "infinite": infinite}
+    numbers: Numbers = {"sites": sites, "missing": empty, "infinite": infinite}
     if not empty + infinite:
         sentence = f"{counted(sites, 'site')}, none without coordinates."
-        return Finding("missing_coordinates", False, True, sentence, numbers)
+        return Finding.passes("missing_coordinates", sentence, numbers)
     sentence = (
         f"{of_total(empty, sites)} lack a coordinate and {infinite:,} have one that is infinite or absurdly "
-        f"large.{KEPT}"
+        f"large."
     )
-    return Finding("missing_coordinates", False, False, sentence, numbers)
+    return Finding.warns("missing_coordinates", sentence, numbers)
 
 
 def equal_columns(reading: Reading) -> Finding:
@@ -48,10 +47,10 @@ def equal_columns(reading: Reading) -> Finding:
         distinct = len(np.unique(rows[equal, one]))
         if distinct > 1 and equal.mean() > share:  # one value alone: a straight probe can have AP = ML
             worst, share, values = (AXES[one], AXES[other]), float(equal.mean()), distinct
-    numbers: dict[str, float | int | str] = {"rows": len(rows), "equal_share": share, "values": values}
+    numbers: Numbers = {"rows": len(rows), "equal_share": share, "values": values}
     always = share == 1.0
     if not (always or (share >= RIGHT_OTHERWISE and values >= _MANY_VALUES)):
-        return Finding("equal_columns", False, True, "No two coordinates are the same.", numbers)
+        return Finding.passes("equal_columns", "No two coordinates are the same.", numbers)
     numbers["columns"] = ", ".join(axis.upper() for axis in worst)
     one_name, other_name = (reading.columns[axis] for axis in worst)
     where = "in every row" if always else f"in {percent(share)} of the rows"
@@ -59,14 +58,15 @@ def equal_columns(reading: Reading) -> Finding:
         f"{one_name} equals {other_name} {where}: one of the two was lost and the other written twice. "
         f"The table has to be exported again from its source."
     )
-    return Finding("equal_columns", always and values >= _MANY_VALUES, False, sentence, numbers)
+    finding = Finding.blocks if always and values >= _MANY_VALUES else Finding.warns
+    return finding("equal_columns", sentence, numbers)
 
 
 def zero_rows(reading: Reading) -> Finding:
     zero, sites = int(reading.zero.sum()), reading.sites.height
-    numbers: dict[str, float | int | str] = {"sites": sites, "zero": zero, "zero_share": zero / sites}
+    numbers: Numbers = {"sites": sites, "zero": zero, "zero_share": zero / sites}
     if not zero:
-        return Finding("zero_rows", False, True, "No site is at 0, 0, 0.", numbers)
+        return Finding.passes("zero_rows", "No site is at 0, 0, 0.", numbers)
     every = zero == sites
     sentence = (
         "Every site is at 0, 0, 0: the table holds no coordinates."
@@ -75,14 +75,15 @@ def zero_rows(reading: Reading) -> Finding:
     )
     # One site at the origin of a frame may be meant: the surface at bregma. Several are not.
     meant = zero == 1 and reading.frame.dv_from != "corner"
-    return Finding("zero_rows", every and not meant, False, sentence, numbers)
+    finding = Finding.blocks if every and not meant else Finding.warns
+    return finding("zero_rows", sentence, numbers)
 
 
 def probe_plane(reading: Reading) -> Finding:
     """Coordinates along a probe, or from an entry point, have a 0 or a sign throughout that no CCF has."""
     name = "probe_plane"
-    numbers: dict[str, float | int | str] = {"rows": int(reading.told.sum())}
-    fine = Finding(name, False, True, "The coordinates spread in the volume as sites do.", numbers)
+    numbers: Numbers = {"rows": int(reading.told.sum())}
+    fine = Finding.passes(name, "The coordinates spread in the volume as sites do.", numbers)
     if reading.frame.dv_from != "corner" or not reading.told.any():
         return fine
     raw, points = reading.raw[reading.told], reading.as_read[reading.told]
@@ -103,7 +104,7 @@ def probe_plane(reading: Reading) -> Finding:
         f"{' and '.join(told)}. In the frame {reading.frame.name}, which counts from the corner of the "
         f"volume, no site is there; coordinates in the plane of a probe, or from its entry, look like this."
     )
-    return Finding(name, True, False, sentence, numbers | {"columns": len(told)})
+    return Finding.blocks(name, sentence, numbers | {"columns": len(told)})
 
 
 def outside_volume(reading: Reading) -> Finding:
@@ -122,16 +123,18 @@ def outside_volume(reading: Reading) -> Finding:
         "right": high[:, 2],
     }
     counts = {side: int(mask.sum()) for side, mask in where.items() if mask.any()}
-    numbers: dict[str, float | int | str] = {"sites": len(points), "outside": outside, **counts}
+    numbers: Numbers = {"sites": len(points), "outside": outside, **counts}
     numbers["outside_share"] = outside / len(points) if len(points) else 0.0
     if not outside:
-        return Finding(name, False, True, "No site is outside the volume.", numbers)
+        return Finding.passes(name, "No site is outside the volume.", numbers)
     sides = ", ".join(f"{count:,} {_SIDES[side]}" for side, count in counts.items())
     every = outside == len(points)
     start = "Every site lies" if every else f"{of_total(outside, len(points))} lie"
-    end = " The frame or the columns are not what they are said to be." if every else KEPT
-    sentence = f"{start} outside the volume of the CCF: {sides}.{end}"
-    return Finding(name, every, False, sentence, numbers)
+    sentence = f"{start} outside the volume of the CCF: {sides}."
+    if every:
+        wrong = " The frame or the columns are not what the file's settings say."
+        return Finding.blocks(name, sentence + wrong, numbers)
+    return Finding.warns(name, sentence, numbers)
 
 
 _SIDES = {
@@ -151,11 +154,11 @@ def inside_brain(reading: Reading) -> Finding:
     sites = int(reading.given.sum())
     inside = int(reading.inside_as_read[reading.given].sum())
     share = inside / sites if sites else 0.0
-    numbers: dict[str, float | int | str] = {"sites": sites, "inside": inside, "inside_share": share}
+    numbers: Numbers = {"sites": sites, "inside": inside, "inside_share": share}
     if not sites:
-        return Finding(name, False, True, "No site has coordinates.", numbers)
+        return Finding.passes(name, "No site has coordinates.", numbers)
     if share >= FEW_INSIDE:
-        return Finding(name, False, True, f"{of_total(inside, sites)} lie in the brain.", numbers)
+        return Finding.passes(name, f"{of_total(inside, sites)} lie in the brain.", numbers)
     few = "No site lies" if not inside else f"Only {of_total(inside, sites)} lie"
     sentence = f"{few} in the brain. Is {reading.frame.name} the frame of this file?"
-    return Finding(name, False, False, sentence, numbers)
+    return Finding.warns(name, sentence, numbers)

@@ -20,9 +20,11 @@ be missing, regions can differ at a border. A site whose place is in doubt is ke
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TypeAlias
 
 import polars as pl
 
@@ -39,7 +41,7 @@ from ccf_assets.recordings.findings.geometry import (
     probe_plane,
     zero_rows,
 )
-from ccf_assets.recordings.findings.reading import KEPT, InBrain, Reading, Surface
+from ccf_assets.recordings.findings.reading import InBrain, Reading, Surface
 from ccf_assets.recordings.findings.units import unit_of_numbers, voxel_indices
 
 CHECKS: Mapping[str, str] = MappingProxyType(
@@ -79,49 +81,61 @@ def site_findings(
         One finding per name from ``missing_coordinates`` to ``duplicate_sites``, in the order of `CHECKS`.
         In a table with several frames each is looked at by itself, and the sentence names it.
     """
-    by_frame = [
-        [
+    duplicates = duplicate_sites(sites)
+    if sites.is_empty():
+        nothing = "There are no sites."
+        return [*(Finding.passes(name, nothing, {"sites": 0}) for name in _GEOMETRY), duplicates]
+    by_frame = {
+        str(name): [
             check(Reading(part, named_frame(str(name), frames), frames, in_brain, surface_y))
-            for check in _GEOMETRY
+            for check in _GEOMETRY.values()
         ]
         for (name,), part in sites.partition_by("frame", maintain_order=True, as_dict=True).items()
-    ]
-    names = sites["frame"].unique(maintain_order=True).to_list()
-    if not names:
-        nothing = "There are no sites."
-        geometry = [Finding(n, False, True, nothing, {"sites": 0}) for n in list(CHECKS)[: len(_GEOMETRY)]]
-    else:
-        geometry = [_merged(names, of_one) for of_one in zip(*by_frame, strict=True)]
-    found = [*geometry, duplicate_sites(sites)]
-    if any(finding.blocking for finding in found):  # then nothing is kept
-        return [replace(finding, sentence=finding.sentence.replace(KEPT, "")) for finding in found]
-    return found
+    }
+    if not any(finding.blocking for finding in itertools.chain([duplicates], *by_frame.values())):
+        by_frame = {name: list(map(_kept, findings)) for name, findings in by_frame.items()}
+    geometry = [_merged(list(by_frame), of_one) for of_one in zip(*by_frame.values(), strict=True)]
+    return [*geometry, duplicates]
+
+
+def _kept(finding: Finding) -> Finding:
+    """A finding of a table that is taken, with what becomes of the sites that it found without a place."""
+    if finding.passed or finding.name not in _WITHOUT_PLACE:
+        return finding
+    return replace(finding, sentence=f"{finding.sentence} They are kept without a region.")
 
 
 def _merged(names: Sequence[str], findings: Sequence[Finding]) -> Finding:
     """The findings of several frames in one table as one."""
     if len(findings) == 1:
         return findings[0]
-    told = [(name, each) for name, each in zip(names, findings, strict=True) if not each.passed]
-    told = told or list(zip(names, findings, strict=True))
+    by_name = list(zip(names, findings, strict=True))
+    failed = [(name, each) for name, each in by_name if not each.passed]
     return Finding(
         findings[0].name,
-        any(each.blocking for each in findings),
-        all(each.passed for each in findings),
-        " ".join(f"In the frame {name}: {each.sentence}" for name, each in told),
-        {f"{n}_{key}": v for n, f in zip(names, findings, strict=True) for key, v in f.numbers.items()},
+        blocking=any(each.blocking for each in findings),
+        passed=not failed,
+        sentence=" ".join(f"In the frame {name}: {each.sentence}" for name, each in failed or by_name),
+        numbers={f"{name}_{key}": value for name, each in by_name for key, value in each.numbers.items()},
     )
 
 
-_GEOMETRY: tuple[Callable[[Reading], Finding], ...] = (
-    missing_coordinates,
-    equal_columns,
-    zero_rows,
-    voxel_indices,
-    unit_of_numbers,
-    probe_plane,
-    outside_volume,
-    inside_brain,
-    axis_order,
+_Check: TypeAlias = Callable[[Reading], Finding]
+
+_GEOMETRY: Mapping[str, _Check] = MappingProxyType(
+    {
+        "missing_coordinates": missing_coordinates,
+        "equal_columns": equal_columns,
+        "zero_rows": zero_rows,
+        "voxel_indices": voxel_indices,
+        "unit": unit_of_numbers,
+        "probe_plane": probe_plane,
+        "outside_volume": outside_volume,
+        "inside_brain": inside_brain,
+        "axis_order": axis_order,
+    }
 )
-"""The checks of one frame's sites, in the order of `CHECKS`."""
+"""The checks of the sites of one frame by name, in the order of `CHECKS`."""
+
+_WITHOUT_PLACE = ("missing_coordinates", "outside_volume")
+"""Checks whose sites have no place in the volume, and therefore no region."""

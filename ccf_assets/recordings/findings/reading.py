@@ -33,8 +33,6 @@ at least the second in the other unit."""
 
 PAIRS = 10
 
-KEPT = " They are kept without a region."
-
 
 @dataclass(frozen=True, eq=False)
 class Reading:
@@ -128,7 +126,7 @@ class Reading:
     def not_checked(self, name: str) -> Finding:
         """What to say where the brain is needed and not there."""
         why = "the brain's surface is not known" if self.in_brain is not None else "no atlas was given"
-        return Finding(name, False, True, f"Not checked: {why}.", {"sites": self.sites.height})
+        return Finding.passes(name, f"Not checked: {why}.", {"sites": self.sites.height})
 
 
 def in_volume(points: Floats) -> Bools:

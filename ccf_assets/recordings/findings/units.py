@@ -8,7 +8,7 @@ from ccf_assets.ccf.catalogue import CATALOGUE
 from ccf_assets.ccf.frames.files import UNIT_UM
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.space import EXTENT_UM
-from ccf_assets.finding import Finding
+from ccf_assets.finding import Finding, Numbers
 from ccf_assets.recordings.findings.reading import (
     RIGHT_OTHERWISE,
     WRONG_AS_READ,
@@ -36,8 +36,8 @@ def voxel_indices(reading: Reading) -> Finding:
     rows = reading.raw[reading.told]
     whole = bool((rows == np.floor(rows)).all())
     fitting = [r for r in RESOLUTIONS_UM if _fits(rows, r)]
-    numbers: dict[str, float | int | str] = {"rows": len(rows), "whole_numbers": int(whole)}
-    nothing = Finding(name, False, True, "The numbers do not look like voxel indices.", numbers)
+    numbers: Numbers = {"rows": len(rows), "whole_numbers": int(whole)}
+    nothing = Finding.passes(name, "The numbers do not look like voxel indices.", numbers)
     if not (len(rows) and fitting):
         return nothing
     if not reading.can_judge:
@@ -50,7 +50,7 @@ def voxel_indices(reading: Reading) -> Finding:
             f"All coordinates are whole numbers within the {best} µm grid, {_shape(best)}: they look like "
             f"voxel indices, not like {frame_unit(reading.frame)} of the frame {reading.frame.name}."
         )
-        return Finding(name, False, False, sentence, numbers | {"resolution_um": best})
+        return Finding.warns(name, sentence, numbers | {"resolution_um": best})
     half = 0.5 if whole else 0.0  # an index means its voxel, whose middle is half a voxel further
     share_of = {r: float(reading.inside((rows + half) * r).mean()) for r in fitting}
     best = max(share_of, key=lambda r: share_of[r])
@@ -67,7 +67,8 @@ def voxel_indices(reading: Reading) -> Finding:
         f"as read {inside_words(reading.share_inside, len(rows))} in the brain, multiplied by {best} µm "
         f"{percent(share_of[best])} do. Convert the file, or describe such a frame (unit_um = {best})."
     )
-    return Finding(name, reading.share_inside == 0.0, False, sentence, numbers)
+    finding = Finding.blocks if reading.share_inside == 0.0 else Finding.warns
+    return finding(name, sentence, numbers)
 
 
 def _fits(rows: Floats, resolution_um: int) -> bool:
@@ -84,10 +85,10 @@ def unit_of_numbers(reading: Reading) -> Finding:
     own = UNIT_UM.get(reading.frame.unit)
     rows = reading.raw[reading.told]
     if own is None:
-        return Finding(name, False, True, f"The frame's unit is its own ({reading.frame.unit}); not checked.")
+        return Finding.passes(name, f"The frame's unit is its own ({reading.frame.unit}); not checked.")
     unit = frame_unit(reading.frame)
-    numbers: dict[str, float | int | str] = {"rows": len(rows), "unit": reading.frame.unit}
-    nothing = Finding(name, False, True, f"Nothing speaks for another unit than {unit}.", numbers)
+    numbers: Numbers = {"rows": len(rows), "unit": reading.frame.unit}
+    nothing = Finding.passes(name, f"Nothing speaks for another unit than {unit}.", numbers)
     largest_um = float(np.abs(rows).max(initial=0.0)) * own
     numbers["largest_um"] = largest_um
     tiny = largest_um <= _TINY_UM
@@ -106,7 +107,7 @@ def unit_of_numbers(reading: Reading) -> Finding:
             f"The numbers are not of the size of {unit} in a mouse brain; they look like {unit_name(likely)}. "
             f"If so, {_remedy(reading, likely, others[likely])}."
         )
-        return Finding(name, False, False, sentence, numbers | {"looks_like": likely})
+        return Finding.warns(name, sentence, numbers | {"looks_like": likely})
     numbers["share_as_read"] = reading.share_inside
     # Not looked at further where most is in the brain as read.
     others = others if reading.share_inside <= WRONG_AS_READ or tiny else {}
@@ -127,7 +128,8 @@ def unit_of_numbers(reading: Reading) -> Finding:
     )
     several = len(np.unique(rows, axis=0)) > 1
     blocking = reading.share_inside == 0.0 or (tiny and several)
-    return Finding(name, blocking, False, sentence, numbers | {"looks_like": likely})
+    finding = Finding.blocks if blocking else Finding.warns
+    return finding(name, sentence, numbers | {"looks_like": likely})
 
 
 def _remedy(reading: Reading, unit: str, factor: float) -> str:
