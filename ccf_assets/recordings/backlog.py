@@ -15,10 +15,11 @@ from ccf_assets.recordings.files.folder import (
     FolderScan,
     what_is_new,
 )
+from ccf_assets.recordings.folders import Folder
 from ccf_assets.recordings.intake import circumstances, judged_alike
 
 
-def files_to_read(engine: sa.Engine, scan: FolderScan) -> tuple[FolderChange, dict[str, str]]:
+def files_to_read(engine: sa.Engine, folder: Folder, scan: FolderScan) -> tuple[FolderChange, dict[str, str]]:
     """What has changed in the folder, and partition key → digest of the files a run is to read.
 
     These are the new and the changed ones, and the gone ones of which nothing is stored but that they were
@@ -29,7 +30,8 @@ def files_to_read(engine: sa.Engine, scan: FolderScan) -> tuple[FolderChange, di
         CcfError: a file of frames cannot be read.
     """
     known, idle = _known_files(engine)
-    change = what_is_new(scan, known)
+    own = {key: known[key] for key in folder.owns(known)}  # another folder's are not gone from this one
+    change = what_is_new(scan, own)
     lacking = {key: scan.files[key].digest for key in (*change.new, *change.changed)}
     return change, lacking | {key: "gone" for key in change.gone if key in idle}
 

@@ -8,6 +8,7 @@ identifies a folder is its marker (files.marker).
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from ccf_assets import settings
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.keys import partition_key_of
@@ -95,14 +97,12 @@ class Folder:
         )
 
 
-def folder_of(engine: sa.Engine, path: Path, *, own_home: bool = False) -> Folder:
+def folder_of(engine: sa.Engine, path: Path) -> Folder:
     """The folder at ``path`` as the database knows it; one that is new to it gets a name.
 
     Args:
         engine: the database.
         path: the folder.
-        own_home: whether folder and database both are the ones in one CCF_HOME, and so have always belonged
-            together.
 
     Raises:
         CcfError: the folder is not there or has no readable marker; or it is a copy of another folder that
@@ -116,28 +116,28 @@ def folder_of(engine: sa.Engine, path: Path, *, own_home: bool = False) -> Folde
             lock = sa.func.pg_advisory_xact_lock(sa.func.hashtext(str(schema.recording_folder)))
             connection.execute(sa.select(lock))
             known = {row.folder_id: row for row in connection.execute(sa.select(schema.recording_folder))}
-            _register(connection, marker, known, path, own_home=own_home)
+            _register(connection, marker, known, path)
         known = _known(engine)
-    others = {
-        row.name: f"{row.path} on {row.host}" if row.path else "a folder of before folders were kept"
-        for row in known.values()
-        if row.folder_id != marker.folder_id
-    }
+    others = _places(known, but=marker.folder_id)
     return Folder(path, known[marker.folder_id].name, others)
 
 
-def known_folder(engine: sa.Engine, path: Path) -> Folder | None:
-    """As `folder_of`, but only asks: None where the database does not know the folder, or it is not there."""
-    if not path.is_dir():
-        return None
-    marker = read_marker(path)
+def folder_as_known(engine: sa.Engine, path: Path) -> Folder:
+    """As `folder_of`, but only asks: of a folder that is new to the database it says what name it may get.
+
+    Raises:
+        CcfError: the folder's marker cannot be read.
+    """
     known = _known(engine)
-    if marker is None or marker.folder_id not in known:
-        return None
-    others = {
-        row.name: f"{row.path} on {row.host}" for row in known.values() if row.folder_id != marker.folder_id
-    }
-    return Folder(path, known[marker.folder_id].name, others)
+    if path.is_dir():
+        marker = read_marker(path)
+        row = known.get(marker.folder_id) if marker else None
+    else:  # its disk is not there; it is the folder that was last seen in this place
+        place = (socket.gethostname(), str(path))
+        row = next((one for one in known.values() if (one.host, one.path) == place), None)
+    if row is None:
+        return Folder(path, path.name if known else "", _places(known))
+    return Folder(path, row.name, _places(known, but=row.folder_id))
 
 
 def take_over(engine: sa.Engine, path: Path) -> Folder:
@@ -163,6 +163,16 @@ def _known(engine: sa.Engine) -> dict[str, sa.Row[tuple[object, ...]]]:
         return {row.folder_id: row for row in connection.execute(sa.select(schema.recording_folder))}
 
 
+def _places(known: Mapping[str, sa.Row[tuple[object, ...]]], but: str = "") -> dict[str, str]:
+    """Name → where a folder was last seen, of all folders but one."""
+    unseen = "a folder that was used before the database kept folders"
+    return {
+        row.name: f"{row.path} on {row.host}" if row.path else unseen
+        for row in known.values()
+        if row.folder_id != but
+    }
+
+
 def _is_as_known(marker: Marker, known: Mapping[str, sa.Row[tuple[object, ...]]]) -> bool:
     """Whether a folder is where the database last saw it, or is the same one mounted on another host."""
     row = known.get(marker.folder_id)
@@ -178,8 +188,6 @@ def _register(
     marker: Marker,
     known: Mapping[str, sa.Row[tuple[object, ...]]],
     path: Path,
-    *,
-    own_home: bool,
 ) -> None:
     """Store a new folder, or the new place of one that moved; refuse a copy."""
     table = schema.recording_folder
@@ -189,8 +197,18 @@ def _register(
         _refuse_copy(marker, row)
         connection.execute(sa.update(table).where(table.c.folder_id == marker.folder_id).values(place))
         return
-    first = next((one for one in known.values() if not one.name), None)
     old = _files_of_before(connection)
+    # Folder and database of one CCF_HOME have always belonged together.
+    own_home = settings.postgres_url() is None and path.parent == settings.home()
+    here = next((one for one in known.values() if (one.host, one.path) == (marker.host, marker.path)), None)
+    if here is not None:
+        prefix = f"{here.name}/" if here.name else ""
+        own = {key.removeprefix(prefix): old[key] for key in old if key.startswith(prefix)}
+        if own_home or _has_read(own, path):  # its marker was deleted; another disk may be mounted here, too
+            update = sa.update(table).where(table.c.folder_id == here.folder_id)
+            connection.execute(update.values(folder_id=marker.folder_id, **place))
+            return
+    first = next((one for one in known.values() if not one.name), None)
     is_old = own_home or _has_read(old, path)
     if first is None and (is_old or not old):
         connection.execute(sa.insert(table).values(folder_id=marker.folder_id, name="", **place))

@@ -4,20 +4,18 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
 
-from ccf_assets import settings
 from ccf_assets.atlas.brain_mask import Brain, brain_atlas, read_brain
 from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows
 from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.errors import CcfError
-from ccf_assets.finding import Finding, counted
+from ccf_assets.finding import Finding, counted, listed
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.progress import Progress
 from ccf_assets.recordings.files.folder import StillWritingError, site_file
@@ -25,6 +23,7 @@ from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import look
+from ccf_assets.recordings.folders import Folder
 
 READABLE = "readable"
 
@@ -96,12 +95,24 @@ class ReadFile:
 
 
 def read_files(
-    keys: Sequence[str], frames: Mapping[str, Frame], engine: sa.Engine, report: Callable[[str], object]
+    folder: Folder,
+    keys: Sequence[str],
+    frames: Mapping[str, Frame],
+    engine: sa.Engine,
+    report: Callable[[str], object],
 ) -> tuple[list[ReadFile], list[str]]:
     """What the files hold, and the keys of those that are still being written.
 
     The older file comes first, since of two that claim a site it has it.
+
+    Raises:
+        CcfError: one of the files is of another folder of recordings, which is not a file that is gone.
     """
+    if elsewhere := sorted(set(keys) - set(folder.owns(keys))):
+        raise CcfError(
+            f"{listed(elsewhere)}: from the folder of recordings {folder.where(elsewhere[0])}; this process "
+            f"reads {folder.path}. Nothing was changed. Set CCF_RECORDINGS to that folder, on its host."
+        )
     progress = Progress(report, "read", "files", total=len(keys))
     read: list[ReadFile] = []
     left: list[str] = []
@@ -109,7 +120,7 @@ def read_files(
         brain = beside.submit(read_brain, engine)  # takes half a second, in which the first file is parsed
         for key in keys:
             try:
-                file = _read_file(key, frames, brain)
+                file = _read_file(folder, key, frames, brain)
             except StillWritingError as error:
                 left.append(key)
                 report(f"{error} The sensor asks for it again; what is stored of it stays till then.")
@@ -123,19 +134,21 @@ def read_files(
     return sorted(read, key=lambda file: (file.mtime_ns, file.key)), left
 
 
-def _read_file(key: str, frames: Mapping[str, Frame], brain: Future[Brain | None]) -> ReadFile | None:
+def _read_file(
+    folder: Folder, key: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
+) -> ReadFile | None:
     """Read one file and look at it; None if it is gone.
 
     Raises:
         StillWritingError: it is still being written, or changed while it was read.
     """
-    folder = settings.recordings()
+    relative = folder.relative(key) or ""
     try:
-        file = site_file(folder, key)
+        file = site_file(folder.path, relative)
         if file is None:
             return None
         looked_at = _look_at(folder, key, file.digest, frames, brain)
-        if site_file(folder, key) != file:
+        if site_file(folder.path, relative) != file:
             raise StillWritingError(f"{file.path} changed while it was read.")
     except (CcfError, OSError) as error:
         return _refused(key, "", str(error))
@@ -143,11 +156,11 @@ def _read_file(key: str, frames: Mapping[str, Frame], brain: Future[Brain | None
 
 
 def _look_at(
-    folder: Path, key: str, digest: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
+    folder: Folder, key: str, digest: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
 ) -> ReadFile:
     """Look at what stands in a file; whatever is wrong with it becomes a finding."""
     try:
-        sites = read_sites(folder, key, frames)
+        sites = read_sites(folder.path, folder.relative(key) or "", frames).with_columns(source=pl.lit(key))
         # Without a brain where it cannot be read, which is no fault of the file: read_files says it.
         seen = file_findings(sites, frames, None if brain.exception() else brain.result())
     except (CcfError, OSError) as error:

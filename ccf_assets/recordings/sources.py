@@ -12,6 +12,8 @@ import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.db import loaded, schema
+from ccf_assets.recordings.files.marker import MARKER
+from ccf_assets.recordings.folders import Folder, folder_as_known
 
 
 def put_examples(folder: Path, known: Collection[str]) -> None:
@@ -27,7 +29,7 @@ def put_examples(folder: Path, known: Collection[str]) -> None:
     if folder.parent != settings.home():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    if not known and not any(folder.iterdir()):
+    if not known and all(path.name == MARKER for path in folder.iterdir()):
         shutil.copytree(Path(__file__).with_name("examples"), folder, dirs_exist_ok=True)
 
 
@@ -95,7 +97,7 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
         )
         for source, blocking, sentence in connection.execute(query):
             told.setdefault((source, blocking), []).append(sentence)
-    states = _states(folder, digests, sites)
+    states = _states(folder_as_known(engine, folder), digests, sites)
     return [
         Source(
             source,
@@ -109,7 +111,7 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
     ]
 
 
-def _states(folder: Path, digests: Mapping[str, str], sites: Mapping[str, int]) -> dict[str, str]:
+def _states(folder: Folder, digests: Mapping[str, str], sites: Mapping[str, int]) -> dict[str, str]:
     """What is to be said of each file: of those in the folder, and of those that were.
 
     Args:
@@ -119,19 +121,22 @@ def _states(folder: Path, digests: Mapping[str, str], sites: Mapping[str, int]) 
             than its sites, and not always so long.
     """
     from ccf_assets.recordings.files import keys  # with polars, 0.15 s that other commands need not wait
-    from ccf_assets.recordings.files.folder import SETTLE_S, scan_folder, what_is_new
+    from ccf_assets.recordings.files.folder import SETTLE_S, what_is_new
 
     known = {*digests, *(source for source in sites if keys.is_file(source))}
-    there = folder.is_dir()
-    told = "the file is gone" if there else "its folder does not exist"
-    gone = {key: told + ("; its sites stay" if key in sites else "") for key in known}
+    own = folder.owns(known)
+    elsewhere = {key: f"in the folder {folder.where(key)}" for key in known - set(own)}
+    there = folder.path.is_dir()
+    why_gone = "the file is gone" if there else "its folder does not exist"
+    gone = {key: why_gone + ("; its sites stay" if key in sites else "") for key in own}
     if not there:
-        return gone
-    scan = scan_folder(folder, time.time(), SETTLE_S)
-    change = what_is_new(scan, digests)
+        return {**elsewhere, **gone}
+    scan = folder.scan(time.time(), SETTLE_S)
+    change = what_is_new(scan, {key: digests[key] for key in own if key in digests})
     return {
+        **elsewhere,
         **gone,
-        **{key: why for key in known if (why := scan.shut_away(key))},
+        **{key: why for key in own if (why := scan.shut_away(key))},
         **dict.fromkeys(scan.files, "read"),
         **dict.fromkeys(change.new, "not read yet"),
         **dict.fromkeys(change.changed, "changed since it was read"),

@@ -14,7 +14,7 @@ from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.folder import site_file
 from ccf_assets.recordings.files.marker import MARKER
-from ccf_assets.recordings.folders import Folder, folder_of, known_folder, take_over
+from ccf_assets.recordings.folders import Folder, folder_as_known, folder_of, take_over
 
 SITES = "recording_id,site_id,x,y,z\na,1,8900,1300,8200\n"
 SETTLED = 1e12
@@ -135,11 +135,36 @@ def test_nothing_that_is_not_known_is_taken_over(database: sa.Engine, tmp_path: 
 
 def test_to_ask_writes_nothing(database: sa.Engine, tmp_path: Path) -> None:
     folder = make(tmp_path / "rig_a")
-    assert known_folder(database, folder) is None
-    assert known_folder(database, tmp_path / "gone") is None
+    assert folder_as_known(database, folder) == Folder(folder, "", {})
+    assert folder_as_known(database, tmp_path / "gone").name == ""
     assert not list(folder.iterdir())
-    folder_of(database, folder)
-    assert known_folder(database, folder) == folder_of(database, folder)
+    known = folder_of(database, folder)
+    assert folder_as_known(database, folder) == known
+    assert folder_as_known(database, make(tmp_path / "rig_b")).name == "rig_b"
+
+
+def test_a_folder_whose_marker_was_deleted_is_known_by_its_place_and_content(
+    database: sa.Engine, tmp_path: Path
+) -> None:
+    folder_of(database, make(tmp_path / "first"))
+    path = make(tmp_path / "rig_b", "probe00.csv")
+    folder_of(database, path)
+    with database.begin() as connection:
+        file = site_file(path, "probe00.csv")
+        assert file is not None
+        row = {"source": "rig_b/probe00.csv", "digest": file.digest, "sites": 1, "refused": False}
+        connection.execute(sa.insert(schema.recording_file).values(row))
+    (path / MARKER).unlink()
+    assert folder_of(database, path).name == "rig_b"
+
+
+def test_another_disk_in_the_same_place_is_another_folder(database: sa.Engine, tmp_path: Path) -> None:
+    path = make(tmp_path / "disk", "probe00.csv")
+    assert folder_of(database, path).name == ""
+    remember(database, path, "probe00.csv")
+    path.rename(tmp_path / "unplugged")
+    make(path, "probe00.csv", text=SITES.replace("a,1", "b,1"))
+    assert folder_of(database, path).name == "disk"
 
 
 # ---- a database that was made before folders were kept
@@ -168,8 +193,12 @@ def test_the_examples_prove_nothing(database: sa.Engine, tmp_path: Path) -> None
     assert folder_of(database, other).name == "rig_b"
 
 
-def test_the_folder_of_the_same_home_needs_no_proof(database: sa.Engine, tmp_path: Path) -> None:
-    before = make(tmp_path / "rig_a", "probe00.csv")
+def test_the_folder_of_the_same_home_needs_no_proof(
+    database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCF_HOME", str(tmp_path))
+    monkeypatch.setenv("CCF_POSTGRES_URL", "")
+    before = make(tmp_path / "recordings", "probe00.csv")
     remember(database, before, "probe00.csv")
     (before / "probe00.csv").write_text(SITES.replace("8900", "8800"))
-    assert folder_of(database, before, own_home=True).name == ""
+    assert folder_of(database, before).name == ""
