@@ -23,11 +23,10 @@ from ccf_assets.db import database
 from ccf_assets.progress import going_on
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import dagster as dg
 
     from ccf_assets.recordings.files.folder import FolderScan
+    from ccf_assets.recordings.folders import Folder
 
 WORKERS = 2
 """Atlases that load at once by default. A load keeps a core busy in Python and one in PostgreSQL."""
@@ -209,6 +208,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     from ccf_assets.defs.partitions import recording_partitions
     from ccf_assets.recordings import backlog, sources
     from ccf_assets.recordings.files.keys import is_file
+    from ccf_assets.recordings.folders import folder_of
     from ccf_assets.runs import requests
     from ccf_assets.runs.tags import range_tags
 
@@ -217,20 +217,22 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     engine = database.create_engine()
     with engine.begin() as connection:
         keep_frames(connection, load_frames(*settings.frames_files()))
-    folder = settings.recordings()
+    path = settings.recordings()
     defs, instance = _dagster()
     done: list[str] = []
     refused: list[str] = []
+    folder = None
     with instance:
         if examples:
-            sources.put_examples(folder, instance.get_dynamic_partitions(partitions))
+            sources.put_examples(path, instance.get_dynamic_partitions(partitions))
         for job in ("register_recordings", "register_sites"):
             also: set[str] = set()
             if job == "register_sites":
                 keys = list(backlog.unregistered(engine))
                 also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
-            elif folder.is_dir():
-                keys = list(backlog.files_to_read(engine, _settled(folder))[1])
+            elif path.is_dir():
+                folder = folder_of(engine, path)
+                keys = list(backlog.files_to_read(engine, folder, _settled(folder))[1])
             else:
                 keys = []
             instance.add_dynamic_partitions(partitions, keys)
@@ -249,8 +251,14 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
                 keys = [key for key in keys if read.get(key) is False]
             done += keys
         remark = sources.missing_folder(
-            folder, list(filter(is_file, instance.get_dynamic_partitions(partitions)))
+            path, list(filter(is_file, instance.get_dynamic_partitions(partitions)))
         )
+        if remark is None and folder is not None and folder.name:
+            first = folder.others.get("", "another folder")
+            remark = (
+                f"{path} is a further folder of recordings of this database, beside {first}: its files are "
+                f"called {folder.name}/…"
+            )
     return Outcome(name, done, refused, "registered", remark, seconds=time.monotonic() - started)
 
 
@@ -270,16 +278,16 @@ def _compare_atlases(name: str, changed: bool) -> Outcome:
         return _run(defs, instance, "compare_atlases", name, started=started, assets=["region_consistency"])
 
 
-def _settled(folder: Path) -> FolderScan:
+def _settled(folder: Folder) -> FolderScan:
     """A scan of the folder of recordings, after a wait for files that are still being written.
 
     The wait has an end: a file that goes on growing is read by the sensor, or by the next load.
     """
-    from ccf_assets.recordings.files.folder import SETTLE_S, scan_folder
+    from ccf_assets.recordings.files.folder import SETTLE_S
 
     deadline = time.monotonic() + 2 * SETTLE_S
     while True:
-        scan = scan_folder(folder, time.time(), SETTLE_S)
+        scan = folder.scan(time.time(), SETTLE_S)
         if not scan.waiting or time.monotonic() > deadline:
             return scan
         time.sleep(0.5)

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -144,9 +145,12 @@ def database_url() -> sa.URL:
     Raises:
         CcfError: the address is not one, the server does not answer, or it is too old.
     """
-    named, home = settings.postgres_url(), settings.home()
-    if not named and embedded.is_lost(home / "postgres"):
-        _checked_url.cache_clear()
+    return _joined_url(settings.postgres_url(), settings.home())
+
+
+def _joined_url(named: str | None, home: Path) -> sa.URL:
+    if not named and embedded.must_join(home / "postgres"):
+        forget()
     return _checked_url(named, home)
 
 
@@ -156,9 +160,20 @@ def empty_database_url() -> sa.URL:
 
 
 def create_engine() -> sa.Engine:
-    """An engine on the database. It keeps no idle connection: every one is closed when it is given back."""
-    engine = sa.create_engine(database_url(), poolclass=sa.NullPool)
+    """An engine on the database. It keeps no idle connection: every one is closed when it is given back.
+
+    The embedded server is started again by the first connection after it was killed, and joined by one that a
+    forked process makes.
+    """
+    named, home = settings.postgres_url(), settings.home()
+    engine = sa.create_engine(_joined_url(named, home), poolclass=sa.NullPool)
     sa.event.listen(engine, "connect", notice_hang_up)
+    if not named:
+
+        def join(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
+            parameters.update(_joined_url(None, home).query)
+
+        sa.event.listen(engine, "do_connect", join)
     return engine
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from ccf_assets.db.schema import SCHEMA, atlas, metadata
 from ccf_assets.errors import CcfError, server_said
 
-VERSION = 9
+VERSION = 10
 """Of the tables, views and functions; raised with every change of them, so that databases are upgraded."""
 
 _SQL = ("regions.sql", "space.sql", "recordings.sql", "region_sets.sql", "comparison.sql")

@@ -246,6 +246,23 @@ coordinate_frame = sa.Table(
     comment="Named coordinate frames: affine maps from (ap, dv, ml, 1) to CCF µm; kept by the program",
 )
 
+recording_folder = sa.Table(
+    "recording_folder",
+    metadata,
+    sa.Column("folder_id", sa.Text, primary_key=True, comment="UUID in the folder's file .ccf_folder"),
+    sa.Column(
+        "name",
+        sa.Text,
+        nullable=False,
+        unique=True,
+        comment="First part of its files' keys (recording_file.source); empty for the first folder",
+    ),
+    sa.Column("host", sa.Text, comment="Host on which it was last seen"),
+    sa.Column("path", sa.Text, comment="Its path there; null where it was not seen since folders are kept"),
+    sa.Column("file_number", sa.Text, comment="Inode number of its marker, which a copy does not share"),
+    comment="The folders of recordings whose files were read into this database",
+)
+
 recording_file = sa.Table(
     "recording_file",
     metadata,

@@ -36,8 +36,8 @@ from ccf_assets.recordings.files.folder import (
     FolderChange,
     FolderScan,
     Stamp,
-    scan_folder,
 )
+from ccf_assets.recordings.folders import folder_of
 from ccf_assets.recordings.sources import put_examples
 from ccf_assets.runs.liveness import UNFINISHED, close_dead_runs
 from ccf_assets.runs.requests import Request, batches, due, request
@@ -66,12 +66,13 @@ def new_recordings(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Request runs for the files that are new or have changed, many files to a run."""
-    folder = settings.recordings()
+    path, engine = settings.recordings(), postgres.create_engine()
     try:
-        put_examples(folder, context.instance.get_dynamic_partitions(_PARTITIONS))
-        scan = scan_folder(folder, time.time(), SETTLE_S, _memo.get(str(folder)))
-        _memo[str(folder)] = scan.memo
-        change, lacking = files_to_read(postgres.create_engine(), scan)
+        put_examples(path, context.instance.get_dynamic_partitions(_PARTITIONS))
+        folder = folder_of(engine, path)
+        scan = folder.scan(time.time(), SETTLE_S, _memo.get(str(path)))
+        _memo[str(path)] = scan.memo
+        change, lacking = files_to_read(engine, folder, scan)
     except (CcfError, OSError) as error:
         return dg.SkipReason(str(error))
     return _requests(context, lacking, _nothing_new(scan, change), scan.files, WIDEST_GAP)

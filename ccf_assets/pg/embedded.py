@@ -117,10 +117,23 @@ def leave() -> None:
             _stop(data)
 
 
-def is_lost(data: Path) -> bool:
-    """Whether the server in ``data``, of which this process is a user, was killed."""
+def must_join(data: Path) -> bool:
+    """Whether this process does not use the server in ``data``, or the server was killed since."""
     data = data.resolve()
-    return data in _users and _server(data) is None
+    return data not in _users or _server(data) is None
+
+
+def _be_no_user() -> None:
+    """In a forked child: its parent uses the server, which therefore outlives the child, and not the reverse.
+
+    The lock is not let go, which would be the parent's: closing the child's copy of the file leaves it.
+    """
+    atexit.unregister(leave)
+    while _users:
+        _users.popitem()[1].close()
+
+
+os.register_at_fork(after_in_child=_be_no_user)
 
 
 def program(name: str) -> Path:

@@ -14,10 +14,11 @@ from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.recordings.files.folder import FolderChange, FolderScan, what_is_new
+from ccf_assets.recordings.folders import Folder
 from ccf_assets.recordings.intake import circumstances, judged_alike
 
 
-def files_to_read(engine: sa.Engine, scan: FolderScan) -> tuple[FolderChange, dict[str, str]]:
+def files_to_read(engine: sa.Engine, folder: Folder, scan: FolderScan) -> tuple[FolderChange, dict[str, str]]:
     """What has changed in the folder, and partition key → digest of the files that a run has to read.
 
     These are the new and the changed files, and the gone ones without any stored site, because they were
@@ -28,7 +29,8 @@ def files_to_read(engine: sa.Engine, scan: FolderScan) -> tuple[FolderChange, di
         CcfError: a file of frames cannot be read.
     """
     known, idle = _known_files(engine)
-    change = what_is_new(scan, known)
+    own = {key: known[key] for key in folder.owns(known)}  # another folder's are not gone from this one
+    change = what_is_new(scan, own)
     lacking = {key: scan.files[key].digest for key in (*change.new, *change.changed)}
     return change, lacking | {key: "gone" for key in change.gone if key in idle}
 
@@ -42,7 +44,9 @@ def _known_files(engine: sa.Engine) -> tuple[dict[str, str], set[str]]:
     table, claim, site = schema.recording_file.c, schema.recording_claim.c, schema.recording_site.c
     owned = sa.exists().where(site.recording_id == claim.recording_id, site.site_id == claim.site_id)
     free = sa.exists().where(claim.source == table.source, ~owned)
-    idle = table.refused | ~sa.exists().where(site.source == table.source)
+    # Not EXISTS a file: the planner takes a file's sites for scattered, and reads them all for each file:
+    # 13.8 s for 1,000 files of 384 sites, where this takes 0.07 s.
+    idle = table.refused | table.source.not_in(sa.select(site.source).distinct())
     now = circumstances(engine, load_frames(*settings.frames_files()))
     query = sa.select(
         table.source, table.digest, table.looked_at_with, free.label("free"), idle.label("idle")

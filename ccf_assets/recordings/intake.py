@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -19,7 +18,7 @@ from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows
 from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.errors import CcfError
-from ccf_assets.finding import Finding, counted
+from ccf_assets.finding import Finding, counted, listed
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.progress import Progress
 from ccf_assets.recordings.files.folder import StillWritingError, site_file
@@ -27,6 +26,7 @@ from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import look
+from ccf_assets.recordings.folders import Folder
 
 READABLE = "readable"
 
@@ -98,7 +98,7 @@ class ReadFile:
 
 
 def read_files(
-    folder: Path,
+    folder: Folder,
     keys: Sequence[str],
     frames: Mapping[str, Frame],
     engine: sa.Engine,
@@ -116,7 +116,15 @@ def read_files(
     Returns:
         The files, the older ones first, since of two with the same site the older one keeps it; and the keys
         of those that are still being written.
+
+    Raises:
+        CcfError: one of the files is of another folder of recordings, which is not a file that is gone.
     """
+    if elsewhere := sorted(set(keys) - set(folder.owns(keys))):
+        raise CcfError(
+            f"{listed(elsewhere)}: from the folder of recordings {folder.where(elsewhere[0])}; this process "
+            f"reads {folder.path}. Nothing was changed. Set CCF_RECORDINGS to that folder, on its host."
+        )
     progress = Progress(report, "read", "files", total=len(keys))
     read: list[ReadFile] = []
     left: list[str] = []
@@ -139,19 +147,20 @@ def read_files(
 
 
 def _read_file(
-    folder: Path, key: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
+    folder: Folder, key: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
 ) -> ReadFile | None:
     """Read one file and check it; None if it no longer exists.
 
     Raises:
         StillWritingError: it is still being written, or changed while it was read.
     """
+    relative = folder.relative(key) or ""
     try:
-        file = site_file(folder, key)
+        file = site_file(folder.path, relative)
         if file is None:
             return None
         looked_at = _look_at(folder, key, file.digest, frames, brain)
-        if site_file(folder, key) != file:
+        if site_file(folder.path, relative) != file:
             raise StillWritingError(f"{file.path} changed while it was read.")
     except (CcfError, OSError) as error:
         return _refused(key, "", str(error))
@@ -159,11 +168,11 @@ def _read_file(
 
 
 def _look_at(
-    folder: Path, key: str, digest: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
+    folder: Folder, key: str, digest: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
 ) -> ReadFile:
     """Read and check the content of a file; whatever is wrong with it becomes a finding."""
     try:
-        sites = read_sites(folder, key, frames)
+        sites = read_sites(folder.path, folder.relative(key) or "", frames).with_columns(source=pl.lit(key))
         # Without the brain if it cannot be read, which is no fault of the file: read_files raises it.
         findings = file_findings(sites, frames, None if brain.exception() else brain.result())
     except (CcfError, OSError) as error:

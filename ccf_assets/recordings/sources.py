@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.db import loaded, schema
+from ccf_assets.recordings.files.marker import MARKER
+from ccf_assets.recordings.folders import Folder, folder_as_known
 
 
 def put_examples(folder: Path, known: Collection[str]) -> None:
@@ -29,7 +31,7 @@ def put_examples(folder: Path, known: Collection[str]) -> None:
     if folder.parent != settings.home():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    if not known and not any(folder.iterdir()):
+    if not known and all(path.name == MARKER for path in folder.iterdir()):
         shutil.copytree(Path(__file__).with_name("examples"), folder, dirs_exist_ok=True)
 
 
@@ -99,7 +101,7 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
         )
         for source, blocking, sentence in connection.execute(query):
             sentences.setdefault((source, blocking), []).append(sentence)
-    states = _states(folder, digests, sites)
+    states = _states(folder_as_known(engine, folder), digests, sites)
     return [
         Source(
             source,
@@ -113,7 +115,7 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
     ]
 
 
-def _states(folder: Path, digests: Mapping[str, str], sites: Mapping[str, int]) -> dict[str, str]:
+def _states(folder: Folder, digests: Mapping[str, str], sites: Mapping[str, int]) -> dict[str, str]:
     """The state of each file in the folder, and of each known file that no longer exists.
 
     Args:
@@ -122,19 +124,22 @@ def _states(folder: Path, digests: Mapping[str, str], sites: Mapping[str, int]) 
         sites: source → how many of its sites are stored; a gone file may have sites and no digest.
     """
     from ccf_assets.recordings.files import keys  # imports polars, 0.15 s
-    from ccf_assets.recordings.files.folder import SETTLE_S, scan_folder, what_is_new
+    from ccf_assets.recordings.files.folder import SETTLE_S, what_is_new
 
     known = {*digests, *(source for source in sites if keys.is_file(source))}
-    folder_exists = folder.is_dir()
+    own = folder.owns(known)
+    elsewhere = {key: f"in the folder {folder.where(key)}" for key in known - set(own)}
+    folder_exists = folder.path.is_dir()
     state = "the file is gone" if folder_exists else "its folder does not exist"
-    gone = {key: state + ("; its sites stay" if key in sites else "") for key in known}
+    gone = {key: state + ("; its sites stay" if key in sites else "") for key in own}
     if not folder_exists:
-        return gone
-    scan = scan_folder(folder, time.time(), SETTLE_S)
-    change = what_is_new(scan, digests)
+        return {**elsewhere, **gone}
+    scan = folder.scan(time.time(), SETTLE_S)
+    change = what_is_new(scan, {key: digests[key] for key in own if key in digests})
     return {
+        **elsewhere,
         **gone,
-        **{key: reason for key in known if (reason := scan.is_hidden(key))},
+        **{key: reason for key in own if (reason := scan.is_hidden(key))},
         **dict.fromkeys(scan.files, "read"),
         **dict.fromkeys(change.new, "not read yet"),
         **dict.fromkeys(change.changed, "changed since it was read"),

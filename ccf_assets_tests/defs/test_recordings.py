@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,9 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: RecordingsLab) -> N
     (why,) = told["bad.csv"].refused
     assert "Write this line at the top of" in why
     states = [source.state for source in sources.sources(lab.engine, lab.folder / "none")]
+    assert states == [f"in the folder {lab.folder} on {socket.gethostname()}"] * 4
+    lab.folder.rename(lab.folder.with_name("elsewhere"))
+    states = [source.state for source in sources.sources(lab.engine, lab.folder)]
     assert states == ["its folder does not exist", *["its folder does not exist; its sites stay"] * 3]
 
 

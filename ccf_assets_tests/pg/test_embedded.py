@@ -507,3 +507,46 @@ def test_the_socket_of_a_server_that_was_killed_is_taken_over(home: Path) -> Non
     with socket.socket(socket.AF_UNIX) as dead, pytest.raises(ConnectionRefusedError):
         dead.connect(str(left))
     assert ask(embedded.join(home / "postgres"), "SELECT 1") == 1
+
+
+# ---- forks
+
+
+_FORKS = """
+import os, sys, time
+from ccf_assets import create_engine
+
+engine = create_engine()
+
+def answer():
+    with engine.connect() as connection:
+        return connection.exec_driver_sql("SELECT count(*) FROM ccf.coordinate_frame").scalar_one()
+
+before, began, worker = answer(), time.monotonic(), os.fork()
+if worker == 0:
+    if "asks" in sys.argv:
+        assert answer() == before
+    sys.exit(0)  # as programs end, exit handlers and all
+_, status = os.waitpid(worker, 0)
+print(status, answer() == before, time.monotonic() - began < 30)
+"""
+
+
+@pytest.mark.parametrize("child", ["ends", "asks"])
+def test_a_forked_child_that_ends_leaves_its_parent_the_server(empty: Path, child: str) -> None:
+    parent = python("-c", _FORKS, child, CCF_HOME=str(empty), CCF_POSTGRES_URL="")
+    assert parent.communicate(timeout=120)[0].split() == ["0", "True", "True"]
+    assert server(empty) is None
+
+
+def test_an_engine_goes_on_when_the_server_was_killed(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCF_HOME", str(empty))
+    monkeypatch.setenv("CCF_POSTGRES_URL", "")
+    engine = database.create_engine()
+    found = server(empty)
+    assert found is not None
+    os.kill(found.pid, signal.SIGKILL)
+    wait_for(lambda: server(empty) is None)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM ccf.atlas").scalar_one() == 0
+    database.leave()

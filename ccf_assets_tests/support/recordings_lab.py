@@ -20,7 +20,8 @@ defs = build_defs(atlases=atlases_of("phantom"))
 IN_CCF = 'frame = "ccf"\n'
 
 EMPTY = (
-    "TRUNCATE ccf.recording_file, ccf.recording_finding, ccf.recording_claim, ccf.recording_agreement, "
+    "TRUNCATE ccf.recording_folder, ccf.recording_file, ccf.recording_finding, ccf.recording_claim, "
+    "ccf.recording_agreement, "
     "ccf.recording_site CASCADE"
 )
 """The statement that forgets all recordings."""

@@ -31,6 +31,7 @@ from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.findings import look
 from ccf_assets.recordings.findings.claims import claimed_elsewhere
 from ccf_assets.recordings.findings.claims import claims as claims_of
+from ccf_assets.recordings.folders import folder_of
 from ccf_assets.recordings.intake import (
     CLAIM_SCHEMA,
     READABLE,
@@ -180,7 +181,8 @@ def read_recordings(
     with engine.begin() as connection:
         keep_frames(connection, frames)
     now = circumstances(engine, frames)  # first: if they change meanwhile, the files are checked again
-    read, left = read_files(settings.recordings(), keys, frames, engine, context.log.info)
+    folder = folder_of(engine, settings.recordings())
+    read, left = read_files(folder, keys, frames, engine, context.log.info)
     taken = {file.key: file.sites for file in read if file.sites is not None}
     owned = owned_sites(engine, taken)
     claim, finding_, file_ = schema.recording_claim, schema.recording_finding, schema.recording_file
