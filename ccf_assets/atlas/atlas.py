@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ccf_assets.ccf.planes import Orientation
 
 FEW_POINTS = 10_000
-"""Up to so many points the database is queried (0.1 s), unless the atlas is in memory (read in 2 s at 25 µm)."""
+"""Up to so many points the database is queried (0.1 s), unless the atlas is in memory (2 s at 25 µm)."""
 
 POINTS_AT_ONCE = 100_000
 """Points in one statement."""
@@ -48,8 +48,8 @@ class Atlas:
     """A loaded atlas: its regions, points, voxels, tracks and recording sites.
 
     It is a snapshot: regions, and with many points the region of every voxel (154 MB at 25 µm), stay in
-    memory once they have been read. If the atlas is loaded again meanwhile, further questions raise a CcfError
-    instead of mixing old and new data. Recording sites are read again each time.
+    memory once they have been read. If the atlas is loaded again meanwhile, further questions raise a
+    CcfError instead of mixing old and new data. Recording sites are read again each time.
 
     Coordinates are CCF µm from the corner of the volume: x = AP to posterior, y = DV to ventral, z = ML to
     the right; arrays of voxels have the axes AP, DV, ML.
