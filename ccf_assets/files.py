@@ -1,6 +1,6 @@
-"""Files: written whole or not at all, read as TOML with bounds, and their checksums.
+"""Files in general: written in one step, read as TOML within limits, and their checksums.
 
-What is in a file of atlases, frames or sites is not known here; see ccf and recordings.files.
+Files of atlases, frames and sites are in ccf and recordings.files.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ else:
 _LARGEST_BYTES = 1_000_000
 
 _MOST_DOTS = 100
-"""In a line: the parts of a key take it the square of their number, 30,000 of them half a minute."""
+"""Most dots in a line: reading a key takes quadratic time in its parts, half a minute for 30,000."""
 
 
 class TomlError(ValueError):
-    """A text that is no TOML that can be read; its text says why, without a full stop."""
+    """A file that is no readable TOML; the message says why, without a full stop."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:

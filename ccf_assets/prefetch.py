@@ -1,4 +1,4 @@
-"""Two cores for what comes one after the other: the next item is made while this one is in use."""
+"""Two cores for a sequence: the next item is made in a thread while the present one is in use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Item = TypeVar("_Item")
 def one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
     """``items``, none of them None, each made in another thread while the one before is in use.
 
-    Two are in memory. What making one raises is raised here; when the reader stops, one more is made.
+    Two items are in memory. An error in making one is raised here; when the reader stops, one more is made.
     """
     with ThreadPoolExecutor(1) as maker:
         coming = maker.submit(next, items, None)

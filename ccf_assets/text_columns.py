@@ -1,4 +1,7 @@
-"""Text from a file: a CSV's encoding, and columns of text as numbers."""
+"""Text from a file: the encoding of a CSV, and columns of text as numbers.
+
+Which columns a file has is decided by its reader; see ccf and recordings.files.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import polars as pl
 from ccf_assets.errors import CcfError
 
 MISSING = ("", "nan", "na", "n/a", "null", "none")
-"""What pandas, R and people write where there is nothing to write (compared in lower case)."""
+"""What pandas, R and people write for a missing value (compared in lower case)."""
 
 
 def decoded(path: Path, raw: bytes) -> str:
@@ -54,8 +57,8 @@ def numbers(values: pl.Series, column: str, table: str, row_name: Callable[[int]
         raise CcfError(f"{table}: the column {column} holds {values.dtype}, not numbers.")
     text = values.cast(pl.String).str.strip_chars()
     missing = text.is_null() | text.str.to_lowercase().is_in(MISSING)
-    found = text.cast(pl.Float64, strict=False)
-    wrong = found.is_null() & ~missing
+    parsed = text.cast(pl.Float64, strict=False)
+    wrong = parsed.is_null() & ~missing
     if wrong.any():
         row = first_row(wrong)
         more = f" ({wrong.sum()} such rows)" if int(wrong.sum()) > 1 else ""
@@ -63,11 +66,11 @@ def numbers(values: pl.Series, column: str, table: str, row_name: Callable[[int]
         raise CcfError(
             f"{table}, {row_name(row)}: {column} is {values[row]!r:.60}, not a number{more}.{comma}"
         )
-    return _filled(found)
+    return _filled(parsed)
 
 
-def _filled(found: pl.Series) -> pl.Series:
-    return found.fill_null(float("nan"))
+def _filled(values: pl.Series) -> pl.Series:
+    return values.fill_null(float("nan"))
 
 
 def is_text(values: pl.Series) -> bool:

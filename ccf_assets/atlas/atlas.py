@@ -1,4 +1,7 @@
-"""What people ask of a loaded atlas, in Python: `Atlas`."""
+"""`Atlas`: questions to a loaded atlas, in Python.
+
+The answers to points are in located, the regions in regions; reading from the database is in read.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from ccf_assets.ccf.planes import Orientation
 
 FEW_POINTS = 10_000
-"""So many are asked of the database (0.1 s), unless the atlas is in memory already (2 s to read at 25 µm)."""
+"""Up to so many points the database is queried (0.1 s), unless the atlas is in memory (2 s at 25 µm)."""
 
 POINTS_AT_ONCE = 100_000
 """Points in one statement."""
@@ -42,11 +45,11 @@ LARGEST_IN_MEMORY = 2**28
 
 
 class Atlas:
-    """A loaded atlas, to ask.
+    """A loaded atlas: its regions, points, voxels, tracks and recording sites.
 
-    It is a snapshot: what has been asked for once stays in memory (regions; with many points the region of
-    every voxel, 154 MB at 25 µm), and when the atlas has been loaded again meanwhile, whatever else is asked
-    is a CcfError instead of a mixture of old and new. Recording sites are asked for anew each time.
+    It is a snapshot: regions, and with many points the region of every voxel (154 MB at 25 µm), stay in
+    memory once they have been read. If the atlas is loaded again meanwhile, further questions raise a
+    CcfError instead of mixing old and new data. Recording sites are read again each time.
 
     Coordinates are CCF µm from the corner of the volume: x = AP to posterior, y = DV to ventral, z = ML to
     the right; arrays of voxels have the axes AP, DV, ML.
@@ -57,7 +60,7 @@ class Atlas:
             given. The embedded server is started where none is configured.
 
     Raises:
-        CcfError: no atlas is loaded, or not that one.
+        CcfError: no atlas is loaded, or this one is not.
     """
 
     def __init__(self, key: str | None = None, *, engine: sa.Engine | None = None) -> None:
@@ -175,7 +178,7 @@ class Atlas:
             For a frame the same with the columns of `Located.to_polars` added; for an array a `Located`.
 
         Raises:
-            CcfError: there is no such frame, the points are none, or the atlas was loaded again meanwhile.
+            CcfError: there is no such frame, the points are invalid, or the atlas was loaded again meanwhile.
         """
         known = files.named_frame(frame, load_frames(*settings.frames_files()))
         located = Located(self._places(known, *coordinates(points, known)), self._regions)
@@ -202,9 +205,9 @@ class Atlas:
                 turn = slice(first, first + POINTS_AT_ONCE)
                 sites = site_regions.given_sites(frame.name, *(c[turn].tolist() for c in (ap, dv, ml)))
                 answer = site_regions.site_regions(sites, atlas, site_regions.given_frame(frame))
-                found = answer.subquery().c
-                columns = (found.x, found.y, found.z, found.status, sa.func.coalesce(found.region_id, 0))
-                rows += connection.execute(sa.select(*columns).order_by(found.site_id)).all()
+                row = answer.subquery().c
+                columns = (row.x, row.y, row.z, row.status, sa.func.coalesce(row.region_id, 0))
+                rows += connection.execute(sa.select(*columns).order_by(row.site_id)).all()
         self._check_current()
         ccf_um = np.array([row[:3] for row in rows], dtype=np.float64).reshape(-1, 3)
         status = np.array([space.Status[row[3].upper()] for row in rows], dtype=np.uint8)
@@ -331,7 +334,7 @@ class Atlas:
         return self._frame(sa.select(*(call.table_valued(*columns).c)))
 
     def sites(self) -> pl.DataFrame:
-        """All recording sites, those in no region too, as they are registered now.
+        """All recording sites, including those in no region, as stored now.
 
         Returns:
             Rows of the view recording_site_region, by recording and site.
@@ -344,7 +347,7 @@ class Atlas:
         return self._frame(query.order_by(sa.text("recording_id, site_id")))
 
     def sites_in(self, region: str | int) -> pl.DataFrame:
-        """The recording sites in a region or anything inside it, as they are registered now.
+        """The recording sites in a region or anything inside it, as stored now.
 
         Returns:
             Rows of the view recording_site_region, by recording and site.
@@ -367,11 +370,11 @@ class Atlas:
 
         try:
             return pl.DataFrame(read_arrow(self._engine.url, query).read_all())
-        finally:  # after an error, too: that the atlas is gone is then the reason
+        finally:  # also after an error, whose cause may be that the atlas was dropped
             self._check_current()
 
     def _check_current(self) -> None:
-        """Refuse what was read if it may be of another load than the rest.
+        """Check that everything read is from the same load of the atlas.
 
         Raises:
             CcfError: the atlas has been loaded again, or dropped, since this object was made.

@@ -1,4 +1,7 @@
-"""The brain as a mask in memory, for looking at whole tables of sites at once."""
+"""The brain as a mask in memory, for checking whole tables of sites at once.
+
+The checks are in recordings.findings.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from ccf_assets.ccf.grid import paint, surface_above
 from ccf_assets.db.loaded import select_loaded_atlases
 
 FINE_ENOUGH_UM = 50
-"""Findings are shares of many sites: a mask of 10 MB tells the same as one of 77 MB at 25 µm."""
+"""Findings are shares of many sites: a mask of 10 MB gives the same as one of 77 MB at 25 µm."""
 
 
 class Brain:
@@ -34,10 +37,10 @@ class Brain:
 
     def in_brain(self, points: Floats) -> npt.NDArray[np.bool_]:
         """Whether points, shape (N, 3), CCF µm, inside the volume, are in the brain."""
-        # Divided and cut off, which for what is not negative is // in a third of the time.
+        # Divided and truncated: for numbers that are not negative the same as //, in a third of the time.
         x, y, z = (points / self.edge_um).astype(np.intp).T
-        found: npt.NDArray[np.bool_] = self.inside[x, y, z]
-        return found
+        in_brain: npt.NDArray[np.bool_] = self.inside[x, y, z]
+        return in_brain
 
     def surface_y(self, x: Floats, z: Floats) -> Floats:
         """CCF y of the surface above points, µm; NaN where there is none."""
@@ -46,7 +49,7 @@ class Brain:
 
 @functools.lru_cache(maxsize=1)
 def _brain(url: sa.URL, entry: AtlasEntry) -> Brain:
-    """One process looks at many files: the mask is read once.
+    """The mask of an atlas, read once: one process checks many files.
 
     Of a finer atlas only every second voxel, or every fifth, along each axis: that takes a quarter of the
     time at 25 µm, and is the mask of its atlas of 50 µm.
@@ -61,9 +64,9 @@ def _brain(url: sa.URL, entry: AtlasEntry) -> Brain:
 
 
 def brain_atlas(engine: sa.Engine) -> AtlasEntry | None:
-    """The loaded atlas to look at sites with: the coarsest of at most 50 µm, else the finest; None if none.
+    """The loaded atlas used to check sites: the coarsest of at most 50 µm, otherwise the finest; or None.
 
-    The phantom serves only where no real atlas is loaded.
+    A phantom is used only if no real atlas is loaded.
     """
     with engine.connect() as connection:
         ids = set(connection.scalars(select_loaded_atlases()))

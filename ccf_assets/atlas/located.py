@@ -1,4 +1,7 @@
-"""The answer to many points: arrays, or the columns beside a polars or pandas frame."""
+"""The regions of many points: arrays, or columns added to a polars or pandas frame.
+
+How the points are given is in points.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,8 @@ class Located:
 
     def __repr__(self) -> str:
         counts = zip(STATUSES, np.bincount(self.places.status, minlength=len(STATUSES)), strict=True)
-        said = ", ".join(f"{count:,} {status}" for status, count in counts if count)
-        return f"<Located in {self.atlas}: {said or 'no point'}>"
+        numbers = ", ".join(f"{count:,} {status}" for status, count in counts if count)
+        return f"<Located in {self.atlas}: {numbers or 'no point'}>"
 
     @property
     def atlas(self) -> str:
@@ -127,10 +130,10 @@ def _words(words: Sequence[str | None]) -> Words:
 
 
 def beside_polars(points: pl.DataFrame, located: Located) -> pl.DataFrame:
-    """Points with the columns of `Located.to_polars`; where a name is taken, ours has ``ccf_`` in front.
+    """Points with the columns of `Located.to_polars`; a name that is taken already gets the prefix ``ccf_``.
 
     Raises:
-        CcfError: that is taken as well.
+        CcfError: the points have the name with the prefix, too.
     """
     answers = located.to_polars()
     return points.hstack(answers.rename(_new_names(points.columns, answers.columns)))
@@ -140,7 +143,7 @@ def beside_pandas(points: pd.DataFrame, located: Located) -> pd.DataFrame:
     """As `beside_polars`; the index stays.
 
     Raises:
-        CcfError: a column's name, and the one with ``ccf_`` in front, are taken.
+        CcfError: the points have the name of a column, and the one with the prefix ``ccf_``.
     """
     import pandas as pd
 

@@ -1,6 +1,6 @@
-"""What an annotation file must hold before anything is built on it.
+"""Checks of an annotation file, before anything is built on it.
 
-Checks of tables are in defs.atlas_checks.
+Checks of tables are in defs.atlas_checks; those of a new ontology in db.ontology_checks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +22,12 @@ def annotation_checks(
 
     Args:
         path: the NRRD file.
-        entry: what the catalogue says of it.
+        entry: its entry in the catalogue.
         graph: the ontology that must have its ids.
         report: receives progress.
 
     Returns:
-        The checks, and how many voxels carry each id (none where the header is already wrong).
+        The checks, and the number of voxels by id (empty if the header is already wrong).
     """
     # The path itself may be the temporary name of a file that is being downloaded.
     name = Path(entry.path).name

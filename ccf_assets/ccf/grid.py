@@ -1,7 +1,9 @@
 """An atlas in memory: dense arrays made of its runs, and the regions of many points at once.
 
-What a point's region is, and why it has none, is decided here as `db.site_regions` decides it in
-SQL, and both give the same answer for every point.
+Reading the runs from the database is in atlas.read.
+
+The region of a point, or why it has none, is decided here in the same way as in SQL by `db.site_regions`:
+both give the same answer for every point.
 """
 
 from __future__ import annotations
@@ -19,15 +21,16 @@ from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM, Status
 
 RUNS_AT_ONCE = 32_768
-"""Runs painted in one turn, so that little is needed besides the volume itself."""
+"""Runs painted in one turn, so that little memory is needed besides the volume itself."""
 
 POINTS_AT_ONCE = 32_768
-"""Points of one turn: what it needs stays in the processor's cache, which takes a quarter of the time."""
+"""Points of one turn: its arrays stay in the processor's cache, which takes a quarter of the time."""
 
 AnyScalar = TypeVar("AnyScalar", bound=np.generic)
 
 
 def of_runs(runs: Runs, which: npt.NDArray[Any]) -> Runs:
+    """Some of the runs: those of a mask, or of an array of their numbers, in its order."""
     return Runs(runs.line[which], runs.z[which], runs.z_end[which], runs.region_id[which])
 
 
@@ -46,7 +49,7 @@ def paint(runs: Runs, values: npt.NDArray[AnyScalar], entry: AtlasEntry) -> npt.
     flat = painted.reshape(-1)
     for first in range(0, len(runs), RUNS_AT_ONCE):
         turn = slice(first, first + RUNS_AT_ONCE)
-        # Stretches one after the other: a run, the gap behind it, the next run, … to the end of the last.
+        # Stretches in turn: a run, the gap behind it, the next run, … to the end of the last run.
         borders = np.empty(2 * len(runs.line[turn]), np.int64)
         borders[::2] = voxel_place(runs.line[turn], runs.z[turn], entry)
         borders[1::2] = voxel_place(runs.line[turn], runs.z_end[turn], entry)
@@ -57,7 +60,7 @@ def paint(runs: Runs, values: npt.NDArray[AnyScalar], entry: AtlasEntry) -> npt.
 
 
 def voxel_place(line: npt.NDArray[np.uint32], z: npt.NDArray[np.uint16], entry: AtlasEntry) -> Any:  # noqa: ANN401
-    """Place of a voxel in the volume, counted through: int64."""
+    """Index of a voxel in the flattened volume: int64."""
     return line.astype(np.int64) * entry.shape[2] + z
 
 
@@ -142,7 +145,7 @@ class RegionGrid:
             (c >= 0) & (c < extent) for c, extent in zip((x, y, z), EXTENT_UM, strict=True)
         )
         inside = inside_x & inside_y & inside_z
-        # Not //, which takes the remainder first: PostgreSQL divides and rounds down, and so do we.
+        # Not //, which computes the remainder first: PostgreSQL divides and rounds down, and so does this.
         i, j, k = (np.where(inside, c / edge, 0).astype(np.int64) for c in (x, y, z))
         index = self.index.reshape(-1).take((i * dvs + j) * mls + k) * inside
         found.index[turn] = index

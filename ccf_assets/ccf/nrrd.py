@@ -1,6 +1,6 @@
-"""The annotation volume as a file: the NRRD header, what must be in it, and the voxels plane by plane.
+"""The annotation volume as a file: the NRRD header, its check, and the voxels plane by plane.
 
-What the voxels become is in runs.py; where files come from is in the package sources.
+What is computed from the voxels is in runs; where files come from is in the package sources.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ SagittalPlane: TypeAlias = npt.NDArray[np.uint32]
 _READ_BYTES = 1 << 20
 
 _LONGEST_HEADER = 1 << 16
-"""Bytes; the official headers have 360. A file without a line's end would be read whole otherwise."""
+"""Bytes; the official headers have 360. Without a limit, a file without line ends would be read whole."""
 
 _ELSEWHERE = ("data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip")
-"""Fields that put the data into other files, or anywhere but right behind the header."""
+"""Fields that say that the data are in other files, or not directly behind the header."""
 
 _WHY_NOT: Mapping[object, str] = {
-    "float32": " (above 16,777,216 a float32 gives several ids one number, and nothing parts them again)"
+    "float32": " (above 16,777,216 several ids become the same float32, and cannot be separated again)"
 }
-"""More words on some values that a header has and should not."""
+"""Explanations of some wrong values in headers."""
 
-_ADVICE = "Delete it, if it is still there, and load again."
-"""A file that is refused while it is fetched is gone by then; one that was damaged in the cache is not."""
+_ADVICE = "Delete it, if it still exists, and load again."
+"""A file refused during its download no longer exists then; one that was damaged in the cache does."""
 
 OFFICIAL = "Set CCF_SOURCE to a source that has the official file."
 
 
 @dataclass(frozen=True)
 class VolumeHeader:
-    """What the header of an annotation file says.
+    """The header of an annotation file.
 
     Attributes:
         dtype: the NRRD type, ``uint32`` for an annotation.
         shape: voxels along AP, DV, ML.
         spacing_um: edge of a voxel along AP, DV, ML in µm.
-        axes: where AP, DV and ML run in the file's space, as unit vectors.
+        axes: the directions of AP, DV and ML in the file's space, as unit vectors.
         encoding: ``gzip`` or ``raw``.
         endian: ``little`` or ``big``; ``not given``.
-        elsewhere: fields that put the data anywhere but right behind the header, with their values.
+        elsewhere: fields that say that the data are not directly behind the header, with their values.
     """
 
     dtype: str
@@ -70,7 +70,7 @@ def parse_header(file: io.BufferedReader, path: Path) -> VolumeHeader:
     """Read the header and leave ``file`` at the first byte of the data."""
     start = io.BytesIO(file.read(_LONGEST_HEADER))
     try:
-        with np.errstate(all="ignore"):  # a number beyond all measure is told as what it becomes
+        with np.errstate(all="ignore"):  # an absurdly large number is reported as what it becomes
             fields = nrrd.read_header(start)
             if start.tell() == _LONGEST_HEADER:
                 raise ValueError(f"it does not end within {_LONGEST_HEADER:,} bytes")
@@ -89,10 +89,10 @@ def parse_header(file: io.BufferedReader, path: Path) -> VolumeHeader:
             elsewhere={name: fields[name] for name in _ELSEWHERE if name in fields},
         )
     except (nrrd.NRRDError, LookupError, ValueError, TypeError, OverflowError, StopIteration) as error:
-        # pynrrd parses as if the file were sound: a header cut short fails wherever it ends.
-        why = f"no {error} is known" if isinstance(error, KeyError) else str(error) or "the file is empty"
+        # pynrrd trusts the file: a header that is cut short fails wherever it ends.
+        reason = f"no {error} is known" if isinstance(error, KeyError) else str(error) or "the file is empty"
         raise CcfError(
-            f"{path} is not an annotation volume: its NRRD header cannot be read ({why:.200}). {_ADVICE}"
+            f"{path} is not an annotation volume: its NRRD header cannot be read ({reason:.200}). {_ADVICE}"
         ) from error
     file.seek(start.tell())
     return header
@@ -109,20 +109,20 @@ def read_header(path: Path) -> VolumeHeader:
 
 
 def header_problems(header: VolumeHeader, entry: AtlasEntry) -> list[str]:
-    """What in the header is not as the catalogue says; empty when all is well."""
+    """The differences between the header and the catalogue, in words; empty if there are none."""
     expected_spacing = (float(entry.resolution_um),) * 3
     return [
-        f"{name} is {found!s:.200}, expected {expected}{_WHY_NOT.get(found, '')}"
-        for name, found, expected in (
+        f"{name} is {value!s:.200}, expected {expected}{_WHY_NOT.get(value, '')}"
+        for name, value, expected in (
             ("type", header.dtype, "uint32"),
             ("byte order", header.endian, "little"),
             ("encoding", header.encoding, "gzip"),
             ("shape (AP, DV, ML)", header.shape, entry.shape),
             ("voxel size in µm", header.spacing_um, expected_spacing),
             ("direction of the axes", header.axes, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))),
-            *((name, value, "none") for name, value in header.elsewhere.items()),
+            *((name, given, "none") for name, given in header.elsewhere.items()),
         )
-        if found != expected
+        if value != expected
     ]
 
 
@@ -133,7 +133,7 @@ def planes(
 
     Args:
         path: a gzip-encoded NRRD file.
-        entry: what the catalogue says of it.
+        entry: its entry in the catalogue.
         report: receives a line of progress every few seconds.
 
     Yields:

@@ -1,7 +1,8 @@
-"""The structure graph (the CCF's ontology): parse it, check it, and turn it into table rows.
+"""The structure graph (the CCF's ontology): parsed, checked, and turned into table rows.
 
-Pure functions over polars; no Dagster, no database. The file is the CSV of the Allen Institute's ontology
-query; older releases order the columns differently and lack some, so columns are taken by name.
+Pure functions over polars; the check that needs the database is in db.ontology_checks. The file is the CSV
+of the Allen Institute's ontology query; older releases order the columns differently and lack some, so
+columns are read by name.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ REQUIRED_COLUMNS = (
 CASE_TWINS = "case_twins"
 
 CHECKS = ("one_root", "no_orphan", "no_cycle", "unique_ids", "depth_equals_path", CASE_TWINS)
-"""Names of what check_structure_graph looks at; each must pass but CASE_TWINS, which only reports."""
+"""Names of the checks of `check_structure_graph`; each must pass, except CASE_TWINS, which only reports."""
 
 _NUMBERS: Mapping[str, pl.DataType] = MappingProxyType(
     {"id": pl.Int64(), "parent_structure_id": pl.Int64(), "depth": pl.Int64(), "graph_order": pl.Int32()}
 )
-"""Columns of whole numbers. Ids are wider here than in the tables, so that one too large can be named."""
+"""Columns of whole numbers. Ids are wider than in the tables, so that one that is too large can be named."""
 
 _LONGEST_TEXT = 500
-"""Bytes of an acronym or a name, which stand in indexes; the longest official name has 104."""
+"""Bytes of an acronym or a name, which are in indexes; the longest official name has 104."""
 
 _LARGEST_INT32 = 2**31 - 1
 
@@ -59,8 +60,8 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
         color_hex (6 characters) and path (structure_id_path).
 
     Raises:
-        CcfError: the file is no CSV in UTF-8 or is cut short, a required column is missing, there twice or
-            blank in a row, a number is not a number, a colour is not hexadecimal, or a text no line of text.
+        CcfError: the file is no CSV in UTF-8 or is cut short; a required column is missing, occurs twice or
+            is blank in a row; a number or a colour is invalid, or a text is too long or not printable.
     """
     try:
         text = decoded(path, path.read_bytes())
@@ -76,9 +77,9 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
         )
     twice = [name for name in (*REQUIRED_COLUMNS, "name") if f"{name}_duplicated_0" in raw.columns]
     if twice:
-        raise CcfError(f"{path} has more than one column {', '.join(twice)}; take all but the right one out.")
+        raise CcfError(f"{path} has more than one column {', '.join(twice)}; remove all but the right one.")
     if not text.endswith(("\n", "\r")):
-        # Where a server does not say how long the file is, this tells a name that lost its end.
+        # If a server gives no file length, this is how a name that lost its end is recognised.
         raise CcfError(f"{path} ends within a line, so it may be cut short; get it again, or end that line.")
     raw = raw.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
     if raw.is_empty():
@@ -86,7 +87,7 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
     # Releases before 2017 have no `name`; their safe_name is the only name there is.
     names = [*REQUIRED_COLUMNS, *({"name"} & set(raw.columns))]
     raw = raw.select(pl.when(pl.col(name).str.strip_chars() != "").then(pl.col(name)) for name in names)
-    # 019399 becomes 19399 where a file once went through a spreadsheet: only zeros can be lost there.
+    # A spreadsheet turns 019399 into 19399: only zeros can be lost.
     raw = raw.with_columns(pl.col("color_hex_triplet").str.zfill(6))
 
     def refuse(name: str, where: pl.Expr, problem: str) -> None:
@@ -266,10 +267,9 @@ def _case_twins(hierarchy: _Hierarchy) -> Finding:
 
 
 def _depths(tops: list[int], parent_of: Mapping[int, int | None]) -> dict[int, int]:
-    """How far below one of ``tops`` each structure is that hangs on one; the tops themselves have 0.
+    """Steps below one of ``tops`` for each structure that descends from one; 0 for the tops themselves.
 
-    Level by level: a climb from each structure would take the square of the number of rows where they hang
-    on one another in a single chain.
+    Level by level: climbing up from each structure would take quadratic time in a single long chain.
     """
     children: defaultdict[int | None, list[int]] = defaultdict(list)
     for i, parent in parent_of.items():
@@ -283,7 +283,7 @@ def _depths(tops: list[int], parent_of: Mapping[int, int | None]) -> dict[int, i
 
 
 def _is_path(path: str, region_id: int, depth: int, parent_of: Mapping[int, int | None]) -> bool:
-    """Whether a path names a structure's ancestors, from the root down to itself, ``depth`` steps."""
+    """Whether a path names the ancestors of a structure, from the root down to itself, in ``depth`` steps."""
     steps = path.strip("/").split("/")
     if len(steps) != depth + 1:
         return False
@@ -361,5 +361,5 @@ _MOST_DIGITS = 10
 
 
 def is_id(text: str) -> bool:
-    """Whether a text can be a region's id; a number of 5,000 digits Python would not even read."""
+    """Whether a text can be the id of a region; Python refuses to read a number of 5,000 digits."""
     return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS

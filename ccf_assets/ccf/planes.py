@@ -1,7 +1,8 @@
 """Planes of an atlas as dense arrays, made of the runs that meet them.
 
-A plane is what one looks at: every voxel with one AP (coronal), ML (sagittal) or DV (horizontal) index. It
-comes from the table voxel_run (`plane`), or from runs that are still in memory (`plane_of_runs`).
+A plane has all voxels with one AP (coronal), ML (sagittal) or DV (horizontal) index. It is made from runs in
+memory (`plane_of_runs`), or from those in the table voxel_run (`atlas.read.plane`). Pictures of planes are in
+pictures.plane.
 """
 
 from __future__ import annotations
@@ -54,14 +55,13 @@ PLANES: Mapping[Orientation, PlaneAxes] = MappingProxyType(
 
 
 def plane_of_runs(runs: Runs, entry: AtlasEntry, orientation: Orientation, position_um: float) -> Plane:
-    """As `plane`, of runs in memory; 0.1 s for the 17 million runs of a 10 µm atlas."""
+    """One plane of runs in memory, as `atlas.read.plane`; 0.1 s for the 17 million runs of a 10 µm atlas."""
     index, dv = plane_index(entry, orientation, position_um), entry.shape[1]
     meets: slice | npt.NDArray[np.bool_]
     if orientation == "coronal":
-        # Runs are ordered by line, and a coronal plane is DV lines in a row.
-        ends = np.array(
-            [index * dv, (index + 1) * dv], runs.line.dtype
-        )  # of another type, it copies the runs
+        # Runs are ordered by line, and a coronal plane is DV lines in a row. With ends of another type,
+        # searchsorted would copy the runs.
+        ends = np.array([index * dv, (index + 1) * dv], runs.line.dtype)
         meets = slice(*np.searchsorted(runs.line, ends))
     elif orientation == "sagittal":
         meets = (runs.z <= index) & (runs.z_end > index)
@@ -72,7 +72,7 @@ def plane_of_runs(runs: Runs, entry: AtlasEntry, orientation: Orientation, posit
 
 
 def plane_index(entry: AtlasEntry, orientation: Orientation, position_um: float) -> int:
-    """The index of the voxels that a plane at ``position_um`` goes through, along its normal.
+    """The index, along the normal, of the voxels in a plane at ``position_um``.
 
     Raises:
         CcfError: there is no such orientation, or the position is outside the volume.
@@ -105,7 +105,7 @@ def paint_plane(
         return painted
     length = (z_end - z).astype(np.intp)
     row = (y if orientation == "coronal" else x).astype(np.intp)
-    # The voxels of all runs at once: each run's first, repeated, plus a count that starts anew with it.
+    # The voxels of all runs at once: the first of each run, repeated, plus a count that starts with it.
     first = np.repeat(row * painted.shape[1] + z, length)
     count = np.arange(len(first)) - np.repeat(np.cumsum(length) - length, length)
     painted.reshape(-1)[first + count] = np.repeat(region_id, length)

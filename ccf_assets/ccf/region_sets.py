@@ -1,7 +1,7 @@
 """Region sets: coarse maps that put the regions of an ontology into groups, to count and to group sites by.
 
 A map names regions and gives each a group. A region that the map does not name belongs to the group of the
-nearest region above it that the map names; where there is none it belongs to no group, it *falls to nothing*.
+nearest region above it that the map names; if there is none, it belongs to no group.
 
 Built in are a map for each level of the hierarchy (``depth_1`` …), and those in ``region_sets.csv``:
 
@@ -14,7 +14,8 @@ Built in are a map for each level of the hierarchy (``depth_1`` …), and those 
     structure the group is the one iblatlas gives, except that what iblatlas puts into "root" or "void"
     belongs to no group.
 
-Others a lab writes itself, as TOML or CSV; `read_maps` says how. Pure functions; no Dagster, no database.
+A lab can write others, as TOML or CSV; see `read_maps`. Pure functions; the views that use the sets are in
+db/sql/region_sets.sql.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ from ccf_assets.files import TomlError, read_toml
 from ccf_assets.text_columns import decoded
 
 SUFFIXES = (".csv", ".toml")
-"""Of files that hold maps."""
+"""Suffixes of files of maps."""
 
 TAKEN = "ccf/region_maps"
-"""Tag of a materialization: the `digest` of the files it took. None stands there where one was refused."""
+"""Tag of a materialization: the `digest` of its files; missing if a file was refused."""
 
 BUILT_IN = "built in"
-"""Source of the maps that no file of a lab's brought."""
+"""Source of the maps that come with the program."""
 
 _CSV_COLUMNS = ("set", "region", "group")
 
@@ -56,7 +57,7 @@ _DESCRIPTIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class RegionMap:
-    """Regions and their groups, as somebody wrote them down.
+    """Regions and their groups, as the author of a map gives them.
 
     Attributes:
         name: of the set.
@@ -78,7 +79,7 @@ class Ontology:
     Attributes:
         id_of: acronym → region_id.
         above: region_id → the region itself and those that contain it, the nearest first.
-        no_such_region: the sentence for what is no region of it, with those that are near.
+        no_such_region: makes the error message for an unknown region, with similar ones.
     """
 
     id_of: Mapping[str, int]
@@ -105,9 +106,9 @@ class Ontology:
 
 # ---- maps that are built in
 def depth_maps(ontology: Ontology) -> list[RegionMap]:
-    """A map for each level of the hierarchy below the root: every region falls to its ancestor there.
+    """A map for each level of the hierarchy below the root: the group of a region is its ancestor there.
 
-    A region above the level falls to nothing.
+    A region above the level belongs to no group.
     """
     levels: dict[int, list[str]] = {}
     for region_id, acronym in ontology.acronym_of.items():
@@ -134,9 +135,9 @@ def _published() -> Sequence[tuple[str, Mapping[int, str]]]:
 
 
 def published_maps(ontology: Ontology) -> list[RegionMap]:
-    """The published maps all of whose regions the ontology has; a part of such a map would not be that map.
+    """The published maps, except those with regions that the ontology does not have: a part would be wrong.
 
-    A group bears its region's acronym in this ontology.
+    The name of a group is the acronym of its region in this ontology.
     """
     return [
         RegionMap(name, {str(i): ontology.acronym_of[i] for i in regions}, _DESCRIPTIONS[name])
@@ -153,14 +154,14 @@ def is_reserved(name: str) -> bool:
 
 # ---- maps of a lab's own
 def map_files(folder: Path) -> list[Path]:
-    """The files of maps in a folder, by name; none where there is no folder."""
+    """The files of maps in a folder, by name; none if there is no folder."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES)
 
 
 def digest(files: Sequence[Path]) -> str:
-    """Of the names and contents of files of maps: half of a SHA-256, as a Dagster tag holds 63 characters."""
+    """Digest of the names and contents of files of maps: half a SHA-256, which fits into a Dagster tag."""
     content = ((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)
     return hashlib.sha256(repr(list(content)).encode()).hexdigest()[:32]
 
@@ -176,12 +177,12 @@ def read_maps(path: Path) -> list[RegionMap]:
 
         [motor.regions]
         MOp = "primary"
-        "CUL4, 5" = "cerebellar"     # an acronym with spaces or commas stands in quotes
-        993 = "secondary"            # an id serves as well
+        "CUL4, 5" = "cerebellar"     # quote an acronym with spaces or commas
+        993 = "secondary"            # an id works, too
 
     Raises:
-        CcfError: the file cannot be read, something is missing or of the wrong kind, a region stands twice in
-            a set, or a set has the name of one that is built in.
+        CcfError: the file cannot be read, something is missing or of the wrong type, a region is in a set
+            twice, or a set has the name of a built-in one.
     """
     try:
         maps = _toml_maps(path) if path.suffix.lower() == ".toml" else _csv_maps(path)
@@ -212,7 +213,7 @@ def _toml_maps(path: Path) -> list[RegionMap]:
         for key, group in _toml_regions(table["regions"]):
             region = _text(key, f"{where}: a region")
             if region in groups:
-                raise CcfError(f"{where}: {region} stands there twice; keep one line.")
+                raise CcfError(f"{where}: {region} is given twice; keep one line.")
             groups[region] = _text(group, f"{where}: the group of {region!r}")
         description = _text(table.get("description", f"From {path.name}"), f"{where}: the description")
         maps.append(RegionMap(_text(name, f"{path.name}: the name of a set"), groups, description, path.name))
@@ -220,7 +221,7 @@ def _toml_maps(path: Path) -> list[RegionMap]:
 
 
 def _toml_regions(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Regions and groups; an acronym with a dot that was not quoted has come apart into tables."""
+    """Regions and groups; TOML has divided an acronym with a dot into tables, if it was not quoted."""
     for key, value in table.items():
         if isinstance(value, dict):
             yield from _toml_regions(value, f"{prefix}{key}.")
@@ -229,7 +230,7 @@ def _toml_regions(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
 
 
 def _csv_maps(path: Path) -> list[RegionMap]:
-    # Not from the path: polars unpacks what is compressed, however large that becomes.
+    # Not from the path: polars would unpack a compressed file, however large that becomes.
     text = decoded(Path(path.name), path.read_bytes())
     rows = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False)
     missing = [name for name in _CSV_COLUMNS if name not in rows.columns]
@@ -245,9 +246,7 @@ def _csv_maps(path: Path) -> list[RegionMap]:
             for column, value in zip(_CSV_COLUMNS, values, strict=True)
         )
         if region in maps.setdefault(name, {}):
-            raise CcfError(
-                f"{path.name}, line {number}: {region} stands in set {name!r} twice; keep one row."
-            )
+            raise CcfError(f"{path.name}, line {number}: {region} is in set {name!r} twice; keep one row.")
         maps[name][region] = group
     return [RegionMap(name, groups, f"From {path.name}", path.name) for name, groups in maps.items()]
 
@@ -262,7 +261,7 @@ def _text(value: object, what: str) -> str:
 
 # ---- from maps to tables
 def members(one: RegionMap, ontology: Ontology) -> dict[int, str]:
-    """The group of every region that has one, those below a named region included.
+    """The group of every region that has one, including regions below a named one.
 
     Raises:
         CcfError: the map names a region that the ontology does not have, or one by acronym and by id.
@@ -272,7 +271,7 @@ def members(one: RegionMap, ontology: Ontology) -> dict[int, str]:
         region_id = _region_id(region, one, ontology)
         if region_id in named:
             raise CcfError(
-                f"{one.source}, set {one.name!r}: {ontology.acronym_of[region_id]} stands there by its "
+                f"{one.source}, set {one.name!r}: {ontology.acronym_of[region_id]} is given by its "
                 f"acronym and by its id {region_id}; keep one."
             )
         named[region_id] = group
@@ -295,7 +294,7 @@ class RegionSets:
     Attributes:
         sets: ccf_id, set_name, description, source, groups (Int32): rows of region_set.
         members: ccf_id, set_name, region_id, group_name: rows of region_set_member.
-        refused: why files were not taken, a sentence for each.
+        refused: a sentence for each refused file.
     """
 
     sets: pl.DataFrame
@@ -319,9 +318,9 @@ _MEMBERS_SCHEMA = pl.Schema(
 
 
 def region_sets(ccf_id: int, ontology: Ontology, files: Sequence[Path]) -> RegionSets:
-    """All sets of an atlas: those built in, and those of a lab's files.
+    """All sets of an atlas: the built-in ones, and those of a lab's files.
 
-    A file that cannot be taken is refused whole and by itself: the others are taken.
+    A file with an error is refused as a whole; the other files are used.
     """
     taken = {
         one.name: (one, members(one, ontology)) for one in depth_maps(ontology) + published_maps(ontology)

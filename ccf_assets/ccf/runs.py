@@ -1,12 +1,12 @@
-"""The annotation volume: read it plane by plane, count it, find its runs and its surface.
+"""The annotation volume as runs: its voxels counted, its runs and its surface found, plane by plane.
 
-Pure functions over numpy; no Dagster, no database. A volume is a NRRD file of uint32 region ids on a grid
-of (AP, DV, ML) voxels with AP fastest on disk, so the file is a sequence of sagittal planes, ML ascending.
-Everything here works on that sequence, one plane at a time: the 10 µm volume unpacks to 4.8 GB and never
-stands in memory whole.
+Pure functions over numpy; reading the file is in nrrd. A volume is a file of uint32 region ids on a grid of
+(AP, DV, ML) voxels with AP fastest on disk, so the file is a sequence of sagittal planes, ML ascending.
+Everything here works on that sequence, one plane at a time: the 10 µm volume unpacks to 4.8 GB and is never
+in memory as a whole.
 
 The axes are +posterior, +inferior, +right whatever the header says: the official files name their space
-left-posterior-superior, which is not what they hold.
+left-posterior-superior, which is wrong.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from ccf_assets.prefetch import one_ahead
 from ccf_assets.progress import ROWS_KEY
 
 ROWS_PER_BATCH = 16_384
-"""Rows of an Arrow batch. While one is encoded no other is sent, and for eight times as many that is longer
-than the server works on what it has: a sixth slower."""
+"""Rows of an Arrow batch. While a batch is encoded, none is sent: with eight times as many rows the server
+has to wait, and a load takes a sixth longer."""
 
 RUNS_EXPANDED_AT_ONCE = 2_048
-"""At 25 µm they are 24,000 voxels."""
+"""Runs expanded to voxels in one turn: some 24,000 voxels at 25 µm."""
 
 _RUNS_AT_ONCE = 65_536
-"""Runs unpacked in one turn: what it needs stays in the processor's cache."""
+"""Runs unpacked in one turn: its arrays stay in the processor's cache."""
 
 
 def count_voxels(volume: Iterable[SagittalPlane]) -> dict[int, int]:
-    """How many voxels carry each region id, without the outside (id 0).
+    """Region id → number of its voxels, without the outside (id 0).
 
     Args:
         volume: planes of any shape, uint32.
@@ -46,7 +46,7 @@ def count_voxels(volume: Iterable[SagittalPlane]) -> dict[int, int]:
     counts: Counter[int] = Counter()
     for plane in volume:
         flat = plane.ravel()
-        # Stretches of equal voxels first: there are a tenth as many to sort, in a quarter of the time.
+        # Stretches of equal voxels first: a tenth as many values to sort, in a quarter of the time.
         start = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
         ids, which = np.unique(flat[start], return_inverse=True)
         voxels = np.bincount(which, weights=np.diff(start, append=flat.size))
@@ -143,7 +143,7 @@ def find_runs(volume: Iterable[SagittalPlane]) -> Runs:
 
 
 class _Numbered:
-    """Region ids, which have up to 30 bits, numbered as they are met."""
+    """Region ids, which have up to 30 bits, numbered in the order in which they occur."""
 
     def __init__(self) -> None:
         self.known = pa.array([0], pa.uint32())
@@ -198,7 +198,7 @@ def voxel_batches(
     Args:
         runs: rows of voxel_run.
         resolution_um: edge of a voxel in µm.
-        count: how many voxels there will be, where it is known; for the progress of whoever takes them.
+        count: the number of voxels, if known; the reader of the stream uses it to report progress.
 
     Returns:
         A stream of (ccf_id, x, y, z, region_id), all int32, coordinates in µm.

@@ -1,4 +1,4 @@
-"""Comparison of atlases, as queries over what sql/comparison.sql defines."""
+"""Comparison of atlases, as queries over the functions in sql/comparison.sql."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The database: the lab's own where CCF_POSTGRES_URL names one, else the embedded server's; tables in place.
+"""The database, with its tables: on the server that CCF_POSTGRES_URL names, otherwise on the embedded one.
 
-The embedded server is shared: every process that asks for it here is a user of it until it ends, and the last
-one stops it. No Dagster here, so that a command that asks one question need not import it.
+The embedded server is shared: every process that uses it counts as a user until it ends, and the last one
+stops it. No Dagster here, so that a command with one question need not import it. Starting and stopping the
+embedded server is in pg.embedded.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ DAGSTER_SCHEMA = "ccf_dagster"
 """Where Dagster keeps runs, events and schedules; its tables have everyday names, so they get a schema."""
 
 OLDEST_SERVER = 15
-"""The oldest that the suite passes on."""
+"""The oldest version of PostgreSQL with which the tests pass."""
 
 PATIENCE_S = 60
 """Longest wait for a server that says it is starting up, or coming back after a crash."""
 
 _PASSING = ("starting up", "shutting down", "recovery mode", "not yet accepting connections")
-"""What a server says while it is worth waiting for it."""
+"""Parts of a server's messages while it is starting, and worth waiting for."""
 
 
 def forget() -> None:
-    """Let the next question look anew whether the server is there and its tables are in place."""
+    """Check again at the next question that the server is running and has its tables."""
     _checked_url.cache_clear()
 
 
@@ -100,7 +101,7 @@ def _checked_url(named: str | None, home: Path) -> sa.URL:
 
 
 def _once_it_answers(named: str | None, home: Path, do: Callable[[sa.URL, str], sa.URL]) -> sa.URL:
-    """What ``do`` makes of the address and the place of the database, as soon as the server can be asked."""
+    """The result of ``do`` for the address and the name of the server, as soon as the server is ready."""
     url = _named_url(named) if named else _embedded_url(home)
     where = _place(url) if named else "the embedded PostgreSQL"
     deadline = time.monotonic() + PATIENCE_S
@@ -126,7 +127,7 @@ def _set_up(url: sa.URL, where: str) -> sa.URL:
             roles.renew(connection)
         try:
             frames = load_frames(*settings.frames_files())
-        except CcfError as error:  # what uses frames refuses; a backup or a question need not wait for that
+        except CcfError as error:  # commands that use frames raise it; a backup need not fail for it
             logging.getLogger(__name__).warning("%s", error)
             frames = load_frames()
         add_frames(connection, frames)
@@ -134,9 +135,9 @@ def _set_up(url: sa.URL, where: str) -> sa.URL:
 
 
 def database_url() -> sa.URL:
-    """The address of the database, its tables in place; starts the embedded server if none is named.
+    """The address of the database, with its tables; starts the embedded server if no other is configured.
 
-    One that was killed since is started again.
+    An embedded server that was killed meanwhile is started again.
 
     Returns:
         A URL for psycopg 3 (``postgresql+psycopg``). It may hold a password: show ``repr(url)``, never
@@ -155,12 +156,12 @@ def _joined_url(named: str | None, home: Path) -> sa.URL:
 
 
 def empty_database_url() -> sa.URL:
-    """The address of the database as it is: without tables if nothing has made them yet, to restore into."""
+    """The address of the database as it is, perhaps without tables: for restoring a backup."""
     return _once_it_answers(settings.postgres_url(), settings.home(), lambda url, _where: url)
 
 
 def create_engine() -> sa.Engine:
-    """An engine on the database. It keeps no idle connection: every one is closed when it is given back.
+    """An engine of the database. It keeps no idle connections: each is closed when it is released.
 
     The embedded server is started again by the first connection after it was killed, and joined by one that a
     forked process makes.
@@ -181,20 +182,20 @@ def dagster_url() -> str:
     """The address Dagster keeps its own records at, for psycopg 2; creates their schema.
 
     Raises:
-        CcfError: the user may not make the schema, or not use it: only who owns the tables loads.
+        CcfError: the user may not create or use the schema: only the owner of the tables loads.
     """
     with create_engine().begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(DAGSTER_SCHEMA))))
-        # Not IF NOT EXISTS: that asks for the right to create schemas also where there is one already.
-        there = sa.inspect(connection).has_schema(DAGSTER_SCHEMA)
+        # Not IF NOT EXISTS, which needs the right to create schemas even if the schema exists.
+        exists = sa.inspect(connection).has_schema(DAGSTER_SCHEMA)
         may_use = sa.func.has_schema_privilege(DAGSTER_SCHEMA, "USAGE")
         may_make = sa.func.has_database_privilege(sa.func.current_database(), "CREATE")
-        if not connection.scalar(sa.select(may_use if there else may_make)):
+        if not connection.scalar(sa.select(may_use if exists else may_make)):
             raise CcfError(
                 f"The user that CCF_POSTGRES_URL names may ask and not load: the schema {DAGSTER_SCHEMA} is "
                 "not theirs to use or make. Load as the owner of the tables."
             )
-        if not there:
+        if not exists:
             connection.execute(sa.schema.CreateSchema(DAGSTER_SCHEMA))
     url = database_url().set(drivername="postgresql+psycopg2")
     options = f"{url.query.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()

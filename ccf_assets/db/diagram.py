@@ -19,10 +19,10 @@ _POSTGRES: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 _HEAD = f"""# Schema
 
-The tables of the schema `{SCHEMA}`, drawn from their definitions by `python -m ccf_assets.db.diagram`. PK marks
-the key, FK a column that refers to another table. A line ends in bars at the table that is referred to, in a
-crow's foot at the one whose rows refer to it; a circle says that there may be no row. What every column
-means, and the views and functions, stand in the [reference](reference.md).
+The tables of the schema `{SCHEMA}`, drawn from their definitions by `python -m ccf_assets.db.diagram`. PK
+marks the key, FK a column that refers to another table. A line ends in bars at the table that is referred to,
+in a crow's foot at the table whose rows refer to it; a circle means that there may be no row. The meaning of
+every column, and the views and functions, are in the [reference](reference.md).
 """
 
 PARTS: Mapping[str, Sequence[str]] = MappingProxyType(

@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def add_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:
-    """Put frames that the program knows and the database does not into coordinate_frame.
+    """Add frames to coordinate_frame that the program knows and the database does not.
 
-    Those that are there stay as they are, also where a file describes another of that name: a command that
-    only asks must not change what others registered. Who may only read adds nothing.
+    Existing rows stay as they are, even if a file describes another frame of that name: a command that only
+    reads must not change the sites of others. A user who may only read adds nothing.
     """
     t = coordinate_frame
-    there = set(connection.scalars(sa.select(t.c.name)))
-    new = [row for row in frame_rows(frames) if row["name"] not in there]
+    existing = set(connection.scalars(sa.select(t.c.name)))
+    new = [row for row in frame_rows(frames) if row["name"] not in existing]
     if new and connection.scalar(sa.select(sa.func.has_table_privilege(str(t), "INSERT"))):
         connection.execute(postgresql.insert(t).on_conflict_do_nothing(), new)
 
 
 def keep_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:
-    """Bring coordinate_frame up to date with the frames the program knows; for what registers sites.
+    """Update coordinate_frame with the frames that the program knows, before sites are stored.
 
-    A frame that is no longer known stays: sites may refer to it. A frame that changes takes the regions of
-    its sites with it (a trigger), so that they are registered anew.
+    A frame that is no longer known stays: sites may refer to it. When a frame changes, a trigger deletes the
+    regions of its sites, so that they are computed again.
     """
     t = coordinate_frame
     stored = {row["name"]: dict(row) for row in connection.execute(sa.select(t)).mappings()}

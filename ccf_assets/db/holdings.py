@@ -1,4 +1,7 @@
-"""What the database holds, atlas by atlas, and how to take an atlas out of it."""
+"""The content of the database by atlas, counted, and dropping an atlas.
+
+Which atlases can be used is in loaded.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 
 _WHOLE = ("brain_region", "region_parent", "region_ancestor", "voxel_run", "brain_surface", "region_volume")
-"""Tables in which every whole atlas has rows."""
+"""Tables in which every completely loaded atlas has rows."""
 
 LOCK_WAIT_S = 10
 """Longest wait for other sessions before a drop gives up."""
@@ -27,7 +30,7 @@ class Holding:
     Attributes:
         rows_of: exact row counts by table.
         size_bytes: size on disk of its partitions of voxel_run, voxel and brain_surface, keys included.
-        missing: tables that hold nothing of it and would after a whole load: it was interrupted, or failed.
+        missing: tables without rows of it that a complete load fills: the load was interrupted, or failed.
     """
 
     ccf_id: int
@@ -100,7 +103,7 @@ _OF_RECORDINGS = (
 
 
 def recorded(engine: sa.Engine) -> tuple[dict[str, int], int]:
-    """Exact row counts of the tables of recordings, and how many of the sites no file gives back."""
+    """Exact row counts of the tables of recordings, and the number of sites that come from no file."""
     site = schema.recording_site.c
     in_file = sa.exists().where(schema.recording_file.c.source == site.source)
     with engine.connect() as connection:
@@ -113,20 +116,20 @@ def recorded(engine: sa.Engine) -> tuple[dict[str, int], int]:
 
 
 def drop_atlas(engine: sa.Engine, *ccf_ids: int, recordings: bool = False) -> None:
-    """Take everything of some atlases out of the database, in one transaction; cached files stay.
+    """Delete everything of some atlases from the database, in one transaction; cached files stay.
 
     Args:
         engine: the database.
         ccf_ids: the atlases.
-        recordings: also everything of recordings, sites that a lab inserted itself among them. Without it
-            the sites stay, and lose the regions that they had in these atlases.
+        recordings: also delete all recordings, including sites inserted by SQL. Otherwise the sites stay,
+            without their regions in these atlases.
 
     Raises:
         CcfError: other sessions are using its tables.
     """
     try:
         with engine.begin() as connection:
-            # Whoever comes to read queues behind us while we wait.
+            # While this waits, new readers wait behind it.
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
             if recordings:
                 for table in _OF_RECORDINGS:

@@ -1,6 +1,6 @@
-"""Tables, views and functions installed, and those of an older version brought up to this one.
+"""Installing the tables, views and functions, and upgrading those of an older version.
 
-What the tables are is in schema.py.
+The tables are defined in schema, views and functions in sql/.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from ccf_assets.db.schema import SCHEMA, atlas, metadata
 from ccf_assets.errors import CcfError, server_said
 
 VERSION = 10
-"""Of the tables, views and functions; raised with every change of them, so that databases are upgraded."""
+"""Version of the tables, views and functions; raised with every change, so that databases are upgraded.
+
+Version 10 adds the table recording_folder and rewrites comments in plainer words: no row changes.
+"""
 
 _SQL = ("regions.sql", "space.sql", "recordings.sql", "region_sets.sql", "comparison.sql")
 """Files below sql/: views, functions and triggers over the tables, in the order they are installed."""
@@ -25,11 +28,11 @@ _INSTALLED = "Allen Mouse Brain CCF; installed by ccf_assets, version "
 
 
 def _installed_version(connection: sa.Connection) -> int:
-    """Version of the tables in the database; 0 where there are none, or nobody knows."""
+    """Version of the tables in the database; 0 if there are none, or if the version is unknown."""
     comment = sa.text("SELECT obj_description(to_regnamespace(:schema), 'pg_namespace')")
-    said = str(connection.scalar(comment, {"schema": SCHEMA}) or "")
-    number = said.removeprefix(_INSTALLED)
-    return int(number) if said != number and number.isdecimal() else 0
+    text = str(connection.scalar(comment, {"schema": SCHEMA}) or "")
+    number = text.removeprefix(_INSTALLED)
+    return int(number) if text != number and number.isdecimal() else 0
 
 
 _CHANGES: Mapping[int, str] = MappingProxyType(
@@ -38,25 +41,25 @@ _CHANGES: Mapping[int, str] = MappingProxyType(
         9: "DROP INDEX IF EXISTS ccf.recording_site_source_idx, ccf.recording_region_source_idx",
     }
 )
-"""By version, what it changes in rows that an older one wrote, and what it no longer has."""
+"""Version → statement that changes rows written by older versions, or drops what it no longer has."""
 
 
 def create_tables(connection: sa.Connection) -> bool:
-    """Create the schema and whatever tables are missing, or bring an older version's up to this one.
+    """Create the schema and the missing tables, or upgrade those of an older version.
 
-    Does nothing where this version's are in place: replacing a trigger locks its table, which a command that
-    only asks something must not wait for. Safe to call from several processes at once: a lock held to the end
-    of the transaction lets one at a time through, since CREATE … IF NOT EXISTS alone can collide. The
-    search_path is pg_catalog from now to the end of the transaction.
+    Does nothing if this version is installed: replacing a trigger locks its table, for which a command that
+    only reads must not wait. Several processes may call it at once: a lock that is held to the end of the
+    transaction lets one at a time through, since CREATE … IF NOT EXISTS alone can collide. The search_path
+    is pg_catalog from now to the end of the transaction.
 
     Returns:
         Whether anything was done.
 
     Raises:
-        CcfError: the tables are a newer version's; or an older one's, and the user may not change them, or
-            they cannot be changed; the transaction is then to be rolled back, and everything is as it was.
+        CcfError: the tables are of a newer version; or of an older one, and the user has no right to change
+            them, or they cannot be changed. The transaction must then be rolled back.
     """
-    # What views, checks and BEGIN ATOMIC functions name is bound now; nobody's schema may come in between.
+    # The names in views, checks and BEGIN ATOMIC functions are bound now, and must not find another schema.
     connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")
     if not _is_outdated(connection):
         return False
@@ -64,7 +67,7 @@ def create_tables(connection: sa.Connection) -> bool:
     if not _is_outdated(connection):
         return False
     installed = _installed_version(connection)
-    # Not IF NOT EXISTS: that asks for the right to create schemas also where an administrator made this one.
+    # Not IF NOT EXISTS, which needs the right to create schemas even if an administrator made this one.
     if not sa.inspect(connection).has_schema(SCHEMA):
         connection.execute(sa.schema.CreateSchema(SCHEMA))
     older = sa.inspect(connection).has_table(atlas.name, SCHEMA)
@@ -83,8 +86,8 @@ def create_tables(connection: sa.Connection) -> bool:
             raise
         raise CcfError(
             f"The tables in schema {SCHEMA} are of version {installed} and cannot be changed to {VERSION}. "
-            f"{server_said(error)} Nothing was changed. Save your recordings (with the older one: ccf-assets export "
-            f"recording_site), drop the schema {SCHEMA}, and load again."
+            f"{server_said(error)} Nothing was changed. Save your recordings (with the older program: "
+            f"ccf-assets export recording_site), drop the schema {SCHEMA}, and load again."
         ) from None
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_INSTALLED}{VERSION}'")
     return True
@@ -109,12 +112,12 @@ def _is_outdated(connection: sa.Connection) -> bool:
 
 
 def _change_tables(connection: sa.Connection) -> None:
-    """Bring columns and comments that an older version made to those of this module.
+    """Bring columns and comments of an older version up to those of schema.
 
     Nothing is dropped, since a lab may have columns and indexes of its own on our tables; a column that is no
-    longer ours may be left empty from now on.
+    longer ours becomes nullable.
     """
-    # 0.2 s to import, which only an upgrade takes.
+    # 0.2 s to import, only for an upgrade.
     from alembic.autogenerate import produce_migrations
     from alembic.migration import MigrationContext
     from alembic.operations import Operations, ops
@@ -128,7 +131,7 @@ def _change_tables(connection: sa.Connection) -> None:
     context = MigrationContext.configure(connection, opts=how)
     operations = Operations(context)
     dialect, first = connection.dialect, connection.dialect.default_schema_name
-    # For a user who is called as our schema that is the first; Alembic would then know it by no name.
+    # For a user with the name of our schema, that is the default schema, which Alembic leaves unnamed.
     dialect.default_schema_name = "pg_catalog"
     try:
         changes = produce_migrations(context, metadata).upgrade_ops

@@ -1,4 +1,7 @@
-"""What a new ontology must hold before it is used: it is consistent, and loaded voxels keep their regions."""
+"""Checks of a new ontology before it is used: it is consistent, and loaded voxels keep their regions.
+
+The checks that need no database are in ccf.ontology.
+"""
 
 from pathlib import Path
 

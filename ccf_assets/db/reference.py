@@ -1,8 +1,8 @@
 r"""The reference page: every table, view and function, as the database itself describes them.
 
-``python -m ccf_assets.db.reference > docs/reference.md`` writes it anew. What it says are the database's own
-comments, so that the page, ``\d+`` in psql and the UI cannot differ; a change of the text is a change of a
-comment in schema.py or below sql/.
+``python -m ccf_assets.db.reference > docs/reference.md`` writes it. Its texts are the comments in the
+database, so that the page, ``\d+`` in psql and the UI cannot differ; to change it, change a comment in schema
+or below sql/.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ccf_assets.db.schema import SCHEMA
 _HEAD = """# Reference
 
 Every table, view and function of the schema `ccf`, made from the comments in the database by
-`python -m ccf_assets.db.reference`. Coordinates are CCF µm from the corner of the volume: x = AP to posterior,
-y = DV to ventral, z = ML to the right.
+`python -m ccf_assets.db.reference`. Coordinates are CCF µm from the corner of the volume: x = AP to
+posterior, y = DV to ventral, z = ML to the right.
 """
 
 _TABLES = """

@@ -1,4 +1,4 @@
-"""Derived tables, written as SQL over their inputs; pure functions from queries to queries."""
+"""The table region_volume as a query over runs and ancestors; pure functions from queries to queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every table, once: DDL, comments, Dagster's column schema and the checks all come from this module.
+"""Every table: the DDL, the comments, Dagster's column schema and the checks all come from this module.
+
+Views and functions are in sql/; installing and upgrading are in install.
 
 Coordinates are CCF µm from the corner of the volume: x = AP to posterior, y = DV to ventral, z = ML to the
 right. Everything derived from an atlas carries its ccf_id. Foreign keys among the tables that one refresh of
@@ -15,7 +17,7 @@ from ccf_assets.ccf.space import HEMISPHERES, STATUSES
 SCHEMA = "ccf"
 
 INSERTED = "inserted"
-"""Source, and partition key, of the sites a lab inserts itself. Keys of files end in .csv or .parquet."""
+"""Source, and partition key, of sites inserted by SQL. Keys of files end in .csv or .parquet."""
 
 metadata = sa.MetaData(
     schema=SCHEMA,
@@ -63,10 +65,10 @@ def _region_fk(column: str = "region_id", *, cascade: bool) -> sa.ForeignKeyCons
 
 
 def _source_index(table: str) -> sa.Index:
-    """Where in a table the rows of a source lie: they come together, so a range of blocks has few sources.
+    """An index of the rows of a source: these are stored together, so a range of blocks has few sources.
 
-    A B-tree would take a tenth of the time in which a million sites are registered. It would be quicker for
-    rows that many sources insert in turns, 4 instead of 26 ms among 300,000; a lab with such may add one.
+    A B-tree would add a tenth to the time in which the regions of a million sites are computed. It would be
+    quicker for rows that many sources insert in turns, 4 instead of 26 ms among 300,000; a lab may add one.
     """
     return sa.Index(
         f"{table}_source_brin", "source", postgresql_using="brin", postgresql_with={"autosummarize": "on"}
@@ -101,7 +103,7 @@ brain_region = sa.Table(
     metadata,
     _ccf_id(),
     _region_id(key=True),
-    sa.Column("acronym", sa.Text, nullable=False, comment="Exact, case matters: CM and cm are two regions"),
+    sa.Column("acronym", sa.Text, nullable=False, comment="Acronym; case matters: CM and cm are two regions"),
     sa.Column("region_name", sa.Text, nullable=False, comment="The ontology's safe_name, without commas"),
     sa.Column("full_name", sa.Text, nullable=False, comment="The ontology's name, with its commas"),
     sa.Column("color_hex", sa.CHAR(6), nullable=False, comment="Allen colour, RRGGBB in hexadecimal"),
@@ -109,7 +111,7 @@ brain_region = sa.Table(
     _atlas_fk(),
     # Deferrable, so that two structures can exchange acronyms in one statement.
     sa.UniqueConstraint("ccf_id", "acronym", deferrable=True, initially="IMMEDIATE"),
-    comment="The structures of each atlas's ontology",
+    comment="The structures of the ontology of each atlas",
 )
 
 region_parent = sa.Table(
@@ -143,7 +145,7 @@ region_ancestor = sa.Table(
     _region_fk(cascade=True),
     _region_fk("ancestor_id", cascade=True),
     sa.Index(None, "ccf_id", "ancestor_id"),
-    comment="The closure of region_parent: ancestor_id contains region_id, which is itself or inside it",
+    comment="Each structure with all its ancestors and itself (the closure of region_parent)",
 )
 
 voxel_run = sa.Table(
@@ -156,7 +158,7 @@ voxel_run = sa.Table(
     _coordinate("z_end", "ML where the run ends, CCF µm, excluded", key=False),
     _region_id(key=False),
     _region_fk(cascade=False),
-    comment="Maximal runs of equal in-brain voxels along ML; everything outside the brain is absent",
+    comment="Maximal runs of in-brain voxels of one region along ML; voxels outside the brain have no row",
     postgresql_partition_by="LIST (ccf_id)",
 )
 
@@ -170,7 +172,7 @@ voxel = sa.Table(
     _region_id(key=False),
     _region_fk(cascade=False),
     sa.Index(None, "y", "z"),
-    comment="One row per in-brain voxel, expanded from voxel_run on request",
+    comment="One row per in-brain voxel, expanded from voxel_run; loaded on request",
     postgresql_partition_by="LIST (ccf_id)",
 )
 
@@ -182,7 +184,7 @@ brain_surface = sa.Table(
     _coordinate("z", "ML of the column's left face, CCF µm"),
     _coordinate("y", "DV of the top of the column's first in-brain voxel, CCF µm", key=False),
     _atlas_fk(),
-    comment="Upper surface of the brain; columns that miss the brain are absent",
+    comment="Upper surface of the brain; columns without brain have no row",
     postgresql_partition_by="LIST (ccf_id)",
 )
 
@@ -192,7 +194,7 @@ region_volume = sa.Table(
     _ccf_id(),
     _region_id(key=True),
     sa.Column("hemisphere", sa.Text, primary_key=True, comment="left (z < 5700 µm), right, or both"),
-    sa.Column("own_voxels", sa.BigInteger, nullable=False, comment="Voxels painted with this very id"),
+    sa.Column("own_voxels", sa.BigInteger, nullable=False, comment="Voxels annotated with exactly this id"),
     sa.Column("own_mm3", sa.Double, nullable=False, comment="Volume of own_voxels, mm³"),
     sa.Column("voxels", sa.BigInteger, nullable=False, comment="Voxels of the region and all inside it"),
     sa.Column("volume_mm3", sa.Double, nullable=False, comment="Volume of the region and all inside it, mm³"),
@@ -217,12 +219,12 @@ region_volume = sa.Table(
 coordinate_frame = sa.Table(
     "coordinate_frame",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True, comment="Name a site refers to"),
+    sa.Column("name", sa.Text, primary_key=True, comment="Name of the frame, to which sites refer"),
     sa.Column("description", sa.Text, nullable=False, comment="What the frame is, and what to watch for"),
     sa.Column("source", sa.Text, nullable=False, comment="Where its numbers come from"),
     sa.Column("unit", sa.Text, nullable=False, comment="Unit of ap, dv and ml"),
-    sa.Column("xyz", sa.Text, nullable=False, comment="Which of ap, dv, ml a file's x, y, z are, in order"),
-    sa.Column("dv_from", sa.Text, nullable=False, comment="What dv is measured from"),
+    sa.Column("xyz", sa.Text, nullable=False, comment="Which of ap, dv, ml a file's x, y, z are"),
+    sa.Column("dv_from", sa.Text, nullable=False, comment="Origin of dv: corner, bregma or surface"),
     *(
         sa.Column(
             name,
@@ -243,7 +245,7 @@ coordinate_frame = sa.Table(
         "+ x_ml * (y_ap * z_dv - y_dv * z_ap) <> 0",
         name="invertible",
     ),
-    comment="Named coordinate frames: affine maps from (ap, dv, ml, 1) to CCF µm; kept by the program",
+    comment="Named coordinate frames: affine maps from (ap, dv, ml, 1) to CCF µm; maintained by the program",
 )
 
 recording_folder = sa.Table(
@@ -266,21 +268,21 @@ recording_folder = sa.Table(
 recording_file = sa.Table(
     "recording_file",
     metadata,
-    sa.Column("source", sa.Text, primary_key=True, comment="Partition key: the file's path, made safe"),
+    sa.Column("source", sa.Text, primary_key=True, comment="Partition key: the file's path, encoded"),
     sa.Column("digest", sa.Text, nullable=False, comment="SHA-256 of the file and its settings"),
     sa.Column(
         "looked_at_with",
         sa.Text,
-        comment="What the verdict rests on, a line each: the atlas and the frames it was looked at with",
+        comment="What its checks depended on, one per line: the atlas and the frames used",
     ),
     sa.Column("sites", sa.Integer, nullable=False, comment="Rows in the file"),
-    sa.Column("refused", sa.Boolean, nullable=False, comment="Whether its sites were not taken"),
+    sa.Column("refused", sa.Boolean, nullable=False, comment="Whether it was refused: no sites loaded"),
     sa.Column(
         "read_at",
         sa.DateTime(timezone=True),
         nullable=False,
         server_default=sa.func.now(),
-        comment="When this row last changed: a reading that brings the same leaves it",
+        comment="When this row last changed; reading an unchanged file does not change it",
     ),
     comment="Each file of recording sites that was read",
 )
@@ -289,18 +291,22 @@ recording_finding = sa.Table(
     "recording_finding",
     metadata,
     sa.Column("source", sa.Text, primary_key=True, comment="The file (recording_file)"),
-    sa.Column("name", sa.Text, primary_key=True, comment="The check that found it"),
+    sa.Column("name", sa.Text, primary_key=True, comment="Name of the check"),
     sa.Column("blocking", sa.Boolean, nullable=False, comment="Whether the file was refused for it"),
     sa.Column("sentence", sa.Text, nullable=False, comment="What was found, where, and what to do"),
-    comment="What is wrong with, or suspicious about, each file of recording sites",
+    comment="Errors and warnings about each file of recording sites, and about inserted rows",
 )
 
 recording_site = sa.Table(
     "recording_site",
     metadata,
-    sa.Column("recording_id", sa.Text, primary_key=True, comment="The lab's name or number of the recording"),
+    sa.Column("recording_id", sa.Text, primary_key=True, comment="Name or number of the recording"),
     sa.Column(
-        "site_id", sa.Integer, primary_key=True, autoincrement=False, comment="Number of the site in it"
+        "site_id",
+        sa.Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="Number of the site in the recording",
     ),
     sa.Column("ap", sa.Double, nullable=False, comment="Antero-posterior, in the frame's unit and sign"),
     sa.Column("dv", sa.Double, nullable=False, comment="Dorso-ventral, in the frame's unit and sign"),
@@ -318,7 +324,7 @@ recording_site = sa.Table(
         sa.Text,
         nullable=False,
         server_default=INSERTED,
-        comment="The file it came from (partition key), or where a lab's own rows came from",
+        comment="The file it came from (partition key), or the source of rows inserted by SQL",
     ),
     sa.Column(
         "inserted_at",
@@ -329,7 +335,7 @@ recording_site = sa.Table(
     ),
     sa.CheckConstraint(r"source ~ '^[^[:cntrl:]]+$' AND strpos(source, '...') = 0", name="source"),
     _source_index("recording_site"),
-    comment="Recording sites as they were given: from files, or inserted by a lab's own software",
+    comment="Recording sites as given: from files, or inserted by SQL",
 )
 
 recording_claim = sa.Table(
@@ -338,7 +344,7 @@ recording_claim = sa.Table(
     sa.Column("recording_id", sa.Text, primary_key=True, comment="Recording (recording_site)"),
     sa.Column("site_id", sa.Integer, primary_key=True, autoincrement=False, comment="Site (recording_site)"),
     sa.Column("source", sa.Text, primary_key=True, index=True, comment="The file (recording_file)"),
-    comment="Sites in a file that another source has; when that one gives them up, the file is read again",
+    comment="Sites in a file that another source owns; when that source drops them, the file is read again",
 )
 
 recording_agreement = sa.Table(
@@ -349,13 +355,13 @@ recording_agreement = sa.Table(
         "ccf_id", sa.Integer, sa.ForeignKey("atlas.ccf_id"), nullable=False, comment="The finest loaded atlas"
     ),
     sa.Column("compared", sa.Integer, nullable=False, comment="Sites with a reported and a computed region"),
-    sa.Column("agreeing", sa.Integer, nullable=False, comment="Of them, reported is computed or contains it"),
+    sa.Column("agreeing", sa.Integer, nullable=False, comment="Of these, report equals or contains computed"),
     sa.Column(
-        "unknown", sa.Integer, nullable=False, comment="Sites whose report is no region of the ontology"
+        "unknown", sa.Integer, nullable=False, comment="Sites whose reported region is not in the ontology"
     ),
-    sa.Column("passed", sa.Boolean, nullable=False, comment="Nothing in it is suspicious"),
-    sa.Column("sentence", sa.Text, nullable=False, comment="The comparison in words, commonest differences"),
-    comment="How the regions that came with a source's sites compare with the computed ones",
+    sa.Column("passed", sa.Boolean, nullable=False, comment="Whether nothing was suspicious"),
+    sa.Column("sentence", sa.Text, nullable=False, comment="The comparison in words, with differences"),
+    comment="Comparison of the reported regions of each source with the computed ones",
 )
 
 recording_region = sa.Table(
@@ -376,8 +382,8 @@ recording_region = sa.Table(
             name,
             sa.BigInteger,
             nullable=False,
-            comment=f"Number (oid) of the partition of {of} that was asked; a reload makes another, "
-            "and the site is registered anew",
+            comment=f"Number (oid) of the partition of {of} that was used; a reload makes a new partition, "
+            "and the region of the site is computed again",
         )
         for name, of in (("voxels_of", "voxel_run"), ("surface_of", "brain_surface"))
     ),
@@ -400,11 +406,11 @@ region_set = sa.Table(
     metadata,
     _ccf_id(),
     sa.Column("set_name", sa.Text, primary_key=True, comment="Name of the set, e.g. depth_3 or cosmos"),
-    sa.Column("description", sa.Text, nullable=False, comment="What the set is, and who made it"),
+    sa.Column("description", sa.Text, nullable=False, comment="What the set is, and its author"),
     sa.Column("source", sa.Text, nullable=False, comment="The file it came from, or 'built in'"),
-    sa.Column("groups", sa.Integer, nullable=False, comment="How many groups it has"),
+    sa.Column("groups", sa.Integer, nullable=False, comment="Number of groups"),
     _atlas_fk(),
-    comment="Coarse maps of each atlas: sets of groups of regions",
+    comment="Region sets of each atlas: coarse maps that put its regions into groups",
 )
 
 region_set_member = sa.Table(
@@ -417,14 +423,14 @@ region_set_member = sa.Table(
         "group_name",
         sa.Text,
         nullable=False,
-        comment="Its group: an acronym, or what the map's author calls it",
+        comment="Group of the region: an acronym, or a name that the author of the map chose",
     ),
     sa.ForeignKeyConstraint(
         ["ccf_id", "set_name"], ["region_set.ccf_id", "region_set.set_name"], ondelete="CASCADE"
     ),
     _region_fk(cascade=True),
-    comment="The group of each region in each set, those below a mapped region included; one that is "
-    "absent falls to nothing",
+    comment="The group of each region in each set, including regions inside a mapped one; a region without "
+    "a row belongs to no group",
 )
 
 region_consistency = sa.Table(
@@ -437,20 +443,20 @@ region_consistency = sa.Table(
         sa.Integer,
         sa.ForeignKey("atlas.ccf_id", ondelete="CASCADE"),
         nullable=False,
-        comment="The finest loaded atlas of the same version, which it is compared with (atlas.ccf_id)",
+        comment="Reference: the finest loaded atlas of the same version (atlas.ccf_id)",
     ),
     sa.Column("volume_mm3", sa.Double, nullable=False, comment="Volume of the region and all inside it, mm³"),
     sa.Column("reference_mm3", sa.Double, nullable=False, comment="The same in the reference, mm³"),
     sa.Column(
         "difference_percent",
         sa.Double,
-        comment="How much larger it is than in the reference, % of that; null where that is 0",
+        comment="Difference of the volume from the reference, % of the reference; null where that is 0",
     ),
     sa.Column(
         "agreement",
         sa.Double,
-        comment="Share of its volume that is in the region in the reference too; null without volume",
+        comment="Share of its volume that is in the same region in the reference; null without volume",
     ),
     _region_fk(cascade=True),
-    comment="Every region in each atlas against the finest loaded one of the same version",
+    comment="Comparison of every region of each atlas with the finest loaded atlas of the same version",
 )

@@ -106,7 +106,7 @@ def _locked(sites: sa.Select[Any], frames: sa.FromClause) -> tuple[sa.Select[Any
 
 
 def _placed(sites: sa.Subquery, frames: sa.FromClause, atlases: sa.CTE, *, only_missing: bool) -> sa.Subquery:
-    """Each site in each atlas with x, y, z in CCF µm; y is the depth where dv is measured from the surface."""
+    """Each site in each atlas, with x, y, z in CCF µm; y is the depth if dv is measured from the surface."""
     s, f, a = sites.c, frames.c, atlases.c
     point = sql_to_ccf(f, s.ap, s.dv, s.ml, sa.literal(0))  # with a surface at 0, y is the depth below it
     given = (s.ap, s.dv, s.ml)

@@ -1,4 +1,4 @@
-"""What all pictures share: type sizes and colours, figures without a display, and the PNG."""
+"""Common parts of all pictures: type sizes and colours, figures without a display, and the PNG."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RegionStyle:
 _DPI = 100
 
 BORDER = 0.55
-"""Brightness of a region's border, as a share of the region's own: seen on light colours and on dark."""
+"""Brightness of a region's border, as a share of the region's own: visible on light and dark colours."""
 
 Look: TypeAlias = dict[str, Any]
 """Properties of a text, as matplotlib names them."""
@@ -46,10 +46,11 @@ ACRONYM: Look = {"fontsize": 8.5, "fontweight": "bold"}
 NOTE: Look = {"fontsize": 8.5, "color": QUIET}
 
 OUTSIDE = RegionStyle("", "outside the brain", "E6E6E6")
-"""A grey that no region has: the root, whose own voxels are brain of no finer region, is white."""
+"""A grey that no region has: root, whose own voxels are brain outside any other region, is white."""
 
 
 def rgb(color_hex: str) -> tuple[int, int, int]:
+    """Red, green and blue of RRGGBB, each 0 to 255."""
     red, green, blue = bytes.fromhex(color_hex)
     return red, green, blue
 
@@ -72,17 +73,17 @@ def new_figure(width: int, height: int) -> Iterator[Figure]:
 def png(figure: Figure, kept: Collection[str] = ()) -> bytes:
     """The figure as a PNG with a palette of 256 colours: a third of the bytes of one without.
 
-    In it are the colours ``kept`` (RRGGBB; those of regions, of which the Allen ontology has 86), however
-    little of the figure has them, then the commonest; each other is drawn in the nearest of these.
+    The palette has the colours ``kept`` (RRGGBB; those of regions, of which the Allen ontology has 86), even
+    if they are rare, then the most frequent ones; any other colour becomes the nearest of these.
     """
     from PIL import Image
 
     canvas: Any = figure.canvas  # its methods are not typed
     canvas.draw()
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    found: Any = drawn.getcolors(drawn.width * drawn.height)
+    counts: Any = drawn.getcolors(drawn.width * drawn.height)
     first = {rgb(color_hex) for color_hex in kept}
-    ordered = sorted(found, key=lambda each: (each[1] in first, *each), reverse=True)
+    ordered = sorted(counts, key=lambda each: (each[1] in first, *each), reverse=True)
     colours = np.array([colour for _, colour in ordered], np.int32)
     palette = colours[:256]
     number_of = np.zeros(1 << 24, np.uint8)
@@ -115,6 +116,7 @@ def new_axes(
 
 
 def rectangle(x: float, y: float, width: float, height: float, color_hex: str) -> Rectangle:
+    """A rectangle in a region's colour, with a border like that of regions in planes."""
     from matplotlib.patches import Rectangle
 
     red, green, blue = (BORDER * channel / 255 for channel in rgb(color_hex))
@@ -129,13 +131,13 @@ def write(figure: Figure, x: float, y: float, text: str, width: float, look: Loo
 
 
 def fitted_text(figure: Figure, text: str, width: float, lines: int, look: Look) -> str:
-    """``text`` in so many lines of at most ``width`` pixels; where that is too little, its end is missing."""
+    """``text`` in at most ``lines`` lines of ``width`` pixels; its end is cut if that is not enough."""
     trial = figure.text(0, 0, text, **look)
     try:
         full = trial.get_window_extent().width
         if full <= width:
             return text
-        # A line holds about its share of the characters: from somewhat more, down to what fits.
+        # Start with somewhat more than a line's share of the characters, and go down to what fits.
         for characters in range(int(1.3 * len(text) * width / full), 0, -1):
             fitted = "\n".join(textwrap.wrap(text, characters, max_lines=lines, placeholder="…"))
             trial.set_text(fitted)

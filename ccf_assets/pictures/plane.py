@@ -12,6 +12,7 @@ from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.planes import AXIS_NAMES, PLANES, Orientation, Plane
 from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
 from ccf_assets.errors import CcfError
+from ccf_assets.finding import counted
 from ccf_assets.pictures.drawing import (
     ACRONYM,
     BORDER,
@@ -77,22 +78,22 @@ def plane_png(
     """A plane of an atlas in its colours, with borders, scale bar, axes in µm and a legend.
 
     Args:
-        plane: region ids, as `slices.plane` gives them.
+        plane: region ids, as `atlas.read.plane` gives them.
         orientation: how the plane lies.
         position_um: where, in CCF µm along its normal.
         resolution_um: edge of a voxel in µm.
         regions: at least every region in the plane, by id.
         title: the first line of the picture.
-        sites: shape (N, 3), x, y, z in CCF µm, drawn where they are seen along the plane's normal. Those that
-            are not finite or not in the volume cannot be drawn; the picture says how many.
+        sites: shape (N, 3), x, y, z in CCF µm, projected along the plane's normal. Those that are
+            not finite or not in the volume cannot be drawn; the picture says how many.
         um_per_pixel: the scale.
 
     Returns:
         A PNG, some 50 KB.
 
     Raises:
-        CcfError: the plane is not of the shape that orientation and resolution make it, or holds a region
-            that is not among ``regions``.
+        CcfError: the plane has another shape than orientation and resolution give, or a region that is
+            not in ``regions``.
     """
     axes = PLANES[orientation]
     height_um, width_um = EXTENT_UM[axes.rows], EXTENT_UM[axes.columns]
@@ -128,8 +129,8 @@ def plane_png(
         _acronyms(drawn, pixels, by_size[:LEGEND_ROWS], styles, um_per_pixel)
         where = f"{orientation.capitalize()} plane at {AXIS_NAMES[axes.normal]} {position_um:g} µm"
         write(figure, left, 30, title, width + beside - 16, TITLE)
-        told = f"{where}: {_seen(orientation, position_um)}."
-        write(figure, left, 54, told, width + beside - 16, SUBTITLE)
+        subtitle = f"{where}: {_seen(orientation, position_um)}."
+        write(figure, left, 54, subtitle, width + beside - 16, SUBTITLE)
         x, y = left + width + 24, top
         if sites is not None:
             points = np.asarray(sites, np.float64).reshape(-1, 3)
@@ -157,7 +158,7 @@ def _painted(pixels: _Places, styles: Sequence[RegionStyle]) -> npt.NDArray[np.u
 
 
 def _seen(orientation: Orientation, position_um: float) -> str:
-    """How the picture is to be read, in words."""
+    """The directions in the picture, in words."""
     if orientation == "sagittal":
         side = "left" if position_um < MIDLINE_UM else "right"
         place = "at the midline" if position_um == MIDLINE_UM else f"in the {side} hemisphere"
@@ -244,33 +245,31 @@ def _sites(
 ) -> None:
     """Draw the sites, and their legend at (x, y).
 
-    Near ones are black in a white ring; far ones white in a black ring, small and faded: told apart by
-    brightness alone, and seen on every colour.
+    Near ones are black in a white ring; far ones white in a black ring, small and faded: they differ in
+    brightness alone, and are visible on every colour.
     """
     where = PLANES[orientation]
     inside = ((points >= 0) & (points < np.array(EXTENT_UM))).all(axis=1)  # False for NaN
-    there = points[inside]
-    near = np.abs(there[:, where.normal] - position_um) <= NEAR_UM
+    drawable = points[inside]
+    near = np.abs(drawable[:, where.normal] - position_um) <= NEAR_UM
     key = new_axes(figure, x, y, _LEGEND_WIDTH, _SITES_HEIGHT, blank=True)
     for line, some, text, alpha, discs in (
-        (1, there[~near], "farther off", 0.5, (("black", 18), ("white", 6))),
-        (0, there[near], f"within {NEAR_UM} µm of the plane", 1.0, (("white", 48), ("black", 18))),
+        (1, drawable[~near], "farther off", 0.5, (("black", 18), ("white", 6))),
+        (0, drawable[near], f"within {NEAR_UM} µm of the plane", 1.0, (("white", 48), ("black", 18))),
     ):
         # Sites in one pixel are one mark: a hundred thousand would take seconds and megabytes.
         seen = np.unique(some[:, [where.columns, where.rows]] // um_per_pixel, axis=0)
         across, down = ((seen + 0.5) * um_per_pixel).T
-        # All rings before all cores: else the ring of each site of a dense probe would cover the core before.
+        # All rings before all cores: otherwise the rings of a dense probe would cover the cores.
         for colour, size in discs:
             axes.scatter(across, down, s=size, color=colour, alpha=alpha, linewidths=0, zorder=3)
             key.scatter([7], [8 + 18 * line], s=size, color=colour, alpha=alpha, linewidths=0)
-        key.text(20, 8 + 18 * line, f"{_counted(len(some))} {text}", va="center_baseline", fontsize=8.5)
-    missing = len(points) - len(there)
+        key.text(
+            20, 8 + 18 * line, f"{counted(len(some), 'site')} {text}", va="center_baseline", fontsize=8.5
+        )
+    missing = len(points) - len(drawable)
     if missing:
-        key.text(20, 44, f"{_counted(missing)} outside the volume", va="center_baseline", **NOTE)
-
-
-def _counted(count: int) -> str:
-    return f"{count:,} site" if count == 1 else f"{count:,} sites"
+        key.text(20, 44, f"{counted(missing, 'site')} outside the volume", va="center_baseline", **NOTE)
 
 
 def _legend(figure: Figure, by_size: Sequence[RegionStyle], x: int, y: int, height: int) -> None:

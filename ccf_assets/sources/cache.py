@@ -1,4 +1,7 @@
-"""The cache of downloaded files: one process fetches, what is kept beside a file, and what is swept away."""
+"""The cache of downloaded files: its locks, the record beside each file, and the removal of old candidates.
+
+When a cached file may be used is decided in source.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from ccf_assets.files import sha256_of, whole_file
 from ccf_assets.sources.http import Report
 
 ABANDONED_S = 3600.0
-"""A candidate this old belongs to a run that ended without accepting it; validation takes a second."""
+"""A candidate of this age belongs to a run that ended without accepting it; validation takes a second."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,15 @@ class FetchedFile:
 
 @contextmanager
 def exclusive(target: Path, report: Report) -> Iterator[Path]:
-    """Hold a cached file's lock, so that of several runs that want it one fetches and the others find it.
+    """Hold the lock of a cached file, so that one of several runs fetches it and the others use it.
 
     Args:
         target: the cached file.
-        report: told when there is a wait.
+        report: receives a line if another run holds the lock.
 
     Yields:
-        The path to write aside to: on the same file system, gone afterwards. What a killed process left
-        there is overwritten by the next.
+        A temporary path on the same file system, removed afterwards. What a killed process left there is
+        overwritten by the next.
 
     Raises:
         CcfError: a file could not be read or written.
@@ -72,16 +75,17 @@ def exclusive(target: Path, report: Report) -> Iterator[Path]:
     except OSError as error:
         raise CcfError(
             f"{error.filename or target} could not be read or written ({why(error)}); "
-            "see that the disk has room and that the file's permissions allow it."
+            "check the free space of the disk and the permissions of the file."
         ) from error
 
 
 def origin_file(target: Path) -> Path:
+    """The file that records where a cached file came from."""
     return target.with_name(f"{target.name}.origin.json")
 
 
 def kept_record(file: FetchedFile, target: Path) -> FetchedFile:
-    """Give a whole file its lasting name, with its origin beside it."""
+    """Give a complete file its permanent name, and record its origin beside it."""
     origin = {"url": file.url, "sha256": file.sha256, "bytes": file.size_bytes}
     with whole_file(origin_file(target)) as aside:
         aside.write_text(json.dumps(origin, indent=2) + "\n", "utf-8")
@@ -90,7 +94,7 @@ def kept_record(file: FetchedFile, target: Path) -> FetchedFile:
 
 
 def cached_file(target: Path, report: Report) -> FetchedFile | None:
-    """The cached file, if it is still what was fetched."""
+    """The cached file, if it has not changed since it was fetched."""
     if not target.is_file():
         return None
     try:
@@ -106,7 +110,7 @@ def cached_file(target: Path, report: Report) -> FetchedFile | None:
 
 
 def sweep_candidates(folder: Path) -> None:
-    """Remove candidates that nobody accepted, refused ones among them."""
+    """Remove candidates that were not accepted, including refused ones."""
     for candidate in folder.glob("candidate-*.csv"):
         if time.time() - candidate.stat().st_mtime > ABANDONED_S:
             candidate.unlink(missing_ok=True)

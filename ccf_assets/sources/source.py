@@ -1,13 +1,13 @@
 """Where the atlas's files come from, and the cache that keeps them.
 
-A source is the Allen Institute, a mirror of it, a local folder, or the phantom that is computed here. What
-belongs in this module: addresses, downloads, checksums, and when a cached file may be used again. What a
-file means, and whether an ontology is fit for use, is decided elsewhere.
+A source is the Allen Institute, a mirror of it, a local folder, or the phantom that is computed here. This
+module has addresses, downloads, checksums, and the rules for using a cached file again. Whether the content
+of a file is valid is checked in ccf and db.
 
 The cache (``CCF_HOME/downloads``) holds annotation volumes under their catalogue path, shared by all sources
-because the catalogue pins their checksum, and one ontology per source, because nothing pins that. Beside each
-file stands its origin: the address it came from and its checksum. A file counts as cached only while it still
-has that checksum, so a file that was damaged, or half replaced by a killed process, is simply fetched again.
+because the catalogue has their checksum, and one ontology per source, because it has no fixed checksum.
+Beside each file its origin is recorded: its address and its checksum. A file counts as cached as long as it
+has that checksum, so a file that was damaged, or half replaced by a killed process, is fetched again.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Sources:
 
     @cached_property
     def label(self) -> str:
-        """The source in words that may be shown: no user, password or query."""
+        """The source in words, without user, password or query."""
         if self.is_phantom:
             return "the phantom"
         if self.is_allen:
@@ -99,12 +99,12 @@ class Sources:
         """The ontology as a candidate, to be validated by the caller and then accepted.
 
         A copy accepted earlier is returned as it is: from a remote source unless ``refresh`` is set, from a
-        folder or the phantom as long as their content is still the same. Anything new lies aside until
-        ``accept_structure_graph``, so that a bad release leaves what was there.
+        folder or the phantom as long as their content is unchanged. A new file is kept aside until
+        ``accept_structure_graph``, so that a bad release does not replace the accepted one.
 
         Args:
             refresh: ask a remote source again.
-            report: receives a line when something takes time or is odd.
+            report: receives a line if something takes time or is unusual.
 
         Raises:
             SourceUnreachableError: the source does not answer.
@@ -150,7 +150,7 @@ class Sources:
             CcfError: no ontology of this source has been accepted yet, or the atlas is not the phantom's.
         """
         if entry.is_phantom:
-            # Computed here and tested with the code: there is nobody else who would accept it.
+            # Computed here and tested with the code: it needs no other validation.
             own = replace(self, source=settings.PHANTOM)
             return own.accept_structure_graph(own.structure_graph())
         self._refuse_real_from_phantom(entry)
@@ -167,10 +167,10 @@ class Sources:
     def new_annotation(
         self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent
     ) -> Iterator[FetchedFile]:
-        """The annotation volume of an atlas, from the cache or fetched, to be looked at by the caller.
+        """The annotation volume of an atlas, from the cache or fetched, to be checked by the caller.
 
-        A fetched file takes its place in the cache when the block ends; an error in the block leaves what
-        was there.
+        A fetched file is put into the cache when the block ends; after an error in the block, the cached file
+        is unchanged.
 
         Args:
             entry: the atlas.
@@ -203,7 +203,7 @@ class Sources:
     def annotation(
         self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent
     ) -> FetchedFile:
-        """The annotation volume of an atlas in the cache, as new_annotation brings it; nobody looks at it."""
+        """The annotation volume of an atlas in the cache, as `new_annotation` gives it, without checks."""
         with self.new_annotation(entry, refresh=refresh, report=report) as file:
             pass
         return replace(file, path=self.cache / entry.path)
@@ -220,14 +220,14 @@ class Sources:
 
     @cached_property
     def _base(self) -> str:
-        """The base address of a mirror, known to be an address that can be asked."""
+        """The base address of a mirror, known to be valid."""
         try:
             parts = urlsplit(self.source)
             usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         except ValueError:
             usable = False
         if not usable:
-            # Without the value: where it cannot be taken apart, a password in it cannot be hidden.
+            # Without the value: if it cannot be parsed, a password in it cannot be hidden.
             raise CcfError(
                 "CCF_SOURCE is not a usable address; "
                 "set it to allen, phantom, http(s)://server/path or an existing folder."
@@ -321,22 +321,22 @@ def _refuse_page(path: Path, shown: str) -> None:
         if file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
             raise CcfError(
                 f"{shown} gave a web page instead of the file; "
-                "open the address in a browser to see what stands in between, and try again."
+                "open the address in a browser to see what sends it, and try again."
             )
 
 
 def _difference(file: FetchedFile, entry: AtlasEntry) -> str | None:
-    """What sets a file apart from the catalogue's size and checksum, or None."""
+    """The difference of a file from size and checksum in the catalogue, in words, or None."""
     if entry.size_bytes in (None, file.size_bytes) and entry.sha256 in (None, file.sha256):
         return None
     return (
-        f"{file.url} has {file.size_bytes} bytes and sha256 {file.sha256}, where the catalogue's {entry.key} has "
-        f"{entry.size_bytes or 'any number of'} bytes and sha256 {entry.sha256 or 'unknown'}"
+        f"{file.url} has {file.size_bytes} bytes and sha256 {file.sha256}, where the catalogue's {entry.key} "
+        f"has {entry.size_bytes or 'any number of'} bytes and sha256 {entry.sha256 or 'unknown'}"
     )
 
 
 def _warning(file: FetchedFile, entry: AtlasEntry) -> str | None:
-    """The warning of a file that differs from a checksum which does not bind."""
+    """The warning for a file that differs from a checksum that is only reported."""
     difference = _difference(file, entry)
     return (
         difference and f"{difference}; it is kept, because that checksum is only reported and not confirmed."
@@ -358,5 +358,5 @@ def _checked(file: FetchedFile, entry: AtlasEntry) -> FetchedFile:
         )
     with file.path.open("rb") as opened:
         if opened.read(4) != b"NRRD":
-            raise CcfError(f"{file.url} is not an NRRD file; see what lies at that address and replace it.")
+            raise CcfError(f"{file.url} is not an NRRD file; check the file at that address and replace it.")
     return replace(file, warning=_warning(file, entry))

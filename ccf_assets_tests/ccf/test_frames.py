@@ -313,7 +313,7 @@ def test_a_wrong_entry_is_refused_with_its_file_frame_and_key(tmp_path, text, co
 
 
 def test_a_built_in_name_stays_what_it_is(tmp_path):
-    with pytest.raises(CcfError, match=r"frame 'ibl': the name is taken \(built in\)"):
+    with pytest.raises(CcfError, match=r"frame 'ibl': the name is already used \(built in\)"):
         load_frames(_file(tmp_path, f"[ibl]\n{OWN}"))
     with pytest.raises(CcfError, match="frame 'IBL': the name must be lower-case"):
         load_frames(_file(tmp_path, f"[IBL]\n{OWN}"))
@@ -323,7 +323,9 @@ def test_two_files_cannot_both_define_a_frame(tmp_path):
     one = _file(tmp_path, f"[rig]\n{OWN}")
     other = tmp_path / "more.toml"
     other.write_text(f"[rig]\n{OWN}")
-    with pytest.raises(CcfError, match=r"more\.toml: frame 'rig': the name is taken \(from .*frames\.toml\)"):
+    with pytest.raises(
+        CcfError, match=r"more\.toml: frame 'rig': the name is already used \(from .*frames\.toml\)"
+    ):
         load_frames(one, other)
 
 
@@ -332,7 +334,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         load_frames(tmp_path / "absent.toml")
     with pytest.raises(CcfError, match=r"frames\.toml: .* not valid TOML: .*line 1"):
         load_frames(_file(tmp_path, "[rig\n"))
-    with pytest.raises(CcfError, match=r"frames\.toml: 'rig' stands outside of any frame"):
+    with pytest.raises(CcfError, match=r"frames\.toml: 'rig' is outside of any frame"):
         load_frames(_file(tmp_path, "rig = 3"))
     latin = tmp_path / "latin.toml"
     latin.write_bytes(b'[rig]\nunit = "\xb5m"')

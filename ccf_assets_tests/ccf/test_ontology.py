@@ -236,7 +236,7 @@ def test_without_a_name_column_the_safe_name_is_the_name(file: Path) -> None:
         (as_csv(SOUND) + "9,x\n", "acronym is missing for None (9)"),
         (as_csv(SOUND) + '9,"never closed', "cannot be read as a CSV of structures: "),
         (as_csv(SOUND)[:-4], "ends within a line, so it may be cut short; get it again"),
-        (as_csv(SOUND).replace(",name,", ",id,"), "has more than one column id; take all but the right"),
+        (as_csv(SOUND).replace(",name,", ",id,"), "has more than one column id; remove all but the right"),
     ],
     ids=[
         "empty",

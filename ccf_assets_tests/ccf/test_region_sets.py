@@ -131,7 +131,7 @@ def test_a_region_that_is_not_there_is_refused(small: Ontology) -> None:
 
 
 def test_a_region_that_is_named_by_acronym_and_by_id_is_refused(small: Ontology) -> None:
-    with pytest.raises(CcfError, match="B stands there by its acronym and by its id 20"):
+    with pytest.raises(CcfError, match="B is given by its acronym and by its id 20"):
         members(RegionMap("s", {"B": "g", "20": "h"}), small)
 
 
@@ -159,7 +159,7 @@ def test_a_set_reads_the_same_from_toml_and_from_csv(tmp_path: Path) -> None:
         ("a.csv", "set,region,group\n", "holds no region set"),
         ("a.csv", "", "cannot be read as region sets"),
         ("a.csv", "set,region,group\nm,A,\n", "line 2: group must be a text that is not blank"),
-        ("a.csv", "set,region,group\nm,A,x\nm,A,y\n", "line 3: A stands in set 'm' twice"),
+        ("a.csv", "set,region,group\nm,A,x\nm,A,y\n", "line 3: A is in set 'm' twice"),
         ("a.csv", "set,region,group\ndepth_3,A,x\n", "the set 'depth_3' is built in"),
         ("a.csv", "set,region,group\ncosmos,A,x\n", "the set 'cosmos' is built in"),
         ("a.toml", "", "holds no region set"),
@@ -170,7 +170,7 @@ def test_a_set_reads_the_same_from_toml_and_from_csv(tmp_path: Path) -> None:
         ("a.toml", "[m.regions]\nA = " + 5000 * "1", "cannot be read as region sets: Exceeds the limit"),
         ("a.toml", "[m.regions]\nA = 3\n", "the group of 'A' must be a text"),
         ("a.toml", "[m.regions]\nA = 'x'\nA = 'y'\n", "cannot be read as region sets"),
-        ("a.toml", "[m.regions]\nA = 'x'\n' A' = 'y'\n", "A stands there twice"),
+        ("a.toml", "[m.regions]\nA = 'x'\n' A' = 'y'\n", "A is given twice"),
     ],
 )
 def test_a_file_that_is_not_clear_is_refused_in_a_sentence(

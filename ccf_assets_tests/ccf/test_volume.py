@@ -20,10 +20,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ccf_assets.ccf import grid
-from ccf_assets.ccf import nrrd as nrrd_module
-from ccf_assets.ccf import runs as runs_module
 from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry
+from ccf_assets.ccf.nrrd import header_problems, planes, read_header
 from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.ccf.runs import (
+    ROWS_KEY,
+    Runs,
+    brain_surface,
+    count_voxels,
+    find_runs,
+    run_batches,
+    voxel_batches,
+)
 from ccf_assets.errors import CcfError
 
 Volume = npt.NDArray[np.uint32]
@@ -97,7 +105,7 @@ def file(tmp_path: Path) -> Path:
 
 def read(path: Path, entry: AtlasEntry = SMALL) -> Volume:
     """The file's planes put together: (AP, DV, ML)."""
-    return np.stack(list(nrrd_module.planes(path, entry))).transpose(2, 1, 0)
+    return np.stack(list(planes(path, entry))).transpose(2, 1, 0)
 
 
 def refusal(path: Path, entry: AtlasEntry = SMALL) -> str:
@@ -129,7 +137,7 @@ def test_any_volume_that_pynrrd_writes_is_read_back(array: Volume) -> None:
 
 def test_planes_are_separate_arrays_in_the_order_of_ml(file: Path) -> None:
     file.write_bytes(header() + packed(A_VOLUME))
-    kept = list(nrrd_module.planes(file, SMALL))
+    kept = list(planes(file, SMALL))
     assert [plane.shape for plane in kept] == [(3, 4)] * 5
     assert not any(np.shares_memory(a, b) for a, b in itertools.pairwise(kept))
 
@@ -137,8 +145,8 @@ def test_planes_are_separate_arrays_in_the_order_of_ml(file: Path) -> None:
 def test_the_real_files_have_the_headers_the_catalogue_says(ccf_data) -> None:
     for resolution in (100, 50, 25):
         entry = CATALOGUE[f"ccf_2017_{resolution}um"]
-        found = nrrd_module.read_header(ccf_data(entry.path))
-        assert nrrd_module.header_problems(found, entry) == []
+        found = read_header(ccf_data(entry.path))
+        assert header_problems(found, entry) == []
         assert found.shape == entry.shape
 
 
@@ -147,7 +155,7 @@ def test_progress_is_told_of_a_long_read(file: Path, monkeypatch: pytest.MonkeyP
     clock = iter(range(0, 1000, 6))
     monkeypatch.setattr("ccf_assets.progress.time.monotonic", lambda: float(next(clock)))
     lines: list[str] = []
-    list(nrrd_module.planes(file, SMALL, lines.append))
+    list(planes(file, SMALL, lines.append))
     assert len(lines) == 5
     assert lines[0].startswith("read 12 of 60 voxels")
 
@@ -219,7 +227,7 @@ def test_a_header_that_differs_from_the_catalogue_is_refused_by_name(
     file: Path, changed: dict[str, str], told: str
 ) -> None:
     file.write_bytes(header(**changed) + packed(A_VOLUME))
-    assert any(told in line for line in nrrd_module.header_problems(nrrd_module.read_header(file), SMALL))
+    assert any(told in line for line in header_problems(read_header(file), SMALL))
     sentence = refusal(file)
     assert str(file) in sentence
     assert "is not the volume of small" in sentence
@@ -248,7 +256,7 @@ def test_a_header_without_end_is_not_read_to_its_end(file: Path, line: bytes) ->
 
 def test_all_differences_of_a_header_are_told_at_once(file: Path) -> None:
     file.write_bytes(header(type="float", endian="big", sizes="1 1 1") + packed(A_VOLUME))
-    assert len(nrrd_module.header_problems(nrrd_module.read_header(file), SMALL)) == 3
+    assert len(header_problems(read_header(file), SMALL)) == 3
 
 
 @pytest.mark.parametrize(
@@ -271,7 +279,7 @@ def test_what_is_no_nrrd_file_is_refused_in_a_sentence(file: Path, content: byte
     sentence = refusal(file)
     assert sentence.startswith(f"{file} is not an annotation volume: its NRRD header cannot be read (")
     assert "()" not in sentence
-    assert sentence.endswith("Delete it, if it is still there, and load again.")
+    assert sentence.endswith("Delete it, if it still exists, and load again.")
 
 
 def test_a_file_that_ends_early_is_refused_wherever_it_was_cut(file: Path) -> None:
@@ -344,17 +352,17 @@ def test_random_bytes_after_a_sound_header_are_never_taken(data: bytes) -> None:
 @unhurried
 def test_counts_are_those_of_numpy_without_the_outside(array: Volume) -> None:
     ids, counts = np.unique(array[array != 0], return_counts=True)
-    assert runs_module.count_voxels(sagittal(array)) == dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    assert count_voxels(sagittal(array)) == dict(zip(ids.tolist(), counts.tolist(), strict=True))
 
 
 def test_an_empty_volume_has_no_counts() -> None:
-    assert runs_module.count_voxels(sagittal(np.zeros(SMALL.shape, np.uint32))) == {}
+    assert count_voxels(sagittal(np.zeros(SMALL.shape, np.uint32))) == {}
 
 
 # --- Runs ------------------------------------------------------------------------------------------------
 
 
-def expanded(runs: runs_module.Runs, shape: tuple[int, ...]) -> Volume:
+def expanded(runs: Runs, shape: tuple[int, ...]) -> Volume:
     """The runs written back into an empty volume, each voxel at most once."""
     array = np.zeros(shape, np.uint32)
     for line, z, z_end, region in zip(runs.line, runs.z, runs.z_end, runs.region_id, strict=True):
@@ -380,14 +388,14 @@ def runs_by_numpy(array: Volume) -> list[tuple[int, int, int, int, int]]:
 @given(volumes)
 @unhurried
 def test_the_runs_of_any_volume_give_it_back_exactly(array: Volume) -> None:
-    runs = runs_module.find_runs(sagittal(array))
+    runs = find_runs(sagittal(array))
     assert np.array_equal(expanded(runs, array.shape), array)
 
 
 @given(volumes)
 @unhurried
 def test_runs_are_maximal_and_ordered_by_x_y_z(array: Volume) -> None:
-    runs = runs_module.find_runs(sagittal(array))
+    runs = find_runs(sagittal(array))
     keys = list(zip(runs.line.tolist(), runs.z.tolist(), strict=True))
     assert keys == sorted(set(keys))
     assert (runs.z < runs.z_end).all()
@@ -401,25 +409,25 @@ def test_runs_are_maximal_and_ordered_by_x_y_z(array: Volume) -> None:
 @given(volumes)
 @unhurried
 def test_runs_are_those_that_differences_along_ml_show(array: Volume) -> None:
-    runs = runs_module.find_runs(sagittal(array))
+    runs = find_runs(sagittal(array))
     x, y = np.divmod(runs.line, array.shape[1])
     columns = (c.tolist() for c in (x, y, runs.z, runs.z_end, runs.region_id))
     assert list(zip(*columns, strict=True)) == runs_by_numpy(array)
 
 
 def test_an_empty_volume_has_no_run() -> None:
-    assert len(runs_module.find_runs(sagittal(np.zeros(SMALL.shape, np.uint32)))) == 0
+    assert len(find_runs(sagittal(np.zeros(SMALL.shape, np.uint32)))) == 0
 
 
 def test_a_volume_of_one_plane_has_runs_of_one_voxel() -> None:
-    runs = runs_module.find_runs(sagittal(np.full((2, 3, 1), LARGEST_REAL_ID, np.uint32)))
+    runs = find_runs(sagittal(np.full((2, 3, 1), LARGEST_REAL_ID, np.uint32)))
     assert runs.line.tolist() == [0, 1, 2, 3, 4, 5]
     assert set(runs.z) == {0}
     assert set(runs.z_end) == {1}
 
 
 def test_a_full_volume_has_one_run_per_line() -> None:
-    runs = runs_module.find_runs(sagittal(np.full((2, 3, 300), LARGEST_REAL_ID, np.uint32)))
+    runs = find_runs(sagittal(np.full((2, 3, 300), LARGEST_REAL_ID, np.uint32)))
     assert runs.line.tolist() == [0, 1, 2, 3, 4, 5]
     assert set(runs.z_end) == {300}
     assert set(runs.region_id) == {LARGEST_REAL_ID}
@@ -427,8 +435,8 @@ def test_a_full_volume_has_one_run_per_line() -> None:
 
 def test_the_planes_are_left_as_they_were() -> None:
     planes = list(sagittal(A_VOLUME))
-    runs_module.find_runs(planes)
-    runs_module.brain_surface(planes, 25)
+    find_runs(planes)
+    brain_surface(planes, 25)
     assert all(np.array_equal(a, b) for a, b in zip(planes, sagittal(A_VOLUME), strict=True))
 
 
@@ -439,14 +447,14 @@ def test_the_planes_are_left_as_they_were() -> None:
 @example(np.zeros((1, 1, 1), np.uint32), 25)
 @unhurried
 def test_rows_are_the_runs_in_um_as_int32(array: Volume, resolution: int) -> None:
-    reader = runs_module.run_batches(runs_module.find_runs(sagittal(array)), entry_of(array, resolution))
+    reader = run_batches(find_runs(sagittal(array)), entry_of(array, resolution))
     assert reader.schema.names == ["ccf_id", "x", "y", "z", "z_end", "region_id"]
     assert set(reader.schema.types) == {pa.int32()}
     expected = [
         (7, x * resolution, y * resolution, z * resolution, z_end * resolution, region)
         for x, y, z, z_end, region in runs_by_numpy(array)
     ]
-    assert int(reader.schema.metadata[runs_module.ROWS_KEY]) == len(expected)
+    assert int(reader.schema.metadata[ROWS_KEY]) == len(expected)
     assert [tuple(row.values()) for row in reader.read_all().to_pylist()] == expected
 
 
@@ -458,10 +466,10 @@ def test_rows_and_paint_give_any_volume_back_wherever_their_turns_end(
 ) -> None:
     entry = entry_of(array, resolution)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs_module, "ROWS_PER_BATCH", rows_per_batch)
+        patch.setattr("ccf_assets.ccf.runs.ROWS_PER_BATCH", rows_per_batch)
         patch.setattr(grid, "RUNS_AT_ONCE", runs_at_once)
-        runs = runs_module.find_runs(sagittal(array))
-        batches = list(runs_module.run_batches(runs, entry))
+        runs = find_runs(sagittal(array))
+        batches = list(run_batches(runs, entry))
         painted = grid.paint(runs, runs.region_id, entry)
     assert painted.dtype == np.uint32
     assert np.array_equal(painted, array)
@@ -476,10 +484,10 @@ def test_rows_and_paint_give_any_volume_back_wherever_their_turns_end(
 @given(volumes, st.sampled_from([10, 25, 50, 100]), st.integers(1, 9))
 @unhurried
 def test_rows_of_voxels_are_the_painted_voxels(array: Volume, resolution: int, runs_at_once: int) -> None:
-    runs = runs_module.run_batches(runs_module.find_runs(sagittal(array)), entry_of(array, resolution))
+    runs = run_batches(find_runs(sagittal(array)), entry_of(array, resolution))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs_module, "RUNS_EXPANDED_AT_ONCE", runs_at_once)
-        reader = runs_module.voxel_batches(runs, resolution, count=int((array != 0).sum()))
+        patch.setattr("ccf_assets.ccf.runs.RUNS_EXPANDED_AT_ONCE", runs_at_once)
+        reader = voxel_batches(runs, resolution, count=int((array != 0).sum()))
         rows = reader.read_all()
     assert reader.schema.names == ["ccf_id", "x", "y", "z", "region_id"]
     assert set(reader.schema.types) == {pa.int32()}
@@ -491,26 +499,26 @@ def test_rows_of_voxels_are_the_painted_voxels(array: Volume, resolution: int, r
 
 def test_a_grid_or_an_ontology_too_large_for_packed_runs_is_refused() -> None:
     with pytest.raises(CcfError, match="8,191 sagittal planes at most"):
-        runs_module.find_runs(np.zeros((3, 4), np.uint32) for _ in range(8192))
+        find_runs(np.zeros((3, 4), np.uint32) for _ in range(8192))
     with pytest.raises(CcfError, match="4,095 regions at most"):
-        runs_module.find_runs([np.arange(1, 4097, dtype=np.uint32).reshape(64, 64)])
+        find_runs([np.arange(1, 4097, dtype=np.uint32).reshape(64, 64)])
     endless = np.lib.stride_tricks.as_strided(np.zeros((1, 1), np.uint32), (8193, 8192), (0, 0))
     with pytest.raises(CcfError, match="67,108,864 lines along ML at most"):
-        runs_module.find_runs([endless])
+        find_runs([endless])
 
 
 def test_the_largest_numbers_of_a_packed_run_come_back() -> None:
     ids = np.arange(1, 4096, dtype=np.uint32)[None]
-    runs = runs_module.find_runs([np.zeros_like(ids)] * 8190 + [ids])
+    runs = find_runs([np.zeros_like(ids)] * 8190 + [ids])
     assert set(runs.z) == {8190}
     assert set(runs.z_end) == {8191}
     assert runs.region_id.tolist() == ids[0].tolist()
 
 
 def test_rows_come_in_batches_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs_module, "ROWS_PER_BATCH", 7)
-    runs = runs_module.find_runs(sagittal(A_VOLUME))
-    sizes = [batch.num_rows for batch in runs_module.run_batches(runs, SMALL)]
+    monkeypatch.setattr("ccf_assets.ccf.runs.ROWS_PER_BATCH", 7)
+    runs = find_runs(sagittal(A_VOLUME))
+    sizes = [batch.num_rows for batch in run_batches(runs, SMALL)]
     assert max(sizes) == 7
     assert sum(sizes) == len(runs)
 
@@ -518,13 +526,13 @@ def test_rows_come_in_batches_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -
 def test_the_far_corner_of_the_10_um_grid_fits() -> None:
     entry = CATALOGUE["ccf_2017_10um"]
     ap, dv, ml = entry.shape
-    far = runs_module.Runs(
+    far = Runs(
         line=np.array([ap * dv - 1], np.uint32),
         z=np.array([ml - 1], np.uint16),
         z_end=np.array([ml], np.uint16),
         region_id=np.array([LARGEST_REAL_ID], np.uint32),
     )
-    (row,) = runs_module.run_batches(far, entry).read_all().to_pylist()
+    (row,) = run_batches(far, entry).read_all().to_pylist()
     assert row == {
         "ccf_id": 2,
         "x": 13_190,
@@ -541,7 +549,7 @@ def test_the_far_corner_of_the_10_um_grid_fits() -> None:
 @given(volumes, st.sampled_from([10, 25, 50, 100]))
 @unhurried
 def test_the_surface_is_the_first_voxel_in_the_brain_going_ventrally(array: Volume, resolution: int) -> None:
-    columns = runs_module.brain_surface(sagittal(array), resolution)
+    columns = brain_surface(sagittal(array), resolution)
     assert {name: column.dtype for name, column in columns.items()} == dict.fromkeys("xzy", np.int32)
     in_brain = array != 0
     x, z = np.nonzero(in_brain.any(axis=1))

@@ -17,13 +17,13 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets.ccf import file_checks, ontology
-from ccf_assets.ccf import runs as runs_module
+from ccf_assets.ccf import file_checks, ontology, runs
 from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry
 from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS
 from ccf_assets.ccf.nrrd import SagittalPlane
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import ontology_checks, schema
 from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS
@@ -39,7 +39,7 @@ defs = build_defs()  # the phantom's atlases and the real ones
 KEY = "phantom_100um"
 ATLAS = atlas_entry(KEY)
 
-Tamper = Callable[[runs_module.Runs], runs_module.Runs]
+Tamper = Callable[[Runs], Runs]
 
 
 @pytest.fixture(scope="module")
@@ -149,30 +149,30 @@ def test_what_is_required_blocks_when_it_does_not_pass() -> None:
 # --- Runs that are not those of the file -----------------------------------------------------------------
 
 
-def one_run_deleted(runs: runs_module.Runs) -> runs_module.Runs:
+def one_run_deleted(runs: Runs) -> Runs:
     keep = np.arange(len(runs)) != len(runs) // 2
-    return runs_module.Runs(runs.line[keep], runs.z[keep], runs.z_end[keep], runs.region_id[keep])
+    return Runs(runs.line[keep], runs.z[keep], runs.z_end[keep], runs.region_id[keep])
 
 
-def one_id_changed(runs: runs_module.Runs) -> runs_module.Runs:
+def one_id_changed(runs: Runs) -> Runs:
     ids = runs.region_id.copy()
     middle = len(ids) // 2
     ids[middle] = 997 if ids[middle] != 997 else 8
     return replace(runs, region_id=ids)
 
 
-def one_run_too_long(runs: runs_module.Runs) -> runs_module.Runs:
+def one_run_too_long(runs: Runs) -> Runs:
     touching = (runs.line[1:] == runs.line[:-1]) & (runs.z[1:] == runs.z_end[:-1])
     ends = runs.z_end.copy()
     ends[np.flatnonzero(touching)[100]] += 1
     return replace(runs, z_end=ends)
 
 
-def one_run_cut_in_two(runs: runs_module.Runs) -> runs_module.Runs:
+def one_run_cut_in_two(runs: Runs) -> Runs:
     (long, *_) = np.flatnonzero(runs.z_end - runs.z > 1)
     ends, starts = runs.z_end.copy(), runs.z.copy()
     ends[long] = starts[long] + 1
-    return runs_module.Runs(
+    return Runs(
         np.insert(runs.line, long + 1, runs.line[long]),
         np.insert(starts, long + 1, starts[long] + 1),
         np.insert(ends, long + 1, runs.z_end[long]),
@@ -180,21 +180,21 @@ def one_run_cut_in_two(runs: runs_module.Runs) -> runs_module.Runs:
     )
 
 
-def one_run_empty(runs: runs_module.Runs) -> runs_module.Runs:
+def one_run_empty(runs: Runs) -> Runs:
     ends = runs.z_end.copy()
     ends[5] = runs.z[5]
     return replace(runs, z_end=ends)
 
 
-def left_for_right(runs: runs_module.Runs) -> runs_module.Runs:
+def left_for_right(runs: Runs) -> Runs:
     ml = np.uint16(ATLAS.shape[2])
     order = np.lexsort((ml - runs.z_end, runs.line))
-    turned = runs_module.Runs(runs.line, ml - runs.z_end, ml - runs.z, runs.region_id)
-    return runs_module.Runs(*(getattr(turned, name)[order] for name in ("line", "z", "z_end", "region_id")))
+    turned = Runs(runs.line, ml - runs.z_end, ml - runs.z, runs.region_id)
+    return Runs(*(getattr(turned, name)[order] for name in ("line", "z", "z_end", "region_id")))
 
 
-def everything_gone(runs: runs_module.Runs) -> runs_module.Runs:
-    return runs_module.Runs(runs.line[:0], runs.z[:0], runs.z_end[:0], runs.region_id[:0])
+def everything_gone(runs: Runs) -> Runs:
+    return Runs(runs.line[:0], runs.z[:0], runs.z_end[:0], runs.region_id[:0])
 
 
 COUNTS, SHAPE = "voxel_counts_equal_file", "runs_maximal_and_disjoint"
@@ -221,8 +221,8 @@ def test_runs_that_are_not_those_of_the_file_stop_the_load(
     told: str,
 ) -> None:
     before = contents(phantom_database)
-    true = runs_module.find_runs
-    monkeypatch.setattr(runs_module, "find_runs", lambda planes: tamper(true(planes)))
+    true = runs.find_runs
+    monkeypatch.setattr(runs, "find_runs", lambda planes: tamper(true(planes)))
     result = load(instance, KEY, "voxel_run", "region_volume")
     failed = failed_checks(result)
     assert not result.success
@@ -537,9 +537,9 @@ def test_a_load_that_fails_while_rows_stream_leaves_the_rows_of_the_last(
     phantom_database: sa.Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(phantom_database)
-    true = runs_module.run_batches
+    true = runs.run_batches
 
-    def broken(runs: runs_module.Runs, entry: AtlasEntry) -> pa.RecordBatchReader:
+    def broken(runs: Runs, entry: AtlasEntry) -> pa.RecordBatchReader:
         reader = true(runs, entry)
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -548,7 +548,7 @@ def test_a_load_that_fails_while_rows_stream_leaves_the_rows_of_the_last(
 
         return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
-    monkeypatch.setattr(runs_module, "run_batches", broken)
+    monkeypatch.setattr(runs, "run_batches", broken)
     result = load(instance)
     assert "The disk is gone." in failure(result)
     after = contents(phantom_database)

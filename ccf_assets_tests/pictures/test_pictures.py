@@ -25,7 +25,7 @@ from ccf_assets.ccf.catalogue import CATALOGUE, atlas_entry
 from ccf_assets.ccf.ontology import read_structure_graph
 from ccf_assets.ccf.planes import PLANES, Orientation, Plane
 from ccf_assets.definitions import defs
-from ccf_assets.defs import figures as figures_module
+from ccf_assets.defs import figures
 from ccf_assets.defs.assets.files import LARGEST
 from ccf_assets.defs.sensors import new_recordings
 from ccf_assets.errors import CcfError
@@ -228,7 +228,7 @@ def test_planes_of_the_brain_are_small_and_in_the_allen_colours(
         ids = np.unique(plane[plane != 0])
         shown = set(map(tuple, np.unique(pixels(png).reshape(-1, 3), axis=0).tolist()))
         assert {tuple(bytes.fromhex(styles[i].color_hex)) for i in ids.tolist()} <= shown
-        scale = figures_module.UM_PER_PIXEL
+        scale = figures.UM_PER_PIXEL
         crowded = plane_png(plane, orientation, um, 25, styles, title="", sites=sites, um_per_pixel=scale)
         assert len(crowded) < 150_000
 
@@ -334,7 +334,7 @@ def test_a_track_that_makes_no_sense_is_refused() -> None:
 # ---- in the UI
 
 
-def picture(metadata: figures_module.Metadata, name: str) -> np.ndarray:
+def picture(metadata: figures.Metadata, name: str) -> np.ndarray:
     """The picture in metadata, as the UI reads it."""
     value = metadata[name]
     assert isinstance(value, dg.MarkdownMetadataValue)
@@ -344,7 +344,7 @@ def picture(metadata: figures_module.Metadata, name: str) -> np.ndarray:
     return pixels(base64.b64decode(found[1]))
 
 
-def of_latest(instance: dg.DagsterInstance, asset: str) -> figures_module.Metadata:
+def of_latest(instance: dg.DagsterInstance, asset: str) -> figures.Metadata:
     event = instance.get_latest_materialization_event(dg.AssetKey(asset))
     assert event is not None
     assert event.asset_materialization is not None
@@ -394,6 +394,6 @@ def test_a_picture_that_fails_is_a_warning(caplog: pytest.LogCaptureFixture) -> 
         raise ZeroDivisionError("no colour")
 
     log = logging.getLogger("a run")
-    assert figures_module.shown(log, "coronal", fail) == {}
+    assert figures.shown(log, "coronal", fail) == {}
     assert caplog.messages == ["The picture coronal could not be drawn: ZeroDivisionError: no colour"]
-    assert figures_module.shown(log, "coronal", lambda: None) == {}
+    assert figures.shown(log, "coronal", lambda: None) == {}

@@ -21,8 +21,7 @@ from pyarrow import parquet as pq
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files import csv_table, folder
-from ccf_assets.recordings.files import table as table_module
+from ccf_assets.recordings.files import csv_table, folder, table
 from ccf_assets.recordings.files.folder import FolderChange, scan_folder, site_file, what_is_new
 from ccf_assets.recordings.files.keys import partition_key_of, path_of
 from ccf_assets.recordings.files.read import read_sites
@@ -505,7 +504,7 @@ def test_rows_in_many_batches_stay_in_order_and_keep_their_lines(
 
 
 def test_a_file_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(table_module, "MOST_ROWS", 1)
+    monkeypatch.setattr(table, "MOST_ROWS", 1)
     assert "m.csv has more than 1 rows; divide it into several files." in refusal(tmp_path, SITES)
     with pytest.raises(CcfError, match=r"m\.parquet has more than 1 rows"):
         parquet(tmp_path, {"recording_id": ["a", "b"], "ap": [1, 2], "dv": [1, 2], "ml": [1, 2]})
@@ -881,7 +880,7 @@ def test_a_link_is_read_unless_it_leads_out_of_the_folder(tmp_path: Path):
 
 def test_a_file_too_large_to_be_one_of_sites_is_not_read(tmp_path: Path):
     with put(tmp_path, "a.csv").open("r+b") as file:
-        file.truncate(table_module.LARGEST_BYTES + 1)
+        file.truncate(table.LARGEST_BYTES + 1)
     os.utime(tmp_path / "a.csv", (NOW - 60, NOW - 60))
     put(tmp_path, "b.csv")
     found = scan(tmp_path)

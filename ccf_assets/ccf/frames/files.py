@@ -30,7 +30,7 @@ _COEFFICIENT_SIZES = (1e-12, 1e12)
 """Bounds of a factor that is not 0. With LARGEST and SMALLEST they keep every product a normal float64."""
 
 _MAX_CONDITION = 1e9
-"""Largest condition number of a map: beyond it the inverse loses the µm that two atlases differ by."""
+"""Largest condition number of a map: beyond it the inverse is no longer exact to a µm."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -75,7 +75,7 @@ def load_frames(*paths: Path) -> dict[str, Frame]:
         for name, each in _read_frames(path).items():
             if name in frames:
                 raise CcfError(
-                    f"{path}: frame {name!r}: the name is taken ({origin[name]}); give this one another."
+                    f"{path}: frame {name!r}: the name is already used ({origin[name]}); choose another."
                 )
             frames[name] = each
             origin[name] = f"from {path}"
@@ -84,7 +84,7 @@ def load_frames(*paths: Path) -> dict[str, Frame]:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One table of a frames file, with what a complaint about it has to say."""
+    """One table of a file of frames, with its place for error messages."""
 
     path: Path
     name: str
@@ -106,7 +106,7 @@ def _read_frames(path: Path) -> dict[str, Frame]:
     for name, fields in tables.items():
         if not isinstance(fields, dict):
             raise CcfError(
-                f"{path}: {name!r} stands outside of any frame; a frame begins with a line [its_name]."
+                f"{path}: {name!r} is outside of any frame; a frame begins with a line [its_name]."
             )
         frames[name] = _read_frame(_Entry(path, name, fields))
     return frames
@@ -189,7 +189,7 @@ def _check_affine(entry: _Entry, affine: Floats, dv_from: DvFrom) -> None:
         raise entry.wrong(key, f"must have factors of 0 or between {low:g} and {high:g} in size")
     if not np.linalg.cond(affine[:, :3]) < _MAX_CONDITION:
         raise entry.wrong(key, "cannot be inverted: different coordinates would be the same point")
-    # Not asked of the composed map, where the same is known of its parts and said of them.
+    # For a composed map, its parts are checked instead, with messages of their own.
     if dv_from == "surface" and (affine[1, [0, 2, 3]].any() or affine[[0, 2], 1].any()):
         raise entry.wrong(
             key,

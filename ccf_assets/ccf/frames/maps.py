@@ -1,13 +1,13 @@
-"""Named coordinate frames: what a published coordinate means, as an affine map to CCF µm.
+"""Named coordinate frames: the meaning of a published coordinate, as an affine map to CCF µm.
 
-Inside there is one convention, CCF µm from the corner of the volume: x = AP to posterior, y = DV to ventral,
-z = ML to the right. Every other convention is a frame: a 3×4 affine from (ap, dv, ml, 1), in the frame's own
-unit and signs, to (x, y, z), and what dv is measured from. Where dv is the depth below the brain surface, the
-affine gives that depth and the surface of the column (x, z) is added to it.
+Inside the program there is one convention, CCF µm from the corner of the volume: x = AP to posterior, y = DV
+to ventral, z = ML to the right. Every other convention is a frame: a 3×4 affine from (ap, dv, ml, 1), in the
+frame's own unit and signs, to (x, y, z), and what dv is measured from. Where dv is the depth below the brain
+surface, the affine gives that depth, and the surface of the column (x, z) is added to it.
 
-The built-in frames stand in ``frames.toml``, which also describes how a lab writes its own. A frame is
-evaluated in Python (`to_ccf`) and in the database (`sql_to_ccf`) from the same twelve numbers in the same
-order of operations, so both give the same point.
+The built-in frames are in ``frames.toml``, which also describes how a lab writes its own; such files are read
+in files. A frame is evaluated in Python (`to_ccf`) and in the database (`db.frames.sql_to_ccf`) from the same
+twelve numbers in the same order of operations, so both give the same point.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ SurfaceY: TypeAlias = npt.ArrayLike | Callable[[Floats, Floats], npt.ArrayLike]
 
 T = TypeVar("T")
 
-"""The order in which a site stores its coordinates, and the order of an affine's columns."""
-
 COEFFICIENTS: tuple[str, ...] = tuple(f"{row}_{column}" for row in "xyz" for column in (*AXES, "0"))
 """Columns of the table coordinate_frame that hold the affine: x_ap, x_dv, x_ml, x_0, y_ap, … z_0."""
 
@@ -42,8 +40,8 @@ LARGEST = 1e30
 SMALLEST = 1e-30
 """Coordinates beyond LARGEST count as NaN and those below SMALLEST as 0, in Python and in SQL alike.
 
-Neither is a place in any unit. PostgreSQL stops the whole statement when a product overflows or underflows,
-so that without this one absurd row would keep every other site of its batch from being computed.
+Neither is a place in any unit. PostgreSQL ends the whole statement when a product overflows or underflows:
+without these limits, one absurd row would keep the other sites of its batch from being computed.
 """
 
 
@@ -87,7 +85,7 @@ class Frame:
 
 
 def ap_dv_ml(frame: Frame, x: T, y: T, z: T) -> tuple[T, T, T]:
-    """Sort what a file calls x, y, z (values, columns, or their names) into ap, dv, ml of ``frame``."""
+    """The columns x, y, z of a file (values, or their names) in the order ap, dv, ml of ``frame``."""
     given = dict(zip(frame.xyz, (x, y, z), strict=True))
     return given["ap"], given["dv"], given["ml"]
 

@@ -1,7 +1,7 @@
--- Where two atlases, versions or resolutions, assign differently. Run as a whole on every upgrade: all idempotent.
+-- Where two atlases (versions or resolutions) differ. The whole file is run on every upgrade; all of it is idempotent.
 
--- The overlap is in µm³, not in voxels' centres: a centre of one grid is a corner of another, so that centres would
--- depend on how ties are broken, and would not be the same both ways round.
+-- The overlap is in µm³, not a count of voxel centres: a centre of one grid can be a corner of another, so that counts
+-- would depend on how ties are broken, and on the order of the two atlases.
 CREATE OR REPLACE FUNCTION ccf.region_overlap(ccf_id_a integer, ccf_id_b integer)
 RETURNS TABLE (region_a integer, region_b integer, um3 bigint)
 LANGUAGE plpgsql STABLE
@@ -11,7 +11,7 @@ SET plan_cache_mode = force_custom_plan
 SET jit = off
 AS $$
 DECLARE
-  -- An atlas that is not there must not read as one that agrees, or differs, everywhere.
+  -- A missing atlas must not look like one that agrees, or differs, everywhere.
   a ccf.atlas := ccf.loaded_atlas(ccf_id_a);
   b ccf.atlas := ccf.loaded_atlas(ccf_id_b);
   a_is_fine boolean := a.ccf_resolution <= b.ccf_resolution;
@@ -40,7 +40,7 @@ BEGIN
   ), everything AS (
     SELECT o.of_fine, o.of_coarse, o.volume FROM overlap AS o
     UNION ALL
-    -- What is left of a region is where the other atlas has no brain.
+    -- The rest of a region is where the other atlas has no brain.
     SELECT r.region_id, NULL,
            (sum(r.z_end - r.z) * fine_um * fine_um)::bigint
              - coalesce((SELECT sum(o.volume) FROM overlap AS o WHERE o.of_fine = r.region_id), 0)::bigint
@@ -60,7 +60,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.region_overlap(integer, integer) IS
-  'How much space, in µm³, is in which region of two atlases; NULL is outside the brain of the one. Exact, whatever the two resolutions';
+  'Volume (µm³) of the overlap of each region of one atlas with each of another; NULL stands for outside the brain. Exact, whatever the two resolutions';
 
 CREATE OR REPLACE FUNCTION ccf.region_diff(ccf_id_a integer, ccf_id_b integer)
 RETURNS TABLE (
@@ -86,7 +86,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ccf.region_diff(integer, integer) IS
-  'Pairs of regions that two atlases assign to the same place, the largest first: voxels of the finer atlas (whole where its edge divides the other''s), mm³, and share of what is brain in either; NULL is outside the brain. Every run of both is read: 25 against 50 µm takes some ten seconds';
+  'Pairs of regions that two atlases assign to the same place, the largest first: voxels of the finer atlas (whole where its edge divides the other''s), mm³, and share of the volume that is brain in either; NULL stands for outside the brain. Reads all runs of both atlases: comparing 25 µm with 50 µm takes some ten seconds';
 
 CREATE OR REPLACE VIEW ccf.site_diff AS
 SELECT a.key AS atlas_a,
@@ -110,4 +110,4 @@ LEFT JOIN ccf.brain_region AS region_b ON (region_b.ccf_id, region_b.region_id) 
 WHERE in_a.region_id IS DISTINCT FROM in_b.region_id;
 
 COMMENT ON VIEW ccf.site_diff IS
-  'Sites whose region differs between two atlases. WHERE atlas_a = … AND atlas_b = … gives a row per such site; each pair is there both ways round; a region is NULL outside the brain';
+  'Sites whose region differs between two atlases. WHERE atlas_a = … AND atlas_b = … gives one row per such site. Each pair of atlases is listed in both orders; a region is NULL outside the brain';

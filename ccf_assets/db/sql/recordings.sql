@@ -1,4 +1,4 @@
--- Views, functions and triggers over the recording tables. Run as a whole on every upgrade: all idempotent.
+-- Views, functions and triggers of the recording tables. The whole file is run on every upgrade; all of it is idempotent.
 
 CREATE OR REPLACE VIEW ccf.recording_site_region AS
 SELECT a.key AS atlas,
@@ -22,7 +22,7 @@ JOIN ccf.atlas AS a USING (ccf_id)
 LEFT JOIN ccf.brain_region AS r USING (ccf_id, region_id);
 
 COMMENT ON VIEW ccf.recording_site_region IS
-  'Every site with its region by name. WHERE atlas = ''ccf_2017_25um'' gives one registration per site; coordinates are CCF µm';
+  'Every site with its region by name. WHERE atlas = ''ccf_2017_25um'' gives one row per site; coordinates are CCF µm';
 
 CREATE OR REPLACE FUNCTION ccf.sites_in(region text, atlas text DEFAULT NULL)
 RETURNS SETOF ccf.recording_site_region
@@ -31,13 +31,13 @@ SET search_path = pg_catalog
 AS $$
 DECLARE
   one integer;
-  -- What is an id is decided as in ccf.region_id.
+  -- The same rule as in ccf.region_id.
   number bigint := CASE WHEN region ~ '^[0-9]{1,10}$' THEN region::bigint END;
 BEGIN
   IF atlas IS NOT NULL THEN
     one := ccf.atlas_id(atlas);
   END IF;
-  -- A misspelt region must not read as "no recording touched it".
+  -- A misspelt region must not look like one without recordings.
   IF NOT EXISTS (
     SELECT FROM ccf.brain_region AS r
     WHERE (r.acronym = region OR r.region_id = number) AND (one IS NULL OR r.ccf_id = one)
@@ -55,7 +55,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.sites_in(text, text) IS
-'The recording sites in a region (exact acronym, or id written as text) or anything inside it: rows of view recording_site_region, in one atlas, by its key, or in all. An error for a region or an atlas that is not there.
+'The recording sites in a region (exact acronym, or id written as text) or anything inside it: rows of view recording_site_region, in the atlas with this key, or in all atlases. An error if there is no such region or atlas.
 
 SELECT DISTINCT recording_id FROM ccf.sites_in(''TH'', ''ccf_2017_25um'');';
 
@@ -68,12 +68,12 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ccf.sites_in(bigint, text) IS
-'As ccf.sites_in(text, text), of the region with this id.
+'The same as ccf.sites_in(text, text), for the region with this id.
 
 SELECT DISTINCT recording_id FROM ccf.sites_in(549, ''ccf_2017_25um'');';
 
--- A site whose coordinates change has no region until it is registered anew, which the sensor
--- unregistered_sites does: a row that is not there is found, a row that is wrong is not.
+-- A site whose coordinates change has no region until it is computed again, which the sensor unregistered_sites
+-- requests: it can find a missing row, but not a wrong one.
 CREATE OR REPLACE FUNCTION ccf.forget_regions_of_site() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog
@@ -85,7 +85,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.forget_regions_of_site() IS
-'Trigger: a site whose place, frame or source changed loses its regions, and is registered anew.';
+'Trigger: deletes the regions of a site whose place, frame or source changed, so that they are computed again.';
 
 CREATE OR REPLACE TRIGGER forget_regions
 AFTER UPDATE ON ccf.recording_site
@@ -106,7 +106,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.forget_regions_of_frame() IS
-'Trigger: the sites of a frame that changed lose their regions, and are registered anew.';
+'Trigger: deletes the regions of the sites of a frame that changed, so that they are computed again.';
 
 CREATE OR REPLACE TRIGGER forget_regions
 AFTER UPDATE ON ccf.coordinate_frame
@@ -118,9 +118,10 @@ WHEN ((OLD.dv_from, OLD.x_ap, OLD.x_dv, OLD.x_ml, OLD.x_0, OLD.y_ap, OLD.y_dv, O
        NEW.z_ap, NEW.z_dv, NEW.z_ml, NEW.z_0))
 EXECUTE FUNCTION ccf.forget_regions_of_frame();
 
--- Reported regions that change or go have to be compared anew, which the sensor unregistered_sites sees to; those
--- that come are compared when their sites are registered. Where no report is left the comparison stays: by it the
--- sensor finds that it is to go, and the check with it. Per statement: a hundred thousand rows are one look.
+-- Reported regions that change or are deleted have to be compared again, which the sensor unregistered_sites requests;
+-- new ones are compared when the regions of their sites are computed. If a source has no report left, its comparison
+-- stays, by which the sensor finds that the comparison and its check have to be removed. The triggers run once per
+-- statement, not once per row.
 CREATE OR REPLACE FUNCTION ccf.forget_agreement_of_deleted() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog
@@ -134,7 +135,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.forget_agreement_of_deleted() IS
-'Trigger: the reported regions of a source that loses sites are compared anew.';
+'Trigger: deletes the comparison of reported regions of a source that loses sites, so that it is made again.';
 
 CREATE OR REPLACE TRIGGER forget_agreement_of_deleted
 AFTER DELETE ON ccf.recording_site
@@ -160,7 +161,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.forget_agreement_of_changed() IS
-'Trigger: the reported regions of a source are compared anew where one of them was changed, or its site.';
+'Trigger: deletes the comparison of reported regions of a source if one of them was changed, so that it is made again.';
 
 CREATE OR REPLACE TRIGGER forget_agreement_of_changed
 AFTER UPDATE ON ccf.recording_site

@@ -1,5 +1,6 @@
--- Views that group volumes and sites by the region sets. A group_name of NULL is what falls to nothing: regions
--- that no group of the set holds, and sites in no region. Run as a whole on every upgrade: all idempotent.
+-- Views that group volumes and sites by the region sets. A group_name of NULL stands for what belongs to no group:
+-- regions without a group in the set, and sites in no region. The whole file is run on every upgrade; all of it is
+-- idempotent.
 
 CREATE OR REPLACE VIEW ccf.region_set_volume AS
 SELECT a.key AS atlas,
@@ -19,7 +20,7 @@ LEFT JOIN ccf.region_set_member AS m USING (ccf_id, set_name, region_id)
 GROUP BY s.ccf_id, a.key, s.set_name, m.group_name, v.hemisphere;
 
 COMMENT ON VIEW ccf.region_set_volume IS
-  'Voxels, mm³ and share of the brain of every group of every region set, by hemisphere; group_name NULL is what falls to nothing';
+  'Voxels, volume (mm³) and share of the brain of every group of every region set, by hemisphere; regions that belong to no group have group_name NULL';
 
 CREATE OR REPLACE VIEW ccf.recording_site_group AS
 SELECT a.key AS atlas,
@@ -53,4 +54,4 @@ FROM ccf.recording_site_group
 GROUP BY ccf_id, atlas, set_name, group_name;
 
 COMMENT ON VIEW ccf.sites_by_group IS
-  'Sites, recordings and share of all sites in every group of every region set; group_name NULL is what falls to nothing';
+  'Sites, recordings and share of all sites in every group of every region set; sites that belong to no group have group_name NULL';

@@ -1,7 +1,7 @@
--- Which atlas, which region, and what lies above and below it. Run as a whole on every upgrade: all idempotent.
+-- Atlases, regions and their hierarchy. The whole file is run on every upgrade; all of it is idempotent.
 --
--- Errors are sentences for the person who asked. Functions run with the caller's rights. What takes a region's acronym
--- takes its id, too: a literal in quotes is read as text, a number or a column of ids as bigint.
+-- Errors are sentences for the user. Functions run with the caller's rights. A function that takes the acronym of a
+-- region also takes its id: a literal in quotes is read as text, a number or a column of ids as bigint.
 
 CREATE OR REPLACE FUNCTION ccf.atlases_there() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -13,7 +13,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ccf.atlases_there() IS
-  'The atlases in the database in a few words, for the sentences of the other functions';
+  'The atlases in the database as text, for the error messages of the other functions';
 
 CREATE OR REPLACE FUNCTION ccf.atlas_id(key text) RETURNS integer
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -42,7 +42,7 @@ DECLARE
   id integer := (
     SELECT a.ccf_id
     FROM ccf.atlas AS a
-    -- One row of each, not EXISTS: that is planned as a join which reads every run.
+    -- One row of each, not EXISTS, which is planned as a join that reads every run.
     WHERE (SELECT run.ccf_id FROM ccf.voxel_run AS run WHERE run.ccf_id = a.ccf_id LIMIT 1) IS NOT NULL
       AND (SELECT top.ccf_id FROM ccf.brain_surface AS top WHERE top.ccf_id = a.ccf_id LIMIT 1) IS NOT NULL
     ORDER BY starts_with(a.ccf_version, 'phantom'), a.ccf_resolution, a.ccf_id
@@ -57,7 +57,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.default_atlas() IS
-'The ccf_id of the finest atlas that is loaded, the real before the phantom: the one the commands ask when none is named.
+'The ccf_id of the finest loaded atlas; of a phantom only if no real atlas is loaded. The commands use it when no atlas is named.
 
 SELECT key FROM ccf.atlas WHERE ccf_id = ccf.default_atlas();  -- ccf_2017_25um';
 
@@ -82,7 +82,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.loaded_atlas(integer) IS
-'The row of table atlas, of an atlas whose voxels are in the database; an error for any other.
+'The row of table atlas for an atlas whose voxels are in the database; an error for any other.
 
 SELECT key, ccf_resolution FROM ccf.loaded_atlas(1);  -- ccf_2017_25um, 25 µm';
 
@@ -103,7 +103,7 @@ JOIN ccf.region_parent AS p USING (ccf_id, region_id)
 LEFT JOIN ccf.region_volume AS v ON v.ccf_id = r.ccf_id AND v.region_id = r.region_id AND v.hemisphere = 'both';
 
 COMMENT ON VIEW ccf.region_info IS
-  'Every structure in one row: its names, its place in the hierarchy, and its size with all that lies inside it (both hemispheres; null before region_volume is loaded)';
+  'One row per structure: its names, its parent and depth, and its size including everything inside it (both hemispheres; null before region_volume is loaded)';
 
 CREATE OR REPLACE FUNCTION ccf.no_such_region(ccf_id integer, region text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -122,8 +122,8 @@ BEGIN
   INTO same
   FROM ccf.brain_region AS r
   WHERE (no_such_region.ccf_id IS NULL OR r.ccf_id = no_such_region.ccf_id) AND lower(r.acronym) = lower(region);
-  -- Likeness is Dice's coefficient of the pairs of letters; no extension is needed for it. A region counts by
-  -- its acronym or its name, whichever is nearer, and a name that contains what was asked for is near enough.
+  -- Similarity is Dice's coefficient of the pairs of letters, which needs no extension. A region counts by its acronym
+  -- or its name, whichever is more similar; a name that contains the text is similar enough.
   WITH known AS (
     SELECT DISTINCT r.acronym, lower(said.word) AS word
     FROM ccf.brain_region AS r CROSS JOIN LATERAL (VALUES (r.acronym), (r.full_name)) AS said (word)
@@ -163,7 +163,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.no_such_region(integer, text) IS
-'The sentence for a region that is not there, with those that are near; in any atlas if ccf_id is NULL. Of an atlas that is not there it says that.
+'The error message for an unknown region, with similar ones; in any atlas if ccf_id is NULL. For an unknown atlas, the message says so.
 
 SELECT ccf.no_such_region(1, ''VISP'');  -- There is no region ''VISP'' in ccf_2017_25um; VISp differs by case only, and case matters.';
 
@@ -189,7 +189,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.region_id(integer, text) IS
-'The id of the region with exactly this acronym, or this id written as text. Case matters: CM and cm are two regions. An error names the nearest ones.
+'The id of the region with exactly this acronym, or this id written as text. Case matters: CM and cm are two regions. The error for an unknown region names similar ones.
 
 SELECT ccf.region_id(1, ''VISp'');  -- 385';
 
@@ -201,7 +201,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ccf.region_id(integer, bigint) IS
-'This id, if there is such a region; an error if not.
+'This id, if there is such a region; otherwise an error.
 
 SELECT ccf.region_id(1, 385);  -- 385';
 
@@ -218,7 +218,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.region(integer, text) IS
-'The region with exactly this acronym, or this id written as text: one row of view region_info. An error names the nearest ones.
+'The region with exactly this acronym, or this id written as text: one row of view region_info. The error for an unknown region names similar ones.
 
 SELECT region_name, voxels, volume_mm3 FROM ccf.region(1, ''CA1'');  -- Field CA1, 653,391 voxels, 10.209 mm³';
 
@@ -251,7 +251,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.children(integer, text) IS
-'The regions whose parent this one is, in the ontology''s order; none for a leaf.
+'The regions that this one is divided into, in the ontology''s order; none for a leaf.
 
 SELECT acronym FROM ccf.children(1, ''VISp'');  -- VISp1, VISp2/3, VISp4, VISp5, VISp6a, VISp6b';
 
@@ -263,7 +263,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ccf.children(integer, bigint) IS
-'As ccf.children(integer, text), of the region with this id.
+'The same as ccf.children(integer, text), for the region with this id.
 
 SELECT acronym FROM ccf.children(1, 385);  -- VISp1, VISp2/3, VISp4, VISp5, VISp6a, VISp6b';
 
@@ -284,7 +284,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.ancestors(integer, text) IS
-'The region itself and everything that contains it, upwards to the root. As everywhere in SQL, a region counts as inside itself; Region.ancestors in Python is without it, and begins at the root.
+'The region itself and everything that contains it, up to the root. In all SQL functions a region counts as inside itself; Region.ancestors in Python does not include it, and begins at the root.
 
 SELECT acronym FROM ccf.ancestors(1, ''CA1'');  -- CA1, CA, HIP, HPF, CTXpl, CTX, CH, grey, root';
 
@@ -296,7 +296,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ccf.ancestors(integer, bigint) IS
-'As ccf.ancestors(integer, text), of the region with this id.
+'The same as ccf.ancestors(integer, text), for the region with this id.
 
 SELECT acronym FROM ccf.ancestors(1, 382);  -- CA1, CA, HIP, HPF, CTXpl, CTX, CH, grey, root';
 
@@ -317,7 +317,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.descendants(integer, text) IS
-'The region itself and everything inside it, in the ontology''s order: what "in VISp" means. The region itself belongs to it because many that have parts own voxels too. Region.descendants in Python is without it.
+'The region itself and everything inside it, in the ontology''s order: this is what "in VISp" means. The region itself is included because many divided regions also own voxels. Region.descendants in Python does not include it.
 
 SELECT acronym FROM ccf.descendants(1, ''VISp'');  -- VISp, VISp1, VISp2/3, VISp4, VISp5, VISp6a, VISp6b';
 
@@ -329,7 +329,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ccf.descendants(integer, bigint) IS
-'As ccf.descendants(integer, text), of the region with this id.
+'The same as ccf.descendants(integer, text), for the region with this id.
 
 SELECT acronym FROM ccf.descendants(1, 385);  -- VISp, VISp1, VISp2/3, VISp4, VISp5, VISp6a, VISp6b';
 
@@ -353,6 +353,6 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ccf.path_to_root(integer, bigint) IS
-'As ccf.path_to_root(integer, text), of the region with this id.
+'The same as ccf.path_to_root(integer, text), for the region with this id.
 
 SELECT array_to_string(ccf.path_to_root(1, 385), '' → '');  -- root → grey → CH → CTX → CTXpl → Isocortex → VIS → VISp';

@@ -1,9 +1,9 @@
--- Questions about places: the region at a point, in a sphere, along a track, in a plane. All coordinates are CCF
--- µm from the corner of the volume unless a frame is named. Run as a whole on every upgrade: all idempotent.
+-- Points, spheres, tracks and planes: the regions there. All coordinates are CCF µm from the corner of the volume unless
+-- a frame is named. The whole file is run on every upgrade; all of it is idempotent.
 --
--- region_at, to_ccf and voxels are merged into the query around them, and so are voxel_um and usable into these, which
--- the planner does only for functions without a search_path of their own. These are BEGIN ATOMIC instead: what they
--- name, operators too, was bound when they were made, whatever the caller's search_path is.
+-- The planner merges region_at, to_ccf and voxels into the query that calls them, and voxel_um and usable into these. It
+-- does so only for functions without a search_path of their own. These are BEGIN ATOMIC instead: the names in them,
+-- operators included, were bound when the function was created, whatever the caller's search_path is.
 
 CREATE OR REPLACE FUNCTION ccf.voxel_um(coordinate double precision, edge real, voxels integer) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -14,7 +14,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION ccf.voxel_um(double precision, real, integer) IS
-'The table coordinate of the voxel that a coordinate falls in, along one axis: the voxel''s low face, CCF µm. NULL outside the volume, and for NULL and NaN. Arguments: the coordinate and the voxel''s edge in µm, and how many voxels the axis has.
+'The table coordinate of the voxel that contains a coordinate, along one axis: the lower face of the voxel, CCF µm. NULL outside the volume, and for NULL and NaN. Arguments: the coordinate (µm), the edge of a voxel (µm), and the number of voxels along the axis.
 
 SELECT ccf.voxel_um(8915, 25, 528);  -- 8900';
 
@@ -24,7 +24,7 @@ CREATE OR REPLACE FUNCTION ccf.region_at(
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
   SELECT CASE WHEN run.z_end > region_at.z THEN run.region_id END
-  -- A constant ccf_id is looked up once, not for every point.
+  -- A constant ccf_id is looked up once, not once per point.
   FROM ccf.loaded_atlas(region_at.ccf_id) AS a
   -- One descent of the primary key: the last run on the line that begins at or before the voxel.
   LEFT JOIN LATERAL (
@@ -40,7 +40,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION ccf.region_at(integer, double precision, double precision, double precision) IS
-'The id of the region at a point (CCF µm). Always one row: NULL outside the brain, outside the volume, and for a coordinate that is NULL, NaN or infinite. For a table of points write it behind FROM, where it costs one index descent a point:
+'The id of the region at a point (CCF µm). Always one row: NULL outside the brain, outside the volume, and for a coordinate that is NULL, NaN or infinite. For a table of points write it in FROM, where it takes one index lookup per point:
 
 SELECT s.*, r.acronym
 FROM ccf.recording_region AS s
@@ -52,13 +52,13 @@ SELECT ccf.region_at(1, 8900, 1300, 8200);  -- 778, VISp5';
 CREATE OR REPLACE FUNCTION ccf.usable(coordinate double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-  -- The bounds of frames.py (SMALLEST and LARGEST): beyond them a product could overflow and end the statement.
+  -- The bounds SMALLEST and LARGEST of ccf/frames/maps.py: beyond them a product could overflow and end the statement.
   SELECT CASE WHEN coordinate BETWEEN -1e-30 AND 1e-30 THEN 0
               WHEN coordinate BETWEEN -1e30 AND 1e30 THEN coordinate END;
 END;
 
 COMMENT ON FUNCTION ccf.usable(double precision) IS
-  'The coordinate, or NULL where it is NaN, infinite or beyond 1e30: no place in any unit';
+  'The coordinate, or NULL if it is NaN, infinite or beyond 1e30, which is not a place in any unit';
 
 CREATE OR REPLACE FUNCTION ccf.known_frame(frame text, ccf_id integer) RETURNS ccf.coordinate_frame
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -84,7 +84,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.known_frame(text, integer) IS
-'The row of table coordinate_frame; an error for a frame that is not there, or one that is measured from the brain surface when no loaded atlas (ccf_id) is given to take the surface from.
+'The row of table coordinate_frame. An error if there is no such frame, and if the frame measures dv from the brain surface and ccf_id is not that of a loaded atlas.
 
 SELECT unit, dv_from FROM ccf.known_frame(''ibl'', NULL);  -- m, bregma';
 
@@ -94,16 +94,16 @@ CREATE OR REPLACE FUNCTION ccf.to_ccf(
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
   SELECT p.x, p.y + CASE f.dv_from WHEN 'surface' THEN top.y ELSE 0 END, p.z
-  -- A constant frame is looked up once, not for every point; a column of frames once for each of them, which the
-  -- planner does for a subquery (OFFSET 0), and not for a function, whose repetition it takes to be free.
+  -- A constant frame is looked up once, not once per point; of a column of frames, each frame once. The planner does
+  -- this for a subquery (OFFSET 0), but not for a function, whose repetition it takes to be free.
   FROM (SELECT * FROM ccf.known_frame(to_ccf.frame, to_ccf.ccf_id) OFFSET 0) AS f
-  -- In the order of frames.py, so that both give the same bits.
+  -- In the same order as in ccf/frames/maps.py, so that both give the same bits.
   CROSS JOIN LATERAL (
     SELECT f.x_ap * given.ap + f.x_dv * given.dv + f.x_ml * given.ml + f.x_0 AS x,
            f.y_ap * given.ap + f.y_dv * given.dv + f.y_ml * given.ml + f.y_0 AS y,
            f.z_ap * given.ap + f.z_dv * given.dv + f.z_ml * given.ml + f.z_0 AS z
     FROM (SELECT ccf.usable(to_ccf.ap) AS ap, ccf.usable(to_ccf.dv) AS dv, ccf.usable(to_ccf.ml) AS ml) AS given
-    -- Else each coordinate would be computed anew wherever it is named.
+    -- Otherwise each coordinate would be computed again wherever it is named.
     OFFSET 0
   ) AS p
   LEFT JOIN ccf.atlas AS a ON a.ccf_id = to_ccf.ccf_id AND f.dv_from = 'surface'
@@ -118,7 +118,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION ccf.to_ccf(text, double precision, double precision, double precision, integer) IS
-'A point given in a named frame (table coordinate_frame), in its unit and signs, as CCF µm. Always one row; NULL in all three where a coordinate is NULL, NaN or infinite. Where the frame measures dv from the brain surface, ccf_id says of which atlas, and y is NULL where the column has no brain; in other frames ccf_id is not used.
+'A point given in a named frame (table coordinate_frame), in its unit and signs, as CCF µm. Always one row; NULL in all three where a coordinate is NULL, NaN or infinite. If the frame measures dv from the brain surface, it is the surface of the atlas ccf_id, and y is NULL where the column has no brain; in other frames ccf_id is not used.
 
 SELECT * FROM ccf.to_ccf(''stereotaxic'', -3500, 500, 2500, 1);
 
@@ -133,7 +133,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog
 AS $$
 BEGIN
-  -- 1 m: far beyond the volume, and near enough for every sum with it to keep a µm's millionth.
+  -- 1 m: far beyond the volume, and small enough for sums that are exact to a millionth of a µm.
   IF (abs(x) <= 1e6 AND abs(y) <= 1e6 AND abs(z) <= 1e6) IS NOT TRUE THEN
     RAISE EXCEPTION '% (%, %, %) is not a place: x, y and z must be CCF µm, each a number within 1,000,000.',
       what, coalesce(x::text, 'NULL'), coalesce(y::text, 'NULL'), coalesce(z::text, 'NULL');
@@ -142,7 +142,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.check_place(text, double precision, double precision, double precision) IS
-  'An error where x, y or z is NULL, NaN, infinite or more than a metre, which no CCF µm are; "what" begins the sentence';
+  'An error if x, y or z is NULL, NaN, infinite or more than a metre, which CCF µm never are; the message begins with "what"';
 
 CREATE OR REPLACE FUNCTION ccf.region_shares(
   ccf_id integer, x double precision, y double precision, z double precision, radius_um double precision
@@ -173,7 +173,7 @@ BEGIN
     ) AS beside
     WHERE beside.square <= radius_um ^ 2
   ),
-  -- On each the first and the last voxel whose centre is in the sphere, by number.
+  -- On each line the first and the last voxel whose centre is in the sphere, by number.
   line AS (
     SELECT chord.i, chord.j, ends.k_first, ends.k_last
     FROM chord
@@ -186,7 +186,7 @@ BEGIN
   inside AS (
     SELECT run.region_id, sum(run.voxels) AS voxels
     FROM line
-    -- OFFSET 0: each line looks up its runs, whatever the planner thinks of how many lines there are.
+    -- OFFSET 0: each line looks up its runs, whatever number of lines the planner expects.
     CROSS JOIN LATERAL (
       SELECT r.region_id,
              (least(r.z_end, (line.k_last + 1) * edge) - greatest(r.z, line.k_first * edge)) / edge AS voxels
@@ -203,7 +203,7 @@ BEGIN
     UNION ALL
     SELECT NULL, total.voxels - coalesce((SELECT sum(inside.voxels) FROM inside), 0) FROM total
     UNION ALL
-    -- No centre is in the sphere: the voxel that its own centre is in.
+    -- If the sphere contains no centre: the voxel that contains the sphere's own.
     SELECT here.region_id, 1
     FROM total
     CROSS JOIN ccf.region_at(region_shares.ccf_id, region_shares.x, region_shares.y, region_shares.z) AS here
@@ -220,7 +220,7 @@ $$;
 
 COMMENT ON FUNCTION
   ccf.region_shares(integer, double precision, double precision, double precision, double precision) IS
-'What a sphere consists of: a row per region, the largest share first. Counted are the voxels whose centre is at most radius_um (µm) from the point (CCF µm), and a share is a region''s part of that count. Regions are those painted in the volume, each voxel counts once. Voxels outside the brain, and places of the grid beyond the volume, count too: they are the row whose region_id is NULL. The shares sum to 1. A sphere too small to hold any centre takes the one voxel its own centre is in. An error for a coordinate or radius that is NULL, NaN or infinite, and for a radius that is not more than 0. At 25 µm a radius of 200 µm takes some milliseconds, one of 1,000 µm a tenth of a second, the largest there is (13,200 µm, the whole volume) some ten seconds.
+'The regions in a sphere: one row per region, the largest share first. All voxels whose centre is at most radius_um (µm) from the point (CCF µm) are counted, each once, by the region it is annotated with; a share is a part of that count. Voxels outside the brain, and grid positions outside the volume, count too: they are the row whose region_id is NULL. The shares sum to 1. For a sphere too small to contain the centre of a voxel, the voxel that contains its centre is counted. An error for a coordinate or radius that is NULL, NaN or infinite, and for a radius that is not more than 0. At 25 µm a radius of 200 µm takes some milliseconds, one of 1,000 µm a tenth of a second, the largest (13,200 µm, the whole volume) some ten seconds.
 
 SELECT acronym, share FROM ccf.region_shares(1, 8900, 1300, 8200, 200);';
 
@@ -239,7 +239,7 @@ DECLARE
   atlas ccf.atlas := ccf.loaded_atlas(ccf_id);
   edge integer := atlas.ccf_resolution;
   track double precision;  -- its length, µm
-  -- Faces of voxels that are crossed this near to each other, in µm, are one edge or corner: what lies between
+  -- Faces of voxels crossed within this distance of each other, in µm, are one edge or corner: the distance between
   -- them is a rounding error.
   together constant double precision := 1e-6;
 BEGIN
@@ -303,7 +303,7 @@ $$;
 COMMENT ON FUNCTION ccf.regions_along(
   integer, double precision, double precision, double precision, double precision, double precision, double precision
 ) IS
-'The regions a straight track passes, such as a probe''s, from its first point to its second (CCF µm), in order: where each is entered and left, in µm from the first point, and the length between. The geometry is exact: the track is cut at every face of a voxel it crosses, and neighbouring pieces of one region are one row. A region that is entered twice has two rows. What lies outside the brain or the volume is a row whose region_id is NULL, so that the rows cover the track without a gap. Faces crossed within a millionth of a µm count as one. An error for a coordinate that is NULL, NaN or infinite, and for a track without length.
+'The regions along a straight track, such as that of a probe, from its first point to its second (CCF µm), in order: where the track enters and leaves each, in µm from the first point, and the length in between. The geometry is exact: the track is cut at every face of a voxel, and neighbouring pieces in the same region are one row. A region that is entered twice has two rows. Stretches outside the brain or the volume are rows whose region_id is NULL, so that the rows cover the track without a gap. Faces crossed within a millionth of a µm count as one. An error for a coordinate that is NULL, NaN or infinite, and for a track without length.
 
 SELECT acronym, entry_um, exit_um, length_um FROM ccf.regions_along(1, 8900, 0, 8200, 8900, 3840, 8200);';
 
@@ -317,12 +317,12 @@ BEGIN ATOMIC
     run.z_end - (SELECT a.ccf_resolution::integer FROM ccf.atlas AS a WHERE a.ccf_id = voxels.ccf_id),
     (SELECT a.ccf_resolution::integer FROM ccf.atlas AS a WHERE a.ccf_id = voxels.ccf_id)
   ) AS step (z)
-  -- Asked once, and before the partition is chosen, so that an atlas which is not there is an error.
+  -- Evaluated once, before the partition is chosen, so that a missing atlas is an error.
   WHERE run.ccf_id = (SELECT a.ccf_id FROM ccf.loaded_atlas(voxels.ccf_id) AS a);
 END;
 
 COMMENT ON FUNCTION ccf.voxels(integer) IS
-'Every voxel of the brain, expanded from the runs: rows as in table voxel, at every resolution and without loading that table. Conditions on x and y reach the key of voxel_run.
+'Every voxel of the brain, expanded from the runs: rows as in table voxel, at every resolution and without loading that table. Conditions on x and y use the key of voxel_run.
 
 SELECT * FROM ccf.voxels(1) WHERE x = 6600 AND y = 2000;';
 
@@ -348,7 +348,7 @@ BEGIN
   IF plane = 'coronal' THEN
     RETURN QUERY SELECT v.* FROM ccf.voxels(slice.ccf_id) AS v WHERE v.x = face;
   ELSIF plane = 'horizontal' THEN
-    -- Line by line: y alone is no beginning of the key.
+    -- Line by line: the key does not begin with y.
     RETURN QUERY
     SELECT v.*
     FROM generate_series(0, (atlas.shape_ap - 1) * edge, edge) AS front (x)
@@ -365,6 +365,6 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.slice(integer, text, double precision) IS
-'The voxels of the brain in one plane, rows as in table voxel: coronal (at_um is x, AP), horizontal (y, DV) or sagittal (z, ML), in CCF µm. It is the plane of voxels that at_um falls in. What is outside the brain has no row. An error for another word, and for a plane outside the volume.
+'The voxels of the brain in one plane, rows as in table voxel: coronal (at_um is x, AP), horizontal (y, DV) or sagittal (z, ML), in CCF µm. It is the plane of voxels that contains at_um. Voxels outside the brain have no row. An error for any other word, and for a plane outside the volume.
 
 SELECT y, z, region_id FROM ccf.slice(1, ''coronal'', 6600);';
