@@ -1,32 +1,34 @@
-"""PostgresIOManager: assets return what they mean, the IO manager moves it.
+"""The Dagster IO manager for PostgreSQL: an asset returns rows or a query, the manager stores and reads them.
 
-Nothing here knows of brains: what a table looks like (columns, keys, partitions, foreign keys) is read from
-the database's own catalogue. An output goes through three steps in one transaction: it is brought into a
-*staging* table, checked, and put in place. How it is brought depends on its type, how it is put in place on
-the target. Where an ordinary table has nothing in the slice yet, rows go into it straight away.
+What a table looks like (columns, keys, partitions, foreign keys) is read from the database's catalogue. An
+output goes through three steps in one transaction: it is copied into a *staging* table, checked, and put in
+place. How it is copied depends on its type, how it is put in place on the table. If the slice of an ordinary
+table is empty, rows are inserted into it directly.
 
 =============================  =====================================================================
-output                         brought by
+output                         copied by
 =============================  =====================================================================
 polars or pandas DataFrame     Arrow, then binary COPY
 pyarrow.RecordBatchReader      binary COPY, batch by batch, in constant memory
-Stream                         as its rows, with metadata that is made meanwhile
-sqlalchemy.Select              a query in the database; only into an empty slice its answer travels, from
+Stream                         as its rows; its metadata is computed meanwhile
+sqlalchemy.Select              the database runs the query; only if the slice is empty, its result goes from
                                one session to another
 =============================  =====================================================================
 
 =============================  =====================================================================
-target                         put in place by
+table                          put in place by
 =============================  =====================================================================
-ordinary table                 merge by primary key into the partition's slice: insert, update what
-                               differs, delete what is gone; equal rows are not touched
-table partitioned by LIST      swap: keys are built on the staging table, which then takes the old
-                               partition's place
+ordinary table                 merge by primary key into the partition's slice: new rows are inserted,
+                               different ones updated, missing ones deleted; equal rows are not touched
+table partitioned by LIST      swap: a new partition is built with its keys and attached in place of the
+                               old one
 =============================  =====================================================================
 
-The state after a rerun is the state after the first run, and a failure at any point leaves what was there.
-Inputs are read as the type they are annotated with: polars or pandas DataFrame, RecordBatchReader, or Select
-(the slice as a query, for derived tables written as SQL over their inputs).
+A second run of the same asset changes nothing, and a failure at any point leaves the table as it was. An
+input is read as the type it is annotated with: polars or pandas DataFrame, RecordBatchReader, or Select (the
+slice as a query, for derived tables written as SQL over their inputs).
+
+Not here: the work in the database (pg), and which tables there are (their owner's, or db.schema).
 """
 
 import math
@@ -83,7 +85,7 @@ class PostgresUrl(EngineResource):
 
 
 class PostgresIOManager(dg.ConfigurableIOManager):
-    """Writes assets to PostgreSQL tables and reads them back; see the module's text for how.
+    """Stores assets in PostgreSQL tables and reads them back; the module's docstring says how.
 
     It works with any database and any schema, and changes nothing but the rows of the assets' tables. The
     tables are yours; make them first::
@@ -135,14 +137,19 @@ class PostgresIOManager(dg.ConfigurableIOManager):
             },
         )
 
-    The table is the last part of the asset key. Its schema comes from the asset's metadata ``schema``, else
-    from this manager's ``schema``, else from the key's prefix, else it is ``public``. An op's output goes to
-    the table that its metadata ``table`` names, else that of its own name. A partitioned asset names its
-    partition column (or SQL expression) in metadata ``partition_expr``: a string, or for multi partitions a
-    mapping from dimension to string. Where the column does not hold the partition key itself, metadata
-    ``partition_values`` maps keys to its values. An asset that brings only what is new or changed says so in
-    metadata ``rows_stay``: no row of an ordinary table is then deleted. An input's metadata ``columns``
-    restricts what is read.
+    The table's name is the last part of the asset key. Its schema is the asset's metadata ``schema``, else
+    this manager's ``schema``, else the key's prefix, else ``public``. An op's output is stored in the table
+    that its metadata ``table`` names, else in that of the output's name.
+
+    Metadata of an asset, besides ``schema``:
+
+    - ``partition_expr``: the column, or SQL expression, that the asset's partitions divide: a string, or for
+      multi-partitions a mapping from dimension to string. Every partitioned asset needs it.
+    - ``partition_values``: the value of that column by partition key, where it is not the key itself.
+    - ``rows_stay``: if true, no row of an ordinary table is deleted: for an asset that returns only new and
+      changed rows.
+
+    Metadata ``columns`` of an input names the columns to read.
     """
 
     postgres: ResourceDependency[EngineResource]
@@ -216,7 +223,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         """Read the slice that the input's partitions cover, as the type the input is annotated with.
 
         Raises:
-            CcfError: the annotation is of another type, or ``columns`` names one the table does not have.
+            CcfError: the annotation is another type, or the table lacks one of ``columns``.
         """
         wanted = context.dagster_type.typing_type
         upstream = cast("dg.OutputContext", context.upstream_output)
@@ -235,19 +242,19 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         if wanted is pd.DataFrame:
             return to_pandas(read_arrow(engine.url, query).read_all())
         if wanted in (pl.DataFrame, Any):
-            # Whole: polars refuses a stream without a batch.
+            # As one table: polars refuses a stream without a batch.
             return cast("pl.DataFrame", pl.from_arrow(read_arrow(engine.url, query).read_all()))
         raise CcfError(
             f"{_label(context)} is annotated {wanted}; annotate it polars.DataFrame, pandas.DataFrame, "
             "pyarrow.RecordBatchReader or sqlalchemy.Select."
         )
 
-    # ---- what an asset covers
+    # ---- the slice of an asset
 
     def _place(
         self, context: dg.OutputContext | dg.InputContext, output: dg.OutputContext
     ) -> tuple[str, str]:
-        """Schema and name of the table of ``context``; ``output`` describes what writes it."""
+        """Schema and name of the table of ``context``; ``output`` is the context of what writes it."""
         metadata = output.definition_metadata or {}
         path = context.asset_key.path if context.has_asset_key else [metadata.get("table", output.name)]
         prefix = path[-2] if len(path) > 1 else "public"
@@ -259,7 +266,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         output: dg.OutputContext,
         connection: sa.Connection,
     ) -> Slice:
-        """The table and rows that ``context`` covers; ``output`` describes what writes them."""
+        """The slice that ``context`` covers; ``output`` is the context of what writes it."""
         schema, name = self._place(context, output)
         try:
             table = sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection, resolve_fks=False)

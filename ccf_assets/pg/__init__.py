@@ -1,4 +1,5 @@
-"""PostgreSQL without brains or Dagster: the embedded server, connections, rows into tables and out.
+"""PostgreSQL for any data: the embedded server, connections, rows into tables and out of them.
 
-Not here: our tables (db), and the IO manager that Dagster calls (io_manager).
+Not here: our tables (db), and the IO manager that Dagster calls (io_manager). It imports neither the
+atlas nor Dagster.
 """

@@ -55,7 +55,7 @@ def engine_on(url: sa.URL) -> sa.Engine:
 
 
 def notice_hang_up(connection: psycopg.Connection[Any], _record: object) -> None:
-    """Let the server end a statement whose client was killed, instead of finishing it with its locks held."""
+    """Let the server cancel a statement whose client was killed, instead of finishing it, its locks held."""
     try:
         connection.execute("SET client_connection_check_interval = '2s'")
         connection.commit()
@@ -65,10 +65,10 @@ def notice_hang_up(connection: psycopg.Connection[Any], _record: object) -> None
 
 @contextmanager
 def let_go_if_interrupted(connection: sa.Connection) -> Iterator[None]:
-    """Close ``connection`` when the block is left by other than an error, such as Dagster's interruption.
+    """Close ``connection`` if the block ends by an interruption, such as Dagster's, instead of an error.
 
-    What was begun is then undone by the server. Of interruptions the driver knows Ctrl-C alone: after another
-    a statement is still in progress, and a rollback fails with a traceback beside that of the interruption.
+    The server then rolls the transaction back. The driver handles Ctrl-C only: after any other interruption a
+    statement is still in progress, and a rollback would fail with a second traceback.
     """
     try:
         yield
@@ -80,8 +80,8 @@ def let_go_if_interrupted(connection: sa.Connection) -> Iterator[None]:
 
 
 def libpq_url(url: sa.URL) -> str:
-    """``url``, password included, as psql and other libpq programs take it."""
+    """``url``, password included, in the form that psql and other libpq programs take."""
     text = url.set(drivername="postgresql").render_as_string(hide_password=False)
     address, question, query = text.partition("?")
-    # SQLAlchemy leaves a blank as it is, or writes it as in a web form; libpq wants %20.
+    # SQLAlchemy writes a blank as a blank or, in the query, as +; libpq wants %20.
     return address.replace(" ", "%20") + question + query.replace("+", "%20")

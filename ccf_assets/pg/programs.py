@@ -1,4 +1,7 @@
-"""PostgreSQL's own programs: psql, pg_dump and pg_restore."""
+"""Running PostgreSQL's client programs: psql, pg_dump and pg_restore.
+
+Not here: the server's programs (embedded.py).
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from ccf_assets.pg.connect import libpq_url
 
 
 def run_program(name: str, arguments: Sequence[str], url: sa.URL) -> int:
-    """Run psql, pg_dump or pg_restore on the database and return its exit code.
+    """Run psql, pg_dump or pg_restore on the database at ``url`` and return its exit code.
 
-    It is the one that came along, or the one on the PATH where there is none. The password goes by the
-    environment: arguments can be read by everybody on the machine.
+    It is the bundled program, or the one on the PATH if none is bundled. The password is passed in the
+    environment: everybody on the machine can read a program's arguments.
     """
     bundled = embedded.program(name)
     environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}

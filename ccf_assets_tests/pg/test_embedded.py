@@ -47,7 +47,7 @@ def empty() -> Iterator[Path]:
 def made() -> Iterator[Path]:
     """The data folder of a new server, to be copied: making one takes seconds."""
     with new_home() as home:
-        embedded._make(home / "made")
+        embedded._create(home / "made")
         # The tests kill processes, not machines.
         with (home / "made/postgresql.auto.conf").open("a") as file:
             file.write("fsync = off\n")
@@ -306,7 +306,7 @@ def _runs_for(user: int) -> Callable[[str], bool]:
     ("spoil", "words"),
     [
         (lambda home: (home / "home").write_text(""), "cannot be used"),
-        (lambda home: _write(home / "home/postgres/PG_VERSION", "12\n"), "was made by PostgreSQL 12"),
+        (lambda home: _write(home / "home/postgres/PG_VERSION", "12\n"), "was created by PostgreSQL 12"),
         (lambda home: _write(home / "home/postgres/stray", "x"), "is no data folder of PostgreSQL"),
     ],
     ids=["CCF_HOME is a file", "an older PostgreSQL's folder", "somebody's folder called postgres"],
