@@ -51,8 +51,8 @@ fuzz: $(VENV)/.fuzz  ## every parser of files, half an hour each (fuzz/README.md
 audit: $(VENV)/.run  ## known vulnerabilities of what is installed; needs the network
 	$(BIN)/python -m pip check
 	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/audit.txt
-	$(BIN)/python -m venv $(VENV)/audit
-	$(VENV)/audit/bin/python -m pip install --disable-pip-version-check --quiet 'pip-audit>=2.7,<3'
+	$(BIN)/python -m venv --without-pip $(VENV)/audit
+	$(BIN)/python -m pip --python $(VENV)/audit/bin/python --quiet install 'pip-audit>=2.7,<3'
 	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audit.txt
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url \
