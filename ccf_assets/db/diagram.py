@@ -39,6 +39,7 @@ PARTS: Mapping[str, Sequence[str]] = MappingProxyType(
         ),
         "Recordings": (
             "coordinate_frame",
+            "recording_folder",
             "recording_file",
             "recording_finding",
             "recording_claim",

@@ -1,7 +1,7 @@
 """The tutorial notebook, run as a reader runs it.
 
-``CCF_SOURCE=… python -m ccf_assets_tests.support.notebook`` runs it and writes it back with its new outputs: after a
-change of the notebook, or of what it shows. The outputs that are committed are the real atlas's.
+``CCF_SOURCE=… python -m ccf_assets_tests.support.notebook`` runs it and writes it back with its new outputs:
+after a change of the notebook, or of what it shows. The outputs that are committed are the real atlas's.
 """
 
 from __future__ import annotations
