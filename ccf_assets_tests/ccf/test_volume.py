@@ -168,7 +168,7 @@ def test_progress_is_told_of_a_long_read(file: Path, monkeypatch: pytest.MonkeyP
     [
         (
             {"type": "float"},
-            "type is float32, expected uint32 (above 16,777,216 a float32 gives several ids one number",
+            "type is float32, expected uint32 (above 16,777,216 several ids become the same float32",
         ),
         ({"type": "double"}, "type is float64, expected uint32"),
         ({"type": "unsigned char"}, "type is uint8, expected uint32"),
