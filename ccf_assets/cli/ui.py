@@ -17,10 +17,11 @@ import urllib.request
 from collections.abc import Callable
 
 import dagster as dg
+import sqlalchemy as sa
 
 from ccf_assets import settings
-from ccf_assets.db import database
 from ccf_assets.errors import CcfError, why
+from ccf_assets.runs.daemon import DaemonPlace
 from ccf_assets.runs.liveness import close_dead_runs
 from ccf_assets.runs.storage import dagster_home
 
@@ -38,7 +39,7 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
         report: receives progress, a line at a time.
 
     Raises:
-        CcfError: the port cannot be used, or the UI ended by itself.
+        CcfError: the port cannot be used, another UI of the database is running, or the UI ended by itself.
     """
     try:
         socket.create_server((host, port)).close()
@@ -48,7 +49,8 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
             f"Cannot listen on {host}:{port}: {reason}. Choose another --port or --host."
         ) from None
     report("Starting the database …")
-    database.database_url()
+    place = DaemonPlace()
+    place.take()
     dagster_home()
     with dg.DagsterInstance.get() as instance:
         close_dead_runs(instance)
@@ -80,25 +82,27 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
                 report(f"The UI is at http://{host}:{port} — stop it with Ctrl-C.")
             if not ready and time.monotonic() > deadline:
                 raise CcfError(f"The UI did not answer within {_START_S} s; see the messages above.")
-            reported = _keep_database(reported, report)
+            reported = _keep_database(place, reported, report)
             time.sleep(0.5)
         if not interrupted:
             raise CcfError(f"The UI ended by itself (exit code {child.returncode}); see the messages above.")
         report("Stopping …")
     finally:
         _stop(child)
+        place.close()
 
 
-def _keep_database(reported: str, report: Callable[[str], object]) -> str:
+def _keep_database(place: DaemonPlace, reported: str, report: Callable[[str], object]) -> str:
     """Start the embedded server again if it was killed; returns why it cannot start, reported once.
 
     Args:
+        place: of the one daemon, which is taken again if its session was lost.
         reported: what the last call returned.
         report: receives the reason, if it is another.
     """
     try:
-        database.database_url()
-    except CcfError as error:  # such as a full disk, which may have room later
+        place.take()
+    except (CcfError, sa.exc.SQLAlchemyError) as error:  # such as a full disk, which may have room later
         if str(error) != reported:
             report(str(error))
         return str(error)
