@@ -164,7 +164,7 @@ def _made_of(
 
 
 def _as_input(upstream: dg.AssetSpec, version: str | None) -> str | None:
-    """An input's version as Dagster records it: for a partitioned one, the hash of its partitions' versions."""
+    """An input's version as Dagster records it: if partitioned, the hash of its partitions' versions."""
     if version is None or upstream.partitions_def is None:
         return version
     return hashlib.sha256(version.encode()).hexdigest()
