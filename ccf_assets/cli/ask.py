@@ -1,4 +1,7 @@
-"""The commands that answer questions about a loaded atlas: each a thin layer over `query.Atlas`."""
+"""The commands that answer questions about a loaded atlas: each a thin layer over `atlas.atlas.Atlas`.
+
+Not here: the answers themselves, which notebooks get from Atlas as well.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ MOST_PAIRS = 20
 """Pairs of regions that a comparison prints; --json has all."""
 
 _NUMBERS = {"ignore_unknown_options": True}
-"""So that -3500 is a number, not an option."""
+"""With this setting -3500 is read as a number and not as an option."""
 
 RegionArgument = Annotated[
     str, typer.Argument(help="Exact acronym (case matters) or id of a region, e.g. VISp or 385.")
@@ -80,7 +83,7 @@ def _named(found: Region) -> dict[str, Any]:
 
 
 def _sizes(found: Region) -> dict[str, Any]:
-    """Sizes with all inside the region; null before region_volume is loaded."""
+    """Sizes of the region with its descendants; null before region_volume is loaded."""
     sizes = found.sizes
     return {
         "voxels": found.voxels if sizes else None,
@@ -97,7 +100,7 @@ def search(
     atlas: AtlasOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The regions whose acronym or name has all these words in it, the best first.
+    """The regions whose acronym or name contains all these words, the best match first.
 
     Example: ccf-assets search visual layer 4
     """
@@ -138,14 +141,14 @@ def locate(
     if as_json:
         answer(found.to_polars().row(0, named=True))
     elif found.acronym[0] is not None:
-        there = picked.region(found.acronym[0])
-        typer.echo(f"{there.acronym}  {there.name}  (id {there.id}, {found.hemisphere[0]}, {found.atlas})")
+        region = picked.region(found.acronym[0])
+        typer.echo(f"{region.acronym}  {region.name}  (id {region.id}, {found.hemisphere[0]}, {found.atlas})")
     else:
         typer.echo(f"{found.status[0].replace('_', ' ')}  ({found.atlas})")
 
 
 def _locate_rows(atlas: Atlas, frame: str, *, as_json: bool) -> None:
-    """Answer a CSV on standard input row by row; its own columns are passed on as they are."""
+    """Answer a CSV on standard input row by row; its columns are copied to the answer."""
     import numpy as np
 
     from ccf_assets.atlas.located import beside_polars
@@ -218,7 +221,7 @@ def _draw_track(atlas: Atlas, along: list[dict[str, Any]], output: Path, *, forc
 def slice_(
     orientation: Annotated[str, typer.Argument(help="coronal, sagittal or horizontal.")],
     position_um: Annotated[float, typer.Argument(help="CCF µm along AP, ML or DV.")],
-    output: Annotated[Path, png_option("Where to: a PNG.")],
+    output: Annotated[Path, png_option("The PNG to write.")],
     sites: Annotated[bool, typer.Option("--sites", help="Draw the recording sites, too.")] = False,
     force: ForceOption = False,
     atlas: AtlasOption = None,
@@ -232,7 +235,7 @@ def slice_(
     from ccf_assets.pictures.plane import plane_png
 
     picked = _atlas(atlas)
-    lies = cast("Orientation", orientation)  # what is none is refused in the next line
+    lies = cast("Orientation", orientation)  # Atlas.slice refuses another word
     plane = picked.slice(lies, position_um)
     root = picked.region("root")
     points = picked.sites().select("x", "y", "z").to_numpy() if sites else None
@@ -260,7 +263,7 @@ def compare(
     other: Annotated[str, typer.Argument(help="Key of another.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Where two atlases, versions or resolutions, assign differently: the largest pairs of regions.
+    """Where two atlases (versions or resolutions) assign places to different regions: the largest pairs.
 
     Example: ccf-assets compare ccf_2017_50um ccf_2017_100um
     """
@@ -269,8 +272,8 @@ def compare(
         answer(pairs.to_dicts())
         return
     for row in pairs.head(MOST_PAIRS).to_dicts():
-        here, there = (row[name] or "outside" for name in ("acronym_a", "acronym_b"))
-        typer.echo(f"{row['mm3']:8.3f} mm³  {here:12} {there}")
+        one, other_one = (row[name] or "outside" for name in ("acronym_a", "acronym_b"))
+        typer.echo(f"{row['mm3']:8.3f} mm³  {one:12} {other_one}")
     share = 100 * float(pairs["share"].sum())
     say(f"{len(pairs):,} pairs, {share:.2f} % of the brain ({atlas} against {other})")
 
@@ -294,13 +297,13 @@ def sites(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOptio
 @app.command()
 def export(
     table: Annotated[str, typer.Argument(help="A table of the schema ccf, or electrodes.")],
-    output: Annotated[Path, output_option("Where to: a .parquet or .csv file.")],
+    output: Annotated[Path, output_option("The .parquet or .csv file to write.")],
     force: ForceOption = False,
     atlas: Annotated[
         str | None, typer.Option("--atlas", "-a", help="Only the rows of this atlas; all if not given.")
     ] = None,
 ) -> None:
-    """A table as a Parquet or CSV file, ordered by its key; however long it is, it needs little memory.
+    """A table as a Parquet or CSV file, ordered by its key; a long table needs no more memory.
 
     `electrodes` is the table of recording sites as an NWB file has it, in one atlas (the finest if none is
     named): x, y, z are CCF µm from the corner, + is posterior, inferior, right; location is the acronym.

@@ -1,4 +1,7 @@
-"""Commands about the database itself: its address, psql and backups, roles, what is loaded, dropping."""
+"""Commands about the database itself: its address, psql, backups, roles, what is loaded, and dropping it.
+
+Not here: commands that load (load) or answer questions about an atlas (ask).
+"""
 
 from __future__ import annotations
 
@@ -31,11 +34,11 @@ def status(as_json: JsonOption = False) -> None:
 
 
 _LOADED = "loaded (local)"
-"""Heading of the time, in the zone of whoever asks, at which an atlas was loaded."""
+"""Heading of the time at which an atlas was loaded, in the time zone of this machine."""
 
 
 def print_holdings() -> None:
-    """A table of the loaded atlases, or a sentence where there is none."""
+    """Print a table of the loaded atlases, or a sentence if there is none."""
     from rich.console import Console
     from rich.table import Table
 
@@ -60,8 +63,9 @@ def print_holdings() -> None:
         console.print(f"{h.key} from {h.source_url}", highlight=False, soft_wrap=True)
     for h in held:
         if h.missing:
-            told = f"{h.key} is not whole: nothing in {', '.join(h.missing)}. Run `ccf-assets load {h.key}`."
-            console.print(told, highlight=False, soft_wrap=True)
+            advice = f"Run `ccf-assets load {h.key}`."
+            sentence = f"{h.key} is incomplete: no rows in {', '.join(h.missing)}. {advice}"
+            console.print(sentence, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -69,11 +73,11 @@ def drop(
     atlases: Annotated[list[str] | None, typer.Argument(help="Keys of loaded atlases.")] = None,
     recordings: Annotated[
         bool,
-        typer.Option("--recordings", help="All recordings, too: those from files and those you inserted."),
+        typer.Option("--recordings", help="All recordings, too: those from files and inserted ones."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Take atlases out of the database, and say what goes. Recordings stay unless --recordings is given.
+    """Remove atlases from the database, after listing what is lost. Recordings stay without --recordings.
 
     Downloaded files and files of recordings stay where they are.
     """
@@ -82,22 +86,23 @@ def drop(
     keys = list(dict.fromkeys(atlases or []))
     if not (keys or recordings):
         raise CcfError(
-            "Name the atlases to drop, or give --recordings; `ccf-assets status` lists what is there."
+            "Name the atlases to drop, or give --recordings; `ccf-assets status` lists those that are loaded."
         )
     engine = database.create_engine()
     held = {holding.key: holding for holding in holdings.holdings(engine)}
     for key in keys:
         if key not in held:
-            raise CcfError(f"Atlas {key!r} is not in the database (there are: {', '.join(held) or 'none'}).")
+            raise CcfError(f"Atlas {key!r} is not in the database (loaded: {', '.join(held) or 'none'}).")
     chosen = [held[key] for key in keys]
     for atlas in chosen:
         say(f"{atlas.key}: {_rows(atlas.rows_of)} ({atlas.size_bytes / 1e6:,.0f} MB)")
     rows, inserted = holdings.recorded(engine)
     sites = counted(rows["recording_site"], "recording site")
     if recordings:
-        say(f"recordings: {_rows(rows) or 'none'}; {inserted:,} of the sites came from no file and are lost")
+        lost = f"{inserted:,} of the sites came from no file and cannot be read again"
+        say(f"recordings: {_rows(rows) or 'none'}; {lost}")
     elif rows["recording_site"]:
-        say(f"The {sites} stay, without a region in what is dropped; --recordings drops them, too.")
+        say(f"The {sites} stay, without a region in the dropped atlases; --recordings drops them, too.")
     what = ", ".join([*keys, *(["all recordings"] if recordings else [])])
     if not yes:
         typer.confirm(f"Drop {what} with all these rows?", abort=True)
@@ -140,7 +145,7 @@ _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 @app.command(context_settings=_PASSED_ON)
 def psql(context: typer.Context) -> None:
-    """Open psql on the database; what follows is passed on.
+    """Open psql on the database; all arguments are passed on to it.
 
     Examples: ccf-assets psql -c "SELECT * FROM ccf.region(1, 'VISp')"; ccf-assets psql -? (psql's own help)
     """
@@ -154,7 +159,7 @@ def psql(context: typer.Context) -> None:
 
 @app.command("pg_dump", context_settings=_PASSED_ON)
 def pg_dump(context: typer.Context) -> None:
-    """Run pg_dump on the database, to back it up; what follows is passed on.
+    """Run pg_dump on the database, to back it up; all arguments are passed on to it.
 
     Example: ccf-assets pg_dump -n ccf -n ccf_dagster -Fc -f ccf.dump
     """
@@ -166,7 +171,7 @@ def pg_dump(context: typer.Context) -> None:
 
 @app.command("pg_restore", context_settings=_PASSED_ON)
 def pg_restore(context: typer.Context) -> None:
-    """Run pg_restore on the database, which is to have no schema ccf; what follows is passed on.
+    """Run pg_restore on the database, which must have no schema ccf; all arguments are passed on to it.
 
     Example: ccf-assets pg_restore --no-owner --no-privileges --exit-on-error ccf.dump
     """
@@ -178,10 +183,10 @@ def pg_restore(context: typer.Context) -> None:
 
 @app.command()
 def roles() -> None:
-    """Make the group roles ccf_reader and ccf_writer on your server, or bring their rights up to date.
+    """Make the group roles ccf_reader and ccf_writer on your server, or update their rights.
 
     Members of ccf_reader read every table and view in schema ccf and call its functions; those of ccf_writer
-    insert recording sites, too. Both can do no more. A person's own role becomes a member by
+    insert recording sites, too. They have no other rights. A person's own role becomes a member by
     GRANT ccf_reader TO jane.
     """
     from ccf_assets.db import database
@@ -190,5 +195,5 @@ def roles() -> None:
     with database.create_engine().begin() as connection:
         made = group_roles.make(connection)
     for role, may in ((group_roles.READER, "read all"), (group_roles.WRITER, "read all, insert sites")):
-        typer.echo(f"{role}: {'made' if made[role] else 'was there, its rights are up to date'}; may {may}")
+        typer.echo(f"{role}: {'made' if made[role] else 'existed, its rights are up to date'}; may {may}")
     say("Make a person's role a member with: GRANT ccf_reader TO jane")

@@ -1,4 +1,7 @@
-"""The command load: what it says before, during and after."""
+"""The command load: which atlases it loads from which source, and what it prints before, during and after.
+
+Not here: the load itself (loading).
+"""
 
 from __future__ import annotations
 
@@ -39,10 +42,10 @@ def load(
         typer.Option("--jobs", "-j", min=1, max=16, help="How many atlases load at once; two if not given."),
     ] = None,
 ) -> None:
-    """Load atlases into the database. What is current already is left alone.
+    """Load atlases into the database. What is up to date already is not loaded again.
 
-    Each load is a Dagster run and shows in the UI. Without an atlas named, and with the source out of reach
-    and nothing cached, the phantom is loaded instead and said to be it.
+    Each load is a Dagster run and shows in the UI. If no atlas is named, the source cannot be reached and
+    nothing is cached, the phantom is loaded instead, with a notice.
     """
     from ccf_assets.db import database
 
@@ -51,7 +54,7 @@ def load(
     # The phantom is computed here: for it alone no other source is asked.
     source = settings.PHANTOM if all(entry.is_phantom for entry in entries) else settings.source()
     say(f"Database: {_where()}")
-    database.dagster_url()  # a run would say more long-windedly that the user may not load
+    database.dagster_url()  # refuses a user without the right to load before a run fails at length
     say(f"Loading {', '.join(entry.key for entry in entries)} from {_label(source)} …")
     outcomes = _load(entries, source, rows, refresh=refresh, examples=not atlases, jobs=jobs)
     if not atlases and not phantom and _nothing_reachable(outcomes):
@@ -91,12 +94,12 @@ def _load(
             say=say,
         )
     except KeyboardInterrupt:
-        say("Interrupted: what was not finished was undone, what was is kept. Load again to go on.")
+        say("Interrupted: unfinished work was undone, finished work is kept. Load again to continue.")
         raise
 
 
 def _nothing_reachable(outcomes: list[Outcome]) -> bool:
-    """Whether the source was out of reach for the ontology, or for every atlas of which nothing is loaded."""
+    """Whether no real atlas is loaded, and the source was out of reach for the ontology or every atlas."""
     from ccf_assets.db import database, loaded
 
     if outcomes[0].error:
@@ -113,15 +116,15 @@ def _report(outcome: Outcome) -> None:
     elif outcome.loaded:
         say(f"{outcome.key}: {outcome.verb} {_listed(outcome.loaded)} in {outcome.seconds:.0f} s")
     if outcome.refused:
-        say(f"{outcome.key}: refused {_listed(outcome.refused)}; `ccf-assets recordings` says why")
+        say(f"{outcome.key}: refused {_listed(outcome.refused)}; `ccf-assets recordings` lists the reasons")
     if outcome.remark:
         say(f"{outcome.key}: {outcome.remark}")
     if not (outcome.error or outcome.loaded or outcome.refused or outcome.remark):
-        say(f"{outcome.key}: current")
+        say(f"{outcome.key}: up to date")
 
 
 def _listed(names: Sequence[str]) -> str:
-    """All of a dozen names, else the first and how many there are."""
+    """Up to a dozen names, or the first and the number of the others."""
     return ", ".join(names) if len(names) <= 12 else f"{names[0]} and {len(names) - 1:,} more"  # noqa: PLR2004
 
 

@@ -1,4 +1,7 @@
-"""The command ccf-assets: the list of its commands."""
+"""The command ccf-assets: its entry point, and the list of its commands.
+
+Not here: loading (load), questions about an atlas (ask), and the database itself (database).
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ for _commands in (load, ask, database):
 
 @app.command("frames")
 def list_frames(as_json: JsonOption = False) -> None:
-    """The coordinate frames that can be named, your own (CCF_FRAMES) among them."""
+    """The known coordinate frames, including your own (CCF_FRAMES)."""
     from ccf_assets.ccf.frames import files
     from ccf_assets.db import frames
 
@@ -44,7 +47,7 @@ def list_frames(as_json: JsonOption = False) -> None:
 
 @app.command("recordings")
 def list_recordings(as_json: JsonOption = False) -> None:
-    """Files and other sources of recording sites: what was found in each, and where the sites lie."""
+    """Files and other sources of recording sites: their sites, and what is wrong with each source."""
     from ccf_assets.db.database import create_engine
     from ccf_assets.recordings import sources
 
@@ -60,11 +63,11 @@ def list_recordings(as_json: JsonOption = False) -> None:
         typer.echo(f"No recordings yet; put a CSV or Parquet file of sites into {folder}.")
     for source in found:
         statuses = ", ".join(f"{count:,} {status}" for status, count in source.statuses.items())
-        said = [counted(source.sites, "site")] if source.sites else []
-        said += [statuses or "not registered yet"] if source.sites else []
-        said += ["refused"] if source.refused else []
-        said += [source.state] if source.state not in {None, "read"} else []
-        typer.echo("  ".join([source.source, *map(str, said)]))
+        parts = [counted(source.sites, "site")] if source.sites else []
+        parts += [statuses or "not registered yet"] if source.sites else []
+        parts += ["refused"] if source.refused else []
+        parts += [source.state] if source.state not in {None, "read"} else []
+        typer.echo("  ".join([source.source, *map(str, parts)]))
         for label, sentences in (("refused", source.refused), ("warning", source.warnings)):
             for line in "\n".join(sentences).splitlines():
                 typer.echo(f"    {label}: {line}")
@@ -98,7 +101,7 @@ def _marks(entry: AtlasEntry) -> str:
 
 def main() -> None:
     """Run the command line: a CcfError becomes one line and exit code 1."""
-    # Python's default for these skips exit handlers, and one of them stops the embedded server.
+    # By default these signals skip Python's exit handlers, one of which stops the embedded server.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, lambda received, _: sys.exit(128 + received))

@@ -1,4 +1,4 @@
-"""What the commands share: options, and where they say what."""
+"""Options that several commands share, and how commands print: answers and messages."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ FrameOption = Annotated[
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 
 
 def output_option(help_text: str) -> typer.models.OptionInfo:
-    """The option -o, with what it takes."""
+    """The option -o for a file."""
     option: typer.models.OptionInfo = typer.Option("--output", "-o", help=help_text, dir_okay=False)
     return option
 
 
 def png_option(help_text: str) -> typer.models.OptionInfo:
-    """The option -o of a picture; another ending than .png is refused before any work is done."""
+    """The option -o for a picture; a name that does not end in .png is refused before any work is done."""
     option = output_option(help_text)
     option.callback = _png
     return option
@@ -43,16 +43,16 @@ def _png(path: Path | None) -> Path | None:
 
 
 def say(line: str) -> None:
-    """To standard error, so that standard output holds answers only."""
+    """Print a message to standard error; standard output has answers only."""
     typer.echo(line, err=True)
 
 
 def answer(given: object) -> None:
-    """To standard output, as JSON."""
+    """Print an answer to standard output, as JSON."""
     typer.echo(json.dumps(given, indent=2, default=str, ensure_ascii=False))
 
 
 def wrote(path: Path) -> None:
-    """Say which file was written, and how large it is."""
+    """Print which file was written, and its size."""
     size = path.stat().st_size
     say(f"Wrote {path} ({size / 1e6:,.1f} MB)." if size >= 1e6 else f"Wrote {path} ({size / 1e3:,.0f} KB).")  # noqa: PLR2004

@@ -1,4 +1,7 @@
-"""Points on standard input: a CSV as a table, and its columns of numbers."""
+"""Points on standard input: a CSV as a table, and its columns of numbers.
+
+Not here: files of recording sites (recordings.files).
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from ccf_assets.text_columns import MISSING, numbers
 
 
 def read_numbers(rows: pl.DataFrame) -> pl.DataFrame:
-    """The columns of text that hold numbers, and nothing else but what is missing, as numbers.
+    """The rows with every column of text that holds only numbers and missing values converted to numbers.
 
-    A number is what is one in JSON: 007, which may be a name, is none.
+    A number is written as in JSON: 007 is kept as text, because it may be a name.
     """
     number = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
     read = []
@@ -45,7 +48,7 @@ def point_columns(file: IO[bytes], frame: Frame) -> tuple[pl.DataFrame, tuple[Fl
     try:
         rows = pl.read_csv(file.read(), infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:  # OSError: it begins as compressed data do
-        raise CcfError(f"{where} is not one with a header: {error}.") from error
+        raise CcfError(f"{where} cannot be read as a CSV with a header: {error}.") from error
     names = coordinate_columns(rows.columns, frame, where)
     columns = (numbers(rows[name], name, where, lambda row: f"row {row + 1}") for name in names)
     return rows, tuple(column.to_numpy() for column in columns)

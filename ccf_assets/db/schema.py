@@ -253,11 +253,7 @@ recording_folder = sa.Table(
     metadata,
     sa.Column("folder_id", sa.Text, primary_key=True, comment="UUID in the folder's file .ccf_folder"),
     sa.Column(
-        "name",
-        sa.Text,
-        nullable=False,
-        unique=True,
-        comment="First part of its files' keys (recording_file.source); empty for the first folder",
+        "name", sa.Text, nullable=False, unique=True, comment="First part of its files' keys, or empty"
     ),
     sa.Column("host", sa.Text, comment="Host on which it was last seen"),
     sa.Column("path", sa.Text, comment="Its path there; null where it was not seen since folders are kept"),

@@ -316,9 +316,9 @@ def test_the_status_names_an_atlas_that_is_not_whole(phantom_database: sa.Engine
         connection.exec_driver_sql("DELETE FROM ccf.voxel_run WHERE ccf_id = 904")
     ended = run("status")
     assert (
-        "phantom_100um is not whole: nothing in voxel_run. Run `ccf-assets load phantom_100um`." in ended.out
+        "phantom_100um is incomplete: no rows in voxel_run. Run `ccf-assets load phantom_100um`." in ended.out
     )
-    assert "phantom_50um is not whole" not in ended.out
+    assert "phantom_50um is incomplete" not in ended.out
 
 
 def test_a_drop_says_what_would_go_and_no_means_no(phantom_database: sa.Engine, run: Run) -> None:
@@ -372,7 +372,7 @@ def test_a_drop_keeps_recordings(phantom_database: sa.Engine, run: Run) -> None:
     before = _recorded(phantom_database)
     ended = run("drop", "phantom_100um", "--yes")
     assert ", 2 of recording_region" in ended.err
-    assert "The 2 recording sites stay, without a region in what is dropped" in ended.err
+    assert "The 2 recording sites stay, without a region in the dropped atlases" in ended.err
     assert _recorded(phantom_database) == {**before, "recording_region": 2, "recording_agreement": 0}
 
 
@@ -386,7 +386,7 @@ def test_a_drop_takes_recordings_when_told_to_and_says_what_no_file_gives_back(
     assert ended.code == 1
     assert "Drop all recordings with all these rows?" in ended.out
     assert "recordings: 1 of recording_file, 1 of recording_finding, 2 of recording_site, " in ended.err
-    assert "; 1 of the sites came from no file and are lost\n" in ended.err
+    assert "; 1 of the sites came from no file and cannot be read again\n" in ended.err
     assert all(_recorded(phantom_database).values())
     assert run("drop", "--recordings", "phantom_100um", "--yes").err.endswith(
         "Dropped phantom_100um, all recordings.\n"
@@ -521,9 +521,9 @@ def test_a_second_load_changes_no_row_and_says_that_all_is_current(
     again = here("load", "phantom_100um", "phantom_100um", "--rows", **lab)
     assert again.code == 0
     assert [line for line in again.err.splitlines() if ": " in line][1:] == [
-        "structure_graph: current",
-        "phantom_100um: current",
-        "recordings: current",
+        "structure_graph: up to date",
+        "phantom_100um: up to date",
+        "recordings: up to date",
     ]
     assert _fingerprints(engine) == before
 

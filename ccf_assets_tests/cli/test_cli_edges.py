@@ -48,7 +48,7 @@ def test_a_csv_that_begins_as_compressed_data_do_is_refused_in_a_sentence(
 ) -> None:
     answer = ASK.invoke(main.app, ["locate"], input="x^2,ap,dv,ml\n9,1,2,3\n")
     assert isinstance(answer.exception, CcfError)
-    assert "The CSV on standard input is not one with a header" in str(answer.exception)
+    assert "The CSV on standard input cannot be read as a CSV with a header" in str(answer.exception)
 
 
 def test_a_loaded_phantom_does_not_pass_for_the_atlas_when_offline(phantom_database: sa.Engine) -> None:

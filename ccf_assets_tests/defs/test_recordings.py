@@ -281,8 +281,8 @@ def test_what_was_refused_is_not_said_to_be_registered(capsys: pytest.CaptureFix
     load._report(Outcome("structure_graph", ["structure_graph"], seconds=1))
     assert capsys.readouterr().err.splitlines() == [
         "recordings: registered a.csv in 2 s",
-        "recordings: refused b.csv; `ccf-assets recordings` says why",
-        "recordings: refused b.csv; `ccf-assets recordings` says why",
+        "recordings: refused b.csv; `ccf-assets recordings` lists the reasons",
+        "recordings: refused b.csv; `ccf-assets recordings` lists the reasons",
         "structure_graph: loaded structure_graph in 1 s",
     ]
 
