@@ -46,13 +46,21 @@ def list_frames(as_json: JsonOption = False) -> None:
 
 
 @app.command("recordings")
-def list_recordings(as_json: JsonOption = False) -> None:
+def list_recordings(
+    as_json: JsonOption = False,
+    moved: Annotated[
+        bool,
+        typer.Option("--moved", help="The folder of recordings was moved here, and the old one is gone."),
+    ] = False,
+) -> None:
     """Files and other sources of recording sites: their sites, and what is wrong with each source."""
     from ccf_assets.db.database import create_engine
-    from ccf_assets.recordings import sources
+    from ccf_assets.recordings import folders, sources
 
-    folder = settings.recordings()
-    found = sources.sources(create_engine(), folder)
+    folder, engine = settings.recordings(), create_engine()
+    if moved:
+        folders.take_over(engine, folder)
+    found = sources.sources(engine, folder)
     missing = sources.missing_folder(folder, [source.source for source in found if source.state])
     if missing:
         say(missing)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from ccf_assets.cli import main
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.folder import site_file
@@ -202,3 +203,20 @@ def test_the_folder_of_the_same_home_needs_no_proof(
     remember(database, before, "probe00.csv")
     (before / "probe00.csv").write_text(SITES.replace("8900", "8800"))
     assert folder_of(database, before).name == ""
+
+
+# ---- from the command line
+
+
+def test_a_folder_that_was_moved_to_another_host_is_taken_over_when_its_user_says_so(
+    database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder_of(database, make(tmp_path / "old", "probe00.csv"))
+    moved = Path(shutil.copytree(tmp_path / "old", tmp_path / "new"))
+    monkeypatch.setattr(socket, "gethostname", lambda: "hostb")
+    monkeypatch.setenv("CCF_RECORDINGS", str(moved))
+    with pytest.raises(CcfError, match="say so once: ccf-assets recordings --moved"):
+        folder_of(database, moved)
+    main.list_recordings(moved=True)
+    assert "probe00.csv  not read yet" in capsys.readouterr().out
+    assert folder_of(database, moved).name == ""
