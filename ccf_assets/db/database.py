@@ -22,7 +22,7 @@ from ccf_assets.db import install, roles
 from ccf_assets.db.frames import add_frames
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import embedded
-from ccf_assets.pg.connect import notice_hang_up
+from ccf_assets.pg.connect import engine_on, parse_url
 
 DATABASE = "ccf"
 """The embedded server's database."""
@@ -68,26 +68,6 @@ def _create_database(url: sa.URL) -> sa.URL:
     return url.set(database=DATABASE)
 
 
-def _named_url(text: str) -> sa.URL:
-    try:
-        url = sa.make_url(text.strip().replace("postgres://", "postgresql://", 1))
-    except (sa.exc.ArgumentError, ValueError):
-        url = None
-    if (
-        url is None
-        or url.get_backend_name() != "postgresql"
-        or "@" in (url.host or "")
-        or {"password", "sslpassword"} & set(url.query)
-    ):
-        # The text may hold a password: it is not repeated.
-        raise CcfError(
-            "CCF_POSTGRES_URL is not the address of a PostgreSQL database; write it as "
-            "postgresql://user:password@host:5432/database, with @ in a password as %40 and the password "
-            "nowhere else."
-        )
-    return url.set(drivername="postgresql+psycopg")
-
-
 def _place(url: sa.URL) -> str:
     """Where a named server is, in words that may be shown."""
     host = url.host or url.query.get("host")
@@ -102,7 +82,7 @@ def _checked_url(named: str | None, home: Path) -> sa.URL:
 
 def _once_it_answers(named: str | None, home: Path, do: Callable[[sa.URL, str], sa.URL]) -> sa.URL:
     """The result of ``do`` for the address and the name of the server, as soon as the server is ready."""
-    url = _named_url(named) if named else _embedded_url(home)
+    url = parse_url(named, "CCF_POSTGRES_URL") if named else _embedded_url(home)
     where = _place(url) if named else "the embedded PostgreSQL"
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -167,8 +147,7 @@ def create_engine() -> sa.Engine:
     forked process makes.
     """
     named, home = settings.postgres_url(), settings.home()
-    engine = sa.create_engine(_joined_url(named, home), poolclass=sa.NullPool)
-    sa.event.listen(engine, "connect", notice_hang_up)
+    engine = engine_on(_joined_url(named, home))
     if not named:
 
         def join(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:

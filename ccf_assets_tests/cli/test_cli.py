@@ -483,7 +483,9 @@ def here(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture
 def engine(lab: dict[str, str], loaded: object) -> sa.Engine:
-    return sa.create_engine(database_module._named_url(lab["CCF_POSTGRES_URL"]), poolclass=sa.NullPool)
+    return sa.create_engine(
+        connect.parse_url(lab["CCF_POSTGRES_URL"], "CCF_POSTGRES_URL"), poolclass=sa.NullPool
+    )
 
 
 def test_a_load_tells_its_progress_on_standard_error_and_the_result_on_standard_output(
