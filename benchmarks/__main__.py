@@ -17,7 +17,7 @@ from benchmarks import report
 from benchmarks.measuring import Row, say
 from benchmarks.options import Options
 from benchmarks.place import Place, place_in, work_folder
-from ccf_assets.sources import Sources
+from ccf_assets.sources.source import Sources
 
 JOBS = ("runs", "rows", "regions", "questions", "locate", "sites", "together", "commands")
 """The jobs, in the order they are done; each is the function ``measure`` of the module of its name."""

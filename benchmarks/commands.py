@@ -29,5 +29,5 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
 
 
 def _run(arguments: tuple[str, ...]) -> Sample:
-    command = [sys.executable, "-c", "from ccf_assets.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from ccf_assets.cli.main import main; main()", *arguments]
     return Sample(timed(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True)))

@@ -13,8 +13,8 @@ import dagster as dg
 from benchmarks.measuring import Sample, peak_mb, timed
 from benchmarks.volumes import Volume
 from ccf_assets.definitions import build_defs
-from ccf_assets.resources import SourcesResource
-from ccf_assets.sources import Sources
+from ccf_assets.defs.resources import SourcesResource
+from ccf_assets.sources.source import Sources
 
 WARM_UP = Volume("phantom_100um")
 """Loaded before what is measured: what a process imports and sets up at its first load is not to count."""

@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from benchmarks.measuring import Sample, Way, apart, peak_mb, sampled_title, timed
 from benchmarks.server_alone import rows_of
 from benchmarks.volumes import Volume
-from ccf_assets import postgres, schema
-from ccf_assets.arrow import read_arrow
+from ccf_assets.db import database, schema
+from ccf_assets.pg import connect
+from ccf_assets.pg.arrow import read_arrow
 
 SCHEMA = "other_stores"
 
@@ -68,7 +69,7 @@ def _way(
 def _store(
     write: Callable[[pl.DataFrame], float], table: str, volume: Volume, sampled: int, total: int
 ) -> Sample:
-    engine = postgres.create_engine()
+    engine = database.create_engine()
     rows = rows_of(schema.metadata.tables[f"{schema.SCHEMA}.{table}"], volume).limit(sampled)
     sample = pl.DataFrame(read_arrow(engine.url, rows).read_all())
     with engine.begin() as connection:
@@ -80,12 +81,12 @@ def _store(
 
 
 def _pandas(rows: pl.DataFrame) -> float:
-    frame, engine = rows.to_pandas(), postgres.create_engine()
+    frame, engine = rows.to_pandas(), database.create_engine()
     return timed(lambda: frame.to_sql("store", engine, schema=SCHEMA, index=False))
 
 
 def _polars(rows: pl.DataFrame) -> float:
-    address = postgres.libpq_url(postgres.database_url())
+    address = connect.libpq_url(database.database_url())
     return timed(lambda: rows.write_database(f"{SCHEMA}.store", address, engine="adbc"))
 
 
@@ -94,7 +95,7 @@ def _datajoint(rows: pl.DataFrame) -> float:
     os.environ["DJ_LOG_LEVEL"] = "WARNING"  # its remarks go where the table goes
     import datajoint as dj
 
-    url = postgres.database_url()
+    url = database.database_url()
     place = {"host": url.query["host"], "port": int(str(url.query["port"])), "user": url.username}
     instance = dj.Instance(**place, password="", backend="postgresql", database__name=url.database)
     instance.config.safemode = False

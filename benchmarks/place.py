@@ -21,7 +21,8 @@ import sqlalchemy as sa
 from benchmarks import loads
 from benchmarks.measuring import Sample, apart, say
 from benchmarks.volumes import Volume, volume_at
-from ccf_assets import postgres, schema, settings
+from ccf_assets import settings
+from ccf_assets.db import database, schema
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Place:
     @property
     def engine(self) -> sa.Engine:
         """The database of this place; using it keeps the server up until this process ends."""
-        return postgres.create_engine()
+        return database.create_engine()
 
     def volume(self, resolution_um: int) -> Volume:
         """The volume to load at a resolution, its atlas loaded: the source's own, else the phantom's."""

@@ -16,7 +16,8 @@ from benchmarks import loads
 from benchmarks.measuring import Row, Sample, Way, against, apart, in_turns, say, timed
 from benchmarks.options import Options
 from benchmarks.place import Place
-from ccf_assets.atlases import EXTENT_UM, AtlasEntry
+from ccf_assets.ccf.catalogue import AtlasEntry
+from ccf_assets.ccf.space import EXTENT_UM
 
 POINTS = 100_000
 """Points to find the region of, drawn evenly from the volume: more than half of them miss the brain."""

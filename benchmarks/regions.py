@@ -16,7 +16,7 @@ from benchmarks.measuring import Row, Sample, Way, against, apart, in_turns
 from benchmarks.options import Options
 from benchmarks.place import Place
 from benchmarks.volumes import Volume
-from ccf_assets import schema
+from ccf_assets.db import schema
 
 SECONDS = {10: 2.0}
 """Resolution, µm → the longest that the answer to this question may take."""

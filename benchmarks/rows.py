@@ -12,7 +12,7 @@ from benchmarks.options import Options
 from benchmarks.place import Place
 from benchmarks.server_alone import ServerAlone
 from benchmarks.volumes import Volume
-from ccf_assets import schema
+from ccf_assets.db import schema
 
 OF_ROWS = {25: 1.2}
 """Resolution, µm → the most that rows may take of the server's time for them."""

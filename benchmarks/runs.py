@@ -18,7 +18,7 @@ from benchmarks.options import Options
 from benchmarks.place import Place
 from benchmarks.server_alone import ServerAlone
 from benchmarks.volumes import Volume
-from ccf_assets import schema
+from ccf_assets.db import schema
 
 OF_RUNS = {25: 1.5, 10: 2.0}
 """Resolution, µm → the most that runs may take of the server's time for the same runs."""

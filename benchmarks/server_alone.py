@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from benchmarks.measuring import Sample
 from benchmarks.place import Place
 from benchmarks.volumes import Volume
-from ccf_assets import schema
-from ccf_assets.io_manager import INDEX_MEMORY
+from ccf_assets.db import schema
+from ccf_assets.pg.swap import INDEX_MEMORY
 
 SCHEMA = "server_alone"
 

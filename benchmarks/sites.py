@@ -22,10 +22,12 @@ from benchmarks.options import Options
 from benchmarks.place import Place, place_in
 from benchmarks.server_alone import rows_of
 from benchmarks.volumes import Volume
-from ccf_assets import postgres, recordings, schema, settings
-from ccf_assets.arrow import read_arrow
+from ccf_assets import settings
+from ccf_assets.db import database, schema
 from ccf_assets.definitions import build_defs
-from ccf_assets.partitions import recording_partitions
+from ccf_assets.defs.partitions import recording_partitions
+from ccf_assets.pg.arrow import read_arrow
+from ccf_assets.recordings.files.keys import partition_key_of
 
 Points: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
@@ -67,8 +69,8 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
 
 def register(sites: int) -> Sample:
     """Register the files anew, the small one before the clock starts."""
-    keys = [recordings.partition_key_of(name) for name in (SMALL, LARGE)]
-    with postgres.create_engine().begin() as connection:
+    keys = [partition_key_of(name) for name in (SMALL, LARGE)]
+    with database.create_engine().begin() as connection:
         connection.exec_driver_sql(_EMPTY)
     job = build_defs().resolve_job_def("register_recordings")
     with dg.DagsterInstance.ephemeral() as instance:
@@ -80,7 +82,7 @@ def register(sites: int) -> Sample:
         run(keys[0])
         seconds = timed(lambda: run(keys[1]))
         steps = step_seconds(instance)
-    with postgres.create_engine().connect() as connection:
+    with database.create_engine().connect() as connection:
         registered = connection.scalar(sa.text("SELECT count(*) FROM ccf.recording_region"))
     if registered != sites + SMALL_SITES:
         raise RuntimeError(f"{registered:,} sites are registered instead of {sites + SMALL_SITES:,}.")
@@ -90,7 +92,7 @@ def register(sites: int) -> Sample:
 def scattered(volume: Volume, count: int) -> Points:
     """So many points drawn evenly from the brain: CCF µm, (count, 3) of AP, DV, ML."""
     random, edge = np.random.default_rng(0), volume.entry.resolution_um
-    rows = read_arrow(postgres.create_engine().url, rows_of(schema.voxel_run, volume))
+    rows = read_arrow(database.create_engine().url, rows_of(schema.voxel_run, volume))
     run = {name: column.to_numpy() for name, column in zip(rows.schema.names, rows.read_all(), strict=True)}
     voxels = (run["z_end"] - run["z"]) // edge
     drawn = random.choice(len(voxels), count, p=voxels / voxels.sum())

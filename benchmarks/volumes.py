@@ -17,10 +17,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measuring import say
-from ccf_assets import ontology, phantom, settings
-from ccf_assets.atlases import AtlasEntry, atlas_entry
+from ccf_assets import settings
+from ccf_assets.ccf import ontology
+from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
+from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.errors import CcfError
-from ccf_assets.sources import FetchedFile, Sources
+from ccf_assets.sources.cache import FetchedFile
+from ccf_assets.sources.source import Sources
 
 DENSE_UM = 10
 """Where the source has no volume of this resolution, the dense one is made."""
@@ -111,7 +115,7 @@ def _write_dense(path: Path, entry: AtlasEntry) -> None:
     """Write the dense volume as an NRRD file like the official ones."""
     r = entry.resolution_um
     graph = path.with_name("structure_graph.csv")
-    graph.write_bytes(phantom.structure_graph_csv())
+    graph.write_bytes(phantom_ontology.structure_graph_csv())
     ids = ontology.read_structure_graph(graph)["region_id"].to_numpy()
     header = (
         "NRRD0004\ntype: unsigned int\ndimension: 3\nspace: left-posterior-superior\n"
@@ -130,7 +134,7 @@ def _write_dense(path: Path, entry: AtlasEntry) -> None:
 def _dense_planes(resolution_um: int, ids: np.ndarray) -> Iterator[np.ndarray]:
     """The phantom's planes with blocks of other regions in its brain, the same ones every time."""
     ap, dv, ml = BLOCK_VOXELS
-    for z, plane in enumerate(phantom.planes(resolution_um)):
+    for z, plane in enumerate(phantom_volume.planes(resolution_um)):
         rows, columns = (-(-size // edge) for size, edge in zip(plane.shape, (dv, ap), strict=True))
         drawn = np.random.default_rng(z // ml).integers(0, 1_000_000, (rows, columns))
         strewn = np.where(drawn < BLOCKS_PER_MILLION, ids[drawn % len(ids)], 0).astype(np.uint32)

@@ -31,6 +31,22 @@ class SourceUnreachableError(CcfError):
     """The download source did not answer and nothing usable is cached."""
 
 
+def why(error: OSError) -> str:
+    """Why the operating system refused, without the path and the error's number: ``Permission denied``."""
+    return error.strerror or str(error)
+
+
+def first_line(text: object) -> str:
+    """The first line of a text, or of an error's, without the blanks around it."""
+    return str(text).strip().partition("\n")[0].rstrip()
+
+
+def server_said(error: Exception) -> str:
+    """The database server's message in one line: ``The database answers: ….``."""
+    message = " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".")
+    return f"The database answers: {message}."
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """What to tell someone who gave a name that is not known: the nearest ones, or all where none is near."""
     known = list(known)

@@ -72,7 +72,7 @@ class Progress:
 
 @contextmanager
 def going_on(report: Callable[[str], object], what: str) -> Iterator[None]:
-    """Say every few seconds that ``what`` goes on, while somebody else works and says nothing."""
+    """Report every few seconds that ``what`` is still going on, for work that reports nothing itself."""
     done, started = threading.Event(), time.monotonic()
 
     def say() -> None:

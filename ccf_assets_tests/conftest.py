@@ -24,10 +24,11 @@ import pytest
 import sqlalchemy as sa
 from xdist.scheduler import LoadScopeScheduling
 
-from ccf_assets import postgres
+from ccf_assets.db import database as our_database
+from ccf_assets.pg import connect
 
 if TYPE_CHECKING:
-    from ccf_assets_tests.lab import Lab
+    from ccf_assets_tests.support.recordings_lab import RecordingsLab
 
 # A shell's background job ignores Ctrl-C, and so would every program the tests start in order to stop it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -36,17 +37,31 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for _name in {name for name in os.environ if name.startswith("CCF_")} - {"CCF_TEST_DATA", "CCF_POSTGRES_URL"}:
     del os.environ[_name]
 
+# Test modules import Dagster's definitions, whose partitions are then the phantom's atlases.
+os.environ["CCF_SOURCE"] = "phantom"
+
 _create_engine = functools.lru_cache(maxsize=8)(lambda _url: _new_engine())
-_new_engine = postgres.create_engine
+_new_engine = our_database.create_engine
 # One for each address: it keeps no connection, and remembers the statements it has compiled.
-postgres.create_engine = lambda: _create_engine(postgres.database_url())
+our_database.create_engine = lambda: _create_engine(our_database.database_url())
 
 _SETTINGS = ("CCF_HOME", "CCF_POSTGRES_URL", "CCF_SOURCE", "CCF_RECORDINGS", "DAGSTER_HOME")
 
 _ROLES = ("test_roles.py", "test_backup.py")
 """They make roles, which belong to the whole server: one after the other."""
 
-_LONG = ("test_loading.py", "test_ui.py", "test_sensors.py", "test_cli.py", "test_io_manager.py")
+_LONG = (
+    "test_loading.py",
+    "test_ui.py",
+    "test_sensors.py",
+    "test_cli.py",
+    "test_embedded.py",
+    "test_io_manager.py",
+    "test_merge.py",
+    "test_bring.py",
+    "test_swap.py",
+    "test_failures.py",
+)
 
 
 @functools.cache
@@ -133,7 +148,7 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def _draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ccf_assets.assets.figures.shown", lambda _log, _name, _draw: {})
+    monkeypatch.setattr("ccf_assets.defs.figures.shown", lambda _log, _name, _draw: {})
 
 
 def _administration(server_url: sa.URL) -> sa.Engine:
@@ -146,7 +161,9 @@ def _new_name() -> str:
 
 
 @contextmanager
-def _database(server_url: sa.URL, template: str | None = None, name: str | None = None) -> Iterator[sa.URL]:
+def new_database(
+    server_url: sa.URL, template: str | None = None, name: str | None = None
+) -> Iterator[sa.URL]:
     name = name or _new_name()
     admin = _administration(server_url)
     with admin.connect() as connection:
@@ -181,7 +198,7 @@ class Copies:
         """The address of a copy that nobody has changed."""
         if self._unchanged is None:
             self.close()
-            copy = _database(self._server, self._template.database, self._name)
+            copy = new_database(self._server, self._template.database, self._name)
             self._unchanged = self._there.enter_context(copy)
         url, self._unchanged = self._unchanged, None
         before, _ = self._state()
@@ -205,9 +222,9 @@ class Copies:
 
 @pytest.fixture(scope="session")
 def _empty_copies(server_url: sa.URL) -> Iterator[Copies]:
-    with _database(server_url) as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
-        postgres.create_engine()
+    with new_database(server_url) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
+        our_database.create_engine()
         with closing(Copies(server_url, url)) as copies:
             yield copies
 
@@ -216,17 +233,18 @@ def _empty_copies(server_url: sa.URL) -> Iterator[Copies]:
 def database(_empty_copies: Copies, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
     """A database of this test's own, with the tables in place; the program's settings name it."""
     with _empty_copies.one() as url:
-        monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
-        yield postgres.create_engine()
+        monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
+        yield our_database.create_engine()
 
 
 def _loaded(server_url: sa.URL, source: str, *keys: str) -> Iterator[sa.URL]:
     """A database with the atlases ``keys`` loaded from ``source``, by the jobs the program runs."""
     import dagster as dg
 
-    from ccf_assets.definitions import defs
+    from ccf_assets.definitions import build_defs
 
-    with _database(server_url) as url:
+    defs = build_defs()  # any atlas
+    with new_database(server_url) as url:
         # The settings are this load's only: tests and fixtures that come after must not see them.
         with (
             tempfile.TemporaryDirectory(prefix="ccf_test_") as folder,
@@ -236,7 +254,7 @@ def _loaded(server_url: sa.URL, source: str, *keys: str) -> Iterator[sa.URL]:
             _draw_nothing(patch)
             patch.setenv("CCF_HOME", folder)
             patch.setenv("CCF_SOURCE", source)
-            patch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
+            patch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
             defs.resolve_job_def("refresh_ontology").execute_in_process(instance=instance)
             for key in keys:
                 defs.resolve_job_def("load_atlas").execute_in_process(instance=instance, partition_key=key)
@@ -258,9 +276,9 @@ def _phantom_copies(server_url: sa.URL, _phantom_url: sa.URL) -> Iterator[Copies
 def phantom_database(_phantom_copies: Copies, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
     """A copy, of this test's own, of a database with phantom_100um and phantom_50um loaded."""
     with _phantom_copies.one() as url:
-        monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(url))
+        monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
         monkeypatch.setenv("CCF_SOURCE", "phantom")
-        yield postgres.create_engine()
+        yield our_database.create_engine()
 
 
 @pytest.fixture(scope="session")
@@ -288,32 +306,32 @@ def _real_url(server_url: sa.URL, ccf_data: Callable[[str], Path]) -> Iterator[s
 @pytest.fixture
 def real_database(_real_url: sa.URL, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
     """The database with the real CCFv3 at 100, 50 and 25 µm; shared by the session, so only read it."""
-    monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(_real_url))
-    return postgres.create_engine()
+    monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(_real_url))
+    return our_database.create_engine()
 
 
 @pytest.fixture(scope="session")
 def _lab_url(server_url: sa.URL, _phantom_url: sa.URL) -> Iterator[sa.URL]:
-    with _database(server_url, template=_phantom_url.database) as url:
+    with new_database(server_url, template=_phantom_url.database) as url:
         yield url
 
 
 @pytest.fixture
-def lab(_lab_url: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lab]:
+def lab(_lab_url: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RecordingsLab]:
     """A folder of recordings, two phantoms, no site, and a Dagster instance of this test's own.
 
     The database is the same for all such tests: emptying its recordings is faster than a copy of it.
     """
     import dagster as dg
 
-    from ccf_assets_tests.lab import EMPTY, Lab
+    from ccf_assets_tests.support.recordings_lab import EMPTY, RecordingsLab
 
-    monkeypatch.setenv("CCF_POSTGRES_URL", postgres.libpq_url(_lab_url))
+    monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(_lab_url))
     monkeypatch.setenv("CCF_SOURCE", "phantom")
-    engine = postgres.create_engine()
+    engine = our_database.create_engine()
     with engine.begin() as connection:
         connection.exec_driver_sql(EMPTY)
     folder = tmp_path / "ccf" / "recordings"
     folder.mkdir(parents=True)
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Lab(folder, engine, instance)
+        yield RecordingsLab(folder, engine, instance)

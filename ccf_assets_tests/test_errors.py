@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from ccf_assets.errors import CcfError, SourceUnreachableError
+from ccf_assets.errors import CcfError, SourceUnreachableError, first_line, server_said, why
 
 
 @pytest.mark.parametrize("kind", [CcfError, SourceUnreachableError])
@@ -27,3 +29,18 @@ def test_of_a_quotation_without_end_the_middle_is_left_out() -> None:
 def test_a_sentence_that_fits_stays_as_it_is() -> None:
     sentence = "Its columns are: " + ", ".join(f"column {i}" for i in range(280)) + "."
     assert str(CcfError(sentence)) == sentence
+
+
+def test_the_reason_of_an_error_stands_alone(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as caught:
+        (tmp_path / "nothing").read_text()
+    assert why(caught.value) == "No such file or directory"
+    assert why(OSError("a reason without a number")) == "a reason without a number"
+    assert first_line(ValueError("\n one \ntwo")) == "one"
+
+
+def test_what_the_server_said_is_one_line_without_the_statement() -> None:
+    cause = ValueError('relation "x" does not exist\nLINE 1: SELECT')
+    error = sa.exc.DBAPIError("SELECT * FROM x WHERE name = %s", ["secret"], cause)
+    assert server_said(error) == 'relation "x" does not exist LINE 1: SELECT'
+    assert server_said(cause) == server_said(error)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ccf_assets import settings
-from ccf_assets_tests.program import ROOT
+from ccf_assets_tests.support.program import ROOT
 
 
 def test_everything_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:

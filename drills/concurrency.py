@@ -16,10 +16,12 @@ from typing import TypeAlias
 
 import sqlalchemy as sa
 
-from ccf_assets import postgres, query, sensors, slices
+from ccf_assets.atlas import atlas, read
+from ccf_assets.db import database
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings import backlog
 from drills.contents import ATLAS, BEGUN, Contents, run_job
-from drills.lab import Lab, expect, say, verdict
+from drills.lab import DrillLab, expect, say, verdict
 
 OTHER = "phantom_50um"
 ROUNDS = 3
@@ -31,7 +33,7 @@ PAUSE_S = 0.2
 
 def main() -> int:
     """Run the drill; the exit code."""
-    with Lab.anew(CCF_SOURCE="phantom") as lab:
+    with DrillLab.anew(CCF_SOURCE="phantom") as lab:
         contents = Contents(lab)
         contents.learn()
         two_loads_of_one_content(lab, contents)
@@ -48,7 +50,7 @@ def main() -> int:
 _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'ccf'"
 
 
-def two_loads_of_one_content(lab: Lab, contents: Contents) -> None:
+def two_loads_of_one_content(lab: DrillLab, contents: Contents) -> None:
     """Two loads begin at once; each round all that an atlas and recordings have is outdated."""
     waited, deadlocks = 0, lab.one(_DEADLOCKS)
     for _ in range(ROUNDS):
@@ -68,7 +70,7 @@ def two_loads_of_one_content(lab: Lab, contents: Contents) -> None:
     )
 
 
-def two_loads_of_two_contents(lab: Lab, contents: Contents) -> None:
+def two_loads_of_two_contents(lab: DrillLab, contents: Contents) -> None:
     """The volume changes while a load is at it, and another load begins."""
     deadlocks, ends = lab.one(_DEADLOCKS), Counter[str]()
     for number in range(ROUNDS):
@@ -103,7 +105,7 @@ def two_loads_of_two_contents(lab: Lab, contents: Contents) -> None:
     )
 
 
-def two_atlases_side_by_side(lab: Lab) -> None:
+def two_atlases_side_by_side(lab: DrillLab) -> None:
     """The rows of two atlases are loaded at once, RELOADS times each, as pool *bulk_load* lets two loads run."""
     lab.run("load", OTHER, "--rows")
     deadlocks = lab.one(_DEADLOCKS)
@@ -151,15 +153,15 @@ def _in_sql(text: str) -> Ask:
 
 
 def _plane(_: sa.Connection, engine: sa.Engine) -> str:
-    return _digest(slices.plane(engine, ATLAS, "sagittal", 3550).tobytes())
+    return _digest(read.plane(engine, ATLAS, "sagittal", 3550).tobytes())
 
 
 def _atlas_locate(_: sa.Connection, engine: sa.Engine) -> str:
-    return _digest(query.Atlas(ATLAS.key, engine=engine).locate(_POINT).region_id.tobytes())
+    return _digest(atlas.Atlas(ATLAS.key, engine=engine).locate(_POINT).region_id.tobytes())
 
 
 def _atlas_slice(_: sa.Connection, engine: sa.Engine) -> str:
-    return _digest(query.Atlas(ATLAS.key, engine=engine).slice("coronal", 6500).tobytes())
+    return _digest(atlas.Atlas(ATLAS.key, engine=engine).slice("coronal", 6500).tobytes())
 
 
 def _digest(content: bytes) -> str:
@@ -177,7 +179,7 @@ ASKED: Mapping[str, Ask] = {
 
 def _read(name: str, stop: Event, found: multiprocessing.Queue[tuple[str, Counter[str]]]) -> None:
     """Ask one thing again and again, on one connection; how often there was which answer."""
-    engine, answers, drill = postgres.create_engine(), Counter[str](), multiprocessing.parent_process()
+    engine, answers, drill = database.create_engine(), Counter[str](), multiprocessing.parent_process()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         while not stop.is_set() and drill is not None and drill.is_alive():
             try:
@@ -190,7 +192,7 @@ def _read(name: str, stop: Event, found: multiprocessing.Queue[tuple[str, Counte
     found.put((name, answers))
 
 
-def readers_beside_reloads(lab: Lab, contents: Contents) -> None:
+def readers_beside_reloads(lab: DrillLab, contents: Contents) -> None:
     """READERS processes read while the atlas is loaded RELOADS times, of the one and the other content."""
     right: dict[str, set[str]] = {name: set() for name in ASKED}
     for _ in range(2):
@@ -251,7 +253,7 @@ def readers_beside_reloads(lab: Lab, contents: Contents) -> None:
 # ---- sites beside their registration
 
 
-def sites_inserted_meanwhile(lab: Lab) -> None:
+def sites_inserted_meanwhile(lab: DrillLab) -> None:
     """Rows come by SQL, ten times a second, while a load registers 20,000 others."""
     lab.do("DELETE FROM ccf.recording_region WHERE source = 'inserted'")
     load, inserted, engine = lab.start("load", ATLAS.key), 0, lab.engine
@@ -270,7 +272,7 @@ def sites_inserted_meanwhile(lab: Lab) -> None:
     if code:
         say(said)
     done = lab.one("SELECT count(*) FROM ccf.recording_region WHERE recording_id = 'meanwhile'")
-    known = bool(sensors.unregistered(engine))
+    known = bool(backlog.unregistered(engine))
     expect(
         code == 0 and known == (done < inserted),
         f"{inserted} sites inserted during a load: it registered {done} of them, and the sensor knows of the others",
@@ -278,7 +280,7 @@ def sites_inserted_meanwhile(lab: Lab) -> None:
     lab.run("load", ATLAS.key)
     done = lab.one("SELECT count(*) FROM ccf.recording_region WHERE recording_id = 'meanwhile'")
     expect(
-        done == inserted and not sensors.unregistered(engine),
+        done == inserted and not backlog.unregistered(engine),
         f"after the next all {done} are registered, and none is left",
     )
 

@@ -15,9 +15,9 @@ import time
 
 import numpy as np
 
-from ccf_assets import postgres
-from ccf_assets.atlases import atlas_entry
-from drills.lab import Command, Lab, State, end_when_told, expect
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.db import database
+from drills.lab import Command, DrillLab, State, end_when_told, expect
 
 ATLAS = atlas_entry("phantom_100um")
 """Some seconds to load, with one row per voxel."""
@@ -34,7 +34,7 @@ _ORDER = ("ba", "ab", "bb", "aa")
 class Contents:
     """What lies there to be loaded ("a" or "b" of the atlas, then of the recordings), and what it gives."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: DrillLab) -> None:
         self.lab = lab
         self.at = "aa"
         self.known: dict[str, State] = {}
@@ -166,13 +166,13 @@ def run_job(name: str, key: str = ATLAS.key) -> bool:
     """Run a job for an atlas in this process; whether it succeeded."""
     import dagster as dg
 
-    from ccf_assets.definitions import defs
-    from ccf_assets.instance import dagster_home
+    from ccf_assets.definitions import build_defs
+    from ccf_assets.runs.storage import dagster_home
 
-    postgres._checked_url.cache_clear()
+    database.forget()
     dagster_home()
     with dg.DagsterInstance.get() as instance:
-        job = defs.resolve_job_def(name)
+        job = build_defs().resolve_job_def(name)
         done = job.execute_in_process(
             instance=instance,
             partition_key=key,

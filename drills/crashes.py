@@ -22,7 +22,7 @@ from contextlib import suppress
 import psutil
 
 from drills.contents import ATLAS, Contents
-from drills.lab import Command, Lab, State, expect, say, verdict
+from drills.lab import Command, DrillLab, State, expect, say, verdict
 
 KILLS = {"loads": 30, "servers": 15, "daemons": 10}
 AHEAD = 1
@@ -35,7 +35,7 @@ def main() -> int:
     kills = KILLS | {name: int(n) for name, n in (w.split("=") for w in os.environ.get("KILLS", "").split())}
     say(f"seed {seed}; kills: {', '.join(f'{n} of {what}' for what, n in kills.items())}")
     rng = random.Random(seed)
-    with Lab.anew(CCF_SOURCE="phantom") as lab:
+    with DrillLab.anew(CCF_SOURCE="phantom") as lab:
         drill = Drill(lab)
         kinds = ["worker", "command", "all"], ["server", "session"]
         plan = [
@@ -68,7 +68,7 @@ def _moments(rng: random.Random, count: int) -> list[float]:
 class Drill:
     """Loads of one content after the other, cut short, looked at, and begun again."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: DrillLab) -> None:
         self.lab = lab
         self.contents = Contents(lab)
         self.contents.learn()

@@ -22,7 +22,7 @@ import psutil
 import sqlalchemy as sa
 
 from drills.contents import ATLAS, Contents
-from drills.lab import Command, Lab, expect, say, verdict
+from drills.lab import Command, DrillLab, expect, say, verdict
 from drills.proxy import Proxy
 
 DISK_MB = 1_500
@@ -32,7 +32,7 @@ MOMENTS = (0.1, 0.4, 0.7)
 
 def main() -> int:
     """Run the drill; the exit code."""
-    with Lab.anew(CCF_SOURCE="phantom", disk_mb=DISK_MB) as lab:
+    with DrillLab.anew(CCF_SOURCE="phantom", disk_mb=DISK_MB) as lab:
         drill = Drill(lab)
         parts = {
             "disk": drill.full_disk if lab.on_small_disk else drill.files_limited,
@@ -50,7 +50,7 @@ def main() -> int:
 class Drill:
     """Loads of one content after the other, each with something in its way."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: DrillLab) -> None:
         self.lab = lab
         self.contents = Contents(lab)
         self.contents.learn()

@@ -17,10 +17,11 @@ from typing import TypeAlias
 import psutil
 import sqlalchemy as sa
 
-from ccf_assets import embedded, postgres, registration, schema
+from ccf_assets.db import database, loaded, schema, site_regions
+from ccf_assets.pg import embedded
 
 SITES_PER_FILE = 20
-PROGRAM = [sys.executable, "-c", "from ccf_assets.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from ccf_assets.cli.main import main; main()"]
 State: TypeAlias = Mapping[str, str]
 """What a reader finds: slice → number of rows and a hash of them."""
 
@@ -59,7 +60,7 @@ _LEFT_OVER = {
 }
 
 
-class Lab:
+class DrillLab:
     """A database of its own, a folder of recordings, and the program as people run it."""
 
     def __init__(self, home: Path) -> None:
@@ -77,7 +78,7 @@ class Lab:
 
     @classmethod
     @contextmanager
-    def anew(cls, disk_mb: int | None = None, **settings: str) -> Iterator[Lab]:
+    def anew(cls, disk_mb: int | None = None, **settings: str) -> Iterator[DrillLab]:
         """A lab in a temporary folder; what runs there in the end is ended.
 
         Args:
@@ -102,7 +103,7 @@ class Lab:
 
     def end(self) -> None:
         """End the server, and whatever a drill that failed has left."""
-        postgres.leave()
+        database.leave()
         for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -112,8 +113,8 @@ class Lab:
     @property
     def engine(self) -> sa.Engine:
         """A new engine: the server may be another by now, and is started if there is none."""
-        postgres._checked_url.cache_clear()
-        return postgres.create_engine()
+        database.forget()
+        return database.create_engine()
 
     def row(self, query: str, **values: object) -> tuple[object, ...]:
         """The first row of a query."""
@@ -172,7 +173,7 @@ class Lab:
     def registered_otherwise(self) -> tuple[int, int]:
         """Rows of recording_region, and how many differ where every site is registered anew by the query alone."""
         stored = sa.select(schema.recording_region)
-        query = registration.registrations(sa.select(schema.recording_site), registration.loaded_atlases())
+        query = site_regions.site_regions(sa.select(schema.recording_site), loaded.select_loaded_atlases())
         computed = query.subquery()
         anew = sa.select(*(computed.c[c.name] for c in stored.selected_columns))
         differ = sa.union_all(
@@ -323,7 +324,7 @@ class Lab:
             atlases=atlases,
         )
         expect(wrong == 0, f"{wrong} sites have not one row for each atlas")
-        postgres.leave()
+        database.leave()
         running = self.processes()
         names = [" ".join(process.cmdline())[:80] for process in running]
         expect(not running, f"{len(running)} processes are left behind {names or ''}")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from drills.lab import SITES_PER_FILE, Lab, expect, verdict
+from drills.lab import SITES_PER_FILE, DrillLab, expect, verdict
 
 ATLASES = ("ccf_2017_25um", "ccf_2017_50um", "ccf_2017_100um")
 
@@ -28,7 +28,7 @@ def main() -> int:
     ibl = source / "recordings/ibl_channels.csv"
     if not ibl.is_file():
         sys.exit("Set CCF_SOURCE to a folder with the official volumes and recordings/ibl_channels.csv.")
-    with Lab.anew() as lab:
+    with DrillLab.anew() as lab:
         lab.run("load", *ATLASES)
         with lab.up():
             _ibl(lab, ibl)
@@ -42,7 +42,7 @@ def main() -> int:
     return verdict()
 
 
-def _ibl(lab: Lab, ibl: Path) -> None:
+def _ibl(lab: DrillLab, ibl: Path) -> None:
     (lab.recordings / "ibl_channels.toml").write_text(
         'frame = "ibl"\n[columns]\nx = "x_m"\ny = "y_m"\nz = "z_m"\nreported_region = "atlas_id"\n'
     )
@@ -60,7 +60,7 @@ def _ibl(lab: Lab, ibl: Path) -> None:
     expect(wrong == 0, f"{wrong} of 34,944 differ from the published region at 25 µm")
 
 
-def _thousand_files(lab: Lab) -> None:
+def _thousand_files(lab: DrillLab) -> None:
     runs = lab.runs()
     lab.drop_files("a", 1_000)
     took = lab.registered("a", 1_000)
@@ -77,7 +77,7 @@ def _thousand_files(lab: Lab) -> None:
     expect(twice == 0, f"{twice} files were read twice")
 
 
-def _changed_and_claimed(lab: Lab) -> None:
+def _changed_and_claimed(lab: DrillLab) -> None:
     others = "SELECT count(*), sum(hashtextextended(s::text, 0)) FROM ccf.recording_site s WHERE source <> 'a0000.csv'"
     before = lab.row(others)
     lab.drop_files("a", 1, shift_um=1000)
@@ -105,7 +105,7 @@ def _changed_and_claimed(lab: Lab) -> None:
     )
 
 
-def _rows_by_sql(lab: Lab) -> None:
+def _rows_by_sql(lab: DrillLab) -> None:
     with lab.engine.begin() as connection:
         connection.execute(
             sa.text(
@@ -129,7 +129,7 @@ def _rows_by_sql(lab: Lab) -> None:
     expect(took < 60, f"one more row: registered after {took:.0f} s (a minute is allowed)")
 
 
-def _killed(lab: Lab) -> None:
+def _killed(lab: DrillLab) -> None:
     for name, what in (("b", "daemon"), ("c", "run"), ("d", "database")):
         with lab.up():
             lab.drop_files(name, 300)
@@ -147,7 +147,7 @@ def _killed(lab: Lab) -> None:
         )
 
 
-def _atlas_that_comes_later(lab: Lab) -> None:
+def _atlas_that_comes_later(lab: DrillLab) -> None:
     sites = lab.one("SELECT count(*) FROM ccf.recording_site")
     lab.run("drop", "ccf_2017_100um", "--yes")
     with lab.up():
@@ -161,7 +161,7 @@ def _atlas_that_comes_later(lab: Lab) -> None:
     )
 
 
-def _as_if_undisturbed(lab: Lab) -> None:
+def _as_if_undisturbed(lab: DrillLab) -> None:
     rows, wrong = lab.registered_otherwise()
     expect(not wrong, f"{wrong} of {rows:,} rows differ from a registration that nothing disturbed")
     missing = lab.one(

@@ -21,11 +21,11 @@ import numpy as np
 import psutil
 import sqlalchemy as sa
 
-from ccf_assets import sensors
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings import backlog
 from drills.concurrency import ASKED
 from drills.contents import ATLAS, Contents
-from drills.lab import SITES_PER_FILE, Lab, expect, say, verdict
+from drills.lab import SITES_PER_FILE, DrillLab, expect, say, verdict
 
 DISK_MB = 3_000
 STEP_S = 5.0
@@ -51,7 +51,7 @@ def main() -> int:
     minutes = float(sys.argv[1]) if sys.argv[1:] else 30.0
     seed = int(sys.argv[2]) if sys.argv[2:] else random.randrange(1_000_000)
     say(f"{minutes:g} minutes, seed {seed}")
-    with Lab.anew(CCF_SOURCE="phantom", disk_mb=DISK_MB) as lab:
+    with DrillLab.anew(CCF_SOURCE="phantom", disk_mb=DISK_MB) as lab:
         soak = Soak(lab, minutes, random.Random(seed))
         soak.run()
         soak.judge()
@@ -62,7 +62,7 @@ def main() -> int:
 class Soak:
     """A lab under load, what it was asked and answered, and what it used."""
 
-    def __init__(self, lab: Lab, minutes: float, rng: random.Random) -> None:
+    def __init__(self, lab: DrillLab, minutes: float, rng: random.Random) -> None:
         self.lab, self.rng, self.seconds = lab, rng, minutes * 60
         self.contents = Contents(lab)
         self.contents.learn()
@@ -209,7 +209,7 @@ class Soak:
             state, at = self.lab.state(), self.contents.known[self.contents.at]
             return (
                 all(state[name] == at[name] for name in at if not name.startswith("recording"))
-                and not sensors.unregistered(self.lab.engine)
+                and not backlog.unregistered(self.lab.engine)
                 and self.lab.one("SELECT count(*) FROM ccf.recording_site WHERE source ~ '^s'")
                 == self.files * SITES_PER_FILE
                 and not self.lab.one(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ccf_assets import lookup, volume
-from ccf_assets.atlases import AtlasEntry
+from ccf_assets.ccf import grid, nrrd
+from ccf_assets.ccf.catalogue import AtlasEntry
+from ccf_assets.ccf.runs import find_runs
 from fuzz.target import Target
 
 ENTRY = AtlasEntry("small", 7, "v", 25, (4, 3, 5), "small.nrrd")
@@ -55,11 +56,11 @@ def read(data: bytes, folder: Path) -> object:
     """Read the header, compare it, read the planes, find the runs, and paint them again."""
     path = folder / "small.nrrd"
     path.write_bytes(data)
-    volume.header_problems(volume.read_header(path), ENTRY)
-    planes = list(volume.planes(path, ENTRY))
+    nrrd.header_problems(nrrd.read_header(path), ENTRY)
+    planes = list(nrrd.planes(path, ENTRY))
     array = np.stack(planes).transpose(2, 1, 0)
-    runs = volume.find_runs(planes)
-    assert np.array_equal(lookup.paint(runs, runs.region_id, ENTRY), array)
+    runs = find_runs(planes)
+    assert np.array_equal(grid.paint(runs, runs.region_id, ENTRY), array)
     return array
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 import ccf_assets
-from ccf_assets import frames
+from ccf_assets.ccf.frames import files, maps
+from ccf_assets.db import frames
 from fuzz.target import HOSTILE_TOML, TOML_WORDS, Target
 
-BUILT_IN = Path(ccf_assets.__file__).with_name("frames.toml")
+BUILT_IN = Path(ccf_assets.__file__).parent / "ccf/frames/frames.toml"
 
 POINT = (8900.0, 1300.0, 8200.0)
 
@@ -20,11 +21,11 @@ def read(data: bytes, folder: Path) -> object:
     """Read frames; what is taken must be a map that can be gone both ways."""
     path = folder / "frames.toml"
     path.write_bytes(data)
-    known = frames.load_frames(path)
+    known = files.load_frames(path)
     for each in known.values():
-        there = frames.from_ccf(each, *POINT, surface_y=500.0)
+        there = maps.from_ccf(each, *POINT, surface_y=500.0)
         x, y, z = there.T
-        back = frames.to_ccf(each, x, y, z, surface_y=500.0)
+        back = maps.to_ccf(each, x, y, z, surface_y=500.0)
         assert np.isfinite(there).all()
         assert np.allclose(back, POINT, atol=1.0) or np.abs(each.affine).max() > 1e6
     return frames.frame_rows(known)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ccf_assets import ontology, phantom
+from ccf_assets.ccf import ontology
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from fuzz.target import Target
 
 OLD_ORDER = (
@@ -32,7 +33,7 @@ def read(data: bytes, folder: Path) -> object:
 
 def seeds() -> Sequence[bytes]:
     """The phantom's, parts of it, an older form, and what has come in its place."""
-    whole = phantom.structure_graph_csv()
+    whole = phantom_ontology.structure_graph_csv()
     lines = whole.splitlines(keepends=True)
     few = b"".join(lines[:5])
     return [

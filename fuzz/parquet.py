@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
-from ccf_assets.recordings import OURS
+from ccf_assets.recordings.files.settings import OURS
 from fuzz.sites import looked_at
 from fuzz.target import Target
 

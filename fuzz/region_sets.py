@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ccf_assets import ontology, phantom, region_sets
+from ccf_assets.ccf import ontology, region_sets
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from fuzz.target import HOSTILE_TOML, TOML_WORDS, Target
 
 TOML = (
@@ -29,7 +30,7 @@ def of_phantom() -> region_sets.Ontology:
     """The phantom's ontology."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "structure_graph.csv")
-        path.write_bytes(phantom.structure_graph_csv())
+        path.write_bytes(phantom_ontology.structure_graph_csv())
         graph = ontology.read_structure_graph(path)
     ancestors = ontology.region_ancestor_rows(ontology.region_parent_rows(graph, 1))
     rows = ontology.brain_region_rows(graph, 1)

@@ -9,12 +9,15 @@ import numpy as np
 import polars as pl
 
 import ccf_assets
-from ccf_assets import recordings
-from ccf_assets.findings import site_findings
-from ccf_assets.frames import FRAMES, Floats
+from ccf_assets.ccf.frames.files import FRAMES
+from ccf_assets.ccf.frames.maps import Floats
+from ccf_assets.recordings.files.read import read_sites
+from ccf_assets.recordings.files.settings import OURS
+from ccf_assets.recordings.files.table import SITES_SCHEMA
+from ccf_assets.recordings.findings.look import site_findings
 from fuzz.target import HOSTILE_TOML, TOML_WORDS, Target
 
-EXAMPLES = Path(ccf_assets.__file__).with_name("examples")
+EXAMPLES = Path(ccf_assets.__file__).parent / "recordings/examples"
 
 ROWS = "recording_id,site_id,ap,dv,ml,frame,reported_region\na,1,8900,1300,8200,ccf,VISp\na,2,-1e3,nan,inf,ibl,\n"
 XYZ = "Subject,n,x_m,y_m,z_m\nM7,12.0,0.001,-0.002,-0.003\nM7,13,,1e308,-0.0\n"
@@ -36,8 +39,8 @@ def surface_y(x: Floats, z: Floats) -> Floats:
 
 def looked_at(path: Path) -> pl.DataFrame:
     """Read a file of sites and look for what is wrong with them."""
-    sites = recordings.read_sites(path.parent, path.name, FRAMES)
-    assert sites.schema == recordings.SITES_SCHEMA
+    sites = read_sites(path.parent, path.name, FRAMES)
+    assert sites.schema == SITES_SCHEMA
     assert sites.height > 0
     for finding in site_findings(sites, FRAMES, in_brain, surface_y):
         assert finding.sentence
@@ -90,7 +93,7 @@ TARGET = Target(
     read,
     seeds,
     words=(
-        *recordings.OURS,
+        *OURS,
         *FRAMES,
         *(
             "frame = ",

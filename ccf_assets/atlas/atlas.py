@@ -1,0 +1,386 @@
+"""`Atlas`: questions to a loaded atlas, in Python.
+
+The answers to points are in located, the regions in regions; reading from the database is in read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from ccf_assets import settings
+from ccf_assets.atlas.located import Located, beside_pandas, beside_polars
+from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
+from ccf_assets.atlas.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
+from ccf_assets.ccf import space
+from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
+from ccf_assets.ccf.frames import files
+from ccf_assets.ccf.frames.files import load_frames
+from ccf_assets.ccf.frames.maps import Floats, Frame
+from ccf_assets.ccf.space import MIDLINE_UM
+from ccf_assets.db import database, schema, site_regions
+from ccf_assets.db.loaded import loaded_atlases, pick_atlas, select_loaded_atlases
+from ccf_assets.errors import CcfError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+    from ccf_assets.ccf.grid import Places, RegionGrid
+    from ccf_assets.ccf.planes import Orientation
+
+FEW_POINTS = 10_000
+"""Up to so many points the database is queried (0.1 s), unless the atlas is in memory (2 s at 25 µm)."""
+
+POINTS_AT_ONCE = 100_000
+"""Points in one statement."""
+
+LARGEST_IN_MEMORY = 2**28
+"""Voxels of an atlas that is read into memory for points, 2 bytes each; one of 10 µm is not."""
+
+
+class Atlas:
+    """A loaded atlas: its regions, points, voxels, tracks and recording sites.
+
+    It is a snapshot: regions, and with many points the region of every voxel (154 MB at 25 µm), stay in
+    memory once they have been read. If the atlas is loaded again meanwhile, further questions raise a
+    CcfError instead of mixing old and new data. Recording sites are read again each time.
+
+    Coordinates are CCF µm from the corner of the volume: x = AP to posterior, y = DV to ventral, z = ML to
+    the right; arrays of voxels have the axes AP, DV, ML.
+
+    Args:
+        key: key of the atlas, for example ``ccf_2017_25um``; the finest loaded if not given.
+        engine: the database, as ``ccf_assets.create_engine`` makes it; the configured one if not
+            given. The embedded server is started where none is configured.
+
+    Raises:
+        CcfError: no atlas is loaded, or this one is not.
+    """
+
+    def __init__(self, key: str | None = None, *, engine: sa.Engine | None = None) -> None:
+        self._engine = database.create_engine() if engine is None else engine
+        self._loaded = pick_atlas(self._engine, key)
+        self._entry: AtlasEntry = atlas_entry(self._loaded.key)
+
+    def __repr__(self) -> str:
+        return f"Atlas({self.key!r})"
+
+    @property
+    def key(self) -> str:
+        """Key of the atlas, for example ``ccf_2017_25um``."""
+        return self._loaded.key
+
+    @property
+    def ccf_id(self) -> int:
+        """Its number in the tables."""
+        return self._loaded.ccf_id
+
+    @property
+    def resolution_um(self) -> int:
+        """Edge of a voxel, µm."""
+        return self._entry.resolution_um
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along AP, DV, ML."""
+        return self._entry.shape
+
+    # ---- regions
+
+    def regions(self) -> pl.DataFrame:
+        """All regions, in the ontology's order.
+
+        Returns:
+            Columns region_id, acronym, region_name, full_name, color_hex, parent_id (the root's is its own),
+            depth; voxels and volume_mm3 of the region with all inside it, null before these are loaded.
+        """
+        import polars as pl
+
+        return pl.DataFrame(
+            [
+                {
+                    "region_id": region.id,
+                    "acronym": region.acronym,
+                    "region_name": region.safe_name,
+                    "full_name": region.name,
+                    "color_hex": region.color_hex,
+                    "parent_id": region.parent_id,
+                    "depth": region.depth,
+                    "voxels": region.voxels if region.sizes else None,
+                    "volume_mm3": region.volume_mm3 if region.sizes else None,
+                }
+                for region in self._regions
+            ],
+            schema_overrides={
+                "region_id": pl.Int32,
+                "parent_id": pl.Int32,
+                "depth": pl.Int16,
+                "voxels": pl.Int64,
+                "volume_mm3": pl.Float64,
+            },
+        )
+
+    def region(self, name: str | int) -> Region:
+        """The region with exactly this acronym, or this id.
+
+        Raises:
+            CcfError: there is none; the text names near acronyms, and those that differ by case only.
+        """
+        found = self._regions.find(name)
+        if found is None:
+            raise CcfError(no_such_region(self._engine, self.ccf_id, str(name)))
+        return found
+
+    def search(self, words: str) -> list[Region]:
+        """The regions with these words in their acronym or name, in any case, the best first."""
+        return self._regions.search(words)
+
+    @cached_property
+    def _regions(self) -> Regions:
+        regions = read_regions(self._engine, self.ccf_id, self.key)
+        self._check_current()
+        return regions
+
+    # ---- points
+
+    @overload
+    def locate(self, points: pl.DataFrame, frame: str = "ccf") -> pl.DataFrame: ...
+
+    @overload
+    def locate(self, points: pd.DataFrame, frame: str = "ccf") -> pd.DataFrame: ...
+
+    @overload
+    def locate(self, points: npt.ArrayLike, frame: str = "ccf") -> Located: ...
+
+    def locate(
+        self, points: npt.ArrayLike | pl.DataFrame | pd.DataFrame, frame: str = "ccf"
+    ) -> Located | pl.DataFrame | pd.DataFrame:
+        """Where points lie: the region of each, or why it has none. No point is left out.
+
+        The first time for more than 10,000 points takes about 2 s at 25 µm, in which the atlas is read; after
+        that a million take 0.1 s. An atlas of 10 µm stays in the database, which takes 10 s for a million.
+        With a million points at 25 µm the process needs at most 500 MB of memory for an array, 650 MB for
+        polars and 800 MB for pandas, whose answers have four columns of text.
+
+        Args:
+            points: an array of shape (N, 3), or (3,): AP, DV, ML in the frame's unit and signs; or a polars
+                or pandas frame with columns ap, dv, ml, or x, y, z in the frame's own order. What is missing
+                (None, NaN, null) makes a point invalid, not the call.
+            frame: name of the frame of the coordinates; ``ccf`` is CCF µm.
+
+        Returns:
+            For a frame the same with the columns of `Located.to_polars` added; for an array a `Located`.
+
+        Raises:
+            CcfError: there is no such frame, the points are invalid, or the atlas was loaded again meanwhile.
+        """
+        known = files.named_frame(frame, load_frames(*settings.frames_files()))
+        located = Located(self._places(known, *coordinates(points, known)), self._regions)
+        if is_polars(points):
+            return beside_polars(points, located)
+        if is_pandas(points):
+            return beside_pandas(points, located)
+        return located
+
+    def _places(self, frame: Frame, ap: Floats, dv: Floats, ml: Floats) -> Places:
+        few = len(ap) <= FEW_POINTS and "_grid" not in self.__dict__
+        if few or np.prod(self.shape) > LARGEST_IN_MEMORY:
+            return self._asked(frame, ap, dv, ml)
+        return self._grid.locate(frame, ap, dv, ml, self._surface if frame.dv_from == "surface" else None)
+
+    def _asked(self, frame: Frame, ap: Floats, dv: Floats, ml: Floats) -> Places:
+        """The database's answer for points."""
+        from ccf_assets.ccf.grid import Places
+
+        atlas = select_loaded_atlases().where(schema.atlas.c.ccf_id == self.ccf_id)
+        rows: list[Sequence[Any]] = []
+        with self._engine.connect() as connection:
+            for first in range(0, len(ap), POINTS_AT_ONCE):
+                turn = slice(first, first + POINTS_AT_ONCE)
+                sites = site_regions.given_sites(frame.name, *(c[turn].tolist() for c in (ap, dv, ml)))
+                answer = site_regions.site_regions(sites, atlas, site_regions.given_frame(frame))
+                row = answer.subquery().c
+                columns = (row.x, row.y, row.z, row.status, sa.func.coalesce(row.region_id, 0))
+                rows += connection.execute(sa.select(*columns).order_by(row.site_id)).all()
+        self._check_current()
+        ccf_um = np.array([row[:3] for row in rows], dtype=np.float64).reshape(-1, 3)
+        status = np.array([space.Status[row[3].upper()] for row in rows], dtype=np.uint8)
+        region_id = np.array([row[4] for row in rows], dtype=np.int32)
+        ids = np.union1d(0, region_id).astype(np.int32)
+        return Places(ccf_um, status, ids, np.searchsorted(ids, region_id).astype(np.uint16))
+
+    @cached_property
+    def _grid(self) -> RegionGrid:
+        from ccf_assets.atlas.read import read_grid
+
+        grid = read_grid(self._engine.url, self._entry)
+        self._check_current()
+        return grid
+
+    @cached_property
+    def _surface(self) -> Floats:
+        from ccf_assets.atlas.read import read_surface
+
+        surface = read_surface(self._engine.url, self._entry)
+        self._check_current()
+        return surface
+
+    # ---- voxels
+
+    def volume(self) -> npt.NDArray[np.uint32]:
+        """The annotation volume, as in its file: shape (AP, DV, ML), uint32 region ids, 0 outside the brain.
+
+        It is read anew each time: 308 MB and 3 s at 25 µm, 4.8 GB at 10 µm.
+        """
+        from ccf_assets.atlas.read import read_runs
+        from ccf_assets.ccf.grid import paint
+
+        runs = read_runs(self._engine.url, self._entry)
+        self._check_current()
+        return paint(runs, runs.region_id, self._entry)
+
+    def mask(self, region: str | int, hemisphere: str | None = None) -> npt.NDArray[np.bool_]:
+        """The voxels of a region and everything inside it.
+
+        Args:
+            region: its exact acronym or its id.
+            hemisphere: ``left`` (z < 5700 µm) or ``right``: the part there; both if not given.
+
+        Returns:
+            Shape (AP, DV, ML), bool.
+
+        Raises:
+            CcfError: there is no such region or hemisphere.
+        """
+        from ccf_assets.atlas.read import read_runs
+        from ccf_assets.ccf.grid import paint
+
+        check_hemisphere(hemisphere or "both")
+        chosen = self.region(region)
+        ids = [each.id for each in (chosen, *chosen.descendants)]
+        runs = read_runs(self._engine.url, self._entry, ids)
+        self._check_current()
+        mask = paint(runs, np.ones(len(runs), bool), self._entry)
+        middle = MIDLINE_UM // self.resolution_um
+        if hemisphere == "left":
+            mask[:, :, middle:] = False
+        elif hemisphere == "right":
+            mask[:, :, :middle] = False
+        return mask
+
+    def slice(self, orientation: Orientation, position_um: float) -> npt.NDArray[np.uint32]:
+        """One plane of voxels: uint32 region ids, 0 outside the brain.
+
+        Args:
+            orientation: ``coronal``, ``sagittal`` or ``horizontal``.
+            position_um: where, in CCF µm along AP, ML or DV.
+
+        Returns:
+            Shape (DV, ML) of a coronal, (DV, AP) of a sagittal, (AP, ML) of a horizontal plane.
+
+        Raises:
+            CcfError: there is no such orientation, or the position is outside the volume.
+        """
+        from ccf_assets.atlas import read
+
+        plane = read.plane(self._engine, self._entry, orientation, position_um)
+        self._check_current()
+        return plane
+
+    def differences(self, other: str) -> pl.DataFrame:
+        """The pairs of regions that this atlas and another assign to the same place, the largest first.
+
+        Args:
+            other: key of a loaded atlas, of whatever version and resolution.
+
+        Returns:
+            Rows of the SQL function region_diff, this atlas as a: acronym_a and acronym_b, null outside the
+            brain; voxels of the finer atlas, mm3, and share of what is brain in either.
+
+        Raises:
+            CcfError: the other is not loaded.
+        """
+        call = sa.func.ccf.region_diff(self.ccf_id, pick_atlas(self._engine, other).ccf_id)
+        return self._frame(sa.select(sa.text("*")).select_from(call.alias("pair")))
+
+    # ---- tracks and sites
+
+    def track(self, start: npt.ArrayLike, end: npt.ArrayLike, frame: str = "ccf") -> pl.DataFrame:
+        """The regions along a straight line, such as a probe's.
+
+        Args:
+            start: AP, DV, ML of its first point in the frame's unit and signs.
+            end: AP, DV, ML of its second.
+            frame: name of the frame of the coordinates.
+
+        Returns:
+            A row per stretch, in order, without a gap: region_id and acronym, null outside the brain;
+            entry_um, exit_um and length_um: µm from the first point, and between.
+
+        Raises:
+            CcfError: there is no such frame, a point is not a place in the CCF, or both are the same point.
+        """
+        ends = self.locate(np.array([start, end], dtype=np.float64), frame).ccf_um
+        if np.isnan(ends).any():
+            raise CcfError(f"The track from {start!r} to {end!r} has an end that is no place in the CCF.")
+        call = sa.func.ccf.regions_along(self.ccf_id, *(float(c) for c in ends.ravel()))
+        columns = ("region_id", "acronym", "entry_um", "exit_um", "length_um")
+        return self._frame(sa.select(*(call.table_valued(*columns).c)))
+
+    def sites(self) -> pl.DataFrame:
+        """All recording sites, including those in no region, as stored now.
+
+        Returns:
+            Rows of the view recording_site_region, by recording and site.
+
+        Raises:
+            CcfError: the atlas was loaded again meanwhile, or dropped.
+        """
+        site = sa.table("recording_site_region", sa.column("ccf_id", sa.Integer), schema=schema.SCHEMA)
+        query = sa.select(sa.text("*")).select_from(site).where(site.c.ccf_id == self.ccf_id)
+        return self._frame(query.order_by(sa.text("recording_id, site_id")))
+
+    def sites_in(self, region: str | int) -> pl.DataFrame:
+        """The recording sites in a region or anything inside it, as stored now.
+
+        Returns:
+            Rows of the view recording_site_region, by recording and site.
+
+        Raises:
+            CcfError: there is no such region, or the atlas was loaded again meanwhile, or dropped.
+        """
+        call = sa.func.ccf.sites_in(self.region(region).id, self.key)
+        return self._frame(sa.select(sa.text("*")).select_from(call.alias("site")))
+
+    def _frame(self, query: sa.Select[Any]) -> pl.DataFrame:
+        """The answer to a query on this atlas as a frame, which has its columns and types even without a row.
+
+        Raises:
+            CcfError: the database answers with an error, or the atlas was loaded again meanwhile, or dropped.
+        """
+        import polars as pl
+
+        from ccf_assets.pg.arrow import read_arrow
+
+        try:
+            return pl.DataFrame(read_arrow(self._engine.url, query).read_all())
+        finally:  # also after an error, whose cause may be that the atlas was dropped
+            self._check_current()
+
+    def _check_current(self) -> None:
+        """Check that everything read is from the same load of the atlas.
+
+        Raises:
+            CcfError: the atlas has been loaded again, or dropped, since this object was made.
+        """
+        if self._loaded not in loaded_atlases(self._engine):
+            raise CcfError(
+                f"{self.key} has been loaded again, or dropped, since this Atlas was made; make another: "
+                f"Atlas({self.key!r})."
+            )

@@ -1,0 +1,181 @@
+"""Tables as files, Parquet or CSV, streamed: however long a table is, little of it is in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from ccf_assets.ccf import space
+from ccf_assets.ccf.runs import voxel_batches
+from ccf_assets.db import schema
+from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases
+from ccf_assets.errors import CcfError, suggestion
+from ccf_assets.files import new_file
+from ccf_assets.pg.arrow import read_arrow
+
+ELECTRODES = "electrodes"
+"""The recording sites of one atlas with the columns of an NWB file's table of electrodes."""
+
+SUFFIXES = (".parquet", ".csv")
+
+_ELECTRODE_COLUMNS = {
+    "id": "Number of the row, from 0",
+    "x": "CCF µm from the corner of the volume, + is posterior; null where it is not known",
+    "y": "CCF µm from the corner of the volume, + is inferior; null where it is not known",
+    "z": "CCF µm from the corner of the volume, + is right; null where it is not known",
+    "location": "Acronym of the region; unknown where there is none, and status says why",
+    "group_name": "The recording",
+    "site_id": "Number of the site in its recording",
+    "hemisphere": "left or right; null outside the volume",
+    "status": f"One of {', '.join(space.STATUSES)}",
+    "atlas": "Key of the atlas that the coordinates and the location are of",
+}
+"""What the columns mean. The first six are those of NWB 2, whose schema says of the table of electrodes that
++x is posterior, +y is inferior and +z is right (https://nwb-schema.readthedocs.io)."""
+
+
+def tables() -> list[str]:
+    """What can be exported, by name."""
+    return [*sorted(table.name for table in schema.metadata.sorted_tables), ELECTRODES]
+
+
+def export(
+    engine: sa.Engine, table: str, path: Path, atlas: LoadedAtlas | None = None, *, force: bool = False
+) -> int:
+    """Write a table into a file, ordered by its key. The file is there at the end, whole, or not at all.
+
+    In a Parquet file each column has its comment, with its unit, as metadata. The table voxel comes from the
+    runs, at every resolution, whether it is loaded or not.
+
+    Args:
+        engine: the database.
+        table: one of `tables`.
+        path: the file; its ending, .parquet or .csv, says which kind.
+        atlas: the atlas whose rows are written; all if not given. Tables without ccf_id have no such rows.
+        force: replace a file that is there.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        CcfError: there is no such table, the table has no rows by atlas, the electrodes are asked for of all
+            atlases, the ending is another, the file is there, or cannot be written.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise CcfError(f"{path}: the ending of the file must be {' or '.join(SUFFIXES)}; it says which kind.")
+    kind = _Csv if path.suffix.lower() == ".csv" else _Parquet
+    comments, parts = comments_of(table), _selected(engine, table, atlas)
+    rows = 0
+    with new_file(path, force=force) as aside, ExitStack() as stack:
+        writer = None
+        for part in parts:
+            reader = part()
+            columns = pa.schema(
+                [each.with_metadata({"comment": comments[each.name]}) for each in reader.schema]
+            )
+            if writer is None:
+                writer = stack.enter_context(closing(kind(aside, columns)))
+            for batch in reader:
+                writer.write(pa.RecordBatch.from_arrays(batch.columns, schema=columns))
+                rows += len(batch)
+    return rows
+
+
+def comments_of(name: str) -> dict[str, str]:
+    """What the columns of a table mean, by name.
+
+    Raises:
+        CcfError: there is no such table; the text names the nearest.
+    """
+    if name == ELECTRODES:
+        return _ELECTRODE_COLUMNS
+    table = schema.metadata.tables.get(f"{schema.SCHEMA}.{name}")
+    if table is None:
+        raise CcfError(f"There is no table {name!r}; {suggestion(name, tables())}")
+    return {column.name: column.comment or "" for column in table.columns}
+
+
+_Part: TypeAlias = Callable[[], pa.RecordBatchReader]
+
+
+def _selected(engine: sa.Engine, name: str, atlas: LoadedAtlas | None) -> list[_Part]:
+    """The streams whose rows follow one another in the file, to be opened one after the other."""
+    if name == ELECTRODES:
+        if atlas is None:
+            raise CcfError("A table of electrodes is of one atlas, and none is named.")
+        return [partial(read_arrow, engine.url, _electrodes(atlas))]
+    table = schema.metadata.tables[f"{schema.SCHEMA}.{name}"]
+    if atlas is not None and "ccf_id" not in table.columns:
+        raise CcfError(f"The table {name} is the same for every atlas: leave out --atlas.")
+    if table is schema.voxel:
+        chosen = [atlas] if atlas else sorted(loaded_atlases(engine), key=lambda each: each.ccf_id)
+        if chosen:
+            return [partial(_voxels, engine, each) for each in chosen]
+    query = sa.select(table).order_by(*table.primary_key.columns)
+    if atlas is not None:
+        query = query.where(table.c.ccf_id == atlas.ccf_id)
+    return [partial(read_arrow, engine.url, query)]
+
+
+def _voxels(engine: sa.Engine, atlas: LoadedAtlas) -> pa.RecordBatchReader:
+    """The voxels in the order of the runs, which the key gives without sorting them."""
+    run = schema.voxel_run
+    runs = sa.select(run).where(run.c.ccf_id == atlas.ccf_id).order_by(run.c.x, run.c.y, run.c.z)
+    return voxel_batches(read_arrow(engine.url, runs), atlas.resolution_um)
+
+
+def _electrodes(atlas: LoadedAtlas) -> sa.Select[Any]:
+    site, region = schema.recording_region, schema.brain_region
+    same = sa.and_(region.c.ccf_id == site.c.ccf_id, region.c.region_id == site.c.region_id)
+    s = site.c
+    by = (s.recording_id, s.site_id)
+    return (
+        sa.select(
+            sa.cast(sa.func.row_number().over(order_by=by) - 1, sa.Integer).label("id"),
+            s.x, s.y, s.z,
+            sa.func.coalesce(region.c.acronym, "unknown").label("location"),
+            s.recording_id.label("group_name"),
+            s.site_id,
+            s.hemisphere,
+            s.status,
+            sa.literal(atlas.key).label("atlas"),
+        )
+        .select_from(site.outerjoin(region, same))
+        .where(s.ccf_id == atlas.ccf_id)
+        .order_by(*by)
+    )  # fmt: skip
+
+
+class _Parquet:
+    """A Parquet file that grows by batches."""
+
+    def __init__(self, path: Path, columns: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(path, columns, compression="zstd")
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _Csv:
+    """A CSV that grows by batches; null is an empty cell, an empty text is ``""``."""
+
+    def __init__(self, path: Path, columns: pa.Schema) -> None:
+        self._file = path.open("wb")
+        pl.DataFrame(columns.empty_table()).write_csv(self._file)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        pl.DataFrame(batch).write_csv(self._file, include_header=False)
+
+    def close(self) -> None:
+        self._file.close()

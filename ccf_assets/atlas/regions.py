@@ -1,0 +1,251 @@
+"""The structures of an atlas in memory: their hierarchy, sizes and colours, found by acronym, id or words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from ccf_assets.ccf import space
+from ccf_assets.ccf.ontology import is_id
+from ccf_assets.db import schema
+from ccf_assets.errors import CcfError
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a region is, with everything inside it, and where its middle is.
+
+    Attributes:
+        voxels: how many voxels it has.
+        volume_mm3: its volume, mm³.
+        centroid: mean of its voxels' centres as (x, y, z), CCF µm; None for a region without voxels. That of
+            a region with parts on both sides lies near the midline, inside the region or not.
+    """
+
+    voxels: int
+    volume_mm3: float
+    centroid: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True, repr=False)
+class Region:
+    """One structure of an atlas. Its sizes are those of the structure and everything inside it.
+
+    Attributes:
+        atlas: key of the atlas.
+        id: structure id of the Allen ontology.
+        acronym: exact; case matters.
+        name: the ontology's name, with its commas.
+        safe_name: the ontology's safe_name, without commas: region_name in the tables.
+        color_hex: the Allen colour, RRGGBB.
+        depth: steps from the root, which is 0.
+        sizes: by hemisphere: left, right, both; empty before the table region_volume is loaded.
+    """
+
+    atlas: str
+    id: int
+    acronym: str
+    name: str
+    safe_name: str
+    color_hex: str
+    depth: int
+    parent_id: int = field(compare=False)
+    sizes: Mapping[str, Size] = field(compare=False)
+    family: Regions = field(compare=False)
+
+    def __repr__(self) -> str:
+        return f"<Region {self.acronym}: {self.name} ({self.id}, {self.atlas})>"
+
+    @property
+    def color(self) -> str:
+        """The Allen colour as #RRGGBB, as pictures take it."""
+        return f"#{self.color_hex}"
+
+    @property
+    def parent(self) -> Region | None:
+        """The region it is a part of; None for the root."""
+        return None if self.parent_id == self.id else self.family.by_id[self.parent_id]
+
+    @property
+    def children(self) -> tuple[Region, ...]:
+        """The regions it is divided into, in the ontology's order."""
+        return self.family.children_of.get(self.id, ())
+
+    @property
+    def ancestors(self) -> tuple[Region, ...]:
+        """The regions that contain it, itself not included, from the root down to its parent.
+
+        In SQL ``ccf.ancestors`` begins with the region itself and goes up to the root.
+        """
+        return () if self.parent is None else (*self.parent.ancestors, self.parent)
+
+    @property
+    def descendants(self) -> tuple[Region, ...]:
+        """Everything inside it, itself not included, in the ontology's order.
+
+        In SQL ``ccf.descendants`` begins with the region itself.
+        """
+        return tuple(inside for child in self.children for inside in (child, *child.descendants))
+
+    @property
+    def voxels(self) -> int:
+        """How many voxels it has, all inside it included."""
+        return self.size().voxels
+
+    @property
+    def volume_mm3(self) -> float:
+        """Its volume in mm³, all inside it included."""
+        return self.size().volume_mm3
+
+    @property
+    def centroid(self) -> tuple[float, float, float] | None:
+        """Mean of its voxels' centres as (x, y, z), CCF µm; None without voxels."""
+        return self.size().centroid
+
+    @property
+    def left(self) -> Size:
+        """Its part in the left hemisphere (z < 5700 µm)."""
+        return self.size("left")
+
+    @property
+    def right(self) -> Size:
+        """Its part in the right hemisphere."""
+        return self.size("right")
+
+    def size(self, hemisphere: str = "both") -> Size:
+        """Its size in one hemisphere or in both.
+
+        Raises:
+            CcfError: there is no such hemisphere, or the sizes are not loaded yet.
+        """
+        check_hemisphere(hemisphere)
+        if not self.sizes:
+            raise CcfError(
+                f"The sizes of the regions of {self.atlas} are not loaded yet; "
+                f"run `ccf-assets load {self.atlas}`."
+            )
+        return self.sizes[hemisphere]
+
+
+class Regions:
+    """All structures of one atlas, in the ontology's order (iterate), by id, by acronym, by words."""
+
+    def __init__(self, atlas: str) -> None:
+        self.atlas = atlas
+        self.by_id: dict[int, Region] = {}
+
+    def __iter__(self) -> Iterator[Region]:
+        return iter(self.by_id.values())
+
+    def __len__(self) -> int:
+        return len(self.by_id)
+
+    @cached_property
+    def by_acronym(self) -> Mapping[str, Region]:
+        """The regions by exact acronym."""
+        return {region.acronym: region for region in self}
+
+    @cached_property
+    def children_of(self) -> Mapping[int, tuple[Region, ...]]:
+        """The children of each region that has some, in the ontology's order."""
+        found: dict[int, list[Region]] = {}
+        for region in self:
+            if region.parent_id != region.id:
+                found.setdefault(region.parent_id, []).append(region)
+        return {parent: tuple(children) for parent, children in found.items()}
+
+    def find(self, name: str | int) -> Region | None:
+        """The region with exactly this acronym, or this id."""
+        text = str(name)
+        found = self.by_acronym.get(text)
+        if found is None and is_id(text):
+            found = self.by_id.get(int(text))
+        return found
+
+    def search(self, words: str) -> list[Region]:
+        """The regions whose acronym or name has all these words in it, in any case, the best first.
+
+        Best is the acronym itself (in the same case before another), then the name itself, then what begins
+        with the text, then what has it at the beginning of a word, then the rest; among equals the more
+        general, then in the ontology's order.
+
+        Args:
+            words: text to look for; parts that blanks separate may stand anywhere.
+        """
+        text = " ".join(words.split())
+        found = [region for region in self if text and _has(region, text.lower().split())]
+        return sorted(found, key=lambda region: (_rank(region, text), region.depth))
+
+
+def _has(region: Region, words: Iterable[str]) -> bool:
+    where = f"{region.acronym}\n{region.name}\n{region.safe_name}".lower()
+    return all(word in where for word in words)
+
+
+def _rank(region: Region, text: str) -> int:
+    low = text.lower()
+    acronym, names = region.acronym.lower(), (region.name.lower(), region.safe_name.lower())
+    better = (
+        region.acronym == text,
+        acronym == low,
+        low in names,
+        acronym.startswith(low),
+        any(name.startswith(low) for name in names),
+        any(f" {low}" in name for name in names),
+    )
+    return better.index(True) if True in better else len(better)
+
+
+def check_hemisphere(name: str) -> None:
+    """Refuse what is no hemisphere.
+
+    Raises:
+        CcfError: it is not left, right or both.
+    """
+    if name not in space.HEMISPHERES:
+        raise CcfError(f"There is no hemisphere {name!r}; there are {', '.join(space.HEMISPHERES)}.")
+
+
+def no_such_region(engine: sa.Engine, ccf_id: int, name: str) -> str:
+    """The sentence for a region that is not there, with those that are near: the same as in SQL."""
+    with engine.connect() as connection:
+        return str(connection.scalar(sa.select(sa.func.ccf.no_such_region(ccf_id, name))))
+
+
+def read_regions(engine: sa.Engine, ccf_id: int, atlas: str) -> Regions:
+    """The regions of a loaded atlas.
+
+    Args:
+        engine: the database.
+        ccf_id: number of the atlas.
+        atlas: its key, for what the regions say of themselves.
+    """
+    r, p, v = schema.brain_region.c, schema.region_parent.c, schema.region_volume.c
+    same = sa.and_(p.ccf_id == r.ccf_id, p.region_id == r.region_id)
+    structures = (
+        sa.select(
+            r.region_id, r.acronym, r.full_name, r.region_name, r.color_hex, p.depth, p.parent_id
+        )
+        .join_from(schema.brain_region, schema.region_parent, same)
+        .where(r.ccf_id == ccf_id)
+        .order_by(r.structure_order)
+    )  # fmt: skip
+    measured = sa.select(
+        v.region_id, v.hemisphere, v.voxels, v.volume_mm3, v.centroid_x, v.centroid_y, v.centroid_z
+    ).where(v.ccf_id == ccf_id)
+    with engine.connect() as connection:
+        rows = connection.execute(structures).all()
+        sizes: dict[int, dict[str, Size]] = {}
+        for region_id, hemisphere, voxels, mm3, *centroid in connection.execute(measured):
+            place = None if centroid[0] is None else tuple(centroid)
+            sizes.setdefault(region_id, {})[hemisphere] = Size(voxels, mm3, place)
+    regions = Regions(atlas)
+    for region_id, acronym, name, safe_name, color_hex, depth, parent in rows:
+        regions.by_id[region_id] = Region(
+            atlas, region_id, acronym, name, safe_name, color_hex, depth, parent,
+            sizes.get(region_id, {}), regions,
+        )  # fmt: skip
+    return regions

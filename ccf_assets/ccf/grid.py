@@ -1,0 +1,175 @@
+"""An atlas in memory: dense arrays made of its runs, and the regions of many points at once.
+
+Reading the runs from the database is in atlas.read.
+
+The region of a point, or why it has none, is decided here in the same way as in SQL by `db.site_regions`:
+both give the same answer for every point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ccf_assets.ccf.catalogue import AtlasEntry
+from ccf_assets.ccf.frames.maps import Floats, Frame, to_ccf
+from ccf_assets.ccf.runs import Runs
+from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM, Status
+
+RUNS_AT_ONCE = 32_768
+"""Runs painted in one turn, so that little memory is needed besides the volume itself."""
+
+POINTS_AT_ONCE = 32_768
+"""Points of one turn: its arrays stay in the processor's cache, which takes a quarter of the time."""
+
+AnyScalar = TypeVar("AnyScalar", bound=np.generic)
+
+
+def of_runs(runs: Runs, which: npt.NDArray[Any]) -> Runs:
+    """Some of the runs: those of a mask, or of an array of their numbers, in its order."""
+    return Runs(runs.line[which], runs.z[which], runs.z_end[which], runs.region_id[which])
+
+
+def paint(runs: Runs, values: npt.NDArray[AnyScalar], entry: AtlasEntry) -> npt.NDArray[AnyScalar]:
+    """A volume in which each run has its value, and 0 (or False) is elsewhere.
+
+    Args:
+        runs: runs of the atlas, ordered.
+        values: one value per run.
+        entry: the atlas, for the grid.
+
+    Returns:
+        Shape (AP, DV, ML), of the type of ``values``.
+    """
+    painted = np.zeros(entry.shape, values.dtype)
+    flat = painted.reshape(-1)
+    for first in range(0, len(runs), RUNS_AT_ONCE):
+        turn = slice(first, first + RUNS_AT_ONCE)
+        # Stretches in turn: a run, the gap behind it, the next run, … to the end of the last run.
+        borders = np.empty(2 * len(runs.line[turn]), np.int64)
+        borders[::2] = voxel_place(runs.line[turn], runs.z[turn], entry)
+        borders[1::2] = voxel_place(runs.line[turn], runs.z_end[turn], entry)
+        stretches = np.zeros(len(borders) - 1, values.dtype)
+        stretches[::2] = values[turn]
+        flat[borders[0] : borders[-1]] = np.repeat(stretches, np.diff(borders))
+    return painted
+
+
+def voxel_place(line: npt.NDArray[np.uint32], z: npt.NDArray[np.uint16], entry: AtlasEntry) -> Any:  # noqa: ANN401
+    """Index of a voxel in the flattened volume: int64."""
+    return line.astype(np.int64) * entry.shape[2] + z
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where N points lie.
+
+    Attributes:
+        ccf_um: shape (N, 3), float64: x, y, z in CCF µm, NaN where they are not known.
+        status: shape (N,), uint8: numbers of `Status`.
+        ids: shape (R,), int32: 0, then region ids, ascending.
+        index: shape (N,), uint16: places in ``ids``, 0 where the status is not "assigned".
+    """
+
+    ccf_um: Floats
+    status: npt.NDArray[np.uint8]
+    ids: npt.NDArray[np.int32]
+    index: npt.NDArray[np.uint16]
+
+    @property
+    def region_id(self) -> npt.NDArray[np.int32]:
+        """Shape (N,), int32: 0 where the status is not "assigned"."""
+        return self.ids.take(self.index)
+
+    @property
+    def hemisphere(self) -> npt.NDArray[np.uint8]:
+        """Shape (N,), uint8: 0 left (z < 5700 µm), 1 right, 2 where z is unknown or outside the volume."""
+        z = self.ccf_um[:, 2]
+        nowhere = np.isnan(z) | (self.status == Status.OUTSIDE_VOLUME)
+        return np.where(nowhere, np.uint8(2), (z >= MIDLINE_UM).astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class RegionGrid:
+    """The region of every voxel of an atlas, in 2 bytes each: 154 MB at 25 µm.
+
+    Attributes:
+        entry: the atlas.
+        ids: shape (R,), int32: 0, then the region ids, ascending.
+        index: shape (AP, DV, ML), uint16: places in ``ids``, 0 outside the brain.
+    """
+
+    entry: AtlasEntry
+    ids: npt.NDArray[np.int32]
+    index: npt.NDArray[np.uint16]
+
+    def locate(
+        self, frame: Frame, ap: Floats, dv: Floats, ml: Floats, surface: Floats | None = None
+    ) -> Places:
+        """Where points lie.
+
+        Args:
+            frame: the frame of the coordinates.
+            ap: shape (N,): antero-posterior coordinates in the frame's unit and sign.
+            dv: shape (N,): dorso-ventral coordinates.
+            ml: shape (N,): medio-lateral coordinates.
+            surface: as `read_surface` gives it; needed where the frame measures dv from it.
+        """
+        count = len(ap)
+        found = Places(np.empty((count, 3)), np.empty(count, np.uint8), self.ids, np.empty(count, np.uint16))
+        for first in range(0, count, POINTS_AT_ONCE):
+            turn = slice(first, first + POINTS_AT_ONCE)
+            self._locate_some(frame, ap[turn], dv[turn], ml[turn], surface, found, turn)
+        return found
+
+    def _locate_some(
+        self,
+        frame: Frame,
+        ap: Floats,
+        dv: Floats,
+        ml: Floats,
+        surface: Floats | None,
+        found: Places,
+        turn: slice,
+    ) -> None:
+        """Locate the points of one turn and write them into ``found``."""
+        edge, (_, dvs, mls) = self.entry.resolution_um, self.entry.shape
+        points = to_ccf(frame, ap, dv, ml, None if surface is None else partial(surface_above, surface, edge))
+        found.ccf_um[turn] = points
+        x, y, z = points.T
+        inside_x, inside_y, inside_z = (
+            (c >= 0) & (c < extent) for c, extent in zip((x, y, z), EXTENT_UM, strict=True)
+        )
+        inside = inside_x & inside_y & inside_z
+        # Not //, which computes the remainder first: PostgreSQL divides and rounds down, and so does this.
+        i, j, k = (np.where(inside, c / edge, 0).astype(np.int64) for c in (x, y, z))
+        index = self.index.reshape(-1).take((i * dvs + j) * mls + k) * inside
+        found.index[turn] = index
+        # A column without a surface (only y is NaN) is beside the brain, inside the volume or not.
+        in_volume = inside | (inside_x & inside_z & np.isnan(y))
+        status = np.where(
+            index != 0, Status.ASSIGNED, np.where(in_volume, Status.OUTSIDE_BRAIN, Status.OUTSIDE_VOLUME)
+        )
+        invalid = np.isnan(x)
+        if invalid.any():
+            nan = np.isnan(ap) | np.isnan(dv) | np.isnan(ml)
+            status[invalid] = np.where(nan[invalid], Status.INVALID_NAN, Status.INVALID_INFINITE)
+        found.status[turn] = status
+
+
+def surface_above(surface: Floats, edge_um: int, x: Floats, z: Floats) -> Floats:
+    """CCF y of the surface above points, µm; NaN beside the brain and outside the volume.
+
+    Args:
+        surface: as `read_surface` gives it.
+        edge_um: edge of a voxel in µm.
+        x: AP of the points in CCF µm.
+        z: ML, likewise.
+    """
+    inside = (x >= 0) & (x < EXTENT_UM[0]) & (z >= 0) & (z < EXTENT_UM[2])
+    i, k = (np.where(inside, c / edge_um, 0).astype(np.intp) for c in (x, z))
+    return np.where(inside, surface[i, k], np.nan)

@@ -1,0 +1,112 @@
+"""Planes of an atlas as dense arrays, made of the runs that meet them.
+
+A plane has all voxels with one AP (coronal), ML (sagittal) or DV (horizontal) index. It is made from runs in
+memory (`plane_of_runs`), or from those in the table voxel_run (`atlas.read.plane`). Pictures of planes are in
+pictures.plane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ccf_assets.ccf.catalogue import AtlasEntry
+from ccf_assets.ccf.runs import Runs
+from ccf_assets.ccf.space import AXES, EXTENT_UM
+from ccf_assets.errors import CcfError
+
+Orientation: TypeAlias = Literal["coronal", "sagittal", "horizontal"]
+
+Plane: TypeAlias = npt.NDArray[np.uint32]
+"""Region ids, uint32, 0 outside the brain. Which axes its rows and columns are: see `PLANES`."""
+
+AXIS_NAMES = tuple(axis.upper() for axis in AXES)
+"""The axes of the CCF in the order of x, y, z, of EXTENT_UM and of an atlas's shape."""
+
+
+@dataclass(frozen=True)
+class PlaneAxes:
+    """Which of the axes x, y, z (0, 1, 2: AP, DV, ML) a plane lies across, and which it spans.
+
+    Attributes:
+        normal: the axis along which the plane has its position.
+        rows: the axis down the array, and down a picture of it.
+        columns: the axis to the right.
+    """
+
+    normal: int
+    rows: int
+    columns: int
+
+
+PLANES: Mapping[Orientation, PlaneAxes] = MappingProxyType(
+    {
+        "coronal": PlaneAxes(normal=0, rows=1, columns=2),
+        "sagittal": PlaneAxes(normal=2, rows=1, columns=0),
+        "horizontal": PlaneAxes(normal=1, rows=0, columns=2),
+    }
+)
+"""Drawn with the first row on top, dorsal (or anterior) is up and the brain's left on the left."""
+
+
+def plane_of_runs(runs: Runs, entry: AtlasEntry, orientation: Orientation, position_um: float) -> Plane:
+    """One plane of runs in memory, as `atlas.read.plane`; 0.1 s for the 17 million runs of a 10 µm atlas."""
+    index, dv = plane_index(entry, orientation, position_um), entry.shape[1]
+    meets: slice | npt.NDArray[np.bool_]
+    if orientation == "coronal":
+        # Runs are ordered by line, and a coronal plane is DV lines in a row. With ends of another type,
+        # searchsorted would copy the runs.
+        ends = np.array([index * dv, (index + 1) * dv], runs.line.dtype)
+        meets = slice(*np.searchsorted(runs.line, ends))
+    elif orientation == "sagittal":
+        meets = (runs.z <= index) & (runs.z_end > index)
+    else:
+        meets = runs.line % dv == index
+    x, y = np.divmod(runs.line[meets], dv)
+    return paint_plane(entry, orientation, x, y, runs.z[meets], runs.z_end[meets], runs.region_id[meets])
+
+
+def plane_index(entry: AtlasEntry, orientation: Orientation, position_um: float) -> int:
+    """The index, along the normal, of the voxels in a plane at ``position_um``.
+
+    Raises:
+        CcfError: there is no such orientation, or the position is outside the volume.
+    """
+    if orientation not in PLANES:
+        raise CcfError(f"There is no orientation {orientation!r}; there are {', '.join(PLANES)}.")
+    axis = PLANES[orientation].normal
+    if not 0 <= position_um < EXTENT_UM[axis]:  # also refuses NaN
+        raise CcfError(
+            f"{AXIS_NAMES[axis]} {position_um:g} µm is outside the volume; a {orientation} plane lies at "
+            f"0 <= {AXIS_NAMES[axis]} < {EXTENT_UM[axis]} CCF µm."
+        )
+    return int(position_um // entry.resolution_um)
+
+
+def paint_plane(
+    entry: AtlasEntry,
+    orientation: Orientation,
+    x: npt.NDArray[Any],
+    y: npt.NDArray[Any],
+    z: npt.NDArray[Any],
+    z_end: npt.NDArray[Any],
+    region_id: npt.NDArray[Any],
+) -> Plane:
+    """The plane painted with the runs that meet it: integer arrays of equal length, in voxel indices."""
+    axes = PLANES[orientation]
+    painted: Plane = np.zeros((entry.shape[axes.rows], entry.shape[axes.columns]), np.uint32)
+    if orientation == "sagittal":  # across the runs: each gives one voxel
+        painted[y, x] = region_id
+        return painted
+    length = (z_end - z).astype(np.intp)
+    row = (y if orientation == "coronal" else x).astype(np.intp)
+    # The voxels of all runs at once: the first of each run, repeated, plus a count that starts with it.
+    first = np.repeat(row * painted.shape[1] + z, length)
+    count = np.arange(len(first)) - np.repeat(np.cumsum(length) - length, length)
+    painted.reshape(-1)[first + count] = np.repeat(region_id, length)
+    return painted

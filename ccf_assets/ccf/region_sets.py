@@ -1,0 +1,355 @@
+"""Region sets: coarse maps that put the regions of an ontology into groups, to count and to group sites by.
+
+A map names regions and gives each a group. A region that the map does not name belongs to the group of the
+nearest region above it that the map names; if there is none, it belongs to no group.
+
+Built in are a map for each level of the hierarchy (``depth_1`` …), and those in ``region_sets.csv``:
+
+``summary_structures``
+    316 structures, the level at which the makers of the CCF analyse it. From Table S2 of Wang et al. 2020
+    (doi:10.1016/j.cell.2020.04.007), in the transcription of the software BraiAn 1.0.5 (released as CC0). The
+    set of this name in the Allen Institute's API is near to it and not the same: it is known to hold ENTmv.
+``beryl``, ``cosmos``
+    306 and 10 structures: the maps of the International Brain Laboratory, from iblatlas 1.3.0. For every
+    structure the group is the one iblatlas gives, except that what iblatlas puts into "root" or "void"
+    belongs to no group.
+
+A lab can write others, as TOML or CSV; see `read_maps`. Pure functions; the views that use the sets are in
+db/sql/region_sets.sql.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ccf_assets.ccf.ontology import is_id
+from ccf_assets.errors import CcfError, first_line
+from ccf_assets.files import TomlError, read_toml
+from ccf_assets.text_columns import decoded
+
+SUFFIXES = (".csv", ".toml")
+"""Suffixes of files of maps."""
+
+TAKEN = "ccf/region_maps"
+"""Tag of a materialization: the `digest` of its files; missing if a file was refused."""
+
+BUILT_IN = "built in"
+"""Source of the maps that come with the program."""
+
+_CSV_COLUMNS = ("set", "region", "group")
+
+_TOML_KEYS = ("description", "regions")
+
+_DESCRIPTIONS: Mapping[str, str] = {
+    "summary_structures": "316 summary structures of the CCFv3 (Wang et al. 2020, Table S2, by BraiAn 1.0.5)",
+    "beryl": "306 structures of the International Brain Laboratory's Beryl map (iblatlas 1.3.0)",
+    "cosmos": "10 structures of the International Brain Laboratory's Cosmos map (iblatlas 1.3.0)",
+}
+
+
+@dataclass(frozen=True)
+class RegionMap:
+    """Regions and their groups, as the author of a map gives them.
+
+    Attributes:
+        name: of the set.
+        groups: acronym, or id in decimal digits, of each region that is named → its group.
+        description: one line for people.
+        source: the file's name, or BUILT_IN.
+    """
+
+    name: str
+    groups: Mapping[str, str]
+    description: str = ""
+    source: str = BUILT_IN
+
+
+@dataclass(frozen=True)
+class Ontology:
+    """The regions of one atlas, as far as groups need them.
+
+    Attributes:
+        id_of: acronym → region_id.
+        above: region_id → the region itself and those that contain it, the nearest first.
+        no_such_region: makes the error message for an unknown region, with similar ones.
+    """
+
+    id_of: Mapping[str, int]
+    above: Mapping[int, Sequence[int]]
+    no_such_region: Callable[[str], str]
+
+    @functools.cached_property
+    def acronym_of(self) -> Mapping[int, str]:
+        """region_id → acronym."""
+        return {region_id: acronym for acronym, region_id in self.id_of.items()}
+
+    @classmethod
+    def of_tables(
+        cls, regions: pl.DataFrame, ancestors: pl.DataFrame, no_such_region: Callable[[str], str]
+    ) -> Ontology:
+        """From an atlas's rows of brain_region (region_id, acronym) and region_ancestor."""
+        upwards = ancestors.sort("distance").group_by("region_id", maintain_order=True).agg("ancestor_id")
+        return cls(
+            dict(regions.select("acronym", "region_id").iter_rows()),
+            dict(upwards.select("region_id", "ancestor_id").iter_rows()),
+            no_such_region,
+        )
+
+
+# ---- maps that are built in
+def depth_maps(ontology: Ontology) -> list[RegionMap]:
+    """A map for each level of the hierarchy below the root: the group of a region is its ancestor there.
+
+    A region above the level belongs to no group.
+    """
+    levels: dict[int, list[str]] = {}
+    for region_id, acronym in ontology.acronym_of.items():
+        levels.setdefault(len(ontology.above[region_id]) - 1, []).append(acronym)
+    return [
+        RegionMap(
+            f"depth_{depth}",
+            {acronym: acronym for acronym in levels[depth]},
+            f"Each region's ancestor {depth} step{'s' if depth > 1 else ''} below the root",
+        )
+        for depth in sorted(levels)
+        if depth > 0
+    ]
+
+
+@functools.cache
+def _published() -> Sequence[tuple[str, Mapping[int, str]]]:
+    """Name and regions (id → acronym) of the maps in region_sets.csv."""
+    rows = pl.read_csv(Path(__file__).with_name("region_sets.csv"))
+    maps: dict[str, dict[int, str]] = {}
+    for name, region_id, acronym in rows.select("set", "region", "acronym").iter_rows():
+        maps.setdefault(name, {})[region_id] = acronym
+    return list(maps.items())
+
+
+def published_maps(ontology: Ontology) -> list[RegionMap]:
+    """The published maps, except those with regions that the ontology does not have: a part would be wrong.
+
+    The name of a group is the acronym of its region in this ontology.
+    """
+    return [
+        RegionMap(name, {str(i): ontology.acronym_of[i] for i in regions}, _DESCRIPTIONS[name])
+        for name, regions in _published()
+        if regions.keys() <= ontology.above.keys()
+    ]
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a set of this name is built in, in whatever ontology."""
+    head, _, number = name.partition("_")
+    return name in _DESCRIPTIONS or (head == "depth" and number.isdecimal())
+
+
+# ---- maps of a lab's own
+def map_files(folder: Path) -> list[Path]:
+    """The files of maps in a folder, by name; none if there is no folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES)
+
+
+def digest(files: Sequence[Path]) -> str:
+    """Digest of the names and contents of files of maps: half a SHA-256, which fits into a Dagster tag."""
+    content = ((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)
+    return hashlib.sha256(repr(list(content)).encode()).hexdigest()[:32]
+
+
+def read_maps(path: Path) -> list[RegionMap]:
+    """Read one file of maps.
+
+    A CSV has the columns set, region, group, and a row for each region that is named. A TOML file has a table
+    for each set, which may say what it is, and the group of each region::
+
+        [motor]
+        description = "Motor areas by hierarchy"
+
+        [motor.regions]
+        MOp = "primary"
+        "CUL4, 5" = "cerebellar"     # quote an acronym with spaces or commas
+        993 = "secondary"            # an id works, too
+
+    Raises:
+        CcfError: the file cannot be read, something is missing or of the wrong type, a region is in a set
+            twice, or a set has the name of a built-in one.
+    """
+    try:
+        maps = _toml_maps(path) if path.suffix.lower() == ".toml" else _csv_maps(path)
+    except (OSError, UnicodeDecodeError, TomlError, pl.exceptions.PolarsError) as error:
+        raise CcfError(
+            f"{path.name} cannot be read as region sets: {first_line(error).rstrip('.')}."
+        ) from error
+    if not maps:
+        raise CcfError(f"{path.name} holds no region set.")
+    for one in maps:
+        if is_reserved(one.name):
+            raise CcfError(f"{path.name}: the set {one.name!r} is built in; give yours another name.")
+    return maps
+
+
+def _toml_maps(path: Path) -> list[RegionMap]:
+    maps = []
+    for name, table in read_toml(path).items():
+        where = f"{path.name}, set {name!r}"
+        if not isinstance(table, dict) or not isinstance(table.get("regions"), dict) or not table["regions"]:
+            raise CcfError(
+                f'{where}: give the regions as [{name}.regions], each a line like VISp = "visual".'
+            )
+        unknown = [key for key in table if key not in _TOML_KEYS]
+        if unknown:
+            raise CcfError(f"{where}: {unknown[0]!r} is not a key of a set; it has {', '.join(_TOML_KEYS)}.")
+        groups: dict[str, str] = {}
+        for key, group in _toml_regions(table["regions"]):
+            region = _text(key, f"{where}: a region")
+            if region in groups:
+                raise CcfError(f"{where}: {region} is given twice; keep one line.")
+            groups[region] = _text(group, f"{where}: the group of {region!r}")
+        description = _text(table.get("description", f"From {path.name}"), f"{where}: the description")
+        maps.append(RegionMap(_text(name, f"{path.name}: the name of a set"), groups, description, path.name))
+    return maps
+
+
+def _toml_regions(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Regions and groups; TOML has divided an acronym with a dot into tables, if it was not quoted."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _toml_regions(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _csv_maps(path: Path) -> list[RegionMap]:
+    # Not from the path: polars would unpack a compressed file, however large that becomes.
+    text = decoded(Path(path.name), path.read_bytes())
+    rows = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False)
+    missing = [name for name in _CSV_COLUMNS if name not in rows.columns]
+    if missing:
+        raise CcfError(
+            f"{path.name} has no column {', '.join(missing)}; a CSV of region sets has the columns "
+            f"{', '.join(_CSV_COLUMNS)}."
+        )
+    maps: dict[str, dict[str, str]] = {}
+    for number, values in enumerate(rows.select(_CSV_COLUMNS).iter_rows(), start=2):
+        name, region, group = (
+            _text(value or "", f"{path.name}, line {number}: {column}")
+            for column, value in zip(_CSV_COLUMNS, values, strict=True)
+        )
+        if region in maps.setdefault(name, {}):
+            raise CcfError(f"{path.name}, line {number}: {region} is in set {name!r} twice; keep one row.")
+        maps[name][region] = group
+    return [RegionMap(name, groups, f"From {path.name}", path.name) for name, groups in maps.items()]
+
+
+def _text(value: object, what: str) -> str:
+    """``value`` as text that can be shown and compared."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or not text.isprintable():
+        raise CcfError(f"{what} must be a text that is not blank, not {value!r}.")
+    return text
+
+
+# ---- from maps to tables
+def members(one: RegionMap, ontology: Ontology) -> dict[int, str]:
+    """The group of every region that has one, including regions below a named one.
+
+    Raises:
+        CcfError: the map names a region that the ontology does not have, or one by acronym and by id.
+    """
+    named: dict[int, str] = {}
+    for region, group in one.groups.items():
+        region_id = _region_id(region, one, ontology)
+        if region_id in named:
+            raise CcfError(
+                f"{one.source}, set {one.name!r}: {ontology.acronym_of[region_id]} is given by its "
+                f"acronym and by its id {region_id}; keep one."
+            )
+        named[region_id] = group
+    nearest = ((i, next((a for a in above if a in named), None)) for i, above in ontology.above.items())
+    return {region_id: named[ancestor] for region_id, ancestor in nearest if ancestor is not None}
+
+
+def _region_id(region: str, one: RegionMap, ontology: Ontology) -> int:
+    if is_id(region) and int(region) in ontology.above:
+        return int(region)
+    if region in ontology.id_of:
+        return ontology.id_of[region]
+    raise CcfError(f"{one.source}, set {one.name!r}: {ontology.no_such_region(region)}")
+
+
+@dataclass(frozen=True)
+class RegionSets:
+    """The sets of one atlas.
+
+    Attributes:
+        sets: ccf_id, set_name, description, source, groups (Int32): rows of region_set.
+        members: ccf_id, set_name, region_id, group_name: rows of region_set_member.
+        refused: a sentence for each refused file.
+    """
+
+    sets: pl.DataFrame
+    members: pl.DataFrame
+    refused: Sequence[str]
+
+
+_SETS_SCHEMA = pl.Schema(
+    {
+        "ccf_id": pl.Int32(),
+        "set_name": pl.String(),
+        "description": pl.String(),
+        "source": pl.String(),
+        "groups": pl.Int32(),
+    }
+)
+
+_MEMBERS_SCHEMA = pl.Schema(
+    {"ccf_id": pl.Int32(), "set_name": pl.String(), "region_id": pl.Int32(), "group_name": pl.String()}
+)
+
+
+def region_sets(ccf_id: int, ontology: Ontology, files: Sequence[Path]) -> RegionSets:
+    """All sets of an atlas: the built-in ones, and those of a lab's files.
+
+    A file with an error is refused as a whole; the other files are used.
+    """
+    taken = {
+        one.name: (one, members(one, ontology)) for one in depth_maps(ontology) + published_maps(ontology)
+    }
+    refused = []
+    for path in files:
+        try:
+            read = {one.name: (one, members(one, ontology)) for one in read_maps(path)}
+            for name in read.keys() & taken.keys():
+                raise CcfError(
+                    f"{path.name}: {taken[name][0].source} has a set {name!r} already; rename one."
+                )
+        except CcfError as error:
+            refused.append(str(error))
+        else:
+            taken |= read
+    return RegionSets(
+        pl.DataFrame(
+            [
+                (ccf_id, name, one.description, one.source, len(set(of.values())))
+                for name, (one, of) in taken.items()
+            ],
+            schema=_SETS_SCHEMA,
+            orient="row",
+        ),
+        pl.DataFrame(
+            [(ccf_id, name, i, group) for name, (_, of) in taken.items() for i, group in of.items()],
+            schema=_MEMBERS_SCHEMA,
+            orient="row",
+        ),
+        refused,
+    )

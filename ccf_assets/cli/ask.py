@@ -1,0 +1,326 @@
+"""The commands that answer questions about a loaded atlas: each a thin layer over `atlas.atlas.Atlas`.
+
+Not here: the answers themselves, which notebooks get from Atlas as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from ccf_assets import settings
+from ccf_assets.cli.options import (
+    AtlasOption,
+    ForceOption,
+    FrameOption,
+    JsonOption,
+    answer,
+    output_option,
+    png_option,
+    say,
+    wrote,
+)
+from ccf_assets.errors import CcfError
+
+if TYPE_CHECKING:
+    from ccf_assets.atlas.atlas import Atlas
+    from ccf_assets.atlas.regions import Region
+    from ccf_assets.ccf.planes import Orientation
+
+app = typer.Typer()
+
+MOST_PAIRS = 20
+"""Pairs of regions that a comparison prints; --json has all."""
+
+_NUMBERS = {"ignore_unknown_options": True}
+"""With this setting -3500 is read as a number and not as an option."""
+
+RegionArgument = Annotated[
+    str, typer.Argument(help="Exact acronym (case matters) or id of a region, e.g. VISp or 385.")
+]
+
+
+def _atlas(key: str | None) -> Atlas:
+    from ccf_assets.atlas.atlas import Atlas
+
+    return Atlas(key)
+
+
+@app.command()
+def region(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
+    """A region: its names, path from the root, children and volume with all inside it.
+
+    Example: ccf-assets region CA1
+    """
+    found = _atlas(atlas).region(acronym)
+    path = [each.acronym for each in (*found.ancestors, found)]
+    children = [child.acronym for child in found.children]
+    if as_json:
+        answer({**_named(found), "path": path, "children": children, **_sizes(found)})
+        return
+    typer.echo(f"{found.acronym}  {found.name}  (id {found.id}, colour {found.color}, {found.atlas})")
+    typer.echo(f"path      {' → '.join(path)}")
+    typer.echo(f"children  {', '.join(children) or 'none'}")
+    if found.sizes:
+        typer.echo(
+            f"volume    {found.volume_mm3:.3f} mm³ in {found.voxels:,} voxels, all inside it included "
+            f"(left {found.left.volume_mm3:.3f} mm³, right {found.right.volume_mm3:.3f} mm³)"
+        )
+
+
+def _named(found: Region) -> dict[str, Any]:
+    return {
+        "atlas": found.atlas,
+        "region_id": found.id,
+        "acronym": found.acronym,
+        "name": found.name,
+        "color_hex": found.color_hex,
+        "depth": found.depth,
+    }
+
+
+def _sizes(found: Region) -> dict[str, Any]:
+    """Sizes of the region with its descendants; null before region_volume is loaded."""
+    sizes = found.sizes
+    return {
+        "voxels": found.voxels if sizes else None,
+        "volume_mm3": found.volume_mm3 if sizes else None,
+        "left_mm3": found.left.volume_mm3 if sizes else None,
+        "right_mm3": found.right.volume_mm3 if sizes else None,
+        "centroid_um": {side: size.centroid for side, size in sizes.items()} or None,
+    }
+
+
+@app.command()
+def search(
+    words: Annotated[list[str], typer.Argument(help="Words in the acronym or the name, in any case.")],
+    atlas: AtlasOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The regions whose acronym or name contains all these words, the best match first.
+
+    Example: ccf-assets search visual layer 4
+    """
+    picked = _atlas(atlas)
+    found = picked.search(" ".join(words))
+    if as_json:
+        answer([_named(each) for each in found])
+        return
+    for each in found:
+        typer.echo(f"{each.acronym}\t{each.name}\t{each.id}")
+    say(f"{len(found):,} regions ({picked.key})")
+
+
+@app.command(context_settings=_NUMBERS)
+def locate(
+    ap: Annotated[float | None, typer.Argument(help="AP in the frame's unit and sign.")] = None,
+    dv: Annotated[float | None, typer.Argument(help="DV, likewise.")] = None,
+    ml: Annotated[float | None, typer.Argument(help="ML, likewise.")] = None,
+    frame: FrameOption = "ccf",
+    atlas: AtlasOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The region at a point: AP, DV and ML in a named frame (`ccf` is CCF µm).
+
+    Without a point, a CSV on standard input (columns ap, dv, ml, or x, y, z in the frame's own order) comes
+    back on standard output with the region of each row added. `ccf-assets frames` lists the frames.
+
+    Examples: ccf-assets locate 8900 1300 8200; ccf-assets locate --frame stereotaxic -3500 500 2500;
+    ccf-assets locate --frame ibl < points.csv
+    """
+    picked = _atlas(atlas)
+    if ap is None:
+        _locate_rows(picked, frame, as_json=as_json)
+        return
+    if dv is None or ml is None:
+        raise CcfError("A point is three numbers: AP, DV and ML.")
+    found = picked.locate([ap, dv, ml], frame)
+    if as_json:
+        answer(found.to_polars().row(0, named=True))
+    elif found.acronym[0] is not None:
+        region = picked.region(found.acronym[0])
+        typer.echo(f"{region.acronym}  {region.name}  (id {region.id}, {found.hemisphere[0]}, {found.atlas})")
+    else:
+        typer.echo(f"{found.status[0].replace('_', ' ')}  ({found.atlas})")
+
+
+def _locate_rows(atlas: Atlas, frame: str, *, as_json: bool) -> None:
+    """Answer a CSV on standard input row by row; its columns are copied to the answer."""
+    import numpy as np
+
+    from ccf_assets.atlas.located import beside_polars
+    from ccf_assets.ccf.frames import files
+    from ccf_assets.cli.stdin import point_columns, read_numbers
+
+    if sys.stdin.isatty():
+        raise CcfError("Give a point (AP DV ML), or a CSV on standard input: ccf-assets locate < points.csv")
+    known = files.named_frame(frame, files.load_frames(*settings.frames_files()))
+    rows, coordinates = point_columns(sys.stdin.buffer, known)
+    if rows.is_empty():
+        raise CcfError("The CSV on standard input has a header and no row.")
+    located = atlas.locate(np.column_stack(coordinates), frame)
+    if as_json:
+        answer(beside_polars(read_numbers(rows), located).to_dicts())
+    else:
+        found = beside_polars(rows, located)
+        typer.echo(found.write_csv(), nl=False)
+
+
+@app.command(context_settings=_NUMBERS)
+def track(
+    ap: Annotated[float, typer.Argument(help="AP of the first point, in the frame's unit and sign.")],
+    dv: Annotated[float, typer.Argument(help="DV of the first point.")],
+    ml: Annotated[float, typer.Argument(help="ML of the first point.")],
+    to_ap: Annotated[float, typer.Argument(help="AP of the second point.")],
+    to_dv: Annotated[float, typer.Argument(help="DV of the second point.")],
+    to_ml: Annotated[float, typer.Argument(help="ML of the second point.")],
+    frame: FrameOption = "ccf",
+    output: Annotated[Path | None, png_option("Draw the strip into this PNG.")] = None,
+    force: ForceOption = False,
+    atlas: AtlasOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The regions along a straight line between two points, such as a probe's.
+
+    Each line has the distances from the first point at which a region is entered and left, in µm.
+
+    Example: ccf-assets track 8900 0 8200 8900 3840 8200 -o strip.png
+    """
+    picked = _atlas(atlas)
+    along = picked.track((ap, dv, ml), (to_ap, to_dv, to_ml), frame).to_dicts()
+    if as_json:
+        answer(along)
+    else:
+        for row in along:
+            name = picked.region(row["region_id"]).name if row["region_id"] else ""
+            where = row["acronym"] or "outside the brain"
+            typer.echo(f"{row['entry_um']:8.1f} {row['exit_um']:8.1f}  {where}  {name}".rstrip())
+    if output is not None:
+        _draw_track(picked, along, output, force=force)
+
+
+def _draw_track(atlas: Atlas, along: list[dict[str, Any]], output: Path, *, force: bool) -> None:
+    from ccf_assets.files import new_file
+    from ccf_assets.pictures.track import Segment, track_png
+
+    segments = [
+        Segment(each.acronym, each.color_hex, row["entry_um"], row["exit_um"])
+        for row in along
+        if row["region_id"] is not None
+        for each in [atlas.region(row["region_id"])]
+    ]
+    with new_file(output, force=force) as aside:
+        aside.write_bytes(track_png(segments, along[-1]["exit_um"], f"A track through {atlas.key}"))
+    wrote(output)
+
+
+@app.command("slice")
+def slice_(
+    orientation: Annotated[str, typer.Argument(help="coronal, sagittal or horizontal.")],
+    position_um: Annotated[float, typer.Argument(help="CCF µm along AP, ML or DV.")],
+    output: Annotated[Path, png_option("The PNG to write.")],
+    sites: Annotated[bool, typer.Option("--sites", help="Draw the recording sites, too.")] = False,
+    force: ForceOption = False,
+    atlas: AtlasOption = None,
+) -> None:
+    """A plane of the atlas as a picture: regions in the Allen colours, with a legend and a scale.
+
+    Example: ccf-assets slice coronal 6600 -o coronal.png
+    """
+    from ccf_assets.files import new_file
+    from ccf_assets.pictures.drawing import RegionStyle
+    from ccf_assets.pictures.plane import plane_png
+
+    picked = _atlas(atlas)
+    lies = cast("Orientation", orientation)  # Atlas.slice refuses another word
+    plane = picked.slice(lies, position_um)
+    root = picked.region("root")
+    points = picked.sites().select("x", "y", "z").to_numpy() if sites else None
+    styles = {
+        each.id: RegionStyle(each.acronym, each.name, each.color_hex) for each in (root, *root.descendants)
+    }
+    with new_file(output, force=force) as aside:
+        aside.write_bytes(
+            plane_png(
+                plane,
+                lies,
+                position_um,
+                picked.resolution_um,
+                styles,
+                title=f"{orientation.capitalize()} plane of {picked.key}",
+                sites=points,
+            )
+        )
+    wrote(output)
+
+
+@app.command()
+def compare(
+    atlas: Annotated[str, typer.Argument(help="Key of a loaded atlas.")],
+    other: Annotated[str, typer.Argument(help="Key of another.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Where two atlases (versions or resolutions) assign places to different regions: the largest pairs.
+
+    Example: ccf-assets compare ccf_2017_50um ccf_2017_100um
+    """
+    pairs = _atlas(atlas).differences(other)
+    if as_json:
+        answer(pairs.to_dicts())
+        return
+    for row in pairs.head(MOST_PAIRS).to_dicts():
+        one, other_one = (row[name] or "outside" for name in ("acronym_a", "acronym_b"))
+        typer.echo(f"{row['mm3']:8.3f} mm³  {one:12} {other_one}")
+    share = 100 * float(pairs["share"].sum())
+    say(f"{len(pairs):,} pairs, {share:.2f} % of the brain ({atlas} against {other})")
+
+
+@app.command()
+def sites(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
+    """The recording sites in a region or anything inside it.
+
+    Example: ccf-assets sites TH
+    """
+    picked = _atlas(atlas)
+    found = picked.sites_in(acronym).to_dicts()
+    if as_json:
+        answer(found)
+        return
+    for row in found:
+        typer.echo(f"{row['recording_id']}\t{row['site_id']}\t{row['acronym']}\t{row['hemisphere']}")
+    say(f"{len(found):,} sites in {acronym} or inside it ({picked.key})")
+
+
+@app.command()
+def export(
+    table: Annotated[str, typer.Argument(help="A table of the schema ccf, or electrodes.")],
+    output: Annotated[Path, output_option("The .parquet or .csv file to write.")],
+    force: ForceOption = False,
+    atlas: Annotated[
+        str | None, typer.Option("--atlas", "-a", help="Only the rows of this atlas; all if not given.")
+    ] = None,
+) -> None:
+    """A table as a Parquet or CSV file, ordered by its key; a long table needs no more memory.
+
+    `electrodes` is the table of recording sites as an NWB file has it, in one atlas (the finest if none is
+    named): x, y, z are CCF µm from the corner, + is posterior, inferior, right; location is the acronym.
+
+    Examples: ccf-assets export region_volume -o volumes.csv; ccf-assets export voxel -a ccf_2017_25um -o
+    voxels.parquet; ccf-assets export electrodes -o electrodes.csv
+    """
+    from ccf_assets.atlas.export import ELECTRODES, comments_of
+    from ccf_assets.atlas.export import export as write
+    from ccf_assets.db import database
+    from ccf_assets.db.loaded import pick_atlas
+
+    engine = database.create_engine()
+    picked = pick_atlas(engine, atlas) if atlas or table == ELECTRODES else None
+    rows = write(engine, table, output, picked, force=force)
+    say(f"{rows:,} rows of {table}{f' in {picked.key}' if picked else ''}")
+    if table == ELECTRODES:
+        for column, meaning in comments_of(table).items():
+            say(f"  {column:12} {meaning}")
+    wrote(output)

@@ -1,0 +1,362 @@
+"""Loading without the UI: atlases side by side in worker processes, then recordings and the comparison.
+
+Not here: what there is to do (defs.freshness, recordings.backlog, db.comparison, as for the sensors), and how
+worker processes start and end (cli.workers).
+"""
+
+from __future__ import annotations
+
+import functools
+import signal
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from ccf_assets.ccf.catalogue import AtlasEntry
+from ccf_assets.cli.outcome import Outcome, failure
+from ccf_assets.cli.workers import KILLED, Worker, end_workers, outcome_of
+from ccf_assets.db import database
+from ccf_assets.progress import going_on
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from ccf_assets.recordings.files.folder import FolderScan
+    from ccf_assets.recordings.folders import Folder
+
+WORKERS = 2
+"""Atlases that load at once by default. A load keeps a core busy in Python and one in PostgreSQL."""
+
+_ONTOLOGY = "structure_graph"
+
+_RECORDINGS = "recordings"
+
+_COMPARISON = "comparison"
+
+_COMPARED = {"voxel_run", "region_ancestor", "region_volume"}
+"""The assets that the comparison of atlases is made from."""
+
+
+def load(
+    entries: Sequence[AtlasEntry],
+    *,
+    source: str,
+    rows: bool | None,
+    refresh: bool,
+    examples: bool = False,
+    jobs: int | None = None,
+    report: Callable[[Outcome], object],
+    say: Callable[[str], object],
+) -> list[Outcome]:
+    """Load the ontology, then the atlases side by side, the largest first.
+
+    Args:
+        entries: the atlases.
+        source: where their files come from, as CCF_SOURCE names it; the workers' own setting.
+        rows: load one row per voxel too; None means as the catalogue says.
+        refresh: fetch files again even if they are cached.
+        examples: put the example recordings where there is no other recording yet.
+        jobs: how many atlases load at once; WORKERS if not given.
+        report: receives each outcome as it comes.
+        say: receives progress until the workers report it themselves.
+
+    Returns:
+        The outcome of the ontology, then, unless that failed, of each atlas in the order they ended, then of
+        the recordings: what the sensors would find to do is done at once; then of the comparison of atlases,
+        if there was one to make.
+    """
+    # polars and ADBC replace the handler of SIGINT when they are imported, and Ctrl-C would no longer end the
+    # wait for the workers: restore Python's own.
+    signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
+    workers = [Worker(source) for _ in range(jobs or WORKERS)]
+    try:
+        say("Starting Dagster …")
+        with going_on(say, "Starting Dagster"):
+            # Every worker that will load an atlas imports now; the ontology waits for the first one only.
+            started = [worker.submit(_start, _ONTOLOGY) for worker in workers[: max(1, len(entries))]]
+            wait(started[:1])
+        outcomes = _load_all(workers, entries, rows=rows, refresh=refresh, examples=examples, report=report)
+        if any(outcome.error == KILLED for outcome in outcomes):
+            outcome_of(workers[0].submit(_close_dead_runs, _ONTOLOGY), _ONTOLOGY)
+    except BaseException:
+        end_workers()
+        raise
+    finally:
+        for worker in workers:
+            worker.leave()
+    return outcomes
+
+
+def _load_all(
+    workers: Sequence[Worker],
+    entries: Sequence[AtlasEntry],
+    *,
+    rows: bool | None,
+    refresh: bool,
+    examples: bool = False,
+    report: Callable[[Outcome], object],
+) -> list[Outcome]:
+    first = workers[0]
+    outcomes = [outcome_of(first.submit(_load_ontology, _ONTOLOGY, refresh), _ONTOLOGY)]
+    report(outcomes[0])
+    if outcomes[0].error is not None:
+        return outcomes
+    idle = list(reversed(workers))
+    running: dict[Future[Outcome], tuple[str, Worker]] = {}
+    waiting = sorted(
+        set(entries), key=lambda entry: -entry.resolution_um
+    )  # taken from the end: largest first
+    while waiting or running:
+        while waiting and idle:
+            entry, worker = waiting.pop(), idle.pop()
+            with_rows = entry.voxel_rows if rows is None else rows
+            running[worker.submit(_load_atlas, entry.key, with_rows, refresh)] = entry.key, worker
+        for done in wait(running, return_when=FIRST_COMPLETED).done:
+            key, worker = running.pop(done)
+            idle.append(worker)
+            outcomes.append(outcome_of(done, key))
+            report(outcomes[-1])
+    changed = any(_COMPARED & set(outcome.loaded) for outcome in outcomes)
+    outcomes.append(outcome_of(first.submit(_register_recordings, _RECORDINGS, examples), _RECORDINGS))
+    report(outcomes[-1])
+    compared = outcome_of(first.submit(_compare_atlases, _COMPARISON, changed), _COMPARISON)
+    if compared.loaded or compared.error:
+        outcomes.append(compared)
+        report(compared)
+    return outcomes
+
+
+def _start(key: str) -> Outcome:
+    """Import Dagster and the definitions, which takes seconds."""
+    _, instance = _dagster()
+    with instance:
+        return Outcome(key)
+
+
+def _close_dead_runs(key: str) -> Outcome:
+    from ccf_assets.runs.liveness import close_dead_runs
+
+    _, instance = _dagster()
+    with instance:
+        close_dead_runs(instance)
+    return Outcome(key)
+
+
+def _load_ontology(key: str, refresh: bool) -> Outcome:
+    from ccf_assets.defs import freshness
+    from ccf_assets.runs.console import reporter
+    from ccf_assets.runs.liveness import close_dead_runs
+    from ccf_assets.sources.source import Sources
+
+    started = time.monotonic()
+    defs, instance = _dagster()
+    with instance:
+        with going_on(reporter(key), "looking for runs whose process was killed"):
+            close_dead_runs(instance)
+        files, graph = Sources.from_settings(), defs.resolve_asset_graph()
+        if not refresh and not freshness.outdated(graph, instance, database.create_engine(), files, [key]):
+            candidate = files.structure_graph(report=reporter(key))
+            seen = freshness.versions(instance, key)
+            # It has passed its checks before: it is in use, even if another source's was refreshed since; or
+            # it was fetched again into an emptied cache, and is the latest that passed.
+            if candidate.sha256 in (seen[:1] if candidate.fetched else seen):
+                files.accept_structure_graph(candidate)
+                return Outcome(key, seconds=time.monotonic() - started)
+        return _run(defs, instance, "refresh_ontology", key, started=started, assets=[key], refresh=refresh)
+
+
+def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
+    from ccf_assets.defs import freshness
+    from ccf_assets.sources.source import Sources
+
+    started = time.monotonic()
+    defs, instance = _dagster()
+    graph, engine, files = defs.resolve_asset_graph(), database.create_engine(), Sources.from_settings()
+    loaded: list[str] = []
+    with instance:
+        if refresh:
+            # By itself and first: whether the file is a new one decides what else is stale.
+            outcome = _run(
+                defs, instance, "load_atlas", key,
+                started=started, partition=key, assets=["annotation"], refresh=True,
+            )  # fmt: skip
+            if outcome.error is not None:
+                return outcome
+            loaded += outcome.loaded
+        # Voxel rows in a run of their own: what they are made from may come out as it was.
+        for jobs in (("load_atlas", "load_region_sets"), ("load_voxel_rows",)):
+            stale = freshness.stale(graph, instance, engine, files, key, jobs, with_rows=rows)
+            if not stale:
+                continue
+            outcome = _run(defs, instance, jobs[0], key, started=started, partition=key, assets=stale)
+            if outcome.error is not None:
+                return outcome
+            loaded += outcome.loaded
+    return Outcome(key, loaded, seconds=time.monotonic() - started)
+
+
+def _register_recordings(name: str, examples: bool) -> Outcome:
+    """Run at once what the sensors of recordings would request: new files, sites without a region."""
+    from ccf_assets import settings
+    from ccf_assets.ccf.frames.files import load_frames
+    from ccf_assets.db import schema
+    from ccf_assets.db.frames import keep_frames
+    from ccf_assets.defs.partitions import recording_partitions
+    from ccf_assets.recordings import backlog, sources
+    from ccf_assets.recordings.files.keys import is_file
+    from ccf_assets.recordings.folders import folder_of
+    from ccf_assets.runs import requests
+    from ccf_assets.runs.tags import range_tags
+
+    started = time.monotonic()
+    partitions = str(recording_partitions.name)
+    engine = database.create_engine()
+    with engine.begin() as connection:
+        keep_frames(connection, load_frames(*settings.frames_files()))
+    path = settings.recordings()
+    defs, instance = _dagster()
+    done: list[str] = []
+    refused: list[str] = []
+    folder = None
+    with instance:
+        if examples:
+            sources.put_examples(path, instance.get_dynamic_partitions(partitions))
+        for job in ("register_recordings", "register_sites"):
+            also: set[str] = set()
+            if job == "register_sites":
+                keys = list(backlog.unregistered(engine))
+                also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
+            elif path.is_dir():
+                folder = folder_of(engine, path)
+                keys = list(backlog.files_to_read(engine, folder, _settled(folder))[1])
+            else:
+                keys = []
+            instance.add_dynamic_partitions(partitions, keys)
+            there = instance.get_dynamic_partitions(partitions)
+            for batch in requests.batches(keys, there, len(there), also, len(also)):
+                tags = range_tags(batch[0], batch[-1])
+                outcome = _run(defs, instance, job, name, started=started, tags=tags)
+                if outcome.error is not None:
+                    return outcome
+            if job == "register_recordings":
+                file = schema.recording_file.c
+                query = sa.select(file.source, file.refused).where(file.source.in_(keys))
+                with engine.connect() as connection:
+                    read = dict(connection.execute(query).tuples().all())
+                refused = [key for key in keys if read.get(key)]
+                keys = [key for key in keys if read.get(key) is False]
+            done += keys
+        remark = sources.missing_folder(
+            path, list(filter(is_file, instance.get_dynamic_partitions(partitions)))
+        )
+        if remark is None and folder is not None and folder.name:
+            first = folder.others.get("", "another folder")
+            remark = (
+                f"{path} is a further folder of recordings of this database, beside {first}: its files are "
+                f"called {folder.name}/…"
+            )
+    return Outcome(name, done, refused, "registered", remark, seconds=time.monotonic() - started)
+
+
+def _compare_atlases(name: str, changed: bool) -> Outcome:
+    """Compare the loaded atlases if one has changed or two have not been compared yet."""
+    from ccf_assets.db import comparison, schema
+
+    started = time.monotonic()
+    done = schema.region_consistency.c
+    with database.create_engine().connect() as connection:
+        pairs = set(connection.execute(comparison.references()).tuples())
+        compared = set(connection.execute(sa.select(done.ccf_id, done.reference_id).distinct()).tuples())
+    if not pairs or (pairs == compared and not changed):
+        return Outcome(name)
+    defs, instance = _dagster()
+    with instance:
+        return _run(defs, instance, "compare_atlases", name, started=started, assets=["region_consistency"])
+
+
+def _settled(folder: Folder) -> FolderScan:
+    """A scan of the folder of recordings, after a wait for files that are still being written.
+
+    The wait has an end: a file that goes on growing is read by the sensor, or by the next load.
+    """
+    from ccf_assets.recordings.files.folder import SETTLE_S
+
+    deadline = time.monotonic() + 2 * SETTLE_S
+    while True:
+        scan = folder.scan(time.time(), SETTLE_S)
+        if not scan.waiting or time.monotonic() > deadline:
+            return scan
+        time.sleep(0.5)
+
+
+def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:
+    """The definitions, with every atlas of the catalogue, and the instance, in this process."""
+    import dagster as dg
+
+    from ccf_assets.runs.storage import dagster_home
+
+    dagster_home()
+    return _definitions(), dg.DagsterInstance.get()
+
+
+@functools.cache
+def _definitions() -> dg.Definitions:
+    """With every atlas, unlike those of the UI: a named one is loaded whatever the source is."""
+    from ccf_assets.definitions import build_defs
+
+    return build_defs()
+
+
+def _run(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job: str,
+    name: str,
+    *,
+    started: float,
+    partition: str | None = None,
+    assets: Sequence[str] | None = None,
+    refresh: bool = False,
+    tags: dict[str, str] | None = None,
+) -> Outcome:
+    """Run a job in this process and put into words how it ended.
+
+    Args:
+        defs: all definitions.
+        instance: Dagster's records.
+        job: its name.
+        name: of the task, for its lines on the terminal and its outcome.
+        started: when the task began, as time.monotonic() has it.
+        partition: key of the atlas; None for a job without partitions, or where ``tags`` name a range.
+        assets: the assets to materialize; all of the job's if not given.
+        refresh: whether the first of ``assets`` fetches its file again.
+        tags: of the run.
+    """
+    import dagster as dg
+
+    from ccf_assets.runs.liveness import alive_tag, held
+
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"label": name}}}}
+    if refresh and assets:
+        config["ops"] = {assets[0]: {"config": {"refresh": True}}}
+    run_id = str(uuid.uuid4())
+    # The lock comes before the run: a run killed before its first step would otherwise stay NOT_STARTED.
+    with held(run_id):
+        result = defs.resolve_job_def(job).execute_in_process(
+            run_config=config,
+            instance=instance,
+            partition_key=partition,
+            asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
+            run_id=run_id,
+            tags={**(tags or {}), **alive_tag(run_id)},
+            raise_on_error=False,
+        )
+    seconds = time.monotonic() - started
+    if result.success:
+        return Outcome(name, list(assets or []), seconds=seconds)
+    error, unreachable = failure(result)
+    return Outcome(name, error=error, unreachable=unreachable, seconds=seconds)

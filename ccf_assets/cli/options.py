@@ -1,0 +1,58 @@
+"""Options that several commands share, and how commands print: answers and messages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ccf_assets.errors import CcfError
+
+AtlasOption = Annotated[
+    str | None, typer.Option("--atlas", "-a", help="Key of a loaded atlas; the finest one if not given.")
+]
+
+FrameOption = Annotated[
+    str, typer.Option("--frame", "-f", help="Frame of the numbers, e.g. ccf, stereotaxic, ibl.")
+]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+
+
+def output_option(help_text: str) -> typer.models.OptionInfo:
+    """The option -o for a file."""
+    option: typer.models.OptionInfo = typer.Option("--output", "-o", help=help_text, dir_okay=False)
+    return option
+
+
+def png_option(help_text: str) -> typer.models.OptionInfo:
+    """The option -o for a picture; a name that does not end in .png is refused before any work is done."""
+    option = output_option(help_text)
+    option.callback = _png
+    return option
+
+
+def _png(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() != ".png":
+        raise CcfError(f"{path}: pictures are PNG files; give a name that ends in .png.")
+    return path
+
+
+def say(line: str) -> None:
+    """Print a message to standard error; standard output has answers only."""
+    typer.echo(line, err=True)
+
+
+def answer(given: object) -> None:
+    """Print an answer to standard output, as JSON."""
+    typer.echo(json.dumps(given, indent=2, default=str, ensure_ascii=False))
+
+
+def wrote(path: Path) -> None:
+    """Print which file was written, and its size."""
+    size = path.stat().st_size
+    say(f"Wrote {path} ({size / 1e6:,.1f} MB)." if size >= 1e6 else f"Wrote {path} ({size / 1e3:,.0f} KB).")  # noqa: PLR2004

@@ -1,0 +1,95 @@
+"""How one task of a load ended, and the reason of a failed run in a sentence.
+
+Not here: what the command prints of it (cli.load).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from ccf_assets.errors import CcfError, SourceUnreachableError, server_said
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from dagster_shared.error import SerializableErrorInfo
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one task of a load ended.
+
+    Attributes:
+        key: the atlas, ``structure_graph``, ``recordings`` or ``comparison``.
+        loaded: the assets that were materialized, or the sources whose sites were registered; empty when
+            everything was up to date.
+        refused: the files of recordings that were read and whose sites were not taken.
+        verb: what was done to those in ``loaded``.
+        remark: a sentence for the user; None if there is nothing to remark.
+        error: why the task failed, in a sentence; None if it did not fail.
+        unreachable: whether it failed because the source could not be reached.
+        seconds: how long it took.
+    """
+
+    key: str
+    loaded: Sequence[str] = field(default_factory=list)
+    refused: Sequence[str] = field(default_factory=list)
+    verb: str = "loaded"
+    remark: str | None = None
+    error: str | None = None
+    unreachable: bool = False
+    seconds: float = 0.0
+
+
+def database_failure(error: Exception) -> str:
+    """What the database answered, and what that means for the load."""
+    return f"{server_said(error)} What was not finished was undone; load again."
+
+
+def failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
+    """Why a run failed, in a sentence, and whether it was because the source is out of reach."""
+    import dagster as dg
+
+    errors = [
+        event.step_failure_data.error
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.error is not None
+    ]
+    causes = [cause for error in errors for cause in _causes(error)]
+    # The sentence written for the user, not the error that caused it, nor the one that it is wrapped in.
+    meant = next(
+        (c for c in causes if c.cls_name in {CcfError.__name__, SourceUnreachableError.__name__}), None
+    )
+    if meant is not None:
+        return _text(meant), meant.cls_name == SourceUnreachableError.__name__
+    broken = [
+        check.description or check.check_name
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+    ]
+    if broken:
+        return " ".join(broken), False
+    if not errors:
+        return "The run failed; its page in the UI has the details.", False
+    deepest = list(_causes(errors[0]))[-1]
+    if deepest.cls_name == sa.exc.OperationalError.__name__:  # psycopg's and SQLAlchemy's have the same name
+        return database_failure(RuntimeError(_text(deepest))), False
+    message = " ".join(_text(deepest).split()).rstrip(".")
+    return f"{deepest.cls_name}: {message}. The run's page in the UI has the details.", False
+
+
+def _causes(error: SerializableErrorInfo) -> Iterator[SerializableErrorInfo]:
+    """The error, and then its causes."""
+    cause: SerializableErrorInfo | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.cause or cause.context
+
+
+def _text(error: SerializableErrorInfo) -> str:
+    """The message of the error, without the name of its class in front."""
+    before, named, text = error.message.strip().partition(f"{error.cls_name}: ")
+    return text if named else before

@@ -1,0 +1,136 @@
+"""The Dagster UI with its daemon as one command, which stops every process that it started.
+
+Not here: what the UI shows (definitions).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import dagster as dg
+import sqlalchemy as sa
+
+from ccf_assets import settings
+from ccf_assets.errors import CcfError, why
+from ccf_assets.runs.daemon import DaemonPlace
+from ccf_assets.runs.liveness import close_dead_runs
+from ccf_assets.runs.storage import dagster_home
+
+_START_S = 120
+
+_STOP_S = 15
+
+
+def serve(host: str, port: int, report: Callable[[str], object]) -> None:
+    """Run the UI and the daemon until interrupted (SIGINT or SIGTERM), then stop them.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on.
+        report: receives progress, a line at a time.
+
+    Raises:
+        CcfError: the port cannot be used, another UI of the database is running, or the UI ended by itself.
+    """
+    try:
+        socket.create_server((host, port)).close()
+    except (OSError, OverflowError) as error:
+        reason = why(error) if isinstance(error, OSError) else error
+        raise CcfError(
+            f"Cannot listen on {host}:{port}: {reason}. Choose another --port or --host."
+        ) from None
+    report("Starting the database …")
+    place = DaemonPlace()
+    place.take()
+    dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        close_dead_runs(instance)
+    workspace = str(settings.dagster_file("workspace.yaml"))
+    report("Starting Dagster …")
+    interrupted = False
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+
+    # Before the child starts: a script's background job ignores SIGINT, and its children would inherit that.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    # In a session of its own: Ctrl-C in the terminal reaches only this process, which then stops the child.
+    child = subprocess.Popen(
+        [sys.executable, "-m", "dagster", "dev", "-w", workspace,
+         "--host", host, "--port", str(port), "--log-level", "error"],
+        start_new_session=True,
+        # No warnings of Dagster and its dependencies about each other, in any process it starts.
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
+    try:
+        ready, reported = False, ""
+        deadline = time.monotonic() + _START_S
+        while not interrupted and child.poll() is None:
+            if not ready and _answers(host, port):
+                ready = True
+                report(f"The UI is at http://{host}:{port} — stop it with Ctrl-C.")
+            if not ready and time.monotonic() > deadline:
+                raise CcfError(f"The UI did not answer within {_START_S} s; see the messages above.")
+            reported = _keep_database(place, reported, report)
+            time.sleep(0.5)
+        if not interrupted:
+            raise CcfError(f"The UI ended by itself (exit code {child.returncode}); see the messages above.")
+        report("Stopping …")
+    finally:
+        _stop(child)
+        place.close()
+
+
+def _keep_database(place: DaemonPlace, reported: str, report: Callable[[str], object]) -> str:
+    """Start the embedded server again if it was killed; returns why it cannot start, reported once.
+
+    Args:
+        place: of the one daemon, which is taken again if its session was lost.
+        reported: what the last call returned.
+        report: receives the reason, if it is another.
+    """
+    try:
+        place.take()
+    except (CcfError, sa.exc.SQLAlchemyError) as error:  # such as a full disk, which may have room later
+        if str(error) != reported:
+            report(str(error))
+        return str(error)
+    return ""
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/server_info", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """End every process in the session of ``child``, runs in progress included, and wait for that.
+
+    On SIGINT Dagster's processes shut down, and a run is recorded as failed. A process that does not end in
+    time is killed.
+    """
+    for number, seconds in ((signal.SIGINT, _STOP_S), (signal.SIGKILL, 5)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            child.poll()  # or the ended child would go on counting as a process
+            try:
+                os.killpg(child.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.1)

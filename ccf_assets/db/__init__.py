@@ -1,0 +1,4 @@
+"""Our database: its tables, views and functions, and the statements over them.
+
+Not here: reading whole atlases into memory (atlas), and PostgreSQL in general (pg).
+"""

@@ -1,0 +1,147 @@
+"""Installing the tables, views and functions, and upgrading those of an older version.
+
+The tables are defined in schema, views and functions in sql/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import sqlalchemy as sa
+
+from ccf_assets.db.schema import SCHEMA, atlas, metadata
+from ccf_assets.errors import CcfError, server_said
+
+VERSION = 10
+"""Version of the tables, views and functions; raised with every change, so that databases are upgraded.
+
+Version 10 adds the table recording_folder and rewrites comments in plainer words: no row changes.
+"""
+
+_SQL = ("regions.sql", "space.sql", "recordings.sql", "region_sets.sql", "comparison.sql")
+"""Files below sql/: views, functions and triggers over the tables, in the order they are installed."""
+
+_INSTALLED = "Allen Mouse Brain CCF; installed by ccf_assets, version "
+"""The schema's comment, with the version behind it."""
+
+
+def _installed_version(connection: sa.Connection) -> int:
+    """Version of the tables in the database; 0 if there are none, or if the version is unknown."""
+    comment = sa.text("SELECT obj_description(to_regnamespace(:schema), 'pg_namespace')")
+    text = str(connection.scalar(comment, {"schema": SCHEMA}) or "")
+    number = text.removeprefix(_INSTALLED)
+    return int(number) if text != number and number.isdecimal() else 0
+
+
+_CHANGES: Mapping[int, str] = MappingProxyType(
+    {
+        7: "UPDATE ccf.recording_region SET hemisphere = NULL WHERE status = 'outside_volume'",
+        9: "DROP INDEX IF EXISTS ccf.recording_site_source_idx, ccf.recording_region_source_idx",
+    }
+)
+"""Version → statement that changes rows written by older versions, or drops what it no longer has."""
+
+
+def create_tables(connection: sa.Connection) -> bool:
+    """Create the schema and the missing tables, or upgrade those of an older version.
+
+    Does nothing if this version is installed: replacing a trigger locks its table, for which a command that
+    only reads must not wait. Several processes may call it at once: a lock that is held to the end of the
+    transaction lets one at a time through, since CREATE … IF NOT EXISTS alone can collide. The search_path
+    is pg_catalog from now to the end of the transaction.
+
+    Returns:
+        Whether anything was done.
+
+    Raises:
+        CcfError: the tables are of a newer version; or of an older one, and the user has no right to change
+            them, or they cannot be changed. The transaction must then be rolled back.
+    """
+    # The names in views, checks and BEGIN ATOMIC functions are bound now, and must not find another schema.
+    connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")
+    if not _is_outdated(connection):
+        return False
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{SCHEMA}.create_tables"))))
+    if not _is_outdated(connection):
+        return False
+    installed = _installed_version(connection)
+    # Not IF NOT EXISTS, which needs the right to create schemas even if an administrator made this one.
+    if not sa.inspect(connection).has_schema(SCHEMA):
+        connection.execute(sa.schema.CreateSchema(SCHEMA))
+    older = sa.inspect(connection).has_table(atlas.name, SCHEMA)
+    try:
+        metadata.create_all(connection)
+        if older:
+            _change_tables(connection)
+            for version, statement in _CHANGES.items():
+                if installed < version:
+                    connection.execute(sa.text(statement))
+        for name in _SQL:
+            text = Path(__file__).with_name("sql").joinpath(name).read_text("utf-8")
+            connection.exec_driver_sql(text.replace("%", "%%"))
+    except sa.exc.DBAPIError as error:
+        if not older:
+            raise
+        raise CcfError(
+            f"The tables in schema {SCHEMA} are of version {installed} and cannot be changed to {VERSION}. "
+            f"{server_said(error)} Nothing was changed. Save your recordings (with the older program: "
+            f"ccf-assets export recording_site), drop the schema {SCHEMA}, and load again."
+        ) from None
+    connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_INSTALLED}{VERSION}'")
+    return True
+
+
+def _is_outdated(connection: sa.Connection) -> bool:
+    """Whether the tables are missing, or of an older version that the user may change."""
+    installed = _installed_version(connection)
+    if installed > VERSION:
+        raise CcfError(
+            f"The tables in schema {SCHEMA} are of version {installed}, and this program, of {VERSION}, is "
+            "older: it does not know what they hold. Update ccf_assets; nothing was changed."
+        )
+    if 0 < installed < VERSION and not connection.scalar(
+        sa.select(sa.func.has_schema_privilege(SCHEMA, "CREATE"))
+    ):
+        raise CcfError(
+            f"The tables in schema {SCHEMA} are of version {installed}, and this program, of {VERSION}, may "
+            "not change them. Ask their owner to use this ccf_assets once, or use an older one."
+        )
+    return installed < VERSION
+
+
+def _change_tables(connection: sa.Connection) -> None:
+    """Bring columns and comments of an older version up to those of schema.
+
+    Nothing is dropped, since a lab may have columns and indexes of its own on our tables; a column that is no
+    longer ours becomes nullable.
+    """
+    # 0.2 s to import, only for an upgrade.
+    from alembic.autogenerate import produce_migrations
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations, ops
+
+    def ours(name: str | None, kind: str, _parents: object) -> bool:
+        if kind == "schema":
+            return name == SCHEMA
+        return kind != "table" or f"{SCHEMA}.{name}" in metadata.tables
+
+    how = {"target_metadata": metadata, "include_schemas": True, "include_name": ours, "compare_type": True}
+    context = MigrationContext.configure(connection, opts=how)
+    operations = Operations(context)
+    dialect, first = connection.dialect, connection.dialect.default_schema_name
+    # For a user with the name of our schema, that is the default schema, which Alembic leaves unnamed.
+    dialect.default_schema_name = "pg_catalog"
+    try:
+        changes = produce_migrations(context, metadata).upgrade_ops
+    finally:
+        dialect.default_schema_name = first
+    for table in changes.ops if changes else ():
+        for change in getattr(table, "ops", [table]):
+            if isinstance(change, ops.DropColumnOp):
+                change = ops.AlterColumnOp(  # noqa: PLW2901
+                    change.table_name, change.column_name, schema=SCHEMA, modify_nullable=True
+                )
+            if not type(change).__name__.startswith("Drop"):
+                operations.invoke(change)

@@ -1,0 +1,78 @@
+"""Checks of a new ontology before it is used: it is consistent, and loaded voxels keep their regions.
+
+The checks that need no database are in ccf.ontology.
+"""
+
+from pathlib import Path
+
+import polars as pl
+import sqlalchemy as sa
+
+from ccf_assets.ccf import ontology
+from ccf_assets.ccf.catalogue import CATALOGUE
+from ccf_assets.db import schema
+from ccf_assets.errors import CcfError
+from ccf_assets.finding import Finding, Numbers
+
+ONTOLOGY_CHECKS = ("columns", *ontology.CHECKS, "painted_regions_kept")
+
+
+def ontology_checks(path: Path, engine: sa.Engine, *, phantom: bool) -> tuple[list[Finding], pl.DataFrame]:
+    """All checks of a new ontology: its own consistency, and that no loaded voxel loses its region.
+
+    Args:
+        path: the CSV.
+        engine: the database with the atlases that are loaded.
+        phantom: whether it is the phantom's ontology, which only the phantom's atlases use.
+
+    Returns:
+        The checks, and the structures (ontology.read_structure_graph); where the columns are wrong there are
+        none, and nothing else is looked at.
+    """
+    try:
+        graph = ontology.read_structure_graph(path)
+    except CcfError as error:
+        return [Finding.blocks("columns", str(error))], pl.DataFrame()
+    sentence = f"All {len(ontology.REQUIRED_COLUMNS)} columns are present, and every value can be read."
+    columns = Finding.passes("columns", sentence, {"structures": graph.height})
+    painted = painted_regions_kept(graph, engine, phantom=phantom)
+    return [columns, *ontology.check_structure_graph(graph), painted], graph
+
+
+def painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> Finding:
+    """Whether an ontology has every region that owns voxels, of the phantom's atlases or of the others."""
+    run, region, atlas = schema.voxel_run.c, schema.brain_region.c, schema.atlas.c
+    users = [entry.ccf_id for entry in CATALOGUE.values() if entry.is_phantom == phantom]
+    # An id that does not fit is another check's to tell, and no voxel's.
+    ids = graph["region_id"].cast(pl.Int32, strict=False).drop_nulls().to_list()
+    known = sa.bindparam("known", ids, sa.ARRAY(sa.Integer))
+    painted = (
+        sa.select(run.ccf_id, run.region_id)
+        .where(run.ccf_id.in_(users), run.region_id != sa.all_(known))
+        .distinct()
+        .subquery()
+    )
+    query = (
+        sa.select(atlas.key, region.acronym, region.region_id)
+        .join_from(painted, schema.atlas, painted.c.ccf_id == atlas.ccf_id)
+        .join(
+            schema.brain_region,
+            sa.and_(region.ccf_id == painted.c.ccf_id, region.region_id == painted.c.region_id),
+        )
+        .order_by(atlas.ccf_id, region.structure_order)
+    )
+    with engine.connect() as connection:
+        lost = connection.execute(query).all()
+    by_region: dict[str, list[str]] = {}
+    for key, acronym, region_id in lost:
+        by_region.setdefault(f"{acronym} ({region_id})", []).append(key)
+    name = "painted_regions_kept"
+    numbers: Numbers = {"regions_lost": len(by_region)}
+    if not lost:
+        return Finding.passes(name, "Every region that owns voxels is in the new ontology.", numbers)
+    keys = sorted({key for key, _, _ in lost})
+    sentence = (
+        f"The new ontology lacks {len(by_region)} regions that still own voxels in {', '.join(keys)}: "
+        f"{', '.join(by_region)}. Load the annotation that belongs to it first, or drop those atlases."
+    )
+    return Finding.blocks(name, sentence, numbers)

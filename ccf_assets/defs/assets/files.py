@@ -1,0 +1,168 @@
+"""Group *files*: the ontology and the annotation volumes, fetched and checked before anything uses them.
+
+Not here: the tables that are made from them (regions, voxels), and how a file is fetched (sources).
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+
+import dagster as dg
+import polars as pl
+
+from ccf_assets.ccf import ontology
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS, annotation_checks
+from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS, ontology_checks
+from ccf_assets.defs.atlas_checks import check_result
+from ccf_assets.defs.partitions import atlas_partitions
+from ccf_assets.defs.provenance import after, ontology_of
+from ccf_assets.defs.resources import PostgresResource, SourcesResource
+from ccf_assets.defs.table_metadata import OWNERS
+from ccf_assets.errors import CcfError
+
+GROUP = "files"
+
+_ONTOLOGY_FILE = """\
+A CSV with a header, one row per structure. Columns go by name; these are read, the others are not needed:
+
+| column | becomes |
+|---|---|
+| `id` | `region_id` |
+| `acronym` | `acronym` |
+| `safe_name` | `region_name` |
+| `name` | `full_name`; where there is none (before 2017) `safe_name` is |
+| `color_hex_triplet` | `color_hex` |
+| `graph_order` | `structure_order` |
+| `parent_structure_id` | `parent_id`; blank for the root, which becomes its own parent |
+| `depth` | `depth`, 0 for the root |
+| `structure_id_path` | nothing; it must agree with the parents |
+"""
+"""The columns of the file, as `ccf.ontology.read_structure_graph` reads them."""
+
+_VOLUME_FILE = """\
+A NRRD file: one number per voxel, the id of its region, 0 outside the brain.
+
+| header | must be |
+|---|---|
+| `type`, `endian` | unsigned 32-bit integers, little endian: ids go beyond 600 million |
+| `encoding` | gzip |
+| `sizes` | voxels along AP, DV, ML, as the catalogue has them; AP is fastest on disk |
+| `space directions` | the edge of a voxel in µm, along each axis |
+| `space` | not read: it is left-posterior-superior, but the axes run to posterior, inferior, right |
+"""
+"""What the file must have, as `ccf.nrrd.header_problems` checks it."""
+
+LARGEST = 10
+"""Number of regions in the preview of a volume."""
+
+
+class RefreshConfig(dg.Config):
+    """Whether a file that is in the cache is fetched again."""
+
+    refresh: bool = False
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"csv", "file"},
+    code_version="1",
+    metadata={"reference": dg.MetadataValue.md(_ONTOLOGY_FILE)},
+    check_specs=[
+        dg.AssetCheckSpec(name, asset="structure_graph", blocking=name != ontology.CASE_TWINS)
+        for name in ONTOLOGY_CHECKS
+    ],
+)
+def structure_graph(
+    context: dg.AssetExecutionContext,
+    config: RefreshConfig,
+    sources: SourcesResource,
+    postgres: PostgresResource,
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """The CCF's ontology as the Allen Institute publishes it: one CSV row per structure.
+
+    It is downloaded, checked, and only then replaces the copy in use. A file that fails a check, or lacks a
+    region whose voxels are loaded, is refused, and everything stays as it was. The data version is the hash
+    of the content, so that a refresh that brings the same file causes no work downstream.
+    """
+    files = sources.get()
+    candidate = files.structure_graph(refresh=config.refresh, report=context.log.info)
+    checks, graph = ontology_checks(candidate.path, postgres.create_engine(), phantom=files.is_phantom)
+    yield from map(check_result, checks)
+    failed = [check.sentence for check in checks if not check.passed]
+    if failed:
+        raise CcfError(f"The ontology from {candidate.url} was refused. {' '.join(failed)}")
+    accepted = files.accept_structure_graph(candidate)
+    yield dg.MaterializeResult(
+        data_version=dg.DataVersion(accepted.sha256),
+        metadata={
+            "source": dg.MetadataValue.url(accepted.url),
+            "sha256": accepted.sha256,
+            "bytes": accepted.size_bytes,
+            "structures": graph.height,
+            "fetched": accepted.fetched,
+            "preview": dg.MetadataValue.table(
+                [dg.TableRecord(row) for row in graph.drop("parent_id").head(5).iter_rows(named=True)]
+            ),
+        },
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"nrrd", "file"},
+    code_version="1",
+    partitions_def=atlas_partitions,
+    metadata={"reference": dg.MetadataValue.md(_VOLUME_FILE)},
+    deps=[after("structure_graph")],
+    check_specs=[dg.AssetCheckSpec(name, asset="annotation", blocking=True) for name in ANNOTATION_CHECKS],
+)
+def annotation(
+    context: dg.AssetExecutionContext, config: RefreshConfig, sources: SourcesResource
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """The annotation volume: a NRRD file with the region id of every voxel.
+
+    Before anything uses the file, its checksum is verified if the catalogue pins one, its header is compared
+    with the catalogue, and every id in it with the ontology.
+    """
+    entry = atlas_entry(context.partition_key)
+    with sources.get().new_annotation(entry, refresh=config.refresh, report=context.log.info) as file:
+        if file.warning:
+            context.log.warning(file.warning)
+        started = time.monotonic()
+        graph = ontology_of(entry, sources)
+        checks, counts = annotation_checks(file.path, entry, graph, context.log.info)
+        yield from map(check_result, checks)
+        failed = [check.sentence for check in checks if not check.passed]
+        if failed:
+            raise CcfError(f"The volume from {file.url} was refused. {' '.join(failed)}")
+        read_seconds = round(time.monotonic() - started, 2)
+    yield dg.MaterializeResult(
+        data_version=dg.DataVersion(file.sha256),
+        metadata={
+            "source": dg.MetadataValue.url(file.url),
+            "sha256": file.sha256,
+            "bytes": file.size_bytes,
+            "fetched": file.fetched,
+            "in_brain_voxels": sum(counts.values()),
+            "regions_with_voxels": len(counts),
+            "shape_ap_dv_ml": str(entry.shape),
+            "resolution_um": entry.resolution_um,
+            "read_seconds": read_seconds,
+            "preview": _largest_regions(counts, graph),
+        },
+    )
+
+
+def _largest_regions(counts: Mapping[int, int], graph: pl.DataFrame) -> dg.TableMetadataValue:
+    """The regions with the most voxels of their own.
+
+    Args:
+        counts: voxels by region id.
+        graph: the ontology, as `ontology.read_structure_graph` gives it.
+    """
+    names = graph.select("region_id", "acronym", "full_name")
+    voxels = pl.DataFrame({"region_id": list(counts), "own_voxels": list(counts.values())})
+    rows = names.join(voxels, on="region_id").sort("own_voxels", descending=True).head(LARGEST)
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows.iter_rows(named=True)])

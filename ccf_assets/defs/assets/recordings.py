@@ -1,0 +1,278 @@
+"""Group *recordings*: sites as they are given, and the region of each in every loaded atlas.
+
+A run may cover a range of partitions, so that a thousand small files are a few runs and not a thousand.
+A file with errors is refused with a sentence; the other files of its run are loaded, and its sites stored
+earlier stay. How files are read and checked is in the package recordings.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import sqlalchemy as sa
+
+from ccf_assets import settings
+from ccf_assets.ccf.frames.files import load_frames
+from ccf_assets.db import schema, site_regions
+from ccf_assets.db.frames import keep_frames
+from ccf_assets.db.loaded import select_loaded_atlases
+from ccf_assets.defs.figures import sites_on_plane
+from ccf_assets.defs.partitions import recording_partitions
+from ccf_assets.defs.resources import PostgresResource
+from ccf_assets.defs.table_metadata import OWNERS, whole_table_metadata
+from ccf_assets.errors import CcfError
+from ccf_assets.finding import Finding
+from ccf_assets.pg.bring import Stream
+from ccf_assets.pg.connect import let_go_if_interrupted
+from ccf_assets.recordings.files.keys import is_file
+from ccf_assets.recordings.findings import look
+from ccf_assets.recordings.findings.claims import claimed_elsewhere
+from ccf_assets.recordings.findings.claims import claims as claims_of
+from ccf_assets.recordings.folders import folder_of
+from ccf_assets.recordings.intake import (
+    CLAIM_SCHEMA,
+    READABLE,
+    circumstances,
+    findings_of_others,
+    held_sites,
+    owned_sites,
+    read_files,
+    rests_on,
+    stored_rows,
+)
+
+
+def check_of_files(
+    name: str, read: Mapping[str, Finding], others: Mapping[str, Finding]
+) -> dg.AssetCheckResult:
+    """One check of all files: an error if a file is refused for it, otherwise a warning.
+
+    Args:
+        name: the name of the check.
+        read: the findings of the files of this run, by key.
+        others: the stored findings of the files that this run does not read.
+    """
+    bad = {key: finding for key, finding in {**read, **others}.items() if not finding.passed}
+    refused = any(finding.blocking for finding in bad.values())
+    lines = [f"{key}: {finding.sentence}" for key, finding in bad.items()]
+    if not lines:
+        lines = [finding.sentence for finding in read.values()] if len(read) == 1 else ["Nothing found."]
+    return dg.AssetCheckResult(
+        asset_key="recording_finding",
+        check_name=name,
+        passed=not bad,
+        severity=dg.AssetCheckSeverity.ERROR if refused else dg.AssetCheckSeverity.WARN,
+        description=description_of(lines),
+        metadata={"files_read": len(read), "files_with_it": len(bad), **check_numbers(read)},
+    )
+
+
+GROUP = "recordings"
+
+REPORTED = "reported_region"
+
+_FILE_CHECKS = {
+    READABLE: "Files that cannot be read, or do not say all that is needed",
+    **{name: about for name, about in look.CHECKS.items() if name != REPORTED},
+}
+
+_FILE_SCHEMA = pl.Schema(
+    {
+        "source": pl.String(),
+        "digest": pl.String(),
+        "looked_at_with": pl.String(),
+        "sites": pl.Int32(),
+        "refused": pl.Boolean(),
+    }
+)
+
+_FINDING_SCHEMA = pl.Schema(
+    {"source": pl.String(), "name": pl.String(), "blocking": pl.Boolean(), "sentence": pl.String()}
+)
+
+_LINES_OF_A_CHECK = 20
+
+DRAWN_SITES = 5_000
+"""Most sites in the picture of a run: more would only hide each other, and each costs a lookup."""
+
+
+def source_metadata(table: sa.Table) -> dict[str, Any]:
+    """Metadata of an asset whose table has partitions by source."""
+    return {"partition_expr": "source", **whole_table_metadata(table)}
+
+
+def check_specs(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
+    """The checks of an asset, from name → description."""
+    return [dg.AssetCheckSpec(name, asset=asset, description=text) for name, text in checks.items()]
+
+
+def check_numbers(findings: Mapping[str, Finding]) -> dict[str, Any]:
+    """The numbers of a check as metadata: of one source by name, of several the failing ones as JSON."""
+    if len(findings) == 1:
+        return dict(next(iter(findings.values())).numbers)
+    bad = {source: dict(finding.numbers) for source, finding in findings.items() if not finding.passed}
+    numbers = dict(itertools.islice(bad.items(), _LINES_OF_A_CHECK))
+    return {"numbers": dg.MetadataValue.json(numbers)} if numbers else {}
+
+
+def description_of(lines: Sequence[str]) -> str:
+    """The first lines of a check's result, and how many more there are."""
+    more = len(lines) - _LINES_OF_A_CHECK
+    return "\n".join([*lines[:_LINES_OF_A_CHECK], *([f"… and {more} more."] if more > 0 else [])])
+
+
+def _out(table: sa.Table, description: str) -> dg.AssetOut:
+    return dg.AssetOut(
+        description=description,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"postgres", "csv", "polars"},
+        code_version="1",
+        metadata=source_metadata(table),
+        dagster_type=pl.DataFrame,
+    )
+
+
+@dg.multi_asset(
+    # In this order: a file counts as read once all of it is stored, so a killed run is requested again.
+    outs={
+        "recording_site": _out(
+            schema.recording_site,
+            "The sites of the files that were loaded, in their own frames, and rows inserted by SQL.\n\n"
+            "A file replaces only its own sites. A site that another source has already stays with that one.",
+        ),
+        "recording_claim": _out(
+            schema.recording_claim,
+            "Sites in a file that another source has already.\n\n"
+            "They stay with that source. When it drops them, the file is read again and takes them over.",
+        ),
+        "recording_finding": _out(
+            schema.recording_finding,
+            "Errors and warnings about each file, in words.\n\n"
+            "Errors (a coordinate lost, indices instead of micrometres, a site twice) reject the file: none "
+            "of its sites is loaded, those stored earlier stay. Doubts are reported as warnings; the sites "
+            "are loaded.",
+        ),
+        "recording_file": _out(
+            schema.recording_file,
+            "Each file of recording sites that was read, whether its sites were loaded or not.",
+        ),
+    },
+    check_specs=check_specs("recording_finding", _FILE_CHECKS),
+    partitions_def=recording_partitions,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def read_recordings(
+    context: dg.AssetExecutionContext, postgres: PostgresResource
+) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
+    """Read and check the files of the run's partitions; store their sites, then the findings."""
+    engine = postgres.create_engine()
+    frames, keys = load_frames(*settings.frames_files()), context.partition_keys
+    others = [key for key in keys if not is_file(key)]
+    if others:
+        # Reading its rows and writing them back would undo what the lab inserts meanwhile.
+        raise CcfError(
+            f"{', '.join(others)}: these rows were inserted by SQL and come from no file. Run the job "
+            "register_sites for them."
+        )
+    with engine.begin() as connection:
+        keep_frames(connection, frames)
+    now = circumstances(engine, frames)  # first: if they change meanwhile, the files are checked again
+    folder = folder_of(engine, settings.recordings())
+    read, left = read_files(folder, keys, frames, engine, context.log.info)
+    taken = {file.key: file.sites for file in read if file.sites is not None}
+    owned = owned_sites(engine, taken)
+    claim, finding_, file_ = schema.recording_claim, schema.recording_finding, schema.recording_file
+    parts = []
+    claims = [stored_rows(engine, claim, CLAIM_SCHEMA, claim.c.source.in_(left))]
+    for place, file in enumerate(read):
+        if file.sites is not None:
+            finding, claimed = claimed_elsewhere(file.sites, owned), claims_of(file.sites, owned)
+            claims.append(claimed)
+            parts.append(
+                file.sites.join(claimed, on=["recording_id", "site_id"], how="anti", maintain_order="left")
+            )
+            owned = pl.concat([owned, parts[-1].select(owned.columns)])
+            read[place] = replace(file, findings=[*file.findings, finding])
+    failed = [
+        (file.key, finding.name, finding.blocking, finding.sentence)
+        for file in read
+        for finding in file.findings
+        if not finding.passed
+    ]
+    for key, name, blocking, sentence in failed:
+        context.log.warning(f"{key} {'was refused' if blocking else f'is suspicious ({name})'}: {sentence}")
+    # If storing them fails, the generator is closed here, which ends the transaction and its locks.
+    with engine.begin() as holding, let_go_if_interrupted(holding):
+        parts.append(held_sites(holding, set(keys) - set(taken)))
+        yield dg.Output(pl.concat(parts), output_name="recording_site")
+    yield dg.Output(pl.concat(claims), output_name="recording_claim")
+    found_before = stored_rows(engine, finding_, _FINDING_SCHEMA, finding_.c.source.in_(left))
+    yield dg.Output(
+        pl.concat([found_before, pl.DataFrame(failed, schema=_FINDING_SCHEMA, orient="row")]),
+        output_name="recording_finding",
+    )
+    still = findings_of_others(engine, set(keys) - set(left))
+    for name in _FILE_CHECKS:
+        of_run = {file.key: finding for file in read for finding in file.findings if finding.name == name}
+        yield check_of_files(name, of_run, still.get(name, {}))
+    rows = [(f.key, f.digest, rests_on(f.sites, now), f.height, f.sites is None) for f in read]
+    files_before = stored_rows(engine, file_, _FILE_SCHEMA, file_.c.source.in_(left))
+    yield dg.Output(
+        pl.concat([files_before, pl.DataFrame(rows, schema=_FILE_SCHEMA, orient="row")]),
+        output_name="recording_file",
+        metadata={
+            "files": len(read),
+            "files_refused": sum(file.sites is None for file in read),
+            "files_still_being_written": len(left),
+        },
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "sql"},
+    code_version="1",
+    partitions_def=recording_partitions,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[
+        dg.AssetDep("voxel_run", partition_mapping=dg.AllPartitionMapping()),
+        dg.AssetDep("brain_surface", partition_mapping=dg.AllPartitionMapping()),
+    ],
+    metadata=source_metadata(schema.recording_region) | {"rows_stay": True},
+)
+def recording_region(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, recording_site: sa.Select[Any]
+) -> Stream:
+    """The region of every site in every loaded atlas, computed in the database; no site is left out.
+
+    Existing rows stay as they are: a row is deleted with its site, when the site moves, and with its atlas.
+
+    A site in no region has a status that says why: outside_brain, outside_volume, invalid_nan or
+    invalid_infinite. The view recording_site_region has the regions' names; sites_in('TH') lists the sites in
+    a region or anything inside it.
+    """
+    engine, region = postgres.create_engine(), schema.recording_region.c
+    some = sa.select(sa.exists().where(region.source.in_(context.partition_keys)))
+    with engine.connect() as connection:
+        missing = bool(connection.scalar(some))  # otherwise all are missing, and none is looked up
+        in_bulk = not missing and bool(connection.scalar(site_regions.many_sites(recording_site)))
+    atlases = select_loaded_atlases()
+    some_sites = _spread(recording_site, DRAWN_SITES)
+    return Stream(
+        site_regions.site_regions(
+            recording_site, atlases, lock_sites=True, only_missing=missing, in_bulk=in_bulk
+        ),
+        # Drawn while the rows are being made, so the picture computes the places of the sites itself.
+        lambda: sites_on_plane(context.log, engine, some_sites),
+    )
+
+
+def _spread(sites: sa.Select[Any], most: int) -> sa.Select[Any]:
+    """A sample of at most ``most`` of some sites (rows of recording_site), always the same."""
+    site = sites.selected_columns
+    return sites.order_by(sa.func.hashtextextended(site.recording_id, site.site_id)).limit(most)

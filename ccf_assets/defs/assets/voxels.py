@@ -1,0 +1,125 @@
+"""Group *voxels*: the region of every voxel, the brain's surface, and the size of every region.
+
+Not here: the volume's file (files) and the regions that voxels refer to (regions).
+"""
+
+import time
+from functools import partial
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pyarrow as pa
+import sqlalchemy as sa
+
+from ccf_assets.ccf import nrrd, runs
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.db import region_volumes, schema
+from ccf_assets.defs.assets.files import annotation
+from ccf_assets.defs.figures import planes_of_runs
+from ccf_assets.defs.partitions import atlas_partitions
+from ccf_assets.defs.provenance import after, ontology_of
+from ccf_assets.defs.resources import PostgresResource, SourcesResource
+from ccf_assets.defs.table_metadata import BULK_LOAD_POOL, OWNERS, table_metadata
+from ccf_assets.pg.arrow import read_arrow
+from ccf_assets.pg.bring import Stream
+
+GROUP = "voxels"
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "numpy"},
+    code_version="1",
+    pool=BULK_LOAD_POOL,
+    partitions_def=atlas_partitions,
+    deps=[annotation, after("brain_region")],
+    metadata=table_metadata(schema.voxel_run),
+)
+def voxel_run(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg.MaterializeResult[Stream]:
+    """The whole annotation, exactly, as runs of equal voxels along the medio-lateral axis.
+
+    Neighbouring voxels mostly belong to the same region: at 25 µm a run holds a dozen voxels, so that the
+    same answers come from a tenth of the rows. The region at a point is that of the last run with the point's
+    x and y that starts at or before its z, if the run ends after the point.
+    """
+    entry = atlas_entry(context.partition_key)
+    file = sources.get().annotation(entry)
+    started = time.monotonic()
+    of_voxels = runs.find_runs(nrrd.planes(file.path, entry, context.log.info))
+    read_seconds = round(time.monotonic() - started, 2)
+
+    # The pictures take a second; they are drawn while the server builds the keys.
+    pictures = partial(planes_of_runs, context.log, of_voxels, entry, lambda: ontology_of(entry, sources))
+    return dg.MaterializeResult(
+        value=Stream(runs.run_batches(of_voxels, entry), pictures),
+        data_version=dg.DataVersion(file.sha256),
+        metadata={"runs": len(of_voxels), "read_seconds": read_seconds},
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "numpy"},
+    code_version="1",
+    partitions_def=atlas_partitions,
+    deps=[annotation, after("atlas")],
+    metadata=table_metadata(schema.brain_surface),
+)
+def brain_surface(
+    context: dg.AssetExecutionContext, sources: SourcesResource
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """The top of the brain above every point, from which "depth from the brain surface" is measured."""
+    entry = atlas_entry(context.partition_key)
+    file = sources.get().annotation(entry)
+    columns = runs.brain_surface(nrrd.planes(file.path, entry, context.log.info), entry.resolution_um)
+    rows = pl.DataFrame(columns).select(pl.lit(entry.ccf_id, pl.Int32).alias("ccf_id"), pl.all())
+    return dg.MaterializeResult(value=rows, data_version=dg.DataVersion(file.sha256))
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "sql"},
+    code_version="1",
+    partitions_def=atlas_partitions,
+    deps=[after("brain_region")],
+    metadata=table_metadata(schema.region_volume),
+)
+def region_volume(
+    context: dg.AssetExecutionContext,
+    voxel_run: sa.Select[Any],
+    region_ancestor: sa.Select[Any],
+) -> sa.Select[Any]:
+    """Size of every structure, with its descendants and alone: voxels, mm³, centroid, bounding box.
+
+    For the left and the right hemisphere and both. A structure without voxels has a row, with zero.
+    """
+    entry = atlas_entry(context.partition_key)
+    return region_volumes.region_volumes(voxel_run, region_ancestor, entry.resolution_um)
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "numpy"},
+    code_version="1",
+    pool=BULK_LOAD_POOL,
+    partitions_def=atlas_partitions,
+    metadata=table_metadata(schema.voxel),
+)
+def voxel(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, voxel_run: sa.Select[Any]
+) -> dg.MaterializeResult[pa.RecordBatchReader]:
+    """One row per in-brain voxel, for SQL that is easier to write with it; no other asset needs it.
+
+    Expanded from voxel_run. At 25 µm these are 32 million rows and 3 GB, loaded only on request.
+    """
+    edge = atlas_entry(context.partition_key).resolution_um
+    engine, run = postgres.create_engine(), voxel_run.subquery().c
+    with engine.connect() as connection:
+        count = connection.scalar(sa.select(sa.func.sum(run.z_end - run.z) / edge))
+    rows = runs.voxel_batches(read_arrow(engine.url, voxel_run), edge, int(count or 0))
+    return dg.MaterializeResult(value=rows)

@@ -1,0 +1,134 @@
+"""Pictures in the metadata of assets: Markdown with the PNG in it, because the Dagster UI shows that.
+
+A picture is an extra: if it cannot be drawn, the run's log says why and the load goes on without it. How
+pictures are drawn is not here (pictures).
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from logging import Logger
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import sqlalchemy as sa
+
+from ccf_assets.atlas import read
+from ccf_assets.ccf import planes
+from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry
+from ccf_assets.ccf.runs import Runs
+from ccf_assets.ccf.space import EXTENT_UM
+from ccf_assets.db import loaded, schema, site_regions
+from ccf_assets.pg.arrow import read_arrow
+from ccf_assets.pictures.depth_chart import depth_chart_png
+from ccf_assets.pictures.drawing import RegionStyle
+from ccf_assets.pictures.plane import plane_png
+
+UM_PER_PIXEL = 24
+"""Scale of planes. The UI does not shrink a picture; at this scale it fits into its box."""
+
+Metadata = Mapping[str, dg.MarkdownMetadataValue]
+
+
+def shown(log: Logger, name: str, draw: Callable[[], bytes | None]) -> Metadata:
+    """The picture that ``draw`` makes, as metadata ``name``; nothing if it returns None or fails."""
+    try:
+        png = draw()
+    except Exception as error:  # of any kind: the load must not fail because of a picture
+        log.warning(f"The picture {name} could not be drawn: {type(error).__name__}: {error}")
+        return {}
+    if png is None:
+        return {}
+    return {name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")}
+
+
+def planes_of_runs(
+    log: Logger, runs: Runs, entry: AtlasEntry, ontology: Callable[[], pl.DataFrame]
+) -> Metadata:
+    """A coronal, a sagittal and a horizontal plane through the middle of the volume; see `shown`.
+
+    Args:
+        log: of the run.
+        runs: the atlas, in memory.
+        entry: its entry in the catalogue.
+        ontology: reads the ontology: region_id, acronym, full_name and color_hex.
+    """
+    metadata: dict[str, dg.MarkdownMetadataValue] = {}
+
+    @functools.cache
+    def styles() -> dict[int, RegionStyle]:
+        return _styles(ontology().select("region_id", "acronym", "full_name", "color_hex").iter_rows())
+
+    for orientation, axes in planes.PLANES.items():
+        middle = EXTENT_UM[axes.normal] / 2
+
+        def draw(orientation: planes.Orientation = orientation, middle: float = middle) -> bytes:
+            plane = planes.plane_of_runs(runs, entry, orientation, middle)
+            return plane_png(
+                plane, orientation, middle, entry.resolution_um, styles(),
+                title=_title(entry), um_per_pixel=UM_PER_PIXEL,
+            )  # fmt: skip
+
+        metadata |= shown(log, orientation, draw)
+    return metadata
+
+
+def depth_chart(log: Logger, parents: pl.DataFrame) -> Metadata:
+    """The number of regions at each depth, from ``parents``, the rows of region_parent; see `shown`."""
+
+    def draw() -> bytes:
+        counts = dict(parents.group_by("depth").len().sort("depth").iter_rows())
+        return depth_chart_png(counts, f"{parents.height:,} regions by depth")
+
+    return shown(log, "regions_by_depth", draw)
+
+
+def sites_on_plane(log: Logger, engine: sa.Engine, sites: sa.Select[Any]) -> Metadata:
+    """Sites over the coronal plane through their median, of the finest loaded atlas; see `shown`.
+
+    Args:
+        log: of the run.
+        engine: the database.
+        sites: rows of recording_site.
+    """
+    return shown(log, "sites", lambda: _sites_png(engine, sites))
+
+
+def _sites_png(engine: sa.Engine, sites: sa.Select[Any]) -> bytes | None:
+    """The picture; None if no atlas is loaded or no site lies in the volume."""
+    registered = site_regions.site_regions(sites, loaded.select_loaded_atlases().limit(1)).subquery()
+    r = registered.c
+    found = read_arrow(engine.url, sa.select(r.ccf_id, r.x, r.y, r.z)).read_all()
+    points = np.column_stack([found[axis].to_numpy() for axis in "xyz"])  # NaN where null
+    inside = points[((points >= 0) & (points < EXTENT_UM)).all(axis=1)]
+    if not len(inside):
+        return None
+    [entry] = [entry for entry in CATALOGUE.values() if entry.ccf_id == found["ccf_id"][0].as_py()]
+    at = float(np.median(inside[:, 0]))
+    region = schema.brain_region.c
+    query = sa.select(region.region_id, region.acronym, region.full_name, region.color_hex)
+    with engine.connect() as connection:
+        styles = _styles(tuple(row) for row in connection.execute(query.where(region.ccf_id == entry.ccf_id)))
+    plane = read.plane(engine, entry, "coronal", at)
+    return plane_png(
+        plane,
+        "coronal",
+        round(at),
+        entry.resolution_um,
+        styles,
+        title=_title(entry),
+        um_per_pixel=UM_PER_PIXEL,
+        sites=points,
+    )
+
+
+def _styles(rows: Iterable[tuple[Any, ...]]) -> dict[int, RegionStyle]:
+    return {region_id: RegionStyle(*look) for region_id, *look in rows}
+
+
+def _title(entry: AtlasEntry) -> str:
+    return f"{entry.version} at {entry.resolution_um} µm"

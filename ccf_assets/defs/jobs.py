@@ -1,0 +1,77 @@
+"""Jobs: the selections of assets that run together.
+
+Not here: when they run (sensors, schedules, the command line).
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+REGION_SETS = ("region_set", "region_set_member")
+
+refresh_ontology = dg.define_asset_job(
+    "refresh_ontology",
+    selection=dg.AssetSelection.assets("structure_graph"),
+    description="Fetch the ontology again, check it, and use it if it passes its checks.",
+)
+
+load_atlas = dg.define_asset_job(
+    "load_atlas",
+    selection=(
+        dg.AssetSelection.groups("files", "regions", "voxels")
+        - dg.AssetSelection.assets("structure_graph", "voxel")
+    ),
+    description="Load one atlas: its volume, regions, hierarchy, runs, surface, region sizes and sets.",
+)
+
+load_voxel_rows = dg.define_asset_job(
+    "load_voxel_rows",
+    selection=dg.AssetSelection.assets("voxel"),
+    description="Add one row per voxel of a loaded atlas.",
+)
+
+load_region_sets = dg.define_asset_job(
+    "load_region_sets",
+    selection=dg.AssetSelection.assets(*REGION_SETS),
+    description="Group one atlas's regions by the region maps, for example after a lab's own maps changed.",
+)
+
+compare_atlases = dg.define_asset_job(
+    "compare_atlases",
+    selection=dg.AssetSelection.assets("region_consistency"),
+    description="Compare every region in each loaded atlas with the finest loaded atlas of its version.",
+)
+
+check_annotation = dg.define_asset_job(
+    "check_annotation",
+    selection=dg.AssetSelection.assets("annotation"),
+    description="Fetch one atlas's annotation volume again and verify it.",
+)
+
+register_recordings = dg.define_asset_job(
+    "register_recordings",
+    selection=(
+        # Without the check of inserted rows: every run of files would read all of those again.
+        dg.AssetSelection.groups("recordings")
+        - dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("recording_region"), "inserted_sites"))
+    ),
+    tags={".dagster/ccf_assets/reads_files": "yes"},  # limited in dagster.yaml; not shown in the UI
+    description="Read files of recording sites and find the region of each site in every loaded atlas.",
+)
+
+register_sites = dg.define_asset_job(
+    "register_sites",
+    selection=dg.AssetSelection.assets("recording_region", "recording_agreement"),
+    description="Find the region, in every loaded atlas, of sites that are already in the database.",
+)
+
+jobs = [
+    refresh_ontology,
+    load_atlas,
+    load_voxel_rows,
+    load_region_sets,
+    compare_atlases,
+    check_annotation,
+    register_recordings,
+    register_sites,
+]

@@ -1,0 +1,324 @@
+"""Sensors: they request runs for new recordings, sites without a region, and atlases that are stale.
+
+Each is a thin layer over a comparison that is made elsewhere: recordings.backlog, defs.freshness and
+runs.requests. When something cannot be read, the tick fails or is skipped with the reason, and the next tick
+tries again: an unreadable folder is never taken for an empty one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import dagster as dg
+
+from ccf_assets import settings
+from ccf_assets.ccf import region_sets
+from ccf_assets.ccf.frames.files import load_frames
+from ccf_assets.db.frames import keep_frames
+from ccf_assets.defs import freshness
+from ccf_assets.defs.jobs import (
+    load_atlas,
+    load_region_sets,
+    load_voxel_rows,
+    register_recordings,
+    register_sites,
+)
+from ccf_assets.defs.partitions import recording_partitions
+from ccf_assets.defs.resources import PostgresResource, SourcesResource
+from ccf_assets.errors import CcfError
+from ccf_assets.finding import counted
+from ccf_assets.recordings.backlog import files_to_read, siteless, unregistered
+from ccf_assets.recordings.files.folder import (
+    SETTLE_S,
+    FolderChange,
+    FolderScan,
+    Stamp,
+)
+from ccf_assets.recordings.folders import folder_of
+from ccf_assets.recordings.sources import put_examples
+from ccf_assets.runs.liveness import UNFINISHED, close_dead_runs
+from ccf_assets.runs.requests import Request, batches, due, request
+from ccf_assets.runs.tags import BATCH_TAG, keys_of_run, range_tags
+
+FILES_PER_RUN = 100
+"""Most files in one run. A run takes some 4 s to start and a small file 10 ms: 1000 files are ten runs."""
+
+WIDEST_GAP = 10
+"""At most so many unchanged files between two changed ones are read again, to save another run."""
+
+_PARTITIONS = str(recording_partitions.name)
+
+_memo: dict[str, Mapping[str, Stamp]] = {}
+"""Folder → the files of its last scan, so that unchanged files are not read again. This is not in the cursor,
+which Dagster stores with every tick: 1000 files would be 150 KB, four times a minute."""
+
+
+@dg.sensor(
+    job=register_recordings,
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Registers new and changed files in the folder of recordings (CCF_RECORDINGS).",
+)
+def new_recordings(
+    context: dg.SensorEvaluationContext, postgres: PostgresResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Request runs for the files that are new or have changed, many files to a run."""
+    path, engine = settings.recordings(), postgres.create_engine()
+    try:
+        put_examples(path, context.instance.get_dynamic_partitions(_PARTITIONS))
+        folder = folder_of(engine, path)
+        scan = folder.scan(time.time(), SETTLE_S, _memo.get(str(path)))
+        _memo[str(path)] = scan.memo
+        change, lacking = files_to_read(engine, folder, scan)
+    except (CcfError, OSError) as error:
+        return dg.SkipReason(str(error))
+    return _requests(context, lacking, _nothing_new(scan, change), scan.files, WIDEST_GAP)
+
+
+def _nothing_new(scan: FolderScan, change: FolderChange) -> str:
+    """The reason to skip when no file is new; files that cannot be read or are being written come first."""
+    parts = [*scan.unreadable.values(), *scan.waiting.values()]
+    more = [f"… and {len(parts) - 3} more such files."] if len(parts) > 3 else []  # noqa: PLR2004
+    gone = ""
+    if change.gone:
+        theirs = "its" if len(change.gone) == 1 else "their"
+        gone = f"{counted(len(change.gone), 'file was', 'files were')} deleted; {theirs} sites stay."
+    return " ".join(
+        [*parts[:3], *more, *filter(None, [gone]), f"{counted(len(scan.files), 'file')}, nothing new."]
+    )
+
+
+@dg.sensor(
+    job=register_sites,
+    minimum_interval_seconds=20,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Registers sites that lack a region in an atlas (inserted by SQL, or the atlas was loaded "
+    "later), and compares regions that were reported since.",
+)
+def unregistered_sites(
+    context: dg.SensorEvaluationContext, postgres: PostgresResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Request runs for the sources with unregistered sites, or with reported regions not yet compared."""
+    engine = postgres.create_engine()
+    try:
+        frames = load_frames(*settings.frames_files())
+    except CcfError as error:
+        return dg.SkipReason(str(error))
+    with engine.begin() as connection:
+        # If a lab's frame has changed, a trigger takes the regions of its sites away; they are found below.
+        keep_frames(connection, frames)
+    lacking = unregistered(engine)
+    alive = _alive(context.instance, register_recordings.name)
+    for key in alive:
+        lacking.pop(key, None)  # a run that is queued or running registers it
+    also: set[str] = set()
+    if lacking:
+        also = siteless(engine, context.instance.get_dynamic_partitions(_PARTITIONS)) - set(alive)
+    return _requests(context, lacking, "Every site is registered in every loaded atlas.", also, len(also))
+
+
+def _requests(
+    context: dg.SensorEvaluationContext,
+    lacking: Mapping[str, str],
+    idle: str,
+    also: Collection[str] = (),
+    widest_gap: int = 0,
+) -> dg.SensorResult:
+    """Run requests for what lacks work and is due, the new partitions, and the cursor with the requests.
+
+    Args:
+        context: of the tick.
+        lacking: partition key → digest of what lacks work.
+        idle: the reason to skip when nothing lacks work.
+        also: partitions that a run may include although they lack no work.
+        widest_gap: most of those between two that lack work.
+    """
+    now = time.time()
+    requests = {key: before for key, before in _requested_before(context).items() if key in lacking}
+    now_due = due(lacking, requests, _alive_batches(context.instance), now)
+    known = dict.fromkeys(context.instance.get_dynamic_partitions(_PARTITIONS))
+    new = [key for key in now_due if key not in known]
+    runs = []
+    for batch in batches(set(now_due), [*known, *new], FILES_PER_RUN, set(also), widest_gap):
+        wanted = {key: lacking[key] for key in batch if key in lacking}
+        name, made = request(batch, wanted, requests, now)
+        requests |= made
+        runs.append(dg.RunRequest(run_key=name, tags={BATCH_TAG: name, **range_tags(batch[0], batch[-1])}))
+    if lacking and not runs:
+        idle = f"Runs for {len(lacking)} have been requested."
+    return dg.SensorResult(
+        run_requests=runs,
+        skip_reason=None if runs else dg.SkipReason(idle),
+        dynamic_partitions_requests=[recording_partitions.build_add_request(new)] if new else [],
+        cursor=_cursor(requests),
+    )
+
+
+_IN_CURSOR = "asked"
+"""Key of the requests in the JSON of a cursor; cursors outlive versions of the program."""
+
+
+def _requested_before(context: dg.SensorEvaluationContext) -> dict[str, Request]:
+    """The requests that the cursor remembers."""
+    cursor = context.cursor or ""
+    # The cursor of changed_region_sets was once a digest.
+    remembered = json.loads(cursor).get(_IN_CURSOR, {}) if cursor.startswith("{") else {}
+    return {key: Request(**fields) for key, fields in remembered.items()}
+
+
+def _cursor(requests: Mapping[str, Request]) -> str:
+    return json.dumps({_IN_CURSOR: {key: dataclasses.asdict(each) for key, each in requests.items()}})
+
+
+def _unfinished(instance: dg.DagsterInstance, job: str | None = None) -> Iterator[Mapping[str, str]]:
+    """Tags of the runs that are queued or in progress."""
+    for run in instance.get_runs(dg.RunsFilter(job_name=job, statuses=list(UNFINISHED))):
+        yield run.tags
+
+
+def _alive_batches(instance: dg.DagsterInstance) -> Collection[str]:
+    return {tags[BATCH_TAG] for tags in _unfinished(instance) if BATCH_TAG in tags}
+
+
+def _alive(instance: dg.DagsterInstance, job: str) -> Sequence[str]:
+    """The recording partitions of the unfinished runs of a job."""
+    in_order = instance.get_dynamic_partitions(_PARTITIONS)
+    return [key for tags in _unfinished(instance, job) for key in keys_of_run(tags, in_order) or ()]
+
+
+@dg.sensor(
+    job=load_atlas,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Updates loaded atlases when the content they were made from has changed.",
+)
+def outdated_atlases(
+    context: dg.SensorEvaluationContext, postgres: PostgresResource, sources: SourcesResource
+) -> dg.SensorResult:
+    """Request a run for the stale assets of each loaded atlas, such as after a refresh with new content."""
+    engine, source, graph = (
+        postgres.create_engine(),
+        sources.get(),
+        freshness.graph_of(context.repository_def),
+    )
+    served = freshness.atlases_to_follow(graph, engine)
+    busy = _busy(context.instance, served)
+    jobs = (load_atlas.name, load_voxel_rows.name)
+    found = {
+        key: freshness.stale(graph, context.instance, engine, source, key, jobs)
+        for key in served
+        if key not in busy
+    }
+    stale = {key: names for key, names in found.items() if names}
+    lacking = {key: " ".join(names) for key, names in stale.items()}
+    idle = "Every loaded atlas is up to date."
+    if busy:
+        idle = f"{_still_loading(busy)} Every other loaded atlas is up to date."
+    return _atlas_requests(context, lacking, {*stale, *busy}, idle, stale)
+
+
+def _still_loading(atlases: Collection[str]) -> str:
+    return f"Runs are queued or in progress for {', '.join(atlases)}; checked again when they have ended."
+
+
+def _busy(instance: dg.DagsterInstance, atlases: Collection[str]) -> list[str]:
+    """The atlases of which a run is queued or in progress."""
+    named = {tags.get("dagster/partition") for tags in _unfinished(instance)}
+    return [key for key in atlases if key in named]
+
+
+def _atlas_requests(
+    context: dg.SensorEvaluationContext,
+    lacking: Mapping[str, str],
+    remembered: Collection[str],
+    idle: str,
+    assets: Mapping[str, Sequence[str]],
+) -> dg.SensorResult:
+    """A run request for every atlas that lacks work and is due, and the cursor with the requests.
+
+    Args:
+        context: of the tick.
+        lacking: key of an atlas → digest of what it lacks.
+        remembered: atlases whose earlier requests stay in the cursor.
+        idle: the reason to skip when nothing lacks work.
+        assets: key of an atlas → the assets to materialize; all assets of the job for other atlases.
+    """
+    now = time.time()
+    requests = {key: before for key, before in _requested_before(context).items() if key in remembered}
+    runs = []
+    for key in due(lacking, requests, (), now):
+        name, made = request([key], lacking, requests, now)
+        requests |= made
+        selection = [dg.AssetKey(asset) for asset in assets.get(key, ())] or None
+        runs.append(
+            dg.RunRequest(run_key=name, tags={BATCH_TAG: name}, partition_key=key, asset_selection=selection)
+        )
+    if lacking:
+        idle = f"Runs for {', '.join(lacking)} have been requested."
+    return dg.SensorResult(
+        run_requests=runs,
+        skip_reason=None if runs else dg.SkipReason(idle),
+        cursor=_cursor(requests),
+    )
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Records runs whose process was killed as failed, so that their work is requested again.",
+)
+def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Record as failed the runs that no process executes any more; see runs.liveness.close_dead_runs."""
+    lost = close_dead_runs(context.instance)
+    return dg.SkipReason(
+        f"Recorded as failed, because their processes were killed: {', '.join(lost)}."
+        if lost
+        else "No run has lost its process."
+    )
+
+
+@dg.sensor(
+    job=load_region_sets,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Groups the regions of loaded atlases again when the maps in CCF_REGION_SETS change.",
+)
+def changed_region_sets(
+    context: dg.SensorEvaluationContext, postgres: PostgresResource, sources: SourcesResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Request a run for every loaded atlas whose regions were grouped by other maps than the present ones."""
+    engine, instance = postgres.create_engine(), context.instance
+    source, graph = sources.get(), freshness.graph_of(context.repository_def)
+    atlases = freshness.atlases_to_follow(graph, engine)
+    busy, before = _busy(instance, atlases), _requested_before(context)
+    try:
+        digest = region_sets.digest(region_sets.map_files(settings.region_sets()))
+    except OSError as error:
+        return dg.SkipReason(f"A region map cannot be read: {error}.")
+    jobs = (load_region_sets.name,)
+    changed = [
+        key
+        for key in atlases
+        if key not in busy and freshness.stale(graph, instance, engine, source, key, jobs)
+    ]
+    # A run that succeeded with these maps and left no tag has refused one of them, and would do so again.
+    refused = {
+        key
+        for key in changed
+        if key in before and before[key].digest == digest and _succeeded(instance, before[key])
+    }
+    lacking = {key: digest for key in changed if key not in refused}
+    idle = _still_loading(busy) if busy else "The region maps have not changed."
+    return _atlas_requests(context, lacking, {*changed, *busy}, idle, {})
+
+
+def _succeeded(instance: dg.DagsterInstance, request: Request) -> bool:
+    """Whether a run of this request has succeeded."""
+    done = dg.RunsFilter(tags={BATCH_TAG: request.batch}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    return instance.get_runs_count(done) > 0
+
+
+sensors = [new_recordings, unregistered_sites, outdated_atlases, changed_region_sets, lost_runs]

@@ -1,0 +1,80 @@
+"""Small tools for a session of PostgreSQL: quoted names, statements, locks, and errors as one sentence.
+
+Not here: how a session is opened (connect.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias, cast
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+from ccf_assets.errors import CcfError, first_line
+from ccf_assets.progress import going_on
+
+Report: TypeAlias = Callable[[str], object]
+"""Receives a sentence about the progress, as a logger's ``info`` does."""
+
+
+@contextmanager
+def one_sentence(where: str) -> Iterator[None]:
+    """Turn the server's and driver's errors into a CcfError of one sentence that begins with ``where``.
+
+    Statements and values stay out of it, but for the row or key that the server names in its detail.
+    """
+    try:
+        yield
+    except (psycopg.Error, sa.exc.DBAPIError) as error:
+        cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        diagnostics = getattr(cause, "diag", None)
+        parts = [getattr(diagnostics, "message_primary", None) or first_line(cause)]
+        parts += filter(None, [getattr(diagnostics, "message_detail", None)])
+        # Without the hint, the sentence is "wrote only 4096 of 8192 bytes".
+        if isinstance(cause, psycopg.errors.DiskFull):
+            parts += filter(None, [cause.diag.message_hint])
+        context = getattr(diagnostics, "context", None) or ""
+        parts += [first_line(context)] if context.startswith("COPY ") else []
+        raise CcfError(": ".join([where, *parts]).rstrip(".") + ".") from None
+
+
+def psycopg_of(connection: sa.Connection) -> psycopg.Connection[Any]:
+    """The psycopg connection under ``connection``, in the same transaction."""
+    return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+
+
+def execute(connection: sa.Connection, statement: sa.Executable) -> int:
+    """Execute ``statement`` and return the number of rows it inserted, updated or deleted."""
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def identifier(table: sa.TableClause) -> sql.Identifier:
+    """The table's name, with its schema if it has one, to be quoted by psycopg."""
+    return sql.Identifier(*filter(None, (table.schema, table.name)))
+
+
+def identifiers(names: Sequence[str]) -> sql.Composed:
+    """The names, to be quoted by psycopg, with commas between them."""
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
+def wait_for(connection: sa.Connection, what: str, report: Report) -> None:
+    """Take the advisory lock named ``what`` until the transaction ends, so that loads of it take turns."""
+    with going_on(report, f"{what}: waiting for another load of it"):
+        psycopg_of(connection).execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [what])
+
+
+def analyze_table(connection: sa.Connection, table: sa.Table, changed_rows: int) -> None:
+    """Refresh the planner's statistics if a tenth of the rows changed, as autovacuum does within a minute.
+
+    The next load may refer to these rows: with old statistics, checking its foreign key takes three times as
+    long.
+    """
+    raw, name = psycopg_of(connection), identifier(table)
+    query = "SELECT reltuples FROM pg_class WHERE oid = %s::regclass"
+    (known_rows,) = raw.execute(query, [name.as_string()]).fetchone() or (0,)
+    if changed_rows > known_rows / 10:
+        raw.execute(sql.SQL("ANALYZE {}").format(name))

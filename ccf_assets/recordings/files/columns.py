@@ -1,0 +1,223 @@
+"""The columns of a file: which one holds what, and their values as coordinates, ids and text.
+
+Reading the file itself is in csv_table and parquet_table.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+import polars as pl
+
+from ccf_assets.ccf.space import AXES
+from ccf_assets.errors import CcfError
+from ccf_assets.recordings.files.settings import FOLDER_SETTINGS, OURS, XYZ, FileSettings
+from ccf_assets.recordings.files.table import Table, column_list, no_header
+from ccf_assets.text_columns import first_row, is_text, numbers
+
+_INT32 = 2**31
+
+_LONGEST_TEXT = 500
+"""Bytes of an identifier: it is part of a key, and PostgreSQL limits a key to a third of a page."""
+
+
+class FrameOrder(Protocol):
+    """The part of a frame that reading needs: which of ap, dv, ml its x, y and z are."""
+
+    @property
+    def xyz(self) -> Sequence[str]:
+        """The axes in the order x, y, z, for example ``("ml", "ap", "dv")``."""
+
+
+def match_columns(table: Table, settings: FileSettings, frames: Collection[str]) -> dict[str, str]:
+    """Column of ours → column of the file: first as the settings say, then by name.
+
+    By name means exactly as ours is spelled, otherwise in any case. A column that the settings already use
+    is not used again.
+
+    Raises:
+        CcfError: a column that the settings name is missing, or the columns needed are not all there.
+    """
+    existing = column_list(table.names)
+    matched: dict[str, str] = {}
+    for ours, theirs in settings.columns.items():
+        if theirs and theirs not in table.names:
+            # In TOML a line below [columns] belongs to it, the frame's too.
+            moved = " If it is the frame's name, write the line above [columns]." if ours == "frame" else ""
+            raise CcfError(
+                f'{settings.set_in[ours]} says {ours} = "{theirs}", but {table.name} has no such column. '
+                f"Its columns are: {existing}.{moved}"
+            )
+        if theirs:
+            matched[ours] = theirs
+    for ours in OURS:
+        if ours not in settings.columns:
+            free = [n for n in table.names if n not in matched.values() and n.strip().lower() == ours]
+            if ours in free or len(free) == 1:
+                matched[ours] = ours if ours in free else free[0]
+    if "recording_id" not in matched:
+        raise CcfError(
+            f"{table.name} has no column recording_id. Its columns are: {existing}.{no_header(table.names)} "
+            f"If one of them is it, write into {settings.own}:\n"
+            f'    [columns]\n    recording_id = "the column\'s name"'
+        )
+    unread = _unread_triple(settings, matched)
+    if unread is None:
+        raise CcfError(_which_columns(table, settings, matched, frames))
+    return {ours: theirs for ours, theirs in matched.items() if ours not in unread}
+
+
+def _unread_triple(settings: FileSettings, matched: Collection[str]) -> tuple[str, str, str] | None:
+    """Of (ap, dv, ml) and (x, y, z), the triple that is not read; None if it is unclear which one that is.
+
+    A triple that the settings name has priority over one that only has the right names.
+    """
+    configured = {ours for ours, theirs in settings.columns.items() if theirs}
+    whole = [triple for triple in (AXES, XYZ) if set(triple) <= set(matched)]
+    chosen = [triple for triple in whole if configured & set(triple)] or whole
+    if len(chosen) != 1:
+        return None
+    return XYZ if chosen[0] == AXES else AXES
+
+
+def _which_columns(
+    table: Table, settings: FileSettings, matched: Collection[str], frames: Collection[str]
+) -> str:
+    """The sentence for a file whose columns of coordinates are missing or ambiguous."""
+    triples = [triple for triple in (AXES, XYZ) if set(triple) & set(matched)]
+    lacking = list(XYZ)
+    if {*AXES, *XYZ} <= set(matched):
+        problem = "has ap, dv, ml and also x, y, z, which may differ"
+    elif len(triples) == 1:
+        lacking = [axis for axis in triples[0] if axis not in matched]
+        present = [axis for axis in triples[0] if axis in matched]
+        problem = f"has {' and '.join(present)}, and no {' or '.join(lacking)}"
+    else:
+        problem = "has neither all of ap, dv, ml nor all of x, y, z"
+    no_frame = settings.frame is None and "frame" not in matched
+    frame = '    frame = "NAME"\n' if no_frame else ""
+    names = f" NAME is one of: {', '.join(sorted(frames))}." if no_frame else ""
+    columns = "".join(f'    {axis} = "the column\'s name"\n' for axis in lacking)
+    return (
+        f"{table.name} {problem}. Its columns are: {column_list(table.names)}. "
+        f"Write into {settings.own}, with the columns to read:\n"
+        f"{frame}    [columns]\n{columns}"
+        f"x, y, z are read in the frame's own order; or write ap, dv and ml in the same way.{names}"
+    )
+
+
+def frames_of_rows(
+    table: Table, column_of: Mapping[str, str], settings: FileSettings, frames: Mapping[str, FrameOrder]
+) -> pl.Series:
+    """The frame of every row: its own, otherwise the one that the settings give for the file.
+
+    Raises:
+        CcfError: a row has no frame, or one that does not exist.
+    """
+    names = ", ".join(sorted(frames))
+    if settings.frame is not None and settings.frame not in frames:
+        near = difflib.get_close_matches(settings.frame.lower(), frames, n=1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise CcfError(
+            f'{settings.set_in["frame ="]} says frame = "{settings.frame}", which is no frame{meant}. '
+            f"The frames are: {names}."
+        )
+    if "frame" not in column_of:
+        if settings.frame is None:
+            raise CcfError(_no_frame(f"{table.name} does not say", settings, names))
+        return all_rows(settings.frame, table.height, pl.String)
+    of_row = text_column(table, column_of["frame"])
+    if settings.frame is None and of_row.null_count():
+        where = table.row_name(first_row(of_row.is_null()))
+        raise CcfError(_no_frame(f"{table.name}, {where}, does not say", settings, names))
+    known = of_row.is_in(list(frames)) | of_row.is_null()
+    if not known.all():
+        row = first_row(~known)
+        raise CcfError(
+            f"{table.name}, {table.row_name(row)}: {of_row[row]!r:.60} is no frame. The frames are: {names}."
+        )
+    return of_row.fill_null(settings.frame) if settings.frame is not None else of_row
+
+
+def _no_frame(who: str, settings: FileSettings, names: str) -> str:
+    return (
+        f"{who} in which frame its coordinates are, and a frame is never guessed. "
+        f"Write this line at the top of {settings.own}, with one of the names below:\n"
+        f'    frame = "NAME"\n'
+        f"The frames are: {names}. ({FOLDER_SETTINGS} says it for every file of its folder.)"
+    )
+
+
+def coordinates(
+    table: Table, column_of: Mapping[str, str], frame: pl.Series, frames: Mapping[str, FrameOrder]
+) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """The columns ap, dv, ml; x, y, z become these row by row, in the order of each row's frame."""
+    if "ap" in column_of:
+        ap, dv, ml = (_numbers(table, column_of[axis]) for axis in AXES)
+        return ap, dv, ml
+    xyz = pl.DataFrame({axis: _numbers(table, column_of[axis]) for axis in XYZ} | {"frame": frame})
+    used = frame.unique().to_list()
+    axes = xyz.select(
+        pl.coalesce(
+            pl.when(pl.col("frame") == name).then(pl.col(XYZ[list(frames[name].xyz).index(axis)]))
+            for name in used
+        ).alias(axis)
+        for axis in AXES
+    )
+    return axes["ap"], axes["dv"], axes["ml"]
+
+
+def _numbers(table: Table, column: str) -> pl.Series:
+    return numbers(table.columns[column], column, table.name, table.row_name)
+
+
+def integer_column(table: Table, column: str) -> pl.Series:
+    """The column of site numbers as int32; a row without a whole number is refused."""
+    values = table.columns[column]
+    if not (values.dtype.is_numeric() or is_text(values)):
+        raise CcfError(f"{table.name}: the column {column} holds {values.dtype}, not whole numbers.")
+    text = plain_text(values)
+    # "12.0" is what pandas writes for 12 once a column has had a gap.
+    whole = text.str.extract(r"^([-+]?\d+)(?:\.0*)?$").cast(pl.Int64, strict=False)
+    fits = (whole >= -_INT32) & (whole < _INT32)
+    wrong = ~fits.fill_null(False)
+    if wrong.any():
+        row = first_row(wrong)
+        value = "empty" if text[row] in (None, "") else f"{values[row]!r:.60}"
+        raise CcfError(
+            f"{table.name}, {table.row_name(row)}: {column} is {value}, "
+            f"where the site_id must be a whole number of 32 bits."
+        )
+    integers: pl.Series = whole.cast(pl.Int32)
+    return integers
+
+
+def text_column(table: Table, column: str, *, needed: bool = False) -> pl.Series:
+    """An identifier column as text without surrounding blanks; whole numbers as they are written."""
+    values = table.columns[column]
+    if not (values.dtype.is_numeric() or values.dtype == pl.Null or is_text(values)):
+        raise CcfError(f"{table.name}: the column {column} holds {values.dtype}, not names or numbers.")
+    text = plain_text(values)
+    missing = text.is_null() | (text == "") | (text.str.to_lowercase() == "nan")
+    if needed and missing.any():
+        raise CcfError(f"{table.name}, {table.row_name(first_row(missing))}: {column} is empty.")
+    odd = (text.str.contains(r"\p{Cc}") | (text.str.len_bytes() > _LONGEST_TEXT)).fill_null(value=False)
+    if odd.any():
+        raise CcfError(
+            f"{table.name}, {table.row_name(first_row(odd))}: {column} has a control character, "
+            f"or is longer than {_LONGEST_TEXT} bytes."
+        )
+    return text.set(missing, None)
+
+
+def plain_text(values: pl.Series) -> pl.Series:
+    """A column as text; a float that is a whole number loses its ``.0`` (a column with gaps in pandas)."""
+    text: pl.Series = values.cast(pl.String).str.strip_chars()
+    return text.str.strip_suffix(".0") if values.dtype.is_float() else text
+
+
+def all_rows(value: str | int | None, height: int, dtype: type[pl.DataType]) -> pl.Series:
+    """A column that has the same value in all of its ``height`` rows."""
+    return pl.repeat(value, height, dtype=dtype, eager=True)

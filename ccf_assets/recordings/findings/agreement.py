@@ -1,0 +1,156 @@
+"""Comparison of the regions reported with sites and those computed.
+
+The other checks of a table of sites need no computed regions; see look.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ccf_assets.finding import Finding, Numbers, counted
+from ccf_assets.recordings.findings.claims import KEY
+from ccf_assets.recordings.findings.reading import PAIRS, percent
+from ccf_assets.text_columns import MISSING
+
+_AGREE = 0.95
+"""Below this share of agreeing regions the reports are suspicious. A shift of half a voxel gives 91 %."""
+
+_OUTSIDE_WORDS = ("void", "outside", "outside_brain", "outside brain", "out of brain", "out_of_brain")
+
+
+def compared_regions(
+    sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFrame, ancestors: pl.DataFrame
+) -> pl.DataFrame:
+    """The reported regions of a file beside those computed in one atlas, usually the finest loaded one.
+
+    A report agrees if it is the computed region or one that contains it. A report of outside (0, the value of
+    a voxel without a region, or a word such as void) agrees with a site outside the brain or the volume. So
+    does root, which some tools write for sites in no region; and as root contains every region, it agrees
+    with any. A negative id is that of the left hemisphere, in tools that distinguish hemispheres.
+
+    Sites without a report (or with NA and the like), without coordinates or not yet computed are not
+    compared. Reports that are no region of the ontology are counted separately.
+
+    Args:
+        sites: recording_id, site_id, reported_region.
+        computed: recording_id, site_id, region_id (null outside), status, for one atlas.
+        regions: region_id, acronym of the ontology.
+        ancestors: region_id, ancestor_id: the closure, every region among its own ancestors.
+
+    Returns:
+        One row per site compared: ``reported`` and ``computed``, the regions in words; ``known``, the report
+        is a region or outside; ``agrees``; ``equal``, it is the computed one.
+    """
+    both = _with_labels(sites, computed, regions)
+    is_root = ancestors.group_by("region_id").len().filter(pl.col("len") == 1).select("region_id")
+    outside = pl.col("status").is_in(["outside_brain", "outside_volume"])
+    agrees = pl.col("contains") | (outside & (pl.col("says_outside") | pl.col("says_root")))
+    closure = ancestors.select(
+        pl.col("region_id").cast(pl.Int64), pl.col("ancestor_id").cast(pl.Int64), contains=pl.lit(value=True)
+    )
+    both = both.join(
+        closure, left_on=["region_id", "reported_id"], right_on=["region_id", "ancestor_id"], how="left"
+    ).with_columns(
+        pl.col("contains").fill_null(value=False),
+        says_root=pl.col("reported_id")
+        .is_in(is_root["region_id"].cast(pl.Int64).to_list())
+        .fill_null(value=False),
+    )
+    same = ((pl.col("reported_id") == pl.col("region_id")) | outside).fill_null(value=False)
+    return both.with_columns(agrees=agrees, equal=agrees & same)
+
+
+def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFrame) -> pl.DataFrame:
+    """The sites to compare: the report (reported_id, says_outside, known, reported) and what is computed."""
+    acronyms = regions.select(pl.col("acronym"), acronym_id=pl.col("region_id").cast(pl.Int64))
+    named = regions.select(pl.col("region_id").cast(pl.Int64), name=pl.col("acronym"))
+    text = pl.col("reported_region").str.strip_chars()
+    both = (
+        sites.select(*KEY, "reported_region")
+        .filter(~text.str.to_lowercase().is_in(MISSING))  # null is neither
+        .join(
+            computed.select(
+                pl.col("recording_id").cast(pl.String),
+                pl.col("site_id").cast(pl.Int32),
+                pl.col("region_id").cast(pl.Int64),
+                "status",
+            ),
+            on=KEY,
+        )
+        .filter(~pl.col("status").str.starts_with("invalid"))
+        # An acronym has priority, should one ever look like a number; "385.0" is what pandas makes of 385.
+        .join(acronyms, left_on=text, right_on="acronym", how="left", coalesce=False)
+    )
+    number = text.str.extract(r"^-?(\d{1,18})(?:\.0*)?$").cast(pl.Int64)
+    return (
+        both.with_columns(
+            reported_id=pl.coalesce("acronym_id", number),
+            says_outside=(number == 0).fill_null(value=False)
+            | text.str.to_lowercase().is_in(_OUTSIDE_WORDS).fill_null(value=False),
+        )
+        .join(
+            named.rename({"name": "reported_name"}), left_on="reported_id", right_on="region_id", how="left"
+        )
+        .join(named.rename({"name": "computed_name"}), on="region_id", how="left")
+        .with_columns(
+            known=pl.col("says_outside") | pl.col("reported_name").is_not_null(),
+            reported=pl.coalesce("reported_name", text),
+            computed=pl.coalesce("computed_name", pl.col("region_id").cast(pl.String), "status"),
+        )
+    )
+
+
+def commonest_differences(compared: pl.DataFrame) -> pl.DataFrame:
+    """The ten most frequent pairs that do not agree, the most frequent first: reported, computed, sites.
+
+    Args:
+        compared: rows as `compared_regions` gives them, of one file or of several.
+    """
+    pairs = compared.filter(pl.col("known") & ~pl.col("agrees")).group_by("reported", "computed").len("sites")
+    return pairs.sort("sites", "reported", "computed", descending=[True, False, False]).head(PAIRS)
+
+
+def reported_region(compared: pl.DataFrame) -> Finding:
+    """The share of the reported regions of one file that are the computed ones, or contain them.
+
+    Args:
+        compared: rows as `compared_regions` gives them.
+
+    Returns:
+        A finding that warns below 95 % agreement or if a report is unknown. Its sentence names the ten
+        most frequent differences.
+    """
+    if not compared.height:
+        sentence = "No site has both a reported and a computed region."
+        return Finding.passes("reported_region", sentence, {"compared": 0, "unknown": 0})
+    known, unknown = compared.filter(pl.col("known")), compared.filter(~pl.col("known"))
+    equal = float(known["equal"].mean() or 0.0) if known.height else 0.0  # type: ignore[arg-type]
+    agreeing = int(known["agrees"].sum())
+    share = agreeing / known.height if known.height else 0.0
+    numbers: Numbers = {
+        "compared": known.height,
+        "agreeing": agreeing,
+        "agreeing_share": share,
+        "equal_share": equal,
+        "unknown": unknown.height,
+    }
+    pairs = commonest_differences(compared)
+    differences = [f"{reported} → {region}: {count:,}" for reported, region, count in pairs.iter_rows()]
+    parts = []
+    if known.height:
+        parts.append(
+            f"Of {counted(known.height, 'reported region')} {percent(equal)} are the computed region and "
+            f"{percent(share)} are it or contain it."
+        )
+    if differences:
+        parts.append(f"Commonest differences (reported → computed): {'; '.join(differences)}.")
+    if unknown.height:
+        labels = (
+            unknown.group_by("reported").len().sort("len", "reported", descending=[True, False]).head(PAIRS)
+        )
+        named = ", ".join(f"{label!r} ({count:,})" for label, count in labels.iter_rows())
+        reports = counted(unknown.height, "report is", "reports are")
+        parts.append(f"{reports} no region of the ontology: {named}.")
+    passed = not unknown.height and share >= _AGREE
+    finding = Finding.passes if passed else Finding.warns
+    return finding("reported_region", " ".join(parts), numbers)

@@ -1,0 +1,79 @@
+"""Checks of ownership: sites that a file contains twice, or that another source has already."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ccf_assets.finding import Finding, Numbers, counted, listed
+from ccf_assets.recordings.findings.reading import PAIRS, of_total
+
+KEY = ["recording_id", "site_id"]
+
+
+def duplicate_sites(sites: pl.DataFrame) -> Finding:
+    """Sites that a file contains more than once. It blocks: it is unknown which row is meant."""
+    name = "duplicate_sites"
+    # Most files have none, and finding that takes half the time of counting each site.
+    repeated = sites.filter(sites.select(KEY).is_duplicated())
+    twice = repeated.group_by(KEY, maintain_order=True).len()
+    rows = int(twice["len"].sum())
+    numbers: Numbers = {"sites": sites.height, "duplicated": twice.height, "rows": rows}
+    if not twice.height:
+        return Finding.passes(name, "Every site is given once.", numbers)
+    equal = rows - repeated.unique().height
+    recording, site = twice.row(0)[:2]
+    note = f" {equal:,} of these rows repeat another exactly." if equal else ""
+    hint = (
+        " Has the file a column with a number for each site of a recording? Name it site_id."
+        if (twice["site_id"] == 0).all() and (sites["site_id"] == 0).all()
+        else ""
+    )
+    sentence = (
+        f"{counted(twice.height, 'site is', 'sites are')} given more than once ({rows:,} rows), "
+        f"for example site {site} of recording {recording}.{note}{hint}"
+    )
+    return Finding.blocks(name, sentence, numbers)
+
+
+def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
+    """Sites of this file that another source has already, and keeps; the other sites of the file are loaded.
+
+    Args:
+        sites: a table as ``recordings.read_sites`` gives it.
+        owners: recording_id, site_id, source of the sites already stored; those of this file do not count.
+    """
+    name = "claimed_elsewhere"
+    taken = _taken(sites, owners)
+    numbers: Numbers = {"sites": sites.height, "claimed": taken.height}
+    if not taken.height:
+        return Finding.passes(name, "No other source has a site of this file.", numbers)
+    files = taken.group_by("owner").len().sort("len", "owner", descending=[True, False])
+    named = listed([f"{owner} ({count:,})" for owner, count in files.iter_rows()], PAIRS)
+    recording, site = taken.row(0)[:2]
+    sentence = (
+        f"{of_total(taken.height, sites.height)} belong to another source already, which keeps them: "
+        f"{named}. One of them is site {site} of recording {recording}."
+    )
+    return Finding.warns(name, sentence, numbers | {"files": files.height})
+
+
+def claims(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
+    """recording_id, site_id, source of the sites of this file that are not stored: another source has them.
+
+    Arguments as for `claimed_elsewhere`.
+    """
+    return sites.join(_taken(sites, owners), on=KEY, how="semi", maintain_order="left").select(*KEY, "source")
+
+
+def _taken(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
+    """recording_id, site_id, owner of the sites that another source has."""
+    others = owners.select(
+        pl.col("recording_id").cast(pl.String), pl.col("site_id").cast(pl.Int32), owner=pl.col("source")
+    )
+    return (
+        sites.select(*KEY, "source")
+        .join(others, on=KEY, how="inner", maintain_order="left")
+        .filter(pl.col("owner") != pl.col("source"))
+        .unique(KEY, keep="first", maintain_order=True)
+        .drop("source")
+    )

@@ -1,0 +1,282 @@
+"""Which folders of recordings a database knows, and which of them a folder on this host is.
+
+Several folders can bring files to one database: of two rigs, of two hosts, or one after the other. The first
+has no name, and its files' keys are their paths below it; every further one has a name, which becomes the
+first part of its keys, so that files of one name in two folders never take each other's place. What
+identifies a folder is its marker (files.marker).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from ccf_assets import settings
+from ccf_assets.db import schema
+from ccf_assets.errors import CcfError
+from ccf_assets.recordings.files.keys import partition_key_of
+from ccf_assets.recordings.files.marker import MARKER, Marker, read_marker, write_marker
+
+if TYPE_CHECKING:
+    from ccf_assets.recordings.files.folder import FolderScan, Stamp
+
+EXAMPLES = "example_"
+"""What the examples' names begin with; every folder in a CCF_HOME has them, so they identify none."""
+
+_EVIDENCE = 20
+"""Most files whose content is compared to recognise the folder of a database that kept no folders yet."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of recordings on this host, as the database knows it.
+
+    Attributes:
+        path: where it is.
+        name: the first part of its files' keys; empty for the first folder of the database.
+        others: the other folders of the database, name → where each was last seen.
+    """
+
+    path: Path
+    name: str
+    others: Mapping[str, str]
+
+    def key(self, relative: str) -> str:
+        """The partition key of a file, given what its key would be in the first folder."""
+        return f"{self.name}/{relative}" if self.name else relative
+
+    def relative(self, key: str) -> str | None:
+        """The inverse of `key`; None for a key of another folder's file."""
+        first = key.partition("/")[0]
+        if self.name:
+            return key.removeprefix(f"{self.name}/") if first == self.name else None
+        return None if first in self.others and "/" in key else key
+
+    def owns(self, keys: Iterable[str]) -> list[str]:
+        """Those of ``keys`` that are of files of this folder."""
+        return [key for key in keys if self.relative(key) is not None]
+
+    def where(self, key: str) -> str:
+        """Which folder a key of another folder's file belongs to, for a sentence."""
+        first = key.partition("/")[0]
+        return self.others.get(first) or self.others.get("", "another folder")
+
+    def scan(self, now: float, settle_s: float, memo: Mapping[str, Stamp] | None = None) -> FolderScan:
+        """What is in the folder, by partition key; see files.folder.scan_folder.
+
+        Raises:
+            CcfError: the folder cannot be read.
+        """
+        from ccf_assets.recordings.files.folder import scan_folder
+
+        found = scan_folder(self.path, now, settle_s, memo)
+        if self.name:
+            return replace(
+                found,
+                files={self.key(key): file for key, file in found.files.items()},
+                waiting={self.key(key): why for key, why in found.waiting.items()},
+                unreadable={self.key(key): why for key, why in found.unreadable.items()},
+                ignored=tuple(map(self.key, found.ignored)),
+            )
+        taken = [key for key in (*found.files, *found.waiting) if self.relative(key) is None]
+        why = {
+            key: f"{key}: its subfolder has the name of another folder of recordings ({self.where(key)}); "
+            "rename the subfolder."
+            for key in taken
+        }
+        return replace(
+            found,
+            files={key: file for key, file in found.files.items() if key not in why},
+            waiting={key: reason for key, reason in found.waiting.items() if key not in why},
+            unreadable={**found.unreadable, **why},
+        )
+
+
+def folder_of(engine: sa.Engine, path: Path) -> Folder:
+    """The folder at ``path`` as the database knows it; one that is new to it gets a name.
+
+    Args:
+        engine: the database.
+        path: the folder.
+
+    Raises:
+        CcfError: the folder is not there or has no readable marker; or it is a copy of another folder that
+            the database knows. The text says which is which. Nothing was changed.
+    """
+    marker = write_marker(path)
+    known = _known(engine)
+    if not _is_as_known(marker, known):
+        # A lock, so that two hosts that bring their first file at once do not both become the first folder.
+        with engine.begin() as connection:
+            lock = sa.func.pg_advisory_xact_lock(sa.func.hashtext(str(schema.recording_folder)))
+            connection.execute(sa.select(lock))
+            known = {row.folder_id: row for row in connection.execute(sa.select(schema.recording_folder))}
+            _register(connection, marker, known, path)
+        known = _known(engine)
+    others = _places(known, but=marker.folder_id)
+    return Folder(path, known[marker.folder_id].name, others)
+
+
+def folder_as_known(engine: sa.Engine, path: Path) -> Folder:
+    """As `folder_of`, but only asks: of a folder that is new to the database it says what name it may get.
+
+    Raises:
+        CcfError: the folder's marker cannot be read.
+    """
+    known = _known(engine)
+    if path.is_dir():
+        marker = read_marker(path)
+        row = known.get(marker.folder_id) if marker else None
+    else:  # its disk is not there; it is the folder that was last seen in this place
+        place = (socket.gethostname(), str(path))
+        row = next((one for one in known.values() if (one.host, one.path) == place), None)
+    if row is None:
+        return Folder(path, path.name if known else "", _places(known))
+    return Folder(path, row.name, _places(known, but=row.folder_id))
+
+
+def take_over(engine: sa.Engine, path: Path) -> Folder:
+    """The folder at ``path``, which was moved here from where the database last saw it, say its users.
+
+    Raises:
+        CcfError: the folder is not there, or the database does not know its marker.
+    """
+    marker = read_marker(path)
+    if marker is not None:
+        table = schema.recording_folder
+        place = {"host": marker.host, "path": marker.path, "file_number": marker.file_number}
+        with engine.begin() as connection:
+            moved = sa.update(table).where(table.c.folder_id == marker.folder_id).values(place)
+            known = connection.execute(moved).rowcount
+        if known:
+            return folder_of(engine, path)
+    raise CcfError(f"{path} was not moved here: the database does not know it. Load it as any other.")
+
+
+def _known(engine: sa.Engine) -> dict[str, sa.Row[tuple[object, ...]]]:
+    with engine.connect() as connection:
+        return {row.folder_id: row for row in connection.execute(sa.select(schema.recording_folder))}
+
+
+def _places(known: Mapping[str, sa.Row[tuple[object, ...]]], but: str = "") -> dict[str, str]:
+    """Name → where a folder was last seen, of all folders but one."""
+    unseen = "a folder that was used before the database kept folders"
+    return {
+        row.name: f"{row.path} on {row.host}" if row.path else unseen
+        for row in known.values()
+        if row.folder_id != but
+    }
+
+
+def _is_as_known(marker: Marker, known: Mapping[str, sa.Row[tuple[object, ...]]]) -> bool:
+    """Whether a folder is where the database last saw it, or is the same one mounted on another host."""
+    row = known.get(marker.folder_id)
+    if row is None:
+        return False
+    if row.host == marker.host:
+        return bool(row.path == marker.path)
+    return bool(row.file_number == marker.file_number)
+
+
+def _register(
+    connection: sa.Connection,
+    marker: Marker,
+    known: Mapping[str, sa.Row[tuple[object, ...]]],
+    path: Path,
+) -> None:
+    """Store a new folder, or the new place of one that moved; refuse a copy."""
+    table = schema.recording_folder
+    place = {"host": marker.host, "path": marker.path, "file_number": marker.file_number}
+    row = known.get(marker.folder_id)
+    if row is not None:
+        _refuse_copy(marker, row)
+        connection.execute(sa.update(table).where(table.c.folder_id == marker.folder_id).values(place))
+        return
+    old = _files_of_before(connection)
+    # Folder and database of one CCF_HOME have always belonged together.
+    own_home = settings.postgres_url() is None and path.parent == settings.home()
+    here = next((one for one in known.values() if (one.host, one.path) == (marker.host, marker.path)), None)
+    if here is not None:
+        prefix = f"{here.name}/" if here.name else ""
+        own = {key.removeprefix(prefix): old[key] for key in old if key.startswith(prefix)}
+        if own_home or _has_read(own, path):  # its marker was deleted; another disk may be mounted here, too
+            update = sa.update(table).where(table.c.folder_id == here.folder_id)
+            connection.execute(update.values(folder_id=marker.folder_id, **place))
+            return
+    first = next((one for one in known.values() if not one.name), None)
+    is_old = own_home or _has_read(old, path)
+    if first is None and (is_old or not old):
+        connection.execute(sa.insert(table).values(folder_id=marker.folder_id, name="", **place))
+    elif first is not None and first.path is None and is_old:
+        # Here is the folder of a database that was made before folders were kept.
+        update = sa.update(table).where(table.c.name == "")
+        connection.execute(update.values(folder_id=marker.folder_id, **place))
+    else:
+        if first is None:
+            # The keys of the files of before are not for this folder to replace. Whose they are is seen when
+            # that folder is used.
+            connection.execute(sa.insert(table).values(folder_id="unknown", name=""))
+        name = _new_name(connection, marker, {"", *(one.name for one in known.values())})
+        connection.execute(sa.insert(table).values(folder_id=marker.folder_id, name=name, **place))
+
+
+def _refuse_copy(marker: Marker, row: sa.Row[tuple[object, ...]]) -> None:
+    """Refuse a folder whose marker was copied with it; one that was moved passes."""
+    if row.file_number == marker.file_number:  # renamed
+        return
+    seen = f"{row.path} on {row.host}"
+    advice = f"If it is a copy, delete {marker.path}/{MARKER}: it then becomes a folder of its own"
+    if row.host == marker.host:
+        original = Path(str(row.path))
+        there = read_marker(original) if original.is_dir() else None
+        if there is None or there.folder_id != marker.folder_id:
+            return  # moved to another disk
+        raise CcfError(
+            f"{marker.path} is a copy of the folder of recordings {seen}: both have one marker. {advice}."
+        )
+    raise CcfError(
+        f"{marker.place} has the marker of the folder of recordings {seen}, and is not that folder on a "
+        f"shared disk. {advice}. If it was moved here, say so once: ccf-assets recordings --moved."
+    )
+
+
+def _files_of_before(connection: sa.Connection) -> Mapping[str, str]:
+    """Partition key → digest of the files that have been read, without the examples."""
+    file = schema.recording_file.c
+    rows = connection.execute(sa.select(file.source, file.digest))
+    return {row.source: row.digest for row in rows if not PurePosixPath(row.source).name.startswith(EXAMPLES)}
+
+
+def _has_read(old: Mapping[str, str], path: Path) -> bool:
+    """Whether a file in the folder is, content and settings, one of ``old``: partition key → digest."""
+    from ccf_assets.recordings.files.folder import StillWritingError, site_file
+
+    tried = 0
+    for key, digest in old.items():
+        try:
+            file = site_file(path, key)
+        except (CcfError, StillWritingError):
+            continue
+        if file is None:
+            continue
+        if file.digest == digest:
+            return True
+        tried += 1
+        if tried == _EVIDENCE:
+            return False
+    return False
+
+
+def _new_name(connection: sa.Connection, marker: Marker, taken: set[str]) -> str:
+    """A name for a further folder: its own, with the host's where another has it."""
+    base = partition_key_of(Path(marker.path).name).replace("/", "_") or "recordings"
+    sources = connection.scalars(sa.select(schema.recording_file.c.source))
+    used = taken | {source.partition("/")[0] for source in sources}
+    host = partition_key_of(marker.host)
+    names = [base, f"{base}-{host}", *(f"{base}-{host}-{number}" for number in range(2, 1000))]
+    return next(name for name in names if name not in used)

@@ -1,0 +1,240 @@
+"""Reading the files of a run: their sites, what is wrong with each, and which source owns a site. No Dagster.
+
+Which files have to be read is decided in backlog.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from ccf_assets.atlas.brain_mask import Brain, brain_atlas, read_brain
+from ccf_assets.ccf.frames.maps import Frame
+from ccf_assets.db import schema
+from ccf_assets.db.frames import frame_rows
+from ccf_assets.db.loaded import select_loaded_atlases
+from ccf_assets.errors import CcfError
+from ccf_assets.finding import Finding, counted, listed
+from ccf_assets.pg.arrow import read_arrow
+from ccf_assets.progress import Progress
+from ccf_assets.recordings.files.folder import StillWritingError, site_file
+from ccf_assets.recordings.files.keys import is_file
+from ccf_assets.recordings.files.read import read_sites
+from ccf_assets.recordings.files.table import SITES_SCHEMA
+from ccf_assets.recordings.findings import look
+from ccf_assets.recordings.folders import Folder
+
+READABLE = "readable"
+
+CLAIM_SCHEMA = pl.Schema({name: SITES_SCHEMA[name] for name in ("recording_id", "site_id", "source")})
+
+
+def findings_of_others(engine: sa.Engine, keys: Collection[str]) -> dict[str, dict[str, Finding]]:
+    """Check → file → its stored finding, of the files that are not in ``keys``."""
+    t = schema.recording_finding.c
+    findings: dict[str, dict[str, Finding]] = {}
+    with engine.connect() as connection:
+        query = sa.select(t.name, t.source, t.blocking, t.sentence).where(t.source.not_in(keys))
+        for name, source, blocking, sentence in connection.execute(query.order_by(t.source)):
+            if not is_file(source):  # the check inserted_sites reports it
+                continue
+            finding = Finding.blocks if blocking else Finding.warns
+            findings.setdefault(name, {})[source] = finding(name, sentence)
+    return findings
+
+
+def circumstances(engine: sa.Engine, frames: Mapping[str, Frame]) -> dict[str, str]:
+    """What the checks of a file depend on, by name, each with a digest or, for the brain, its tables.
+
+    ``brain`` is the loaded atlas that is used for checks, ``frames`` all frames, ``frame ibl`` one of them.
+    """
+    entry, loaded = brain_atlas(engine), select_loaded_atlases().subquery()
+    query = sa.select(loaded.c.voxels_of, loaded.c.surface_of).where(
+        loaded.c.ccf_id == (entry and entry.ccf_id)
+    )
+    with engine.connect() as connection:
+        tables = connection.execute(query).first()
+    rows = frame_rows(frames)
+    return {
+        "brain": f"{entry.key} {tuple(tables)}" if entry and tables else "none",
+        "frames": _digest(rows),
+        **{f"frame {row['name']}": _digest(row) for row in rows},
+    }
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()
+
+
+def rests_on(sites: pl.DataFrame | None, now: Mapping[str, str]) -> str:
+    """The lines of `circumstances` that the result for a file depends on: ``name digest``, one per line.
+
+    That of a loaded file depends on the frames that it uses; a refused file might be valid with any frame.
+    """
+    frames = ["frames"] if sites is None else [f"frame {name}" for name in sites["frame"].unique().sort()]
+    return "\n".join(f"{name} {now[name]}" for name in ["brain", *frames])
+
+
+def judged_alike(looked_at_with: str | None, now: Mapping[str, str]) -> bool:
+    """Whether nothing that the checks of a file depend on (recording_file.looked_at_with) has changed."""
+    lines = {f"{name} {digest}" for name, digest in now.items()}
+    return looked_at_with is not None and lines.issuperset(looked_at_with.splitlines())
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file of sites as it was read, and when it was written; its sites are None if it was refused."""
+
+    key: str
+    digest: str
+    height: int
+    sites: pl.DataFrame | None
+    findings: Sequence[Finding]
+    mtime_ns: int = 0
+
+
+def read_files(
+    folder: Folder,
+    keys: Sequence[str],
+    frames: Mapping[str, Frame],
+    engine: sa.Engine,
+    report: Callable[[str], object],
+) -> tuple[list[ReadFile], list[str]]:
+    """Read and check files.
+
+    Args:
+        folder: the folder of recordings.
+        keys: the partition keys of the files.
+        frames: the known frames by name.
+        engine: the database, for the brain.
+        report: receives progress, and a line for each file that is not read.
+
+    Returns:
+        The files, the older ones first, since of two with the same site the older one keeps it; and the keys
+        of those that are still being written.
+
+    Raises:
+        CcfError: one of the files is of another folder of recordings, which is not a file that is gone.
+    """
+    if elsewhere := sorted(set(keys) - set(folder.owns(keys))):
+        raise CcfError(
+            f"{listed(elsewhere)}: from the folder of recordings {folder.where(elsewhere[0])}; this process "
+            f"reads {folder.path}. Nothing was changed. Set CCF_RECORDINGS to that folder, on its host."
+        )
+    progress = Progress(report, "read", "files", total=len(keys))
+    read: list[ReadFile] = []
+    left: list[str] = []
+    with ThreadPoolExecutor(1) as beside:
+        brain = beside.submit(read_brain, engine)  # takes half a second; the first file is parsed meanwhile
+        for key in keys:
+            try:
+                file = _read_file(folder, key, frames, brain)
+            except StillWritingError as error:
+                left.append(key)
+                report(f"{error} The sensor requests it again; its stored sites stay until then.")
+            else:
+                if file is not None:
+                    read.append(file)
+                else:
+                    report(f"{key} no longer exists; its sites stay, its findings are deleted.")
+            progress.advance(1)
+            brain.result()  # raises the error if the brain could not be read
+    return sorted(read, key=lambda file: (file.mtime_ns, file.key)), left
+
+
+def _read_file(
+    folder: Folder, key: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
+) -> ReadFile | None:
+    """Read one file and check it; None if it no longer exists.
+
+    Raises:
+        StillWritingError: it is still being written, or changed while it was read.
+    """
+    relative = folder.relative(key) or ""
+    try:
+        file = site_file(folder.path, relative)
+        if file is None:
+            return None
+        looked_at = _look_at(folder, key, file.digest, frames, brain)
+        if site_file(folder.path, relative) != file:
+            raise StillWritingError(f"{file.path} changed while it was read.")
+    except (CcfError, OSError) as error:
+        return _refused(key, "", str(error))
+    return replace(looked_at, mtime_ns=file.mtime_ns)
+
+
+def _look_at(
+    folder: Folder, key: str, digest: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
+) -> ReadFile:
+    """Read and check the content of a file; whatever is wrong with it becomes a finding."""
+    try:
+        sites = read_sites(folder.path, folder.relative(key) or "", frames).with_columns(source=pl.lit(key))
+        # Without the brain if it cannot be read, which is no fault of the file: read_files raises it.
+        findings = file_findings(sites, frames, None if brain.exception() else brain.result())
+    except (CcfError, OSError) as error:
+        return _refused(key, digest, str(error))
+    except Exception as error:  # an unforeseen error must not keep the other files from being loaded
+        return _refused(key, digest, f"{key} cannot be read: {type(error).__name__}: {error}.")
+    findings = [Finding.passes(READABLE, f"{counted(sites.height, 'site')}."), *findings]
+    impossible = any(finding.blocking for finding in findings)
+    return ReadFile(key, digest, sites.height, None if impossible else sites, findings)
+
+
+def file_findings(sites: pl.DataFrame, frames: Mapping[str, Frame], brain: Brain | None) -> list[Finding]:
+    """The findings of a table of sites; without a brain, those that need none."""
+    return look.site_findings(
+        sites, frames, brain.in_brain if brain else None, brain.surface_y if brain else None
+    )
+
+
+def _refused(key: str, digest: str, why: str) -> ReadFile:
+    return ReadFile(key, digest, 0, None, [Finding.blocks(READABLE, why)])
+
+
+def owned_sites(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """recording_id, site_id, source of the stored sites that are in files of this run and belong to others.
+
+    If the file that owns a site is read in this run too, and no longer has the site, the site is free.
+    """
+    key, table = ["recording_id", "site_id"], schema.recording_site.c
+    claimed = pl.concat([pl.DataFrame(schema=SITES_SCHEMA), *taken.values()])
+    ids = sa.literal(claimed["recording_id"].unique().to_list(), sa.ARRAY(sa.Text))
+    stored = stored_rows(engine, schema.recording_site, CLAIM_SCHEMA, table.recording_id == sa.any_(ids))
+    read_again = pl.col("source").is_in(list(taken))
+    still_there = stored.join(claimed, on=[*key, "source"], how="semi")
+    return pl.concat([stored.filter(~read_again), still_there])
+
+
+def held_sites(connection: sa.Connection, sources: Collection[str]) -> pl.DataFrame:
+    """The stored sites of some sources, locked: nobody can delete or change them before the transaction ends.
+
+    They are written back unchanged; without the lock, a site that is deleted meanwhile would come back.
+    """
+    site = schema.recording_site.c
+    query = (
+        sa.select(*(site[name] for name in SITES_SCHEMA))
+        .where(site.source.in_(sources))
+        .order_by(site.recording_id, site.site_id)
+        .with_for_update(read=True)
+    )
+    rows = [tuple(row) for row in connection.execute(query)]
+    return pl.DataFrame(rows, schema=SITES_SCHEMA, orient="row")
+
+
+def stored_rows(
+    engine: sa.Engine, table: sa.Table, columns: pl.Schema, condition: sa.ColumnElement[bool]
+) -> pl.DataFrame:
+    """Rows of a table, with the columns of a polars schema."""
+    query = sa.select(*(table.c[name] for name in columns)).where(condition)
+    return as_frame(engine, query).cast(columns)
+
+
+def as_frame(engine: sa.Engine, query: sa.Select[Any]) -> pl.DataFrame:
+    """The rows of a query as a polars frame."""
+    frame = pl.from_arrow(read_arrow(engine.url, query).read_all())
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a stream of batches is never a Series
+    return frame

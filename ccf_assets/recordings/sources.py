@@ -1,0 +1,149 @@
+"""The sources of recording sites, files and inserted rows, for ``ccf-assets recordings``; and the examples.
+
+What is in the files is in the package files; which of them a run has to read, in backlog.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from ccf_assets import settings
+from ccf_assets.db import loaded, schema
+from ccf_assets.recordings.files.marker import MARKER
+from ccf_assets.recordings.folders import Folder, folder_as_known
+
+
+def put_examples(folder: Path, known: Collection[str]) -> None:
+    """Make the folder of recordings, and put the example recordings into it if no others were ever known.
+
+    A folder outside CCF_HOME is left as it is: it is a lab's own, and its disk may not be mounted.
+
+    Args:
+        folder: the folder of recordings.
+        known: the recordings that were ever known; deleted examples do not come back.
+    """
+    if folder.parent != settings.home():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if not known and all(path.name == MARKER for path in folder.iterdir()):
+        shutil.copytree(Path(__file__).with_name("examples"), folder, dirs_exist_ok=True)
+
+
+def missing_folder(folder: Path, known: Collection[str]) -> str | None:
+    """The sentence for a folder of recordings that does not exist; None if it exists or need not.
+
+    Args:
+        folder: the folder of recordings.
+        known: partitions of its files; without any, the folder in CCF_HOME need not exist.
+    """
+    if folder.is_dir() or (not known and folder.parent == settings.home()):
+        return None
+    return (
+        f"The folder of recordings {folder} does not exist; is its disk mounted, and CCF_RECORDINGS correct?"
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of recording sites, or another source of them.
+
+    Attributes:
+        source: partition key.
+        sites: how many of its sites are stored.
+        statuses: number of sites by status, in the finest loaded atlas; empty before regions are computed.
+        state: of the file in the folder: ``read``, or why the stored sites differ from those in the file;
+            None for rows that a lab inserted by SQL.
+        refused: why the file was refused; empty if it was not.
+        warnings: what is suspicious about it.
+    """
+
+    source: str
+    sites: int
+    statuses: Mapping[str, int]
+    state: str | None
+    refused: Sequence[str]
+    warnings: Sequence[str]
+
+
+def sources(engine: sa.Engine, folder: Path) -> list[Source]:
+    """Every source of recording sites by name: what is stored of it, and the state of its file.
+
+    Raises:
+        CcfError: the folder exists and cannot be read.
+    """
+    from ccf_assets.recordings.files import keys  # imports polars, 0.15 s
+
+    site, region, file = schema.recording_site.c, schema.recording_region.c, schema.recording_file.c
+    finding, agreement = schema.recording_finding.c, schema.recording_agreement.c
+    with engine.connect() as connection:
+        atlas = connection.scalar(loaded.select_loaded_atlases())
+        digests = {row.source: row.digest for row in connection.execute(sa.select(file.source, file.digest))}
+        by_source = sa.select(site.source, sa.func.count().label("number")).group_by(site.source)
+        sites: dict[str, int] = {row.source: row.number for row in connection.execute(by_source)}
+        count = sa.select(region.source, region.status, sa.func.count()).where(region.ccf_id == atlas)
+        statuses: dict[str, dict[str, int]] = {}
+        for source, status, number in connection.execute(count.group_by(region.source, region.status)):
+            statuses.setdefault(source, {})[status] = number
+        sentences: dict[tuple[str, bool], list[str]] = {}
+        # A run that was interrupted, or is running, has stored findings of files that are not read yet.
+        inserted = [source for source in sites if not keys.is_file(source)]
+        query = sa.union_all(
+            sa.select(finding.source, finding.blocking, finding.sentence).where(
+                finding.source.in_(sa.select(file.source)) | finding.source.in_(inserted)
+            ),
+            sa.select(agreement.source, sa.false(), agreement.sentence).where(~agreement.passed),
+        )
+        for source, blocking, sentence in connection.execute(query):
+            sentences.setdefault((source, blocking), []).append(sentence)
+    states = _states(folder_as_known(engine, folder), digests, sites)
+    return [
+        Source(
+            source,
+            sites.get(source, 0),
+            dict(sorted(statuses.get(source, {}).items())),
+            states.get(source),
+            sentences.get((source, True), []),
+            sentences.get((source, False), []),
+        )
+        for source in sorted({*digests, *sites, *states})
+    ]
+
+
+def _states(folder: Folder, digests: Mapping[str, str], sites: Mapping[str, int]) -> dict[str, str]:
+    """The state of each file in the folder, and of each known file that no longer exists.
+
+    Args:
+        folder: the folder of recordings.
+        digests: partition key → digest of the files that were read.
+        sites: source → how many of its sites are stored; a gone file may have sites and no digest.
+    """
+    from ccf_assets.recordings.files import keys  # imports polars, 0.15 s
+    from ccf_assets.recordings.files.folder import SETTLE_S, what_is_new
+
+    known = {*digests, *(source for source in sites if keys.is_file(source))}
+    own = folder.owns(known)
+    elsewhere = {key: f"in the folder {folder.where(key)}" for key in known - set(own)}
+    folder_exists = folder.path.is_dir()
+    state = "the file is gone" if folder_exists else "its folder does not exist"
+    gone = {key: state + ("; its sites stay" if key in sites else "") for key in own}
+    if not folder_exists:
+        return {**elsewhere, **gone}
+    scan = folder.scan(time.time(), SETTLE_S)
+    change = what_is_new(scan, {key: digests[key] for key in own if key in digests})
+    return {
+        **elsewhere,
+        **gone,
+        **{key: reason for key in own if (reason := scan.is_hidden(key))},
+        **dict.fromkeys(scan.files, "read"),
+        **dict.fromkeys(change.new, "not read yet"),
+        **dict.fromkeys(change.changed, "changed since it was read"),
+        **{key: f"waiting: {reason}" for key, reason in scan.waiting.items()},
+        **scan.unreadable,
+        **dict.fromkeys(scan.ignored, "ignored: neither .csv nor .parquet"),
+    }

@@ -1,0 +1,149 @@
+"""Runs whose process was killed: how a lock in the database shows it, and how they are recorded as failed.
+
+Not here: the work they leave undone, which sensors and loads request again (requests).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import dagster as dg
+import sqlalchemy as sa
+
+from ccf_assets.db import database
+
+_ALIVE = ".dagster/ccf_assets/alive"
+"""Tag of the runs whose process holds a lock in the database while it is alive; not shown in the UI."""
+
+
+def alive_tag(run_id: str) -> dict[str, str]:
+    """The tag. It names the run, because a run that repeats another inherits the other's tags."""
+    return {_ALIVE: run_id}
+
+
+UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
+_TAKEN_UP = [status for status in UNFINISHED if status.name != "QUEUED"]
+"""A NOT_STARTED run was created and is about to be queued or launched."""
+
+SILENT_S = 900
+"""A run that never took its lock, and has logged nothing for so long, is dead: whatever takes long logs its
+progress every few seconds, and Dagster's monitoring ends a run that does not start."""
+
+BEAT_S = 1.0
+"""How often a run's process verifies that it holds its lock."""
+
+SECOND_LOOK_S = 5.0
+"""Pause before a run whose lock is free is looked at again. Its process releases the lock a tenth of a second
+before it records how the run ended, and takes a lock that it lost with its connection at its next beat."""
+
+
+def _engine() -> sa.Engine:
+    # A dead connection is given up in time for the second look.
+    url = database.database_url().update_query_dict({"connect_timeout": "2", "tcp_user_timeout": "2000"})
+    return sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+
+def _key(run_id: str) -> sa.ColumnElement[int]:
+    return sa.func.hashtextextended(run_id, 0)
+
+
+def _locked(engine: sa.Engine, run_id: str) -> sa.Connection:
+    """A connection that holds the lock of a run."""
+    connection = engine.connect()
+    connection.exec_driver_sql("SET idle_session_timeout = 0")
+    # Shared: the resource that holds it is made twice in a run, for assets and for the IO manager.
+    connection.execute(sa.select(sa.func.pg_advisory_lock_shared(_key(run_id))))
+    return connection
+
+
+@contextmanager
+def alive(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Hold the lock of a run that has begun, and tag the run as one that has it; see `held`."""
+    with held(run_id):
+        instance.add_run_tags(run_id, alive_tag(run_id))
+        yield
+
+
+@contextmanager
+def held(run_id: str) -> Iterator[None]:
+    """Hold a lock in the database for as long as the block runs; it is released when the process dies."""
+    engine, ended = _engine(), threading.Event()
+    connection = _locked(engine, run_id)
+    holder = threading.Thread(target=_hold, args=(engine, connection, run_id, ended), daemon=True)
+    holder.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        holder.join()
+
+
+def _hold(engine: sa.Engine, connection: sa.Connection, run_id: str, ended: threading.Event) -> None:
+    """Keep the lock until ``ended``, and take it again after its connection was lost."""
+    while not ended.wait(BEAT_S):
+        try:
+            connection.exec_driver_sql("SELECT 1")
+        except sa.exc.SQLAlchemyError:  # connection lost, by a firewall or a restart of the server
+            with suppress(sa.exc.SQLAlchemyError):
+                connection.close()
+            with suppress(sa.exc.SQLAlchemyError):
+                connection = _locked(engine, run_id)
+    with suppress(sa.exc.SQLAlchemyError):
+        connection.close()
+
+
+def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Record the runs whose process was killed as failed; takes SECOND_LOOK_S where there may be any.
+
+    Dagster would count them as running for ever: they would keep their places in the queue and the pool, and
+    their work would never be done.
+
+    Returns:
+        The ids of the runs that were dead.
+    """
+    engine = _engine()
+    suspects = [
+        run for run in instance.get_runs(dg.RunsFilter(statuses=_TAKEN_UP)) if _is_lost(engine, instance, run)
+    ]
+    if suspects:
+        time.sleep(SECOND_LOOK_S)
+    dead = []
+    for suspect in suspects:
+        lost = _is_lost(engine, instance, suspect)
+        run = instance.get_run_by_id(suspect.run_id)  # read last: the run may have ended just before
+        if lost and run is not None and not run.is_finished:
+            instance.report_run_failed(run, "The process that executed this run was killed.")
+            dead.append(run.run_id)
+    return dead
+
+
+def _is_lost(engine: sa.Engine, instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether no process seems to execute a run."""
+    return _is_unlocked(engine, run) if run.tags.get(_ALIVE) == run.run_id else _is_silent(instance, run)
+
+
+def _is_unlocked(engine: sa.Engine, run: dg.DagsterRun) -> bool:
+    """Whether no session holds the lock of a run that had one."""
+    with engine.connect() as connection:
+        # Closing the connection releases it.
+        return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_key(run.run_id)))))
+
+
+def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run without a lock has logged nothing for SILENT_S."""
+    last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+    made = instance.get_run_record_by_id(run.run_id)
+    if made is None:  # deleted meanwhile
+        return False
+    heard = last[0].timestamp if last else made.create_timestamp.timestamp()
+    return time.time() - heard > SILENT_S

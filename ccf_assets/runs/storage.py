@@ -1,0 +1,82 @@
+"""Where Dagster keeps its records, and its home folder.
+
+The private names of Dagster that the program uses at run time are here: the ``_engine`` of each of
+dagster-postgres's three storages (a test fails when it is renamed).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from dagster_postgres import DagsterPostgresStorage
+
+from ccf_assets import settings
+from ccf_assets.db import database
+
+if TYPE_CHECKING:
+    from dagster._serdes import ConfigurableClassData
+
+
+class CcfDagsterStorage(DagsterPostgresStorage):
+    """dagster-postgres's storage at the address of db.database; named in dagster.yaml.
+
+    Loading the instance starts the embedded server if that is used, and counts the process among its users,
+    so that the UI, the daemon, code servers and runs share it and the last of them stops it. Each process
+    finds the address by itself: it is in no configuration that Dagster passes on or shows.
+    """
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """The storage has no settings."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> CcfDagsterStorage:
+        """Make the storage; ``config_value`` is empty."""
+        # A run for 100 files materializes each table 100 times: 8 s to record one by one, 4.5 s at once.
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+        storage = cls(postgres_url=database.dagster_url(), inst_data=inst_data)
+        for part in storages_of(storage):
+            part._engine = _kept_connection(storage.postgres_url)
+        return storage
+
+
+def storages_of(storage: DagsterPostgresStorage) -> tuple[Any, Any, Any]:
+    """The three storages that it consists of: of runs, events and schedules."""
+    return storage._run_storage, storage._event_log_storage, storage._schedule_storage
+
+
+@functools.lru_cache(maxsize=1)
+def _kept_connection(url: str) -> sa.Engine:
+    """An engine that keeps one connection for the process; dagster-postgres makes a new one for every query.
+
+    A run for 100 files makes 5,000 queries, and the server starts a process for each: half of the run's time.
+    """
+    return sa.create_engine(
+        url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=-1, pool_pre_ping=True
+    )
+
+
+def dagster_home() -> Path:
+    """DAGSTER_HOME; if it is unset, it becomes CCF_HOME/dagster with our dagster.yaml, also for children."""
+    named = os.environ.get("DAGSTER_HOME")
+    if named:
+        return Path(named)
+    home = settings.home() / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    ours, file = settings.dagster_file("dagster.yaml").read_bytes(), home / "dagster.yaml"
+    if not file.is_file() or file.read_bytes() != ours:
+        # In one step: a process that read half of the file would keep its records elsewhere.
+        aside = home / f"dagster.yaml.{uuid.uuid4().hex}"
+        aside.write_bytes(ours)
+        aside.replace(file)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home

@@ -1,0 +1,33 @@
+"""Tags of Dagster's runs: the partitions of a run, and the batch of requests it belongs to."""
+
+from collections.abc import Mapping, Sequence
+
+_START, _END, _ONE = (
+    "dagster/asset_partition_range_start",
+    "dagster/asset_partition_range_end",
+    "dagster/partition",
+)
+
+
+def keys_of_run(tags: Mapping[str, str], in_order: Sequence[str]) -> list[str] | None:
+    """The partitions of a run, read from its tags; None for a run without partitions.
+
+    Args:
+        tags: of the run.
+        in_order: all keys in the order of the partition set. If the first or last key of a range was deleted,
+            the other one is all that is left of the range.
+    """
+    if _ONE in tags:
+        return [tags[_ONE]]
+    if _START not in tags:
+        return None
+    ends = [in_order.index(tags[end]) for end in (_START, _END) if tags[end] in in_order]
+    return list(in_order[ends[0] : ends[-1] + 1]) if ends else []
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Tags of a run for the partitions from ``first`` to ``last``, both included."""
+    return {_START: first, _END: last}
+
+
+BATCH_TAG = ".dagster/ccf_assets/batch"  # not shown in the UI

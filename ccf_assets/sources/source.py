@@ -1,0 +1,362 @@
+"""Where the atlas's files come from, and the cache that keeps them.
+
+A source is the Allen Institute, a mirror of it, a local folder, or the phantom that is computed here. This
+module has addresses, downloads, checksums, and the rules for using a cached file again. Whether the content
+of a file is valid is checked in ccf and db.
+
+The cache (``CCF_HOME/downloads``) holds annotation volumes under their catalogue path, shared by all sources
+because the catalogue has their checksum, and one ontology per source, because it has no fixed checksum.
+Beside each file its origin is recorded: its address and its checksum. A file counts as cached as long as it
+has that checksum, so a file that was damaged, or half replaced by a killed process, is fetched again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from ccf_assets import settings
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
+from ccf_assets.ccf.phantom import shape as phantom_shape
+from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.errors import CcfError
+from ccf_assets.files import sha256_of
+from ccf_assets.sources.cache import FetchedFile, cached_file, exclusive, kept_record, sweep_candidates
+from ccf_assets.sources.http import BACKOFF_S, TIMEOUT_S, Report, download
+
+if TYPE_CHECKING:
+    from ccf_assets.ccf.catalogue import AtlasEntry
+
+ALLEN_ONTOLOGY_URL = (
+    "http://api.brain-map.org/api/v2/data/query.csv?criteria=model::Structure,rma::criteria,[ontology_id$eq1],"
+    "rma::options[order$eq%27structures.graph_order%27][num_rows$eqall]"
+)
+
+ALLEN_ARCHIVE_URL = "http://download.alleninstitute.org/informatics-archive/current-release/mouse_ccf/"
+
+ONTOLOGY_PATH = "ontology/structure_graph.csv"
+"""The structure graph's path below the base of a mirror or folder."""
+
+
+def _silent(_line: str) -> None:
+    """The report of a caller that wants none."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The configured source and its cache.
+
+    Attributes:
+        source: ``allen``, ``phantom``, an http(s) base or a folder. It may hold a password: never print it.
+        cache: folder of the cached files.
+        backoff_s: pauses between download attempts, in seconds; one attempt more than there are pauses.
+        timeout_s: seconds to connect, and seconds without data.
+    """
+
+    source: str = field(repr=False)
+    cache: Path
+    backoff_s: tuple[float, ...] = BACKOFF_S
+    timeout_s: tuple[float, float] = TIMEOUT_S
+
+    @classmethod
+    def from_settings(cls) -> Sources:
+        """The source and cache that the environment names."""
+        return cls(source=settings.source(), cache=settings.home() / "downloads")
+
+    @property
+    def is_phantom(self) -> bool:
+        """True when everything comes from the analytic stand-in."""
+        return self.source == settings.PHANTOM
+
+    @property
+    def is_allen(self) -> bool:
+        """True when files come from the Allen Institute itself."""
+        return self.source == settings.ALLEN
+
+    @property
+    def is_remote(self) -> bool:
+        """True when files travel over the network."""
+        return self.is_allen or "://" in self.source
+
+    @cached_property
+    def label(self) -> str:
+        """The source in words, without user, password or query."""
+        if self.is_phantom:
+            return "the phantom"
+        if self.is_allen:
+            return "the Allen Institute"
+        return _without_secrets(self._base) if self.is_remote else str(self._folder)
+
+    def structure_graph(self, *, refresh: bool = False, report: Report = _silent) -> FetchedFile:
+        """The ontology as a candidate, to be validated by the caller and then accepted.
+
+        A copy accepted earlier is returned as it is: from a remote source unless ``refresh`` is set, from a
+        folder or the phantom as long as their content is unchanged. A new file is kept aside until
+        ``accept_structure_graph``, so that a bad release does not replace the accepted one.
+
+        Args:
+            refresh: ask a remote source again.
+            report: receives a line if something takes time or is unusual.
+
+        Raises:
+            SourceUnreachableError: the source does not answer.
+            CcfError: the source answers with something else, or the folder has no such file.
+        """
+        target = self._graph
+        with exclusive(target, report) as partial:
+            sweep_candidates(target.parent)
+            accepted = cached_file(target, report)
+            if accepted and self.is_remote and not refresh:
+                return accepted
+            if self.is_phantom:
+                partial.write_bytes(phantom_ontology.structure_graph_csv())
+                shown = "phantom:structure_graph"
+            else:
+                shown = self._fetch(ONTOLOGY_PATH, partial, report, kept=accepted is not None)
+                _refuse_page(partial, shown)
+            fresh = _fetched(partial, shown)
+            if accepted and accepted.sha256 == fresh.sha256 and not self.is_remote:
+                return accepted
+            candidate = target.with_name(f"candidate-{uuid.uuid4().hex}.csv")
+            partial.replace(candidate)
+            return replace(fresh, path=candidate)
+
+    def accept_structure_graph(self, candidate: FetchedFile) -> FetchedFile:
+        """Put a validated candidate in the place of the accepted ontology, in one step.
+
+        Args:
+            candidate: what ``structure_graph`` returned; an accepted copy is left as it is.
+
+        Returns:
+            The same file under its lasting path.
+        """
+        if candidate.path == self._graph:
+            return candidate
+        with exclusive(self._graph, _silent):
+            return kept_record(candidate, self._graph)
+
+    def ontology(self, entry: AtlasEntry) -> FetchedFile:
+        """The accepted ontology an atlas belongs to: the phantom's own, or that of the configured source.
+
+        Raises:
+            CcfError: no ontology of this source has been accepted yet, or the atlas is not the phantom's.
+        """
+        if entry.is_phantom:
+            # Computed here and tested with the code: it needs no other validation.
+            own = replace(self, source=settings.PHANTOM)
+            return own.accept_structure_graph(own.structure_graph())
+        self._refuse_real_from_phantom(entry)
+        with exclusive(self._graph, _silent):
+            accepted = cached_file(self._graph, _silent)
+        if accepted is None:
+            raise CcfError(
+                f"There is no ontology of {self.label} for {entry.key} in {self.cache} yet; "
+                "materialise structure_graph first."
+            )
+        return accepted
+
+    @contextmanager
+    def new_annotation(
+        self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent
+    ) -> Iterator[FetchedFile]:
+        """The annotation volume of an atlas, from the cache or fetched, to be checked by the caller.
+
+        A fetched file is put into the cache when the block ends; after an error in the block, the cached file
+        is unchanged.
+
+        Args:
+            entry: the atlas.
+            refresh: fetch it again even if the cached file is whole.
+            report: receives a line when something takes time or is odd.
+
+        Raises:
+            SourceUnreachableError: the source does not answer.
+            CcfError: the source has no such file, or one that is not the catalogue's.
+        """
+        self._refuse_real_from_phantom(entry)
+        target = self.cache / entry.path
+        with exclusive(target, report) as partial:
+            cached = cached_file(target, report)
+            if cached and not self._still_wanted(cached, entry):
+                report(f"{target} is not the file that {entry.key} now asks for; fetching it again.")
+                cached = None
+            if cached and not refresh:
+                yield replace(cached, warning=_warning(cached, entry))
+                return
+            if entry.is_phantom:
+                phantom_volume.write_annotation(partial, entry.resolution_um, report)
+                shown = _phantom_url(entry)
+            else:
+                shown = self._fetch(entry.path, partial, report, kept=cached is not None)
+            fetched = _checked(_fetched(partial, shown), entry)
+            yield fetched
+            kept_record(fetched, target)
+
+    def annotation(
+        self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent
+    ) -> FetchedFile:
+        """The annotation volume of an atlas in the cache, as `new_annotation` gives it, without checks."""
+        with self.new_annotation(entry, refresh=refresh, report=report) as file:
+            pass
+        return replace(file, path=self.cache / entry.path)
+
+    @property
+    def _graph(self) -> Path:
+        """Where the accepted ontology of this source lies."""
+        if self.is_allen or self.is_phantom:
+            folder = self.source
+        else:
+            name = urlsplit(self.label).hostname if self.is_remote else self._folder.name
+            folder = f"{name}-{hashlib.sha256(self.label.encode()).hexdigest()[:8]}"
+        return self.cache / "ontology" / folder / "structure_graph.csv"
+
+    @cached_property
+    def _base(self) -> str:
+        """The base address of a mirror, known to be valid."""
+        try:
+            parts = urlsplit(self.source)
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            # Without the value: if it cannot be parsed, a password in it cannot be hidden.
+            raise CcfError(
+                "CCF_SOURCE is not a usable address; "
+                "set it to allen, phantom, http(s)://server/path or an existing folder."
+            )
+        return self.source
+
+    @cached_property
+    def _folder(self) -> Path:
+        """The folder of a local source, known to exist."""
+        folder = Path(self.source).expanduser().resolve()
+        if not folder.is_dir():
+            raise CcfError(
+                f"CCF_SOURCE names {folder}, which is not a folder; "
+                "set it to allen, phantom, http(s)://server/path or an existing folder."
+            )
+        return folder
+
+    def _file_in_folder(self, path: str) -> Path:
+        file = self._folder / path
+        if not file.is_file():
+            raise CcfError(
+                f"{file} does not exist; "
+                f"put it there, or point CCF_SOURCE at a folder or server that has {path}."
+            )
+        return file
+
+    def _refuse_real_from_phantom(self, entry: AtlasEntry) -> None:
+        if self.is_phantom and not entry.is_phantom:
+            raise CcfError(
+                f"{entry.key} is a real atlas and CCF_SOURCE is phantom, which has none; "
+                f"unset CCF_SOURCE, or load phantom_{entry.resolution_um}um."
+            )
+
+    def _still_wanted(self, cached: FetchedFile, entry: AtlasEntry) -> bool:
+        """Whether a whole cached file is the one that would be fetched now."""
+        if entry.is_phantom:
+            return cached.url == _phantom_url(entry)
+        if entry.checksum_from == "file" and entry.sha256:
+            return _difference(cached, entry) is None
+        # Nothing binding is pinned. A remote file is not asked for twice; a folder is cheap to compare with.
+        if self.is_remote:
+            return True
+        original = self._folder / entry.path
+        return not original.is_file() or sha256_of(original) == cached.sha256
+
+    def _fetch(self, path: str, into: Path, report: Report, *, kept: bool) -> str:
+        """Bring the file at ``path`` below the source's base to ``into``; returns the address to show."""
+        if self.is_allen:
+            # The ontology is the answer to a query; its query part is no secret.
+            url = ALLEN_ONTOLOGY_URL if path == ONTOLOGY_PATH else _joined(ALLEN_ARCHIVE_URL, path)
+            shown = url
+        elif self.is_remote:
+            url = _joined(self._base, path)
+            shown = _without_secrets(url)
+        else:
+            original = self._file_in_folder(path)
+            shutil.copyfile(original, into)
+            return original.as_uri()
+        download(url, into, shown, report, backoff_s=self.backoff_s, timeout_s=self.timeout_s, kept=kept)
+        return shown
+
+
+def _joined(base: str, path: str) -> str:
+    """The address of ``path`` below ``base``, with base's query (a token, say) kept."""
+    parts = urlsplit(base)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
+
+
+def _without_secrets(url: str) -> str:
+    """The address without user, password, query and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _phantom_url(entry: AtlasEntry) -> str:
+    """The phantom's address names the code it was computed by, so that changed code is computed anew."""
+    code = hashlib.sha256(phantom_ontology.structure_graph_csv())
+    for file in sorted(Path(phantom_shape.__file__).parent.iterdir()):
+        if file.is_file():
+            code.update(file.read_bytes())
+    return f"phantom:{entry.resolution_um}um?code={code.hexdigest()[:12]}"
+
+
+def _fetched(path: Path, url: str) -> FetchedFile:
+    return FetchedFile(path, url, sha256_of(path), path.stat().st_size, fetched=True)
+
+
+def _refuse_page(path: Path, shown: str) -> None:
+    """Refuse a web page, which a network's login page or a proxy likes to send with status 200."""
+    with path.open("rb") as file:
+        if file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+            raise CcfError(
+                f"{shown} gave a web page instead of the file; "
+                "open the address in a browser to see what sends it, and try again."
+            )
+
+
+def _difference(file: FetchedFile, entry: AtlasEntry) -> str | None:
+    """The difference of a file from size and checksum in the catalogue, in words, or None."""
+    if entry.size_bytes in (None, file.size_bytes) and entry.sha256 in (None, file.sha256):
+        return None
+    return (
+        f"{file.url} has {file.size_bytes} bytes and sha256 {file.sha256}, where the catalogue's {entry.key} "
+        f"has {entry.size_bytes or 'any number of'} bytes and sha256 {entry.sha256 or 'unknown'}"
+    )
+
+
+def _warning(file: FetchedFile, entry: AtlasEntry) -> str | None:
+    """The warning for a file that differs from a checksum that is only reported."""
+    difference = _difference(file, entry)
+    return (
+        difference and f"{difference}; it is kept, because that checksum is only reported and not confirmed."
+    )
+
+
+def _checked(file: FetchedFile, entry: AtlasEntry) -> FetchedFile:
+    """The fetched volume with its warning, if it may be kept.
+
+    Raises:
+        CcfError: it is a web page, not an NRRD file, or not the catalogue's file.
+    """
+    _refuse_page(file.path, file.url)
+    difference = _difference(file, entry)
+    if difference and entry.checksum_from == "file":
+        raise CcfError(
+            f"{difference}; "
+            "try again, and if it stays so, set CCF_SOURCE to a source that has the official file."
+        )
+    with file.path.open("rb") as opened:
+        if opened.read(4) != b"NRRD":
+            raise CcfError(f"{file.url} is not an NRRD file; check the file at that address and replace it.")
+    return replace(file, warning=_warning(file, entry))

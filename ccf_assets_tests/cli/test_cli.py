@@ -1,0 +1,678 @@
+"""The command line: what it answers, where it says it, and what it exits with."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from ccf_assets.ccf.catalogue import CATALOGUE, atlas_entry
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
+from ccf_assets.cli import loading, main, workers
+from ccf_assets.cli.outcome import Outcome
+from ccf_assets.db import database as database_module
+from ccf_assets.db import schema
+from ccf_assets.pg import connect
+from ccf_assets_tests.conftest import new_database
+from ccf_assets_tests.support.program import ccf
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def answer(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Run a command in this process; ``typed`` is what its user types."""
+
+    def run(*arguments: str, typed: str = "") -> Ended:
+        monkeypatch.setattr(sys, "argv", ["ccf-assets", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        captured = capfd.readouterr()
+        code = ended.value.code
+        return Ended(code if isinstance(code, int) else int(bool(code)), captured.out, captured.err)
+
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+# ---- asking
+
+
+def test_what_is_loaded_is_listed(phantom_database: sa.Engine, run: Run) -> None:
+    ended = run("status")
+    assert ended.code == 0
+    assert ended.err == ""
+    for words in ("phantom_50um", "phantom_100um", "162,260", "39,516", "phantom (not the Allen CCF)"):
+        assert words in ended.out
+
+
+def test_what_is_loaded_is_answered_as_json(phantom_database: sa.Engine, run: Run) -> None:
+    held = run("status", "--json").answer
+    assert [atlas["key"] for atlas in held] == ["phantom_50um", "phantom_100um"]
+    assert held[1]["rows"]["brain_region"] == 54
+    assert held[1]["ccf_id"] == 904
+
+
+def test_before_anything_is_loaded_the_status_says_so(database: sa.Engine, run: Run) -> None:
+    ended = run("status")
+    assert (ended.code, ended.out) == (0, "No atlas is loaded yet; run `ccf-assets load`.\n")
+    assert run("status", "--json").answer == []
+
+
+@pytest.mark.parametrize("question", [("region", "VISp"), ("locate", "1", "2", "3"), ("sites", "VISp")])
+def test_before_anything_is_loaded_questions_say_what_to_do(
+    database: sa.Engine, run: Run, question: tuple[str, ...]
+) -> None:
+    ended = run(*question)
+    assert ended == Ended(1, "", "ccf-assets: No atlas is loaded yet; run `ccf-assets load`.\n")
+
+
+def test_a_region_is_told_of_in_the_finest_atlas(phantom_database: sa.Engine, run: Run) -> None:
+    ended = run("region", "VISp")
+    assert ended.code == 0
+    assert ended.err == ""
+    first, path, children, volume = ended.out.splitlines()
+    assert first.startswith("VISp  Primary visual area  (id 385, colour #08858C, phantom_50um)")
+    assert path == "path      root → grey → CH → CTX → CTXpl → Isocortex → VIS → VISp"
+    assert children.startswith("children  VISp1, VISp2/3, VISp4, VISp5, VISp6a")
+    assert " mm³ in " in volume
+
+
+def test_a_region_is_answered_as_json_by_acronym_and_by_id(phantom_database: sa.Engine, run: Run) -> None:
+    by_acronym = run("region", "VISp", "--json", "--atlas", "phantom_100um").answer
+    assert run("region", "385", "--json", "-a", "phantom_100um").answer == by_acronym
+    assert by_acronym["region_id"] == 385
+    assert by_acronym["path"][0] == "root"
+    assert by_acronym["left_mm3"] + by_acronym["right_mm3"] == pytest.approx(by_acronym["volume_mm3"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("visp", "There is no region 'visp' in phantom_50um; VISp differs by case only, and case matters."),
+        ("VISpx", "did you mean VISp"),
+        ("visual", "VIS"),
+        ("zzzzzz", "acronyms and ids stand in table ccf.brain_region."),
+        ("999999999", "There is no region '999999999' in phantom_50um"),
+        ("99999999999999999999", "There is no region '99999999999999999999' in phantom_50um"),
+        ("²", "There is no region '²' in phantom_50um"),
+        ("'; DROP TABLE x", "There is no region '''; DROP TABLE x' in phantom_50um"),
+    ],
+)
+def test_an_unknown_region_is_answered_with_near_ones(
+    phantom_database: sa.Engine, run: Run, asked: str, words: str
+) -> None:
+    ended = run("region", asked)
+    assert (ended.code, ended.out) == (1, "")
+    assert words in ended.err
+    assert ended.err.startswith("ccf-assets: ")
+    assert ended.err.count("\n") == 1
+
+
+def test_an_atlas_that_is_not_loaded_is_answered_with_those_that_are(
+    phantom_database: sa.Engine, run: Run
+) -> None:
+    ended = run("region", "VISp", "--atlas", "phantom_25um")
+    assert ended.code == 1
+    assert "Atlas 'phantom_25um' is not loaded (loaded: phantom_50um, phantom_100um)" in ended.err
+    assert "run `ccf-assets load phantom_25um`" in ended.err
+
+
+@pytest.mark.parametrize("numbers", [("-100", "1300", "8200"), ("--", "-100", "1300.5", "8200")])
+def test_a_negative_number_is_a_number(
+    phantom_database: sa.Engine, run: Run, numbers: tuple[str, ...]
+) -> None:
+    assert run("locate", *numbers).out == "outside volume  (phantom_50um)\n"
+
+
+def test_a_point_is_located(phantom_database: sa.Engine, run: Run) -> None:
+    found = run("locate", "8900", "1300", "8200", "--json").answer
+    assert [found[f"ccf_{axis}_um"] for axis in "xyz"] == [8900, 1300, 8200]
+    assert (found["atlas"], found["hemisphere"]) == ("phantom_50um", "right")
+    named = run("locate", "8900", "1300", "8200").out
+    assert named.startswith(f"{found['acronym']}  ")
+    assert f"(id {found['region_id']}, right, phantom_50um)" in named
+
+
+def test_a_point_is_three_numbers(phantom_database: sa.Engine, run: Run) -> None:
+    assert run("locate", "1", "2") == Ended(1, "", "ccf-assets: A point is three numbers: AP, DV and ML.\n")
+    assert run("locate", "a", "b", "c").code == 2
+
+
+def test_a_table_of_points_is_answered_beside_its_own_columns(phantom_database: sa.Engine, run: Run) -> None:
+    table = "unit,x,y,z,status\nu1,8900,1300,8200,good\nu2,-1,2,3,\nu3,,2,3,mua\n"
+    rows = run("locate", "--json", typed=table).answer
+    assert [row["unit"] for row in rows] == ["u1", "u2", "u3"]
+    assert (rows[0]["x"], rows[0]["ccf_x_um"], rows[0]["status"]) == (8900, 8900, "good")
+    assert [row["x"] for row in rows] == [8900, -1, None]
+    assert [row["ccf_status"] for row in rows] == ["assigned", "outside_volume", "invalid_nan"]
+    assert [row["hemisphere"] for row in rows] == ["right", None, None]
+    first, *lines = run("locate", typed=table).out.splitlines()
+    assert first.split(",") == list(rows[0])
+    assert lines[1] == "u2,-1,2,3,,phantom_50um,-1.0,2.0,3.0,outside_volume,,,,"
+
+
+def test_a_search_lists_the_best_first(phantom_database: sa.Engine, run: Run) -> None:
+    ended = run("search", "primary", "visual", "area")
+    assert ended.out.startswith("VISp\tPrimary visual area\t385\n")
+    assert ended.err.endswith(" regions (phantom_50um)\n")
+    assert run("search", "primary visual area", "--json").answer[0]["acronym"] == "VISp"
+    assert run("search", "zzzz") == Ended(0, "", "0 regions (phantom_50um)\n")
+
+
+def test_a_track_is_told_and_drawn(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
+    track = ("track", "8900", "-100", "8200", "8900", "3840", "8200")
+    rows = run(*track, "--json").answer
+    assert (rows[0]["region_id"], rows[0]["entry_um"], rows[-1]["exit_um"]) == (None, 0, 3940)
+    ended = run(*track, "-o", str(tmp_path / "strip.png"))
+    assert ended.out.splitlines()[0].split(maxsplit=2)[2] == "outside the brain"
+    assert len(ended.out.splitlines()) == len(rows)
+    assert (tmp_path / "strip.png").read_bytes().startswith(b"\x89PNG")
+    beside = run("track", "0", "0", "0", "0", "0", "900", "-o", str(tmp_path / "beside.png"))
+    assert (beside.code, beside.out) == (0, "     0.0    900.0  outside the brain\n")
+    # Before any work is done.
+    refused = "ccf-assets: a.jpg: pictures are PNG files; give a name that ends in .png.\n"
+    assert run(*track, "-o", "a.jpg") == Ended(1, "", refused)
+
+
+def test_what_the_database_refuses_is_said_in_one_line(phantom_database: sa.Engine, run: Run) -> None:
+    said = "ccf-assets: The track's beginning (10000000, 0, 0) is not a place: x, y and z must be CCF µm, "
+    assert run("track", "1e7", "0", "0", "1", "2", "3") == Ended(
+        1, "", f"{said}each a number within 1,000,000.\n"
+    )
+
+
+def test_a_slice_is_drawn_and_no_file_is_lost(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "plane.png"
+    drawn = run("slice", "coronal", "6600", "-o", str(path), "--sites")
+    assert (drawn.code, drawn.out) == (0, "")
+    assert drawn.err.startswith(f"Wrote {path} (")
+    assert path.read_bytes().startswith(b"\x89PNG")
+    again = run("slice", "coronal", "6600", "-o", str(path))
+    assert again == Ended(1, "", f"ccf-assets: {path} exists already; --force replaces it.\n")
+    assert run("slice", "coronal", "6600", "-o", str(path), "--force").code == 0
+    assert "no orientation 'axial'" in run("slice", "axial", "6600", "-o", str(path)).err
+
+
+def test_two_atlases_are_compared(phantom_database: sa.Engine, run: Run) -> None:
+    atlases = ("phantom_100um", "phantom_50um")
+    pairs = run("compare", *atlases, "--json").answer
+    assert all(pair["region_a"] != pair["region_b"] for pair in pairs)
+    told = run("compare", *atlases)
+    first = pairs[0]
+    assert told.out.split()[:3] == [f"{first['mm3']:.3f}", "mm³", first["acronym_a"] or "outside"]
+    assert len(told.out.splitlines()) == min(20, len(pairs))
+    assert told.err.startswith(f"{len(pairs):,} pairs, ")
+    assert "is not loaded" in run("compare", "phantom_50um", "ccf_2017_10um").err
+
+
+def test_tables_are_exported(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    ended = run("export", "voxel_run", "-a", "phantom_100um", "-o", str(path))
+    assert ended.err.splitlines()[0] == "39,516 rows of voxel_run in phantom_100um"
+    assert len(path.read_text().splitlines()) == 39_517
+    electrodes = run("export", "electrodes", "-o", str(tmp_path / "electrodes.parquet"))
+    assert electrodes.code == 0
+    assert "0 rows of electrodes in phantom_50um" in electrodes.err
+    assert "+ is posterior" in electrodes.err
+
+
+def test_the_catalogue_needs_no_database(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "database_url", lambda: pytest.fail("the database was asked for"))
+    assert [entry["key"] for entry in run("catalogue", "--json").answer] == list(CATALOGUE)
+    marks = {line.split()[0]: line for line in run("catalogue").out.splitlines()}
+    assert " default, voxel rows " in marks["ccf_2017_100um"]
+    assert " phantom, voxel rows " in marks["phantom_100um"]
+    assert " default" not in marks["ccf_2017_10um"] + marks["phantom_100um"]
+
+
+def test_every_command_has_help(run: Run) -> None:
+    for command in main.app.registered_commands:
+        assert command.callback is not None
+        assert run(command.name or command.callback.__name__, "--help").code == 0
+
+
+def test_a_wrong_address_is_one_line_without_the_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCF_POSTGRES_URL", "mysql://me:s3cret@db/lab")
+    ended = run("status")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert "s3cret" not in ended.err
+
+
+def test_what_the_database_refuses_is_one_line(phantom_database: sa.Engine, run: Run) -> None:
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE ccf.region_parent RENAME TO gone")
+    ended = run("region", "VISp")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert 'relation "ccf.region_parent" does not exist' in ended.err
+
+
+def test_the_exit_code_of_psql_is_passed_on(database: sa.Engine, run: Run) -> None:
+    assert run("psql", "-Atc", "SELECT count(*) FROM ccf.atlas") == Ended(0, "0\n", "")
+    assert "psql [OPTION]" in run("psql", "-?").out
+    ended = run("psql", "-c", "SELECT 1/0")
+    assert ended.code == 1
+    assert "division by zero" in ended.err
+
+
+def test_the_url_is_the_answer_and_nothing_else(database: sa.Engine, run: Run) -> None:
+    ended = run("url")
+    assert (ended.code, ended.err) == (0, "")
+    with psycopg.connect(ended.out.strip()) as connection:
+        assert connection.execute("SELECT current_database()").fetchone() == (database.url.database,)
+
+
+# ---- dropping
+
+
+def test_the_status_tells_the_time_in_the_zone_of_who_asks(phantom_database: sa.Engine, run: Run) -> None:
+    with phantom_database.begin() as connection:
+        connection.execute(sa.text("UPDATE ccf.atlas SET loaded_at = '2026-01-31 20:30+00'"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        said = run("status").out
+    time.tzset()
+    assert "loaded (local)" in said
+    assert "2026-02-01 05:30" in said
+
+
+def test_the_status_names_an_atlas_that_is_not_whole(phantom_database: sa.Engine, run: Run) -> None:
+    assert "not whole" not in run("status").out
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM ccf.voxel_run WHERE ccf_id = 904")
+    ended = run("status")
+    assert (
+        "phantom_100um is incomplete: no rows in voxel_run. Run `ccf-assets load phantom_100um`." in ended.out
+    )
+    assert "phantom_50um is incomplete" not in ended.out
+
+
+def test_a_drop_says_what_would_go_and_no_means_no(phantom_database: sa.Engine, run: Run) -> None:
+    ended = run("drop", "phantom_100um", typed="n\n")
+    assert ended.code == 1
+    assert "Drop phantom_100um with all these rows?" in ended.out
+    assert "phantom_100um: 1 of atlas, 54 of brain_region, " in ended.err
+    assert re.search(r"39,516 of voxel_run.* \([1-9]\d* MB\)\n", ended.err)
+    assert len(run("status", "--json").answer) == 2
+
+
+def test_a_drop_of_nothing_is_refused(phantom_database: sa.Engine, run: Run) -> None:
+    assert "Name the atlases to drop, or give --recordings" in run("drop", "--yes").err
+
+
+def test_a_drop_takes_everything_of_an_atlas_and_nothing_of_others(
+    phantom_database: sa.Engine, run: Run
+) -> None:
+    other = _fingerprints(phantom_database, 903)
+    assert run("drop", "phantom_100um", typed="y\n").code == 0
+    assert _fingerprints(phantom_database, 903) == other
+    assert not any(_counts(phantom_database, 904).values())
+    ended = run("drop", "phantom_50um", "phantom_50um", "--yes")
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err.endswith("Dropped phantom_50um.\n")
+    assert run("status", "--json").answer == []
+
+
+_RECORDINGS = """
+    INSERT INTO ccf.recording_file VALUES ('a.csv', 'digest', NULL, 1, false);
+    INSERT INTO ccf.recording_finding VALUES ('a.csv', 'odd', false, 'It is odd.');
+    INSERT INTO ccf.recording_claim VALUES ('m', 0, 'a.csv');
+    INSERT INTO ccf.recording_agreement VALUES ('a.csv', 904, 1, 1, 0, true, 'All agree.');
+    INSERT INTO ccf.recording_site VALUES ('m', 0, 1, 2, 3, 'ccf', 'root', 'a.csv');
+    INSERT INTO ccf.recording_site VALUES ('m', 1, 1, 2, 3, 'ccf');
+    INSERT INTO ccf.recording_region
+    SELECT 'm', site_id, ccf_id, 1, 2, 3, 'left', 997, 'assigned', source, 0, 0
+    FROM ccf.recording_site, ccf.atlas;
+"""
+
+
+def _recorded(engine: sa.Engine) -> dict[str, int]:
+    tables = [t for t in schema.metadata.sorted_tables if t.name.startswith("recording_")]
+    with engine.connect() as connection:
+        return {t.name: connection.scalar(sa.select(sa.func.count()).select_from(t)) or 0 for t in tables}
+
+
+def test_a_drop_keeps_recordings(phantom_database: sa.Engine, run: Run) -> None:
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql(_RECORDINGS)
+    before = _recorded(phantom_database)
+    ended = run("drop", "phantom_100um", "--yes")
+    assert ", 2 of recording_region" in ended.err
+    assert "The 2 recording sites stay, without a region in the dropped atlases" in ended.err
+    assert _recorded(phantom_database) == {**before, "recording_region": 2, "recording_agreement": 0}
+
+
+def test_a_drop_takes_recordings_when_told_to_and_says_what_no_file_gives_back(
+    phantom_database: sa.Engine, run: Run
+) -> None:
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql(_RECORDINGS)
+    atlases = _counts(phantom_database, 903)
+    ended = run("drop", "--recordings", typed="n\n")
+    assert ended.code == 1
+    assert "Drop all recordings with all these rows?" in ended.out
+    assert "recordings: 1 of recording_file, 1 of recording_finding, 2 of recording_site, " in ended.err
+    assert "; 1 of the sites came from no file and cannot be read again\n" in ended.err
+    assert all(_recorded(phantom_database).values())
+    assert run("drop", "--recordings", "phantom_100um", "--yes").err.endswith(
+        "Dropped phantom_100um, all recordings.\n"
+    )
+    assert not any(_recorded(phantom_database).values())
+    assert not any(_counts(phantom_database, 904).values())
+    assert _counts(phantom_database, 903) == {**atlases, "recording_region": 0}
+
+
+def test_a_drop_does_not_wait_for_ever(
+    phantom_database: sa.Engine, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccf_assets.db.holdings.LOCK_WAIT_S", 0.2)
+    with phantom_database.begin() as reader:
+        reader.execute(sa.select(schema.voxel_run).limit(1))
+        ended = run("drop", "phantom_50um", "--yes")
+    assert ended.code == 1
+    assert "in use by another session, so nothing was dropped" in ended.err
+    assert _counts(phantom_database, 903)["voxel_run"] == 162_260
+
+
+# ---- loading
+
+
+def _counts(engine: sa.Engine, ccf_id: int) -> Mapping[str, int]:
+    tables = [t for t in schema.metadata.sorted_tables if "ccf_id" in t.columns]
+    with engine.connect() as connection:
+        return {
+            t.name: connection.scalar(sa.select(sa.func.count()).where(t.c.ccf_id == ccf_id)) or 0
+            for t in tables
+        }
+
+
+def _fingerprints(engine: sa.Engine, ccf_id: int | None = None) -> Mapping[str, object]:
+    """What changes when any row is written: by whom each was, and where it stands."""
+    found = {}
+    with engine.connect() as connection:
+        for table in schema.metadata.sorted_tables:
+            of = f"WHERE ccf_id = {ccf_id}" if ccf_id and "ccf_id" in table.columns else ""
+            query = f"SELECT count(*), sum(hashtext(xmin::text || tableoid || ctid)) FROM {table} {of}"
+            found[table.name] = tuple(connection.exec_driver_sql(query).one())
+    return found
+
+
+@pytest.fixture(scope="module")
+def lab(server_url: sa.URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Settings with a database and folder of their own, for loads that follow one another."""
+    folder = tmp_path_factory.mktemp("lab")
+    with new_database(server_url) as url:
+        yield {
+            "CCF_HOME": str(folder),
+            "CCF_POSTGRES_URL": connect.libpq_url(url),
+            "CCF_SOURCE": "phantom",
+            "CCF_RECORDINGS": str(folder / "none"),
+        }
+
+
+@pytest.fixture(scope="module")
+def loaded(lab: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """The first load of phantom_100um, and how it ended."""
+    return ccf("load", "phantom_100um", **lab)
+
+
+class _NoProcess:
+    """In place of a worker process: its tasks are carried out here and now, and all else is the same."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
+        done: Future[Outcome] = Future()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CCF_SOURCE", self._source)
+            done.set_result(workers.work(function, key, *arguments))
+        return done
+
+    def leave(self) -> None:
+        pass
+
+
+@pytest.fixture
+def here(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command with these settings wholly in this process; the first load was in those of its own."""
+    monkeypatch.setattr(loading, "Worker", _NoProcess)
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")  # which the storage sets, and nobody takes back
+
+    def here(*arguments: str, **settings: str) -> Ended:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        return run(*arguments)
+
+    return here
+
+
+@pytest.fixture
+def engine(lab: dict[str, str], loaded: object) -> sa.Engine:
+    return sa.create_engine(
+        connect.parse_url(lab["CCF_POSTGRES_URL"], "CCF_POSTGRES_URL"), poolclass=sa.NullPool
+    )
+
+
+def test_a_load_tells_its_progress_on_standard_error_and_the_result_on_standard_output(
+    loaded: subprocess.CompletedProcess[str],
+) -> None:
+    assert loaded.returncode == 0, loaded.stderr
+    assert "Database: the server CCF_POSTGRES_URL names" in loaded.stderr
+    assert "Loading phantom_100um from the phantom …" in loaded.stderr
+    assert "Starting Dagster …" in loaded.stderr
+    assert "phantom_100um  voxel_run: 39,516 rows in place" in loaded.stderr
+    assert "phantom_100um: loaded annotation, atlas, brain_region" in loaded.stderr
+    assert loaded.stdout.startswith("Loaded atlases")
+    assert "Things to try:" in loaded.stdout
+    assert "rows in place" not in loaded.stdout
+
+
+def test_a_load_is_runs_of_the_jobs_that_the_ui_shows(engine: sa.Engine) -> None:
+    query = "SELECT pipeline_name, status FROM ccf_dagster.runs ORDER BY id LIMIT 3"
+    with engine.connect() as connection:
+        assert [tuple(row) for row in connection.exec_driver_sql(query)] == [
+            ("refresh_ontology", "SUCCESS"),
+            ("load_atlas", "SUCCESS"),
+            ("load_voxel_rows", "SUCCESS"),
+        ]
+
+
+def test_100_um_has_rows_by_default(engine: sa.Engine) -> None:
+    assert _counts(engine, 904)["voxel"] == 404_045
+
+
+def test_a_second_load_changes_no_row_and_says_that_all_is_current(
+    engine: sa.Engine, lab: dict[str, str], here: Run
+) -> None:
+    before = _fingerprints(engine)
+    again = here("load", "phantom_100um", "phantom_100um", "--rows", **lab)
+    assert again.code == 0
+    assert [line for line in again.err.splitlines() if ": " in line][1:] == [
+        "structure_graph: up to date",
+        "phantom_100um: up to date",
+        "recordings: up to date",
+    ]
+    assert _fingerprints(engine) == before
+
+
+def test_a_load_takes_up_maps_that_changed_and_says_what_is_wrong_with_one(
+    engine: sa.Engine, lab: dict[str, str], here: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.csv"
+    lab = {**lab, "CCF_REGION_SETS": str(tmp_path)}
+    file.write_text("set,region,group\nmine,CtX,x\n", "utf-8")
+    refused = here("load", "phantom_100um", **lab)
+    assert refused.code == 0
+    assert "warning: mine.csv, set 'mine': There is no region 'CtX' in phantom_100um; CTX" in refused.err
+    file.write_text("set,region,group\nmine,CTX,x\n", "utf-8")
+    assert (
+        "phantom_100um: loaded region_set, region_set_member in" in here("load", "phantom_100um", **lab).err
+    )
+    file.unlink()
+    assert (
+        "phantom_100um: loaded region_set, region_set_member in" in here("load", "phantom_100um", **lab).err
+    )
+
+
+def test_a_refresh_fetches_again_and_changes_no_row_where_nothing_is_new(
+    engine: sa.Engine, lab: dict[str, str], here: Run
+) -> None:
+    before = _fingerprints(engine)
+    again = here("load", "phantom_100um", "--refresh", **lab)
+    assert again.code == 0
+    assert "structure_graph: " in again.err
+    assert "phantom_100um: loaded annotation in " in again.err
+    assert _fingerprints(engine) == before
+
+
+def test_a_failed_load_exits_with_1_and_leaves_the_rows(
+    engine: sa.Engine, lab: dict[str, str], here: Run, tmp_path: Path
+) -> None:
+    before = _fingerprints(engine)
+    (tmp_path / "ontology").mkdir()
+    (tmp_path / "ontology/structure_graph.csv").write_bytes(phantom_ontology.structure_graph_csv())
+    failed = here("load", "ccf_2017_100um", **{**lab, "CCF_SOURCE": str(tmp_path)})
+    assert failed.code == 1
+    volume = tmp_path / "annotation/ccf_2017/annotation_100.nrrd"
+    assert f"ccf_2017_100um: FAILED. {volume} does not exist; put it there" in failed.err
+    assert "Traceback" not in failed.err
+    assert "phantom_100um" in failed.out
+    assert "Things to try" not in failed.out
+    assert _fingerprints(engine) == before
+
+
+def test_after_a_drop_a_load_loads_again(engine: sa.Engine, lab: dict[str, str], here: Run) -> None:
+    before = _counts(engine, 904)
+    assert here("drop", "phantom_100um", "--yes", **lab).code == 0
+    assert not any(_counts(engine, 904).values())
+    again = here("load", "phantom_100um", "--no-rows", **lab)
+    assert again.code == 0
+    assert "phantom_100um: loaded atlas, brain_region" in again.err
+    assert _counts(engine, 904) == {**before, "voxel": 0}
+
+
+def test_an_unknown_atlas_is_answered_with_near_ones_before_anything_is_begun(run: Run) -> None:
+    ended = run("load", "ccf_2017_20um")
+    assert (ended.code, ended.out) == (1, "")
+    assert "There is no atlas 'ccf_2017_20um' in the catalogue; did you mean ccf_2017_" in ended.err
+    assert not Path(os.environ["CCF_HOME"]).exists()
+
+
+@pytest.fixture
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The loads that are asked for, which are not done; the source is out of reach."""
+    asked: list[dict[str, Any]] = []
+
+    def load(entries: list[Any], **options: Any) -> list[Outcome]:
+        asked.append({"keys": [entry.key for entry in entries], **options})
+        sentence = "http://a.test could not be fetched because this network does not know the server's name."
+        unreachable = options["source"] != "phantom"
+        outcome = Outcome("structure_graph", error=sentence if unreachable else None, unreachable=unreachable)
+        options["report"](outcome)
+        return [outcome]
+
+    monkeypatch.setattr(loading, "load", load)
+    return asked
+
+
+def test_the_default_is_three_resolutions_then_the_phantoms_when_the_source_is_out_of_reach(
+    database: sa.Engine, run: Run, asked_for: list[dict[str, Any]]
+) -> None:
+    ended = run("load")
+    assert ended.code == 0
+    assert "structure_graph: FAILED. http://a.test could not be fetched" in ended.err
+    assert [call["keys"] for call in asked_for] == [
+        ["ccf_2017_25um", "ccf_2017_50um", "ccf_2017_100um"],
+        ["phantom_25um", "phantom_50um", "phantom_100um"],
+    ]
+    assert [call["source"] for call in asked_for] == ["allen", "phantom"]
+    assert {call["rows"] for call in asked_for} == {None}
+    assert "CCF_SOURCE" not in os.environ, "the source is an argument of the load, not a setting it changes"
+
+
+@pytest.mark.parametrize(
+    ("keys", "source"),
+    [(["phantom_100um"], "phantom"), (["phantom_100um", "ccf_2017_100um"], "allen")],
+)
+def test_the_phantom_alone_needs_no_other_source(
+    database: sa.Engine, run: Run, asked_for: list[dict[str, Any]], keys: list[str], source: str
+) -> None:
+    run("load", *keys)
+    assert [(call["keys"], call["source"]) for call in asked_for] == [(keys, source)]
+
+
+def test_an_atlas_that_was_named_is_not_replaced_by_the_phantom(
+    database: sa.Engine, run: Run, asked_for: list[dict[str, Any]]
+) -> None:
+    ended = run("load", "ccf_2017_50um", "--rows", "--jobs", "3")
+    assert ended.code == 1
+    assert "PHANTOM" not in ended.err
+    assert [(call["keys"], call["rows"], call["jobs"]) for call in asked_for] == [
+        (["ccf_2017_50um"], True, 3)
+    ]
+
+
+def test_an_atlas_that_is_there_is_not_replaced_by_the_phantom(
+    phantom_database: sa.Engine, run: Run, asked_for: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CCF_SOURCE")
+    with phantom_database.begin() as connection:
+        # Its voxels matter to nobody here, only that it is not the phantom's.
+        connection.exec_driver_sql(
+            "UPDATE ccf.atlas SET key = 'ccf_2017_50um', ccf_version = 'v3' WHERE ccf_id = 903"
+        )
+    assert run("load").code == 1
+    assert len(asked_for) == 1
+
+
+def test_without_a_network_the_phantom_is_loaded_and_said_to_be_it(
+    database: sa.Engine, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        closed = free.getsockname()[1]
+    monkeypatch.setenv("CCF_SOURCE", f"http://127.0.0.1:{closed}")
+    monkeypatch.setenv("CCF_RECORDINGS", str(tmp_path))
+    small = {False: [atlas_entry("ccf_2017_100um")], True: [atlas_entry("phantom_100um")]}
+    monkeypatch.setattr("ccf_assets.cli.load.default_atlases", lambda *, phantom: small[phantom])
+    ended = run("load", "--no-rows")
+    assert ended.code == 0, ended.err
+    assert "the server refused the connection; trying again in" in ended.err
+    assert "loading the PHANTOM instead" in ended.err
+    assert "it is NOT the Allen CCF" in ended.err
+    assert "phantom (not the Allen CCF)" in ended.out
+    assert [atlas["key"] for atlas in run("status", "--json").answer] == ["phantom_100um"]

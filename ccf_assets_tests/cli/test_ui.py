@@ -1,0 +1,217 @@
+"""The UI as one command: it serves what the definitions say, does what it is asked, and ends completely."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from ccf_assets.cli import ui
+from ccf_assets.definitions import defs
+from ccf_assets.errors import CcfError
+from ccf_assets.pg import connect, embedded
+from ccf_assets_tests.support.program import new_home, read_until, server, start, wait_for
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    with new_home() as home:
+        yield home
+
+
+@pytest.fixture
+def up(home: Path) -> Iterator[tuple[subprocess.Popen[str], Ask]]:
+    """The running UI, and how to ask its API."""
+    with running(CCF_HOME=str(home)) as found:
+        yield found
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[tuple[subprocess.Popen[str], Ask]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = start("up", "--port", str(port), CCF_SOURCE="phantom", **settings)
+
+    def ask(query: str, **variables: object) -> Any:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            found = json.load(answer)
+        assert "errors" not in found, found["errors"]
+        return found["data"]
+
+    try:
+        said = read_until(process, "The UI is at")
+        assert f"The UI is at http://127.0.0.1:{port} — stop it with Ctrl-C." in said
+        yield process, ask
+    finally:
+        children = family(process)
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=60)
+        for child in children:
+            if child.is_running():
+                child.kill()
+        process.kill()
+
+
+def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The command and everything it started: Dagster's processes are in a session of their own."""
+    try:
+        command = psutil.Process(process.pid)
+        return [command, *command.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _backfill(ask: Ask, assets: list[str], partitions: list[str]) -> None:
+    """Ask for assets of some atlases, as the dialog "Materialize" does."""
+    launch = """
+        mutation ($wanted: LaunchBackfillParams!) {
+            launchPartitionBackfill(backfillParams: $wanted) {
+                __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
+            }
+        }
+    """
+    wanted = {"assetSelection": [{"path": [name]} for name in assets], "partitionNames": partitions}
+    launched = ask(launch, wanted=wanted)["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+
+
+def _runs(ask: Ask) -> list[dict[str, Any]]:
+    """The runs of backfills, the latest first; sensors ask for others."""
+    query = "{ runsOrError { ... on Runs { results { status tags { key value } } } } }"
+    runs = ask(query)["runsOrError"]["results"]
+    return [run for run in runs if "dagster/backfill" in {tag["key"] for tag in run["tags"]}]
+
+
+def _end(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """End the command by ``number`` and return what it said; nothing of it may be left."""
+    children = family(process)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert [child for child in children if child.is_running() and child.status() != "zombie"] == []
+    return said
+
+
+def test_it_serves_the_definitions_runs_a_backfill_and_ends_also_with_a_load_in_progress(
+    home: Path, up: tuple[subprocess.Popen[str], Ask]
+) -> None:
+    process, ask = up
+    # What it serves.
+    nodes = wait_for(lambda: ask("{ assetNodes { assetKey { path } groupName description } }")["assetNodes"])
+    assert {node["assetKey"]["path"][-1] for node in nodes} == {
+        key.path[-1] for key in defs.resolve_asset_graph().get_all_asset_keys()
+    }
+    assert {"files", "regions", "voxels"} <= {node["groupName"] for node in nodes}
+    assert all(node["description"] for node in nodes)
+    jobs = ask("{ repositoriesOrError { ... on RepositoryConnection { nodes { jobs { name } } } } }")
+    named = {job["name"] for node in jobs["repositoriesOrError"]["nodes"] for job in node["jobs"]}
+    assert {"refresh_ontology", "load_atlas", "load_voxel_rows"} <= named
+
+    # What it is asked to do.
+    assets = ["annotation", "atlas", "brain_region", "voxel_run"]
+    _backfill(ask, assets, ["phantom_100um", "phantom_50um"])
+    wait_for(lambda: [run["status"] for run in _runs(ask)].count("SUCCESS") == 2, 120)
+    assert _voxel_runs(home) == [(903, 162_260), (904, 39_516)]
+
+    # How it ends.
+    _backfill(ask, ["voxel"], ["phantom_50um"])
+    wait_for(lambda: "STARTED" in [run["status"] for run in _runs(ask)], 60)
+    _end(process, signal.SIGTERM)
+    assert server(home) is None
+    embedded.join(home / "postgres")
+    assert _unfinished(home) == 0
+    embedded.leave()
+
+
+SHOWN = """{
+    instance { info }
+    runsOrError { ... on Runs { results {
+        runConfigYaml tags { key value } eventConnection { events { ... on MessageEvent { message } } }
+    } } }
+    workspaceOrError { ... on Workspace { locationEntries { displayMetadata { key value } } } }
+    repositoriesOrError { ... on RepositoryConnection { nodes {
+        allTopLevelResourceDetails { name configuredValues { key value } }
+    } } }
+}"""
+"""What the pages of the UI show of configuration, runs and their logs."""
+
+
+def test_the_password_is_in_no_process_title_and_on_no_page_and_ctrl_c_ends_it(
+    home: Path, database: sa.Engine
+) -> None:
+    secret = "Zq7xW-Yk9wV"
+    url = connect.libpq_url(database.url.set(password=secret))  # not asked for on this server
+    with running(CCF_HOME=str(home), CCF_POSTGRES_URL=url) as (process, ask):
+        titles: set[str] = set()
+
+        def succeeded() -> bool:
+            for each in family(process):
+                with suppress(psutil.Error):
+                    titles.add(" ".join([each.name(), *each.cmdline()]))
+            return "SUCCESS" in [run["status"] for run in _runs(ask)]
+
+        _backfill(ask, ["annotation"], ["phantom_100um"])
+        wait_for(succeeded, 240)
+        # The server of the code hands the instance on in an argument; a run is a process that it spawns.
+        for what in ("dagster_webserver", "dagster._daemon", "--instance-ref", "spawn_main"):
+            assert [title for title in titles if what in title], what
+        assert not [title for title in titles if secret in title]
+        shown = json.dumps(ask(SHOWN))
+        for page in ("run_monitoring", "dagster/backfill", "annotation", '"postgres"'):
+            assert page in shown, page
+        assert secret not in shown
+        assert secret not in _end(process, signal.SIGINT)
+
+
+def _ask_database(home: Path, query: str) -> list[tuple[Any, ...]]:
+    found = server(home)
+    assert found is not None
+    address = {"host": found.socket_dir, "port": found.port, "user": "postgres", "dbname": "ccf"}
+    with psycopg.connect(**address) as connection:
+        return connection.execute(query).fetchall()
+
+
+def _voxel_runs(home: Path) -> list[tuple[Any, ...]]:
+    return _ask_database(home, "SELECT ccf_id, count(*) FROM ccf.voxel_run GROUP BY 1 ORDER BY 1")
+
+
+def _unfinished(home: Path) -> int:
+    query = "SELECT count(*) FROM ccf_dagster.runs WHERE status IN ('STARTING', 'STARTED', 'CANCELING')"
+    return int(_ask_database(home, query)[0][0])
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_is_started() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CcfError, match=rf"Cannot listen on 127.0.0.1:{port}: Address already in use"):
+            ui.serve("127.0.0.1", port, print)
+    assert not Path(os.environ["CCF_HOME"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("nowhere.invalid", 3000), ("203.0.113.1", 3000), ("127.0.0.1", 99999)]
+)
+def test_an_address_that_is_not_ours_is_refused(host: str, port: int) -> None:
+    with pytest.raises(
+        CcfError, match=rf"Cannot listen on {host}:{port}: .*Choose another --port or --host."
+    ):
+        ui.serve(host, port, print)

@@ -1,0 +1,154 @@
+"""The derived tables as SQL, held against numpy on random small volumes around the midline."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from ccf_assets.ccf.space import MIDLINE_UM
+from ccf_assets.db import region_volumes
+
+Volume = npt.NDArray[np.uint32]
+
+on_one_database = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+"""The queries only read what stands in them, so all examples can share a database."""
+
+BEFORE_MIDLINE = 3
+"""Voxels of the test volumes to the left of the midline, of eight."""
+
+PARENT_OF = {1: 1, 2: 1, 3: 2, 614_454_277: 3, 5: 1, 6: 5}
+"""A small ontology: 1 holds 2 and 5, 2 holds 3, 3 holds the region with the large id; 6 is never painted."""
+
+volumes = hnp.arrays(
+    np.uint32,
+    st.tuples(st.integers(1, 3), st.integers(1, 3), st.just(8)),
+    elements=st.sampled_from([0, 1, 2, 3, 5, 614_454_277]),
+)
+resolutions = st.sampled_from([10, 25, 50, 100])
+
+
+def ancestors_of(region: int) -> list[int]:
+    chain = [region]
+    while PARENT_OF[chain[-1]] != chain[-1]:
+        chain.append(PARENT_OF[chain[-1]])
+    return chain
+
+
+def rows_as_query(names: str, rows: list[tuple[int, ...]]) -> sa.Select[Any]:
+    """Rows of integers as a query, also when there are none."""
+    columns = [sa.column(name, sa.Integer) for name in names.split()]
+    nothing = (-1,) * len(columns)
+    values = sa.values(*columns, name="given").data([*rows, nothing])
+    return sa.select(values).where(values.c.ccf_id >= 0)
+
+
+def run_rows(array: Volume, resolution: int) -> list[tuple[int, ...]]:
+    """Rows of voxel_run for the volume, whose midline lies where the atlas's does."""
+    first = MIDLINE_UM // resolution - BEFORE_MIDLINE
+    rows = []
+    for x, y in np.ndindex(array.shape[:2]):
+        line = [0, *array[x, y].tolist(), 0]
+        ends = [i for i in range(len(line) - 1) if line[i] != line[i + 1]]
+        for start, end in itertools.pairwise(ends):
+            if line[start + 1]:
+                z, z_end = (first + start) * resolution, (first + end) * resolution
+                rows.append((7, x * resolution, y * resolution, z, z_end, line[start + 1]))
+    return rows
+
+
+def runs_as_query(array: Volume, resolution: int) -> sa.Select[Any]:
+    return rows_as_query("ccf_id x y z z_end region_id", run_rows(array, resolution))
+
+
+ANCESTORS = rows_as_query(
+    "ccf_id region_id ancestor_id distance",
+    [(7, i, ancestor, d) for i in PARENT_OF for d, ancestor in enumerate(ancestors_of(i))],
+)
+
+
+def volumes_by_numpy(array: Volume, resolution: int) -> dict[tuple[int, str], dict[str, Any]]:
+    """The rows of region_volume, from the volume itself."""
+    first = MIDLINE_UM // resolution - BEFORE_MIDLINE
+    z_of = np.broadcast_to((np.arange(array.shape[2]) + first) * resolution, array.shape)
+    sides = {"left": z_of < MIDLINE_UM, "right": z_of >= MIDLINE_UM, "both": z_of >= 0}
+    rows = {}
+    for region in PARENT_OF:
+        inside = np.isin(array, [i for i in PARENT_OF if region in ancestors_of(i)])
+        for side, of_side in sides.items():
+            corners = np.argwhere(inside & of_side) * resolution + (0, 0, first * resolution)
+            own = int(((array == region) & of_side).sum())
+            row: dict[str, Any] = {
+                "ccf_id": 7,
+                "own_voxels": own,
+                "own_mm3": own * resolution**3 * 1e-9,
+                "voxels": len(corners),
+                "volume_mm3": len(corners) * resolution**3 * 1e-9,
+            }
+            for axis, name in enumerate("xyz"):
+                along = corners[:, axis]
+                row[f"centroid_{name}"] = (along + resolution / 2).mean() if len(along) else None
+                row[f"min_{name}"] = along.min() if len(along) else None
+                row[f"max_{name}"] = along.max() + resolution if len(along) else None
+            rows[region, side] = row
+    return rows
+
+
+@given(volumes, resolutions)
+@example(np.zeros((1, 1, 8), np.uint32), 25)
+@example(np.full((2, 3, 8), 614_454_277, np.uint32), 25)
+@on_one_database
+def test_sizes_and_places_are_those_of_numpy(database: sa.Engine, array: Volume, resolution: int) -> None:
+    query = region_volumes.region_volumes(runs_as_query(array, resolution), ANCESTORS, resolution)
+    with database.connect() as connection:
+        found = {
+            (row.pop("region_id"), row.pop("hemisphere")): row
+            for row in map(dict, connection.execute(query).mappings())
+        }
+    expected = volumes_by_numpy(array, resolution)
+    assert found.keys() == expected.keys()
+    for key, row in expected.items():
+        assert without_blanks(found[key]) == pytest.approx(without_blanks(row), rel=1e-12), key
+
+
+def without_blanks(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def test_a_run_across_the_midline_counts_to_each_side_with_its_own_voxels(database: sa.Engine) -> None:
+    array = np.full((1, 1, 8), 5, np.uint32)
+    query = region_volumes.region_volumes(runs_as_query(array, 25), ANCESTORS, 25)
+    with database.connect() as connection:
+        rows = {
+            row.hemisphere: (row.voxels, row.min_z, row.max_z)
+            for row in connection.execute(query)
+            if row.region_id == 5
+        }
+    assert rows == {"left": (3, 5625, 5700), "right": (5, 5700, 5825), "both": (8, 5625, 5825)}
+
+
+def test_the_sums_of_the_largest_grid_do_not_overflow(database: sa.Engine) -> None:
+    """A line of 10 µm voxels at the far corner, as often as the grid has lines."""
+    lines = 1320 * 800
+    run = sa.select(
+        sa.literal(7).label("ccf_id"),
+        sa.literal(13_190).label("x"),
+        sa.literal(7_990).label("y"),
+        sa.literal(0).label("z"),
+        sa.literal(11_400).label("z_end"),
+        sa.literal(5).label("region_id"),
+    ).select_from(sa.func.generate_series(1, lines).table_valued("i"))
+    query = region_volumes.region_volumes(run, ANCESTORS, 10)
+    with database.connect() as connection:
+        row = next(r for r in connection.execute(query) if (r.region_id, r.hemisphere) == (1, "both"))
+    assert row.voxels == lines * 1140
+    assert (row.centroid_x, row.centroid_y, row.centroid_z) == (13_195, 7_995, 5_700)

@@ -1,0 +1,177 @@
+"""The table of contents: it loads, it is complete, and loading it does nothing."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ccf_assets.ccf.ontology import REQUIRED_COLUMNS
+from ccf_assets.db import schema
+from ccf_assets.definitions import build_defs, defs
+from ccf_assets.defs.jobs import jobs
+from ccf_assets.defs.partitions import atlases_of
+from ccf_assets.defs.resources import SourcesResource
+from ccf_assets_tests.support.program import ROOT
+
+
+def test_dagster_finds_nothing_wrong_with_it() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_dg_finds_nothing_wrong_with_it() -> None:
+    dg_command = Path(sys.executable).with_name("dg")
+    done = subprocess.run(
+        [dg_command, "check", "defs"], check=False, cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All definitions loaded successfully" in done.stdout + done.stderr
+
+
+def test_importing_it_touches_no_network_no_database_and_no_file_and_changes_no_setting() -> None:
+    watched = """
+import os, sys
+BEFORE = {name for name in os.environ}
+def refuse(event, arguments):
+    written = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+    if written or event in {"socket.connect", "socket.bind", "socket.getaddrinfo", "os.mkdir"}:
+        raise SystemExit(f"{event} {arguments}")
+sys.dont_write_bytecode = True
+sys.addaudithook(refuse)
+import ccf_assets.definitions
+assert {name for name in os.environ if name.startswith(("CCF", "DAGSTER"))} <= BEFORE
+print("quiet")
+"""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CCF_", "DAGSTER"))
+    }
+    environment |= {"CCF_POSTGRES_URL": "nonsense", "CCF_SOURCE": "nonsense://", "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, "-c", watched],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.stdout == "quiet\n", done.stderr
+
+
+def test_resources_can_be_replaced() -> None:
+    other = SourcesResource()
+    assert build_defs(resource_overrides={"sources": other}).resources["sources"] is other
+    assert defs.resources["sources"] is not other
+
+
+@pytest.mark.parametrize(
+    "key", sorted(key.path[-1] for key in defs.resolve_asset_graph().get_all_asset_keys())
+)
+def test_every_asset_says_what_it_is(key: str) -> None:
+    [spec] = [spec for spec in defs.resolve_all_asset_specs() if spec.key.path[-1] == key]
+    assert spec.description
+    assert spec.group_name != "default"
+    assert spec.owners
+    assert spec.kinds
+    assert spec.code_version
+    if f"{schema.SCHEMA}.{key}" in schema.metadata.tables:
+        columns = spec.metadata["dagster/column_schema"].columns
+        assert all(column.description for column in columns)
+        assert f"### {schema.SCHEMA}.{key}\n" in spec.metadata["reference"].md_str
+
+
+def test_the_files_say_what_is_read_of_them() -> None:
+    said = {spec.key.path[-1]: spec.metadata.get("reference") for spec in defs.resolve_all_asset_specs()}
+    assert all(f"| `{column}` |" in said["structure_graph"].md_str for column in REQUIRED_COLUMNS)
+    assert "0 outside the brain" in said["annotation"].md_str
+
+
+def test_every_table_of_an_atlas_is_an_asset() -> None:
+    assets = {key.path[-1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    assert {table.name for table in schema.metadata.tables.values() if "ccf_id" in table.columns} <= assets
+
+
+REAL = ["ccf_2017_10um", "ccf_2017_25um", "ccf_2017_50um", "ccf_2017_100um"]
+PHANTOMS = ["phantom_10um", "phantom_25um", "phantom_50um", "phantom_100um"]
+
+
+def partitions(definitions: dg.Definitions) -> set[tuple[str, ...]]:
+    """The partitions of every asset that belongs to an atlas, and of the jobs that load one."""
+    divided = [node.partitions_def for node in definitions.resolve_asset_graph().asset_nodes]
+    divided += [
+        definitions.resolve_job_def(name).partitions_def for name in ("load_atlas", "load_voxel_rows")
+    ]
+    return {
+        tuple(each.get_partition_keys())
+        for each in divided
+        if isinstance(each, dg.StaticPartitionsDefinition)
+    }
+
+
+def test_partitions_are_in_the_order_of_resolution_the_finest_first_and_the_phantoms_last() -> None:
+    assert partitions(build_defs()) == {(*REAL, *PHANTOMS)}
+    assert partitions(build_defs(atlases=["phantom_100um", "ccf_2017_10um"])) == {
+        ("ccf_2017_10um", "phantom_100um")
+    }
+
+
+def test_a_source_has_files_of_the_real_atlases_or_it_is_the_phantom() -> None:
+    assert atlases_of("phantom") == PHANTOMS
+    assert [atlases_of(source) for source in ("allen", "http://a.test/phantom", "/data")] == [REAL] * 3
+
+
+@pytest.mark.parametrize(("source", "keys"), [("", REAL), ("phantom", PHANTOMS)])
+def test_the_phantoms_atlases_are_partitions_only_where_the_source_is_the_phantom(
+    source: str, keys: list[str]
+) -> None:
+    show = (
+        "from ccf_assets.definitions import defs\n"
+        "atlas = defs.resolve_asset_graph().get(__import__('dagster').AssetKey('atlas'))\n"
+        "print(*atlas.partitions_def.get_partition_keys())"
+    )
+    environment = {**os.environ, "CCF_SOURCE": source, "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, "-c", show], check=False, cwd=ROOT, capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.split() == keys, done.stderr
+
+
+GROUPS = ["files", "regions", "voxels", "comparison", "recordings"]
+
+
+def test_the_lineage_of_groups_reads_from_left_to_right() -> None:
+    graph = defs.resolve_asset_graph()
+    arrows = {
+        (graph.get(parent).group_name, node.group_name)
+        for node in graph.asset_nodes
+        for parent in node.parent_keys
+        if graph.get(parent).group_name != node.group_name
+    }
+    assert {group for arrow in arrows for group in arrow} == set(GROUPS)
+    assert [arrow for arrow in arrows if GROUPS.index(arrow[0]) > GROUPS.index(arrow[1])] == []
+
+
+def test_each_group_of_assets_has_its_module() -> None:
+    graph = defs.resolve_asset_graph()
+    for group in GROUPS:
+        assert group == importlib.import_module(f"ccf_assets.defs.assets.{group}").GROUP
+        assert graph.asset_keys_for_group(group)
+
+
+def test_a_load_makes_what_it_made_before_the_groups_were_named() -> None:
+    graph = defs.resolve_asset_graph()
+    made = {job.name: {key.path[-1] for key in job.selection.resolve(graph)} for job in jobs}
+    assert made["load_atlas"] == {
+        "annotation", "atlas", "brain_region", "region_parent", "region_ancestor", "voxel_run",
+        "brain_surface", "region_volume", "region_set", "region_set_member",
+    }  # fmt: skip
+    assert made["load_region_sets"] == {"region_set", "region_set_member"}
+
+
+def test_every_job_says_what_it_does() -> None:
+    assert all(job.description for job in defs.jobs or [])
