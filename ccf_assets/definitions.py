@@ -33,10 +33,10 @@ def build_defs(
         resource_overrides: replaces resources by name.
     """
     postgres = PostgresResource()
-    definitions = dg.Definitions(
-        assets=dg.load_assets_from_modules(
-            [files, regions, voxels, comparison, recordings, recording_checks]
-        ),
+    modules = [files, regions, voxels, comparison, recordings, recording_checks]
+    assets = [each for each in dg.load_assets_from_modules(modules) if isinstance(each, dg.AssetsDefinition)]
+    return dg.Definitions(
+        assets=assets if atlases is None else of_atlases(assets, atlases),
         asset_checks=[*atlas_checks, regions.share_in_groups, recording_checks.inserted_sites],
         jobs=jobs,
         sensors=sensors,
@@ -51,7 +51,6 @@ def build_defs(
         # Parallel work here is between runs, one per atlas: a step of its own process costs 3 s to start.
         executor=dg.in_process_executor,
     )
-    return definitions if atlases is None else of_atlases(definitions, atlases)
 
 
 # Read once, when Dagster imports this module: in all processes of one program the atlases are the same. A

@@ -5,7 +5,7 @@ Not here: what the IO manager does with a partition's rows.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
 import dagster as dg
 
@@ -30,12 +30,14 @@ def atlases_of(source: str) -> list[str]:
     return [entry.key for entry in ATLASES if entry.is_phantom == (source == settings.PHANTOM)]
 
 
-def of_atlases(definitions: dg.Definitions, atlases: Collection[str]) -> dg.Definitions:
-    """The definitions with ``atlases`` as the only partitions of the assets that are divided by atlas."""
+def of_atlases(
+    assets: Iterable[dg.AssetsDefinition], atlases: Collection[str]
+) -> Sequence[dg.AssetsDefinition]:
+    """The assets; those that are divided by atlas have ``atlases`` as their only partitions."""
     chosen = dg.StaticPartitionsDefinition([entry.key for entry in ATLASES if entry.key in atlases])
 
     def divided(spec: dg.AssetSpec) -> dg.AssetSpec:
         by_atlas = spec.partitions_def == atlas_partitions
         return spec.replace_attributes(partitions_def=chosen) if by_atlas else spec
 
-    return definitions.map_asset_specs(func=divided)
+    return dg.map_asset_specs(divided, assets)
