@@ -300,7 +300,8 @@ def test_a_set_that_groups_no_voxel_is_told(
         )
     (tmp_path / "m.csv").write_text(f"set,region,group\nmine,{empty},x\n", "utf-8")
     checks = {c.check_name: c for c in load_sets("phantom_100um").get_asset_check_evaluations()}
-    assert checks["share_in_groups"].description == "No voxel is in a group of mine."
+    told = checks["share_in_groups"].description
+    assert told == "No voxel is in a group of mine; check the regions that it names."
     assert not checks["share_in_groups"].passed
 
 

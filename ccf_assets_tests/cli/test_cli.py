@@ -361,7 +361,11 @@ _RECORDINGS = """
 
 
 def _recorded(engine: sa.Engine) -> dict[str, int]:
-    tables = [t for t in schema.metadata.sorted_tables if t.name.startswith("recording_")]
+    # A folder keeps its name whatever becomes of its recordings.
+    kept = {"recording_folder"}
+    tables = [
+        t for t in schema.metadata.sorted_tables if t.name.startswith("recording_") and t.name not in kept
+    ]
     with engine.connect() as connection:
         return {t.name: connection.scalar(sa.select(sa.func.count()).select_from(t)) or 0 for t in tables}
 
