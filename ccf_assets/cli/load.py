@@ -68,7 +68,9 @@ def load(
     print_holdings()
     if failed:
         raise typer.Exit(1)
-    _print_things_to_try()
+    # The UI shows the atlases of the source as partitions.
+    of_phantom = not phantom and all(entry.is_phantom for entry in entries)
+    _print_things_to_try("CCF_SOURCE=phantom " if of_phantom else "")
 
 
 def _load(
@@ -140,12 +142,13 @@ def _label(source: str) -> str:
     return dataclasses.replace(Sources.from_settings(), source=source).label
 
 
-def _print_things_to_try() -> None:
+def _print_things_to_try(setting: str) -> None:
+    """Commands for a start; ``setting`` goes before the one that starts the UI."""
     program = os.path.relpath(sys.argv[0])
     typer.echo(
         "\nThings to try:\n"
         f"  {program} region VISp             a region: its path, children and volume\n"
         f"  {program} locate 8900 1300 8200   the region at a point (CCF µm: AP, DV, ML)\n"
         f"  {program} sites CA1               the recording sites in CA1 or anything inside it\n"
-        f"  {program} up                      the same in the Dagster UI"
+        f"  {setting}{program} up                      the same in the Dagster UI"
     )

@@ -20,8 +20,8 @@ import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets import settings
-from ccf_assets.errors import CcfError, why
-from ccf_assets.runs.daemon import DaemonPlace
+from ccf_assets.errors import CcfError, server_said, why
+from ccf_assets.runs.daemon import DaemonPlace, DaemonRunsElsewhereError
 from ccf_assets.runs.liveness import close_dead_runs
 from ccf_assets.runs.storage import dagster_home
 
@@ -102,10 +102,13 @@ def _keep_database(place: DaemonPlace, reported: str, report: Callable[[str], ob
     """
     try:
         place.take()
+    except DaemonRunsElsewhereError:
+        raise
     except (CcfError, sa.exc.SQLAlchemyError) as error:  # such as a full disk, which may have room later
-        if str(error) != reported:
-            report(str(error))
-        return str(error)
+        sentence = str(error) if isinstance(error, CcfError) else server_said(error)
+        if sentence != reported:
+            report(sentence)
+        return sentence
     return ""
 
 

@@ -25,8 +25,8 @@ from ccf_assets.recordings.files.marker import MARKER, Marker, read_marker, writ
 if TYPE_CHECKING:
     from ccf_assets.recordings.files.folder import FolderScan, Stamp
 
-EXAMPLES = "example_"
-"""What the examples' names begin with; every folder in a CCF_HOME has them, so they identify none."""
+EXAMPLES = {file.name for file in Path(__file__).with_name("examples").iterdir()}
+"""Names of the examples: every folder in a CCF_HOME has them, so they identify none."""
 
 _EVIDENCE = 20
 """Most files whose content is compared to recognise the folder of a database that kept no folders yet."""
@@ -108,8 +108,10 @@ def folder_of(engine: sa.Engine, path: Path) -> Folder:
         CcfError: the folder is not there or has no readable marker; or it is a copy of another folder that
             the database knows. The text says which is which. Nothing was changed.
     """
-    marker = write_marker(path)
     known = _known(engine)
+    if (unmounted := _unmounted(path, known)) is not None:
+        return unmounted
+    marker = write_marker(path)
     if not _is_as_known(marker, known):
         # A lock, so that two hosts that bring their first file at once do not both become the first folder.
         with engine.begin() as connection:
@@ -120,6 +122,15 @@ def folder_of(engine: sa.Engine, path: Path) -> Folder:
         known = _known(engine)
     others = _places(known, but=marker.folder_id)
     return Folder(path, known[marker.folder_id].name, others)
+
+
+def _unmounted(path: Path, known: Mapping[str, sa.Row[tuple[object, ...]]]) -> Folder | None:
+    """The known folder of this place, where there is nothing but the empty mount point of its disk."""
+    if not path.is_dir() or any(path.iterdir()):
+        return None
+    place = (socket.gethostname(), str(path.resolve()))
+    row = next((one for one in known.values() if (one.host, one.path) == place), None)
+    return Folder(path, row.name, _places(known, but=row.folder_id)) if row else None
 
 
 def folder_as_known(engine: sa.Engine, path: Path) -> Folder:
@@ -147,6 +158,11 @@ def take_over(engine: sa.Engine, path: Path) -> Folder:
         CcfError: the folder is not there, or the database does not know its marker.
     """
     marker = read_marker(path)
+    if marker is not None and not marker.is_written:
+        raise CcfError(
+            f"{path} cannot be written to, so it has no file by which it could be known again. Load it as "
+            "any other; what was read of it before stays."
+        )
     if marker is not None:
         table = schema.recording_folder
         place = {"host": marker.host, "path": marker.path, "file_number": marker.file_number}
@@ -200,11 +216,14 @@ def _register(
     old = _files_of_before(connection)
     # Folder and database of one CCF_HOME have always belonged together.
     own_home = settings.postgres_url() is None and path.parent == settings.home()
-    here = next((one for one in known.values() if (one.host, one.path) == (marker.host, marker.path)), None)
-    if here is not None:
+    for here in known.values():
+        # Its marker was deleted, but another disk may be mounted here as well; or it has none, and a
+        # container has another host name each time. Only content that was read before tells.
+        if here.path != marker.path or (marker.is_written and here.host != marker.host):
+            continue
         prefix = f"{here.name}/" if here.name else ""
         own = {key.removeprefix(prefix): old[key] for key in old if key.startswith(prefix)}
-        if own_home or _has_read(own, path):  # its marker was deleted; another disk may be mounted here, too
+        if own_home or _has_read(own, path):
             update = sa.update(table).where(table.c.folder_id == here.folder_id)
             connection.execute(update.values(folder_id=marker.folder_id, **place))
             return
@@ -249,7 +268,7 @@ def _files_of_before(connection: sa.Connection) -> Mapping[str, str]:
     """Partition key → digest of the files that have been read, without the examples."""
     file = schema.recording_file.c
     rows = connection.execute(sa.select(file.source, file.digest))
-    return {row.source: row.digest for row in rows if not PurePosixPath(row.source).name.startswith(EXAMPLES)}
+    return {row.source: row.digest for row in rows if PurePosixPath(row.source).name not in EXAMPLES}
 
 
 def _has_read(old: Mapping[str, str], path: Path) -> bool:

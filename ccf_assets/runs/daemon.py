@@ -17,6 +17,10 @@ _PROGRAM = "ccf-assets up on "
 """Name of the session, with the host behind it; PostgreSQL cuts it to 63 bytes."""
 
 
+class DaemonRunsElsewhereError(CcfError):
+    """Another process has the place of the daemon."""
+
+
 class DaemonPlace:
     """The place of the one daemon of the database, held until `close`."""
 
@@ -27,22 +31,28 @@ class DaemonPlace:
         """Take the place, or make sure that it is still held; a lost connection is made again.
 
         Raises:
-            CcfError: another daemon has it; the text says on which host.
+            DaemonRunsElsewhereError: another daemon has it; the text says on which host.
         """
         if self._connection is not None:
             with suppress(sa.exc.SQLAlchemyError):
                 self._connection.exec_driver_sql("SELECT 1")
                 return
             self.close()
-        name = {"application_name": f"{_PROGRAM}{socket.gethostname()}"}
-        url = database.database_url().update_query_dict(name)
+        # A connection that leads nowhere is given up within seconds, here and by the server.
+        session = {
+            "application_name": f"{_PROGRAM}{socket.gethostname()}",
+            "connect_timeout": "5",
+            "tcp_user_timeout": "10000",
+        }
+        url = database.database_url().update_query_dict(session)
         engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
         connection = engine.connect()
-        connection.exec_driver_sql("SET idle_session_timeout = 0")
-        lock = sa.func.pg_try_advisory_lock(
-            sa.func.hashtext(database.DAGSTER_SCHEMA), sa.func.hashtext("daemon")
+        connection.exec_driver_sql(
+            "SET idle_session_timeout = 0; SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; "
+            "SET tcp_keepalives_count = 3"
         )
-        if connection.scalar(sa.select(lock)):
+        lock = "SELECT pg_try_advisory_lock(hashtext('ccf_dagster'), hashtext('daemon'))"
+        if connection.scalar(sa.text(lock)):
             self._connection = connection
             return
         holder = connection.scalar(
@@ -54,7 +64,7 @@ class DaemonPlace:
         )
         connection.close()
         where = f" on {str(holder).removeprefix(_PROGRAM)}" if holder else ""
-        raise CcfError(
+        raise DaemonRunsElsewhereError(
             f"The Dagster UI of this database is already running{where}. Two would request every run twice: "
             "use that one, or stop it first."
         )

@@ -168,6 +168,30 @@ def test_another_disk_in_the_same_place_is_another_folder(database: sa.Engine, t
     assert folder_of(database, path).name == "disk"
 
 
+def test_a_read_only_folder_stays_the_same_when_a_container_has_another_host_name(
+    database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)  # root may write anywhere
+    path = make(tmp_path / "data", "probe00.csv")
+    for host in ("c1", "c2", "c3"):
+        monkeypatch.setattr(socket, "gethostname", lambda host=host: host)
+        assert folder_of(database, path).name == ""
+        if host == "c1":
+            remember(database, path, "probe00.csv")
+    with pytest.raises(CcfError, match="cannot be written to"):
+        take_over(database, path)
+
+
+def test_the_empty_mount_point_of_a_known_folder_is_that_folder(database: sa.Engine, tmp_path: Path) -> None:
+    folder_of(database, make(tmp_path / "first"))
+    path = make(tmp_path / "disk", "probe00.csv")
+    known = folder_of(database, path)
+    path.rename(tmp_path / "unmounted")
+    path.mkdir()
+    assert folder_of(database, path) == known
+    assert list(path.iterdir()) == []
+
+
 # ---- a database that was made before folders were kept
 
 

@@ -51,6 +51,7 @@ def test_a_read_only_folder_is_known_by_its_place(folder: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)  # root may write anywhere
     marker = write_marker(folder)
     assert not (folder / MARKER).exists()
+    assert not marker.is_written
     assert marker == read_marker(folder)
     monkeypatch.setattr(socket, "gethostname", lambda: "another-host")
     other = read_marker(folder)
@@ -79,3 +80,32 @@ def test_the_marker_is_no_file_of_sites(folder: Path) -> None:
     write_marker(folder)
     scan = scan_folder(folder, 1e12, 0)
     assert [len(part) for part in (scan.files, scan.ignored, scan.waiting, scan.unreadable)] == [0] * 4
+
+
+def test_a_folder_that_refuses_the_file_is_known_by_its_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_text", refuse)  # as a network share may, whatever access() says
+    marker = write_marker(folder)
+    assert not marker.is_written
+    assert marker == write_marker(folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_link_that_leads_nowhere_is_no_marker(folder: Path) -> None:
+    (folder / MARKER).symlink_to(folder / "gone")
+    assert not write_marker(folder).is_written
+
+
+def test_where_links_are_not_possible_the_file_is_renamed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_source: Path, _target: Path) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert write_marker(folder).is_written
+    assert [path.name for path in folder.iterdir()] == [MARKER]

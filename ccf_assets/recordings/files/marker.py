@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, why
 
 MARKER = ".ccf_folder"
 """The file's name; hidden, so that it is no file of sites."""
@@ -25,9 +25,6 @@ _COMMENT = (
 )
 _LARGEST = 4_096
 """Characters of a marker that are looked at."""
-
-_WRITING_S = 0.2
-"""Pause for another process that writes the marker at the same time."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,7 @@ class Marker:
     host: str
     path: str
     file_number: str
+    is_written: bool = True
 
     @property
     def place(self) -> str:
@@ -55,49 +53,63 @@ class Marker:
 
 
 def read_marker(folder: Path) -> Marker | None:
-    """The identity of a folder as it is; None where it has no marker yet and one can be written.
+    """The identity of a folder as it is; None where it has no marker yet and one may be written.
 
     Raises:
         CcfError: the folder is not there, or its marker cannot be read or holds no UUID.
     """
-    marker, path = folder / MARKER, str(folder.resolve())
-    host = socket.gethostname()
+    marker = folder / MARKER
     try:
         number, text = str(marker.stat().st_ino), marker.read_text("utf-8", "replace")[:_LARGEST]
     except FileNotFoundError:
         if not folder.is_dir():
             raise CcfError(f"The folder of recordings {folder} does not exist.") from None
-        if os.access(folder, os.W_OK):
-            return None
-        made = uuid.uuid5(uuid.NAMESPACE_URL, f"file://{host}{path}")
-        return Marker(str(made), host, path, str(folder.stat().st_ino))
+        return None if os.access(folder, os.W_OK) else _by_place(folder)
     except OSError as error:
-        raise CcfError(f"{marker} cannot be read: {error.strerror or error}.") from None
+        raise CcfError(f"{marker} cannot be read: {why(error)}.") from None
     written = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     try:
-        return Marker(str(uuid.UUID("".join(written))), host, path, number)
+        folder_id = str(uuid.UUID("".join(written)))
     except ValueError:
         raise CcfError(
             f"{marker} does not hold the UUID that ccf_assets wrote into it. Restore it, or delete it: the "
             "folder then counts as a new folder of recordings."
         ) from None
+    return Marker(folder_id, socket.gethostname(), str(folder.resolve()), number)
 
 
 def write_marker(folder: Path) -> Marker:
-    """The identity of a folder, in a marker that is written where there is none.
+    """The identity of a folder, in a marker that is written if there is none.
+
+    Where it cannot be written, whatever the folder's rights say, the identity is made of host and path.
 
     Raises:
-        CcfError: as `read_marker`; or the marker cannot be written.
+        CcfError: as `read_marker`.
     """
     there = read_marker(folder)
     if there is not None:
         return there
+    aside = folder / f"{MARKER}.{uuid.uuid4().hex}"
+    with suppress(OSError):
+        aside.write_text(f"{_COMMENT}{uuid.uuid4()}\n", "utf-8")
+        _put(aside, folder / MARKER)
+    with suppress(OSError):
+        aside.unlink(missing_ok=True)
+    return read_marker(folder) or _by_place(folder)
+
+
+def _put(aside: Path, place: Path) -> None:
+    """Give a finished file its name, unless another process was first."""
     try:
-        # In one step, and never over one that another process wrote meanwhile.
-        with (folder / MARKER).open("x", encoding="utf-8") as file:
-            file.write(f"{_COMMENT}{uuid.uuid4()}\n")
+        os.link(aside, place)  # in one step, and never over another's
     except FileExistsError:
-        time.sleep(_WRITING_S)
-    except OSError as error:
-        raise CcfError(f"{folder / MARKER} cannot be written: {error.strerror or error}.") from None
-    return write_marker(folder)
+        return
+    except OSError:  # a file system without links
+        if not place.exists():
+            aside.replace(place)
+
+
+def _by_place(folder: Path) -> Marker:
+    host, path = socket.gethostname(), str(folder.resolve())
+    made = uuid.uuid5(uuid.NAMESPACE_URL, f"file://{host}{path}")
+    return Marker(str(made), host, path, str(folder.stat().st_ino), is_written=False)
