@@ -49,8 +49,8 @@ from pydantic import Field
 
 from ccf_assets.errors import CcfError
 from ccf_assets.pg.arrow import read_arrow
-from ccf_assets.pg.bring import Metadata, Output, Rows, Stream, as_rows, to_pandas
 from ccf_assets.pg.connect import engine_on, let_go_if_interrupted, parse_url
+from ccf_assets.pg.copy_in import Metadata, Output, Rows, Stream, as_rows, to_pandas
 from ccf_assets.pg.merge import merge
 from ccf_assets.pg.session import one_sentence
 from ccf_assets.pg.slices import Dimension, Slice, Span

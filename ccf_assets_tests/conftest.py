@@ -58,7 +58,7 @@ _LONG = (
     "test_embedded.py",
     "test_io_manager.py",
     "test_merge.py",
-    "test_bring.py",
+    "test_copy_in.py",
     "test_swap.py",
     "test_failures.py",
 )

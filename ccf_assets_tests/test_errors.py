@@ -42,5 +42,5 @@ def test_the_reason_of_an_error_stands_alone(tmp_path: Path) -> None:
 def test_what_the_server_said_is_one_line_without_the_statement() -> None:
     cause = ValueError('relation "x" does not exist\nLINE 1: SELECT')
     error = sa.exc.DBAPIError("SELECT * FROM x WHERE name = %s", ["secret"], cause)
-    assert server_said(error) == 'relation "x" does not exist LINE 1: SELECT'
+    assert server_said(error) == 'The database answers: relation "x" does not exist LINE 1: SELECT.'
     assert server_said(cause) == server_said(error)

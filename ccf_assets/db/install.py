@@ -20,7 +20,7 @@ VERSION = 10
 Version 10 adds the table recording_folder and rewrites comments in plainer words: no row changes.
 """
 
-_SQL = ("regions.sql", "space.sql", "recordings.sql", "region_sets.sql", "comparison.sql")
+_SQL = ("regions.sql", "points.sql", "recordings.sql", "region_sets.sql", "comparison.sql")
 """Files below sql/: views, functions and triggers over the tables, in the order they are installed."""
 
 _INSTALLED = "Allen Mouse Brain CCF; installed by ccf_assets, version "

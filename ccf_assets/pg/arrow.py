@@ -1,6 +1,6 @@
 """The result of a query as Arrow batches, straight from PostgreSQL's binary COPY.
 
-Not here: Arrow batches on their way into the database (bring.py).
+Not here: Arrow batches on their way into the database (copy_in.py).
 """
 
 from __future__ import annotations

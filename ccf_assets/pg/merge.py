@@ -17,8 +17,8 @@ from psycopg import sql
 
 from ccf_assets.errors import CcfError
 from ccf_assets.pg.arrow import as_text
-from ccf_assets.pg.bring import LINES_AT_ONCE, Rows, checked_names, column_names, copy_rows, stage
 from ccf_assets.pg.connect import let_go_if_interrupted
+from ccf_assets.pg.copy_in import LINES_AT_ONCE, Rows, checked_names, column_names, copy_rows, stage
 from ccf_assets.pg.foreign_keys import FastPathRefusedError, foreign_keys_at_once
 from ccf_assets.pg.session import analyze_table, execute, identifier, identifiers, psycopg_of, wait_for
 from ccf_assets.pg.slices import paired, rows_per_key

@@ -1,6 +1,6 @@
 """The slice of a table that an asset's partitions cover: its condition in SQL and its row counts.
 
-Not here: how rows get into the slice (bring.py, merge.py, swap.py), and Dagster's partitions, which the IO
+Not here: how rows get into the slice (copy_in.py, merge.py, swap.py), and Dagster's partitions, which the IO
 manager translates to values and spans of time.
 """
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from ccf_assets.errors import CcfError
-from ccf_assets.pg.bring import COLUMN_TYPE, Rows, checked_names, fill, stage
+from ccf_assets.pg.copy_in import COLUMN_TYPE, Rows, checked_names, fill, stage
 from ccf_assets.pg.session import Report, identifier, identifiers, psycopg_of, wait_for
 from ccf_assets.pg.slices import refuse_rows_outside, rows_per_key
 from ccf_assets.pg.write import Write, Written, preview_of

@@ -1,6 +1,6 @@
 """One write of an asset's rows: what its steps share, and what it reports when it is done.
 
-Not here: the steps themselves (bring.py, merge.py, swap.py).
+Not here: the steps themselves (copy_in.py, merge.py, swap.py).
 """
 
 from __future__ import annotations

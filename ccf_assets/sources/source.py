@@ -29,21 +29,12 @@ from ccf_assets.ccf.phantom import shape as phantom_shape
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.errors import CcfError
 from ccf_assets.files import sha256_of
+from ccf_assets.sources.addresses import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL, ONTOLOGY_PATH
 from ccf_assets.sources.cache import FetchedFile, cached_file, exclusive, kept_record, sweep_candidates
 from ccf_assets.sources.http import BACKOFF_S, TIMEOUT_S, Report, download
 
 if TYPE_CHECKING:
     from ccf_assets.ccf.catalogue import AtlasEntry
-
-ALLEN_ONTOLOGY_URL = (
-    "http://api.brain-map.org/api/v2/data/query.csv?criteria=model::Structure,rma::criteria,[ontology_id$eq1],"
-    "rma::options[order$eq%27structures.graph_order%27][num_rows$eqall]"
-)
-
-ALLEN_ARCHIVE_URL = "http://download.alleninstitute.org/informatics-archive/current-release/mouse_ccf/"
-
-ONTOLOGY_PATH = "ontology/structure_graph.csv"
-"""The structure graph's path below the base of a mirror or folder."""
 
 
 def _silent(_line: str) -> None:

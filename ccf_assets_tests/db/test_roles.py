@@ -32,7 +32,7 @@ CALLS = {
     "ancestors(integer,bigint)": "ccf.ancestors(904, 997)",
     "ancestors(integer,text)": "ccf.ancestors(904, 'CH')",
     "atlas_id(text)": "ccf.atlas_id('phantom_100um')",
-    "atlases_in_database()": "ccf.atlases_in_database()",
+    "atlases_there()": "ccf.atlases_there()",
     "check_place(text,double precision,double precision,double precision)": "ccf.check_place('It', 1, 2, 3)",
     "children(integer,bigint)": "ccf.children(904, 997)",
     "children(integer,text)": "ccf.children(904, 'root')",

@@ -211,6 +211,7 @@ def test_recordings_and_their_registrations_survive_an_upgrade(phantom_database:
 
     run(
         phantom_database,
+        "INSERT INTO ccf.recording_folder VALUES ('an id', '', 'rig', '/data', '12');"
         "INSERT INTO ccf.recording_file VALUES ('a.csv', 'digest', NULL, 1, false);"
         "INSERT INTO ccf.recording_finding VALUES ('a.csv', 'odd', false, 'It is odd.');"
         "INSERT INTO ccf.recording_claim VALUES ('m', 0, 'a.csv');"

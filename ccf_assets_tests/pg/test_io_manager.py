@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from ccf_assets import io_manager, progress
 from ccf_assets.errors import CcfError
 from ccf_assets.io_manager import PostgresIOManager, PostgresUrl
-from ccf_assets.pg import bring
+from ccf_assets.pg import copy_in
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pg.connect import libpq_url
 from ccf_assets_tests.conftest import new_database
@@ -356,8 +356,8 @@ def test_a_password_is_in_no_error_and_no_metadata(lab: Database, monkeypatch: p
 
 def test_long_work_says_how_far_it_is(lab: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.05)
-    true = bring.Progress
-    monkeypatch.setattr(bring, "Progress", lambda *arguments: true(*arguments, every_s=0.0))
+    true = copy_in.Progress
+    monkeypatch.setattr(copy_in, "Progress", lambda *arguments: true(*arguments, every_s=0.0))
     lab.materialize(voxels(1, 100_000), "voxel", **BY_ATLAS, key="1")
     slow = sa.select(
         sa.literal(1).label("atlas"), sa.literal(1).label("x"), sa.literal(5).label("region")

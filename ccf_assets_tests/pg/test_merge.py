@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.errors import CcfError
-from ccf_assets.pg import bring, foreign_keys, merge, session
+from ccf_assets.pg import copy_in, foreign_keys, merge, session
 from ccf_assets.pg.slices import Slice
 from ccf_assets.pg.write import Write
 from ccf_assets_tests.support.postgres_lab import (
@@ -157,7 +157,7 @@ def test_what_rows_refer_to_is_locked_while_they_are_inserted(pointing: Database
     rows = things((1, 1, "x", 3))
     with pointing.engine.begin() as connection:
         target = Slice(sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=connection))
-        table = bring.as_rows("lab.thing", rows)
+        table = copy_in.as_rows("lab.thing", rows)
         merge.merge(Write(connection, target, print, lambda: None, ExitStack()), table)
         for statement in ("DELETE FROM lab.pair WHERE a = 1", "DELETE FROM lab.region WHERE id = 3"):
             with pytest.raises(psycopg.errors.LockNotAvailable):
@@ -338,7 +338,7 @@ def test_a_query_that_waits_too_long_for_others_is_asked_in_the_session_that_wri
 ) -> None:
     """The server cannot see that whom we wait for waits for our second session."""
     monkeypatch.setattr(merge, "OTHERS_PATIENCE_S", 0.2)
-    stage, staging = bring.stage, threading.Event()
+    stage, staging = copy_in.stage, threading.Event()
 
     def staged(*arguments: Any) -> Any:
         staging.set()

@@ -29,8 +29,9 @@ from ccf_assets.progress import Progress
 from ccf_assets.sources import cache as cache_module
 from ccf_assets.sources import http as download_module
 from ccf_assets.sources import source as source_module
+from ccf_assets.sources.addresses import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL
 from ccf_assets.sources.cache import FetchedFile
-from ccf_assets.sources.source import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL, Sources
+from ccf_assets.sources.source import Sources
 from ccf_assets_tests.support.http_server import (
     LOGIN_PAGE,
     Answer,

@@ -22,6 +22,13 @@ from ccf_assets.recordings import sources
 from ccf_assets_tests.conftest import new_database
 from ccf_assets_tests.support.recordings_lab import RecordingsLab
 
+DAY_1 = """recording_id,site_id,ap,dv,ml,reported_region
+mouse 1,0,-3500,500,2500,VISp
+mouse 1,1,-1800,1200,1500,CA1
+mouse 2,0,-1800,40,1500,
+"""
+"""The file of sites that was read into it."""
+
 DUMP = Path(__file__).with_name("database_of_version_9.sql")
 
 
@@ -82,6 +89,10 @@ def test_a_load_and_the_sensors_carry_it_on(
             done = defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key)
             assert done.success
         lab = RecordingsLab(tmp_path, upgraded, instance)
+        (tmp_path / "day1.csv").write_text(DAY_1)
+        (tmp_path / "day1.toml").write_text('frame = "stereotaxic"\n')
+        lab.age(tmp_path / "day1.csv", tmp_path / "day1.toml")
+        lab.serve(new_recordings)  # the folder is known again by the file that was read from it
         lab.write("day1.csv", ("mouse 1", 0, 8900, 1300, 8200))
         assert [run.success for run in lab.serve(new_recordings)] == [True]
         assert [run.success for run in lab.serve(unregistered_sites)] == [True]

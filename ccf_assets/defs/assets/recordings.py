@@ -25,8 +25,8 @@ from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.defs.table_metadata import OWNERS, whole_table_metadata
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
-from ccf_assets.pg.bring import Stream
 from ccf_assets.pg.connect import let_go_if_interrupted
+from ccf_assets.pg.copy_in import Stream
 from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.findings import look
 from ccf_assets.recordings.findings.claims import claimed_elsewhere

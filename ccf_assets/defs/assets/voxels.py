@@ -22,7 +22,7 @@ from ccf_assets.defs.provenance import after, ontology_of
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.defs.table_metadata import BULK_LOAD_POOL, OWNERS, table_metadata
 from ccf_assets.pg.arrow import read_arrow
-from ccf_assets.pg.bring import Stream
+from ccf_assets.pg.copy_in import Stream
 
 GROUP = "voxels"
 

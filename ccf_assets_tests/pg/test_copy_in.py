@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
 from ccf_assets.errors import CcfError
-from ccf_assets.pg import bring
+from ccf_assets.pg import copy_in
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets_tests.support.postgres_lab import BY_ATLAS, EVERY_TYPE, Database, every_type, stream
 
@@ -140,7 +140,7 @@ def test_a_stream_may_bring_metadata_that_is_made_once_its_rows_are_with_the_ser
     columns = {"site": {"probe": [1], "id": [2]}, "voxel": {"atlas": [1], "x": [1], "region": [1]}}[name]
     rows = pa.table({column: pa.array(values, pa.int32()) for column, values in columns.items()})
     stream = pa.RecordBatchReader.from_batches(rows.schema, batches())
-    added = lab.write(bring.Stream(stream, metadata), name, **arguments)
+    added = lab.write(copy_in.Stream(stream, metadata), name, **arguments)
     assert seen == ["rows", "metadata"]
     assert added["picture"] == dg.MetadataValue.text("of it")
     assert lab.sql(f"SELECT count(*) FROM lab.{name}") == [(1,)]
@@ -151,7 +151,7 @@ def test_metadata_of_a_query_is_made_while_the_server_works_on_it(lab: Database)
         return {"picture": dg.MetadataValue.text("of it")}
 
     rows = sa.select(sa.literal(1).label("probe"), sa.literal(2).label("id"))
-    assert lab.write(bring.Stream(rows, metadata))["picture"] == dg.MetadataValue.text("of it")
+    assert lab.write(copy_in.Stream(rows, metadata))["picture"] == dg.MetadataValue.text("of it")
     assert lab.sql("SELECT probe, id FROM lab.site") == [(1, 2)]
 
 
