@@ -82,7 +82,7 @@ def test_a_backup_is_restored_and_the_program_goes_on(
             assert not install.create_tables(connection), "there is nothing to upgrade"
         engine = database.create_engine()
         with dg.DagsterInstance.get() as dagster:
-            lab = RecordingsLab(folder, engine, dagster, cursors)
+            lab = RecordingsLab(folder, engine, dagster, cursors=cursors)
             assert dagster.get_runs_count() == runs
             # Partitions have other numbers here, so that sites are looked up again, and are where they were.
             lab.tell(site.format(1))
