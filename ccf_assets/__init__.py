@@ -8,7 +8,6 @@ These names are the public ones: `Atlas` asks a loaded atlas, which answers with
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ __all__ = ["Atlas", "CcfError", "Located", "Region", "__version__", "create_engi
 def __getattr__(name: str) -> object:
     # Imported when asked for: Dagster and every command import this package, and few of them need these.
     if name == "__version__":
+        from importlib.metadata import version  # 40 ms, which every command would pay
+
         return version("ccf_assets")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -39,7 +39,8 @@ with_pip() {
 }
 
 with_uv() {
-  "$uv" pip install --python "$python" "$@"
+  # Compiled at once, as pip does: where Python may write no bytecode, every start would compile Dagster anew.
+  "$uv" pip install --compile-bytecode --python "$python" "$@"
 }
 
 install() {

@@ -9,7 +9,7 @@ from functools import cached_property
 import sqlalchemy as sa
 
 from ccf_assets.ccf import space
-from ccf_assets.ccf.ontology import is_id
+from ccf_assets.ccf.region_id import is_id
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 

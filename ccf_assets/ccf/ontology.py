@@ -355,11 +355,3 @@ def region_ancestor_rows(parents: pl.DataFrame) -> pl.DataFrame:
             "ccf_id", "region_id", pl.col("next_id").alias("ancestor_id"), pl.col("distance") + 1
         )
     return pl.concat(levels).sort("region_id", "distance")
-
-
-_MOST_DIGITS = 10
-
-
-def is_id(text: str) -> bool:
-    """Whether a text can be the id of a region; Python refuses to read a number of 5,000 digits."""
-    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS

@@ -30,7 +30,7 @@ from typing import Any
 
 import polars as pl
 
-from ccf_assets.ccf.ontology import is_id
+from ccf_assets.ccf.region_id import is_id
 from ccf_assets.errors import CcfError, first_line
 from ccf_assets.files import TomlError, read_toml
 from ccf_assets.text_columns import decoded
