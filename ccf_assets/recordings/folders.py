@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -25,11 +25,14 @@ from ccf_assets.recordings.files.marker import MARKER, Marker, read_marker, writ
 if TYPE_CHECKING:
     from ccf_assets.recordings.files.folder import FolderScan, Stamp
 
-EXAMPLES = {file.name for file in Path(__file__).with_name("examples").iterdir()}
-"""Names of the examples: every folder in a CCF_HOME has them, so they identify none."""
+EXAMPLES = Path(__file__).with_name("examples")
+"""The examples. Every folder in a CCF_HOME has them, so they identify none."""
 
 _EVIDENCE = 20
 """Most files whose content is compared to recognise the folder of a database that kept no folders yet."""
+
+_Known: TypeAlias = Mapping[str, sa.Row[Any]]
+"""Rows of recording_folder by folder_id."""
 
 
 @dataclass(frozen=True)
@@ -108,29 +111,20 @@ def folder_of(engine: sa.Engine, path: Path) -> Folder:
         CcfError: the folder is not there or has no readable marker; or it is a copy of another folder that
             the database knows. The text says which is which. Nothing was changed.
     """
-    known = _known(engine)
-    if (unmounted := _unmounted(path, known)) is not None:
-        return unmounted
+    with engine.connect() as connection:
+        known = _known(connection)
+    # Nothing but the empty mount point of a disk is the folder that was there, and gets no marker.
+    if path.is_dir() and not any(path.iterdir()) and (row := _last_seen_at(path, known)):
+        return _folder(path, row, known)
     marker = write_marker(path)
     if not _is_as_known(marker, known):
         # A lock, so that two hosts that bring their first file at once do not both become the first folder.
         with engine.begin() as connection:
             lock = sa.func.pg_advisory_xact_lock(sa.func.hashtext(str(schema.recording_folder)))
             connection.execute(sa.select(lock))
-            known = {row.folder_id: row for row in connection.execute(sa.select(schema.recording_folder))}
-            _register(connection, marker, known, path)
-        known = _known(engine)
-    others = _places(known, but=marker.folder_id)
-    return Folder(path, known[marker.folder_id].name, others)
-
-
-def _unmounted(path: Path, known: Mapping[str, sa.Row[tuple[object, ...]]]) -> Folder | None:
-    """The known folder of this place, where there is nothing but the empty mount point of its disk."""
-    if not path.is_dir() or any(path.iterdir()):
-        return None
-    place = (socket.gethostname(), str(path.resolve()))
-    row = next((one for one in known.values() if (one.host, one.path) == place), None)
-    return Folder(path, row.name, _places(known, but=row.folder_id)) if row else None
+            _register(connection, marker, _known(connection), path)
+            known = _known(connection)
+    return _folder(path, known[marker.folder_id], known)
 
 
 def folder_as_known(engine: sa.Engine, path: Path) -> Folder:
@@ -139,16 +133,16 @@ def folder_as_known(engine: sa.Engine, path: Path) -> Folder:
     Raises:
         CcfError: the folder's marker cannot be read.
     """
-    known = _known(engine)
-    if path.is_dir():
+    with engine.connect() as connection:
+        known = _known(connection)
+    if path.is_dir() and any(path.iterdir()):
         marker = read_marker(path)
         row = known.get(marker.folder_id) if marker else None
-    else:  # its disk is not there; it is the folder that was last seen in this place
-        place = (socket.gethostname(), str(path))
-        row = next((one for one in known.values() if (one.host, one.path) == place), None)
+    else:
+        row = _last_seen_at(path, known)
     if row is None:
         return Folder(path, path.name if known else "", _places(known))
-    return Folder(path, row.name, _places(known, but=row.folder_id))
+    return _folder(path, row, known)
 
 
 def take_over(engine: sa.Engine, path: Path) -> Folder:
@@ -165,21 +159,34 @@ def take_over(engine: sa.Engine, path: Path) -> Folder:
         )
     if marker is not None:
         table = schema.recording_folder
-        place = {"host": marker.host, "path": marker.path, "file_number": marker.file_number}
         with engine.begin() as connection:
-            moved = sa.update(table).where(table.c.folder_id == marker.folder_id).values(place)
-            known = connection.execute(moved).rowcount
+            moved = sa.update(table).where(table.c.folder_id == marker.folder_id)
+            known = connection.execute(moved.values(_seen(marker))).rowcount
         if known:
             return folder_of(engine, path)
     raise CcfError(f"{path} was not moved here: the database does not know it. Load it as any other.")
 
 
-def _known(engine: sa.Engine) -> dict[str, sa.Row[tuple[object, ...]]]:
-    with engine.connect() as connection:
-        return {row.folder_id: row for row in connection.execute(sa.select(schema.recording_folder))}
+def _known(connection: sa.Connection) -> _Known:
+    return {row.folder_id: row for row in connection.execute(sa.select(schema.recording_folder))}
 
 
-def _places(known: Mapping[str, sa.Row[tuple[object, ...]]], but: str = "") -> dict[str, str]:
+def _folder(path: Path, row: sa.Row[Any], known: _Known) -> Folder:
+    return Folder(path, row.name, _places(known, but=row.folder_id))
+
+
+def _seen(marker: Marker) -> dict[str, str]:
+    """The columns that say where a folder was last seen."""
+    return {"host": marker.host, "path": marker.path, "file_number": marker.file_number}
+
+
+def _last_seen_at(path: Path, known: _Known) -> sa.Row[Any] | None:
+    """The known folder that was last seen in this place, whose disk may not be there now."""
+    place = (socket.gethostname(), str(path.resolve()))
+    return next((row for row in known.values() if (row.host, row.path) == place), None)
+
+
+def _places(known: _Known, but: str = "") -> dict[str, str]:
     """Name → where a folder was last seen, of all folders but one."""
     unseen = "a folder that was used before the database kept folders"
     return {
@@ -189,7 +196,7 @@ def _places(known: Mapping[str, sa.Row[tuple[object, ...]]], but: str = "") -> d
     }
 
 
-def _is_as_known(marker: Marker, known: Mapping[str, sa.Row[tuple[object, ...]]]) -> bool:
+def _is_as_known(marker: Marker, known: _Known) -> bool:
     """Whether a folder is where the database last saw it, or is the same one mounted on another host."""
     row = known.get(marker.folder_id)
     if row is None:
@@ -199,52 +206,41 @@ def _is_as_known(marker: Marker, known: Mapping[str, sa.Row[tuple[object, ...]]]
     return bool(row.file_number == marker.file_number)
 
 
-def _register(
-    connection: sa.Connection,
-    marker: Marker,
-    known: Mapping[str, sa.Row[tuple[object, ...]]],
-    path: Path,
-) -> None:
+def _register(connection: sa.Connection, marker: Marker, known: _Known, path: Path) -> None:
     """Store a new folder, or the new place of one that moved; refuse a copy."""
-    table = schema.recording_folder
-    place = {"host": marker.host, "path": marker.path, "file_number": marker.file_number}
+    table, seen = schema.recording_folder, _seen(marker)
     row = known.get(marker.folder_id)
     if row is not None:
         _refuse_copy(marker, row)
-        connection.execute(sa.update(table).where(table.c.folder_id == marker.folder_id).values(place))
+        connection.execute(sa.update(table).where(table.c.folder_id == marker.folder_id).values(seen))
         return
     old = _files_of_before(connection)
     # Folder and database of one CCF_HOME have always belonged together.
     own_home = settings.postgres_url() is None and path.parent == settings.home()
-    for here in known.values():
-        # Its marker was deleted, but another disk may be mounted here as well; or it has none, and a
-        # container has another host name each time. Only content that was read before tells.
-        if here.path != marker.path or (marker.is_written and here.host != marker.host):
+    for row in known.values():
+        # A folder whose marker was deleted, though another disk may be mounted here as well; one without a
+        # marker, in a container that has another host name each time; or the one of a database that was made
+        # before folders were kept. Only content that was read before tells.
+        same_host = row.host == marker.host or not marker.is_written
+        if row.path is not None and not (row.path == marker.path and same_host):
             continue
-        prefix = f"{here.name}/" if here.name else ""
-        own = {key.removeprefix(prefix): old[key] for key in old if key.startswith(prefix)}
+        folder = _folder(path, row, known)
+        own = {folder.relative(key) or "": old[key] for key in folder.owns(old)}
         if own_home or _has_read(own, path):
-            update = sa.update(table).where(table.c.folder_id == here.folder_id)
-            connection.execute(update.values(folder_id=marker.folder_id, **place))
+            update = sa.update(table).where(table.c.folder_id == row.folder_id)
+            connection.execute(update.values(folder_id=marker.folder_id, **seen))
             return
-    first = next((one for one in known.values() if not one.name), None)
-    is_old = own_home or _has_read(old, path)
-    if first is None and (is_old or not old):
-        connection.execute(sa.insert(table).values(folder_id=marker.folder_id, name="", **place))
-    elif first is not None and first.path is None and is_old:
-        # Here is the folder of a database that was made before folders were kept.
-        update = sa.update(table).where(table.c.name == "")
-        connection.execute(update.values(folder_id=marker.folder_id, **place))
-    else:
-        if first is None:
+    name = ""
+    if known or (old and not own_home and not _has_read(old, path)):
+        if not known:
             # The keys of the files of before are not for this folder to replace. Whose they are is seen when
             # that folder is used.
             connection.execute(sa.insert(table).values(folder_id="unknown", name=""))
-        name = _new_name(connection, marker, {"", *(one.name for one in known.values())})
-        connection.execute(sa.insert(table).values(folder_id=marker.folder_id, name=name, **place))
+        name = _new_name(connection, marker, {"", *(row.name for row in known.values())})
+    connection.execute(sa.insert(table).values(folder_id=marker.folder_id, name=name, **seen))
 
 
-def _refuse_copy(marker: Marker, row: sa.Row[tuple[object, ...]]) -> None:
+def _refuse_copy(marker: Marker, row: sa.Row[Any]) -> None:
     """Refuse a folder whose marker was copied with it; one that was moved passes."""
     if row.file_number == marker.file_number:  # renamed
         return
@@ -268,7 +264,8 @@ def _files_of_before(connection: sa.Connection) -> Mapping[str, str]:
     """Partition key → digest of the files that have been read, without the examples."""
     file = schema.recording_file.c
     rows = connection.execute(sa.select(file.source, file.digest))
-    return {row.source: row.digest for row in rows if PurePosixPath(row.source).name not in EXAMPLES}
+    examples = {example.name for example in EXAMPLES.iterdir()}
+    return {row.source: row.digest for row in rows if PurePosixPath(row.source).name not in examples}
 
 
 def _has_read(old: Mapping[str, str], path: Path) -> bool:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from ccf_assets import settings
 from ccf_assets.db import loaded, schema
 from ccf_assets.recordings.files.marker import MARKER
-from ccf_assets.recordings.folders import Folder, folder_as_known
+from ccf_assets.recordings.folders import EXAMPLES, Folder, folder_as_known
 
 
 def put_examples(folder: Path, known: Collection[str]) -> None:
@@ -32,7 +32,7 @@ def put_examples(folder: Path, known: Collection[str]) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     if not known and all(path.name == MARKER for path in folder.iterdir()):
-        shutil.copytree(Path(__file__).with_name("examples"), folder, dirs_exist_ok=True)
+        shutil.copytree(EXAMPLES, folder, dirs_exist_ok=True)
 
 
 def missing_folder(folder: Path, known: Collection[str]) -> str | None:

@@ -10,8 +10,9 @@ from contextlib import suppress
 
 import sqlalchemy as sa
 
-from ccf_assets.db import database
+from ccf_assets.db.database import DAGSTER_SCHEMA
 from ccf_assets.errors import CcfError
+from ccf_assets.runs.liveness import lock_engine
 
 _PROGRAM = "ccf-assets up on "
 """Name of the session, with the host behind it; PostgreSQL cuts it to 63 bytes."""
@@ -38,21 +39,14 @@ class DaemonPlace:
                 self._connection.exec_driver_sql("SELECT 1")
                 return
             self.close()
-        # A connection that leads nowhere is given up within seconds, here and by the server.
-        session = {
-            "application_name": f"{_PROGRAM}{socket.gethostname()}",
-            "connect_timeout": "5",
-            "tcp_user_timeout": "10000",
-        }
-        url = database.database_url().update_query_dict(session)
-        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        connection = engine.connect()
+        # The server, too, gives up a connection that leads nowhere within seconds.
+        connection = lock_engine(5, application_name=f"{_PROGRAM}{socket.gethostname()}").connect()
         connection.exec_driver_sql(
             "SET idle_session_timeout = 0; SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; "
             "SET tcp_keepalives_count = 3"
         )
-        lock = "SELECT pg_try_advisory_lock(hashtext('ccf_dagster'), hashtext('daemon'))"
-        if connection.scalar(sa.text(lock)):
+        place = sa.func.hashtext(DAGSTER_SCHEMA), sa.func.hashtext("daemon")
+        if connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*place))):
             self._connection = connection
             return
         holder = connection.scalar(

@@ -47,9 +47,16 @@ SECOND_LOOK_S = 5.0
 before it records how the run ended, and takes a lock that it lost with its connection at its next beat."""
 
 
-def _engine() -> sa.Engine:
-    # A dead connection is given up in time for the second look.
-    url = database.database_url().update_query_dict({"connect_timeout": "2", "tcp_user_timeout": "2000"})
+def lock_engine(patience_s: int = 2, **session: str) -> sa.Engine:
+    """An engine for sessions that hold or ask for a lock, each closed when it is released.
+
+    Args:
+        patience_s: a connection that leads nowhere is given up after so long; by default in time for the
+            second look.
+        session: more parameters of the connection.
+    """
+    patience = {"connect_timeout": f"{patience_s}", "tcp_user_timeout": f"{patience_s}000"}
+    url = database.database_url().update_query_dict(patience | session)
     return sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
 
 
@@ -77,7 +84,7 @@ def alive(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
 @contextmanager
 def held(run_id: str) -> Iterator[None]:
     """Hold a lock in the database for as long as the block runs; it is released when the process dies."""
-    engine, ended = _engine(), threading.Event()
+    engine, ended = lock_engine(), threading.Event()
     connection = _locked(engine, run_id)
     holder = threading.Thread(target=_hold, args=(engine, connection, run_id, ended), daemon=True)
     holder.start()
@@ -111,7 +118,7 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     Returns:
         The ids of the runs that were dead.
     """
-    engine = _engine()
+    engine = lock_engine()
     suspects = [
         run for run in instance.get_runs(dg.RunsFilter(statuses=_TAKEN_UP)) if _is_lost(engine, instance, run)
     ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from dagster_postgres import DagsterPostgresStorage
 
 from ccf_assets import settings
 from ccf_assets.db import database
+from ccf_assets.files import whole_file
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
@@ -75,8 +75,7 @@ def dagster_home() -> Path:
     ours, file = settings.dagster_file("dagster.yaml").read_bytes(), home / "dagster.yaml"
     if not file.is_file() or file.read_bytes() != ours:
         # In one step: a process that read half of the file would keep its records elsewhere.
-        aside = home / f"dagster.yaml.{uuid.uuid4().hex}"
-        aside.write_bytes(ours)
-        aside.replace(file)
+        with whole_file(file) as aside:
+            aside.write_bytes(ours)
     os.environ["DAGSTER_HOME"] = str(home)
     return home

@@ -38,6 +38,7 @@ class Marker:
         file_number: number of the marker's inode (as text: some file systems use all 64 bits); of a folder
             without marker, the folder's own. Renaming the folder keeps it, another host that mounts the
             folder sees the same, a copy has another.
+        is_written: whether the identity is in a file of the folder, and not made of its place.
     """
 
     folder_id: str
