@@ -1,4 +1,4 @@
-"""The schema diagram: every table with its columns and foreign keys, drawn from the definitions in schema.py.
+"""The schema diagram: every table with its columns and foreign keys, drawn from the definitions in schema.
 
 ``python -m ccf_assets.db.diagram > docs/schema.md`` writes it anew. It is Mermaid text, which GitHub draws.
 """
@@ -46,6 +46,7 @@ PARTS: Mapping[str, Sequence[str]] = MappingProxyType(
             "recording_agreement",
             "recording_site",
             "recording_region",
+            "recording_tally",
         ),
         "Coarse maps and comparison": ("region_set", "region_set_member", "region_consistency"),
     }

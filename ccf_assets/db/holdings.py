@@ -104,15 +104,15 @@ _OF_RECORDINGS = (
 
 def recorded(engine: sa.Engine) -> tuple[dict[str, int], int]:
     """Exact row counts of the tables of recordings, and the number of sites that come from no file."""
-    site = schema.recording_site.c
-    in_file = sa.exists().where(schema.recording_file.c.source == site.source)
+    source = schema.recording_source.c
+    in_file = sa.exists().where(schema.recording_file.c.source == source.source)
     with engine.connect() as connection:
         counts = {
             table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
             for table in reversed(_OF_RECORDINGS)
         }
-        inserted = connection.scalar(sa.select(sa.func.count(site.site_id)).where(~in_file)) or 0
-    return counts, inserted
+        inserted = connection.scalar(sa.select(sa.func.sum(source.sites)).where(~in_file)) or 0
+    return counts, int(inserted)
 
 
 def drop_atlas(engine: sa.Engine, *ccf_ids: int, recordings: bool = False) -> None:

@@ -89,6 +89,9 @@ def preview_of(
     connection: sa.Connection, source: sa.FromClause, where: sa.ColumnElement[bool], keys: Sequence[str]
 ) -> Preview:
     """The first few rows of ``source`` in the order of ``keys``."""
-    query = sa.select(source).where(where).order_by(*(source.c[key] for key in keys)).limit(PREVIEW_ROWS)
+    # OFFSET 0: all rows of a slice are read and sorted. Otherwise the planner walks the key of the whole
+    # table until it has met enough rows of the slice: 3.1 s with ten million rows.
+    of_slice = sa.select(source).where(where).offset(0 if where is not sa.true() else None).subquery()
+    query = sa.select(of_slice).order_by(*(of_slice.c[key] for key in keys)).limit(PREVIEW_ROWS)
     rows: list[dict[str, Any]] = [dict(row) for row in connection.execute(query).mappings()]
     return Preview({column.name: str(column.type) for column in source.c}, rows)

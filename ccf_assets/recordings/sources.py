@@ -79,13 +79,13 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
     """
     from ccf_assets.recordings.files import keys  # imports polars, 0.15 s
 
-    site, region, file = schema.recording_site.c, schema.recording_region.c, schema.recording_file.c
+    stored, region, file = schema.recording_source.c, schema.recording_region.c, schema.recording_file.c
     finding, agreement = schema.recording_finding.c, schema.recording_agreement.c
     with engine.connect() as connection:
         atlas = connection.scalar(loaded.select_loaded_atlases())
         digests = {row.source: row.digest for row in connection.execute(sa.select(file.source, file.digest))}
-        by_source = sa.select(site.source, sa.func.count().label("number")).group_by(site.source)
-        sites: dict[str, int] = {row.source: row.number for row in connection.execute(by_source)}
+        by_source = sa.select(stored.source, stored.sites)
+        sites: dict[str, int] = {row.source: row.sites for row in connection.execute(by_source)}
         count = sa.select(region.source, region.status, sa.func.count()).where(region.ccf_id == atlas)
         statuses: dict[str, dict[str, int]] = {}
         for source, status, number in connection.execute(count.group_by(region.source, region.status)):

@@ -72,26 +72,214 @@ COMMENT ON FUNCTION ccf.sites_in(bigint, text) IS
 
 SELECT DISTINCT recording_id FROM ccf.sites_in(549, ''ccf_2017_25um'');';
 
--- A site whose coordinates change has no region until it is computed again, which the sensor unregistered_sites
--- requests: it can find a missing row, but not a wrong one.
-CREATE OR REPLACE FUNCTION ccf.forget_regions_of_site() RETURNS trigger
-LANGUAGE plpgsql
+-- Rows are counted when they are written: counting those of ten million sites takes seconds, and the sensors ask
+-- every few seconds. A count is never updated but added to, so that two who insert at once need not wait for each
+-- other. The triggers fire ALWAYS: the IO manager switches the others off while it inserts many rows. They fire in the
+-- order of their names, and those that look at recording_source come later.
+CREATE OR REPLACE FUNCTION ccf.tally_sites() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog
 AS $$
 BEGIN
-  DELETE FROM ccf.recording_region WHERE recording_id = OLD.recording_id AND site_id = OLD.site_id;
+  IF TG_OP = 'TRUNCATE' THEN
+    DELETE FROM ccf.recording_tally WHERE registered_in IS NULL;
+    RETURN NULL;
+  END IF;
+  IF TG_OP <> 'INSERT' THEN
+    INSERT INTO ccf.recording_tally (source, sites, reporting, changed_at)
+    SELECT source, -count(*), -count(reported_region), now() FROM gone GROUP BY source;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO ccf.recording_tally (source, sites, reporting, changed_at)
+    SELECT source, count(*), count(reported_region), now() FROM added GROUP BY source;
+  END IF;
   RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION ccf.forget_regions_of_site() IS
-'Trigger: deletes the regions of a site whose place, frame or source changed, so that they are computed again.';
+COMMENT ON FUNCTION ccf.tally_sites() IS
+'Trigger: counts the rows added to and deleted from recording_site by source, in recording_tally.';
+
+CREATE OR REPLACE FUNCTION ccf.tally_regions() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog
+AS $$
+BEGIN
+  IF TG_OP = 'TRUNCATE' THEN
+    DELETE FROM ccf.recording_tally WHERE registered_in IS NOT NULL;
+    RETURN NULL;
+  END IF;
+  IF TG_OP <> 'INSERT' THEN
+    INSERT INTO ccf.recording_tally (source, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
+    SELECT source, ccf_id, voxels_of, surface_of, -count(*), 0, now()
+    FROM gone GROUP BY source, ccf_id, voxels_of, surface_of;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO ccf.recording_tally (source, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
+    SELECT source, ccf_id, voxels_of, surface_of, count(*), 0, now()
+    FROM added GROUP BY source, ccf_id, voxels_of, surface_of;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.tally_regions() IS
+'Trigger: counts the rows added to and deleted from recording_region by source and load of the atlas, in recording_tally.';
+
+CREATE OR REPLACE TRIGGER count_inserted
+AFTER INSERT ON ccf.recording_site
+REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.tally_sites();
+
+ALTER TABLE ccf.recording_site ENABLE ALWAYS TRIGGER count_inserted;
+
+CREATE OR REPLACE TRIGGER count_updated
+AFTER UPDATE ON ccf.recording_site
+REFERENCING OLD TABLE AS gone NEW TABLE AS added
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.tally_sites();
+
+ALTER TABLE ccf.recording_site ENABLE ALWAYS TRIGGER count_updated;
+
+CREATE OR REPLACE TRIGGER count_deleted
+AFTER DELETE ON ccf.recording_site
+REFERENCING OLD TABLE AS gone
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.tally_sites();
+
+ALTER TABLE ccf.recording_site ENABLE ALWAYS TRIGGER count_deleted;
+
+CREATE OR REPLACE TRIGGER count_truncated
+AFTER TRUNCATE ON ccf.recording_site
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.tally_sites();
+
+ALTER TABLE ccf.recording_site ENABLE ALWAYS TRIGGER count_truncated;
+
+CREATE OR REPLACE TRIGGER count_inserted
+AFTER INSERT ON ccf.recording_region
+REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.tally_regions();
+
+ALTER TABLE ccf.recording_region ENABLE ALWAYS TRIGGER count_inserted;
+
+CREATE OR REPLACE TRIGGER count_updated
+AFTER UPDATE ON ccf.recording_region
+REFERENCING OLD TABLE AS gone NEW TABLE AS added
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.tally_regions();
+
+ALTER TABLE ccf.recording_region ENABLE ALWAYS TRIGGER count_updated;
+
+CREATE OR REPLACE TRIGGER count_deleted
+AFTER DELETE ON ccf.recording_region
+REFERENCING OLD TABLE AS gone
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.tally_regions();
+
+ALTER TABLE ccf.recording_region ENABLE ALWAYS TRIGGER count_deleted;
+
+CREATE OR REPLACE TRIGGER count_truncated
+AFTER TRUNCATE ON ccf.recording_region
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.tally_regions();
+
+ALTER TABLE ccf.recording_region ENABLE ALWAYS TRIGGER count_truncated;
+
+CREATE OR REPLACE VIEW ccf.recording_source AS
+SELECT source,
+       sum(sites)::bigint AS sites,
+       sum(reporting)::bigint AS reporting,
+       max(changed_at) AS changed_at
+FROM ccf.recording_tally
+WHERE registered_in IS NULL
+GROUP BY source
+HAVING sum(sites) > 0;
+
+COMMENT ON VIEW ccf.recording_source IS
+'Every source of recording sites (a file, or what a lab called its inserted rows) with the number of its sites, of those that report a region, and when they last changed. It costs by the number of sources, not of sites';
+
+CREATE OR REPLACE FUNCTION ccf.condense_tally() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+BEGIN
+  -- Not at once, so that a tick without news writes nothing.
+  IF (SELECT count(*) > 100 + 2 * count(DISTINCT (source, registered_in, voxels_of, surface_of))
+      FROM ccf.recording_tally) THEN
+    WITH condensed AS (DELETE FROM ccf.recording_tally RETURNING *)
+    INSERT INTO ccf.recording_tally (source, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
+    SELECT source, registered_in, voxels_of, surface_of, sum(sites), sum(reporting), max(changed_at)
+    FROM condensed
+    GROUP BY source, registered_in, voxels_of, surface_of
+    HAVING sum(sites) <> 0 OR sum(reporting) <> 0;
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.condense_tally() IS
+'Adds up the rows of recording_tally to one for each source and load of an atlas, once they are many; its sums stay the same. The sensor unregistered_sites calls it.';
+
+CREATE OR REPLACE FUNCTION ccf.recount_sites() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('ccf.recount_sites'));
+  -- In one statement, and so as of one moment: nobody need be kept from writing meanwhile.
+  INSERT INTO ccf.recording_tally (source, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
+  SELECT source, registered_in, voxels_of, surface_of, sum(sites), sum(reporting), now()
+  FROM (
+    SELECT source, NULL::integer, NULL::bigint, NULL::bigint, count(*), count(reported_region)
+    FROM ccf.recording_site GROUP BY source
+    UNION ALL
+    SELECT source, ccf_id, voxels_of, surface_of, count(*), 0
+    FROM ccf.recording_region GROUP BY source, ccf_id, voxels_of, surface_of
+    UNION ALL
+    SELECT source, registered_in, voxels_of, surface_of, -sites, -reporting FROM ccf.recording_tally
+  ) AS t (source, registered_in, voxels_of, surface_of, sites, reporting)
+  GROUP BY source, registered_in, voxels_of, surface_of
+  HAVING sum(sites) <> 0 OR sum(reporting) <> 0;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.recount_sites() IS
+'Counts the rows of recording_site and recording_region again and puts recording_tally right. Needed only where rows came in without the triggers, such as those of a backup of rows alone.
+
+SELECT ccf.recount_sites();';
+
+-- For all that is there already. The triggers above hold off other writers until the upgrade is committed.
+SELECT ccf.recount_sites();
+
+-- A site whose coordinates change has no region until it is computed again, which the sensor unregistered_sites
+-- requests: it can find a missing row, but not a wrong one. Once per statement: a million changed sites take one
+-- DELETE, not a million.
+CREATE OR REPLACE FUNCTION ccf.forget_regions_of_sites() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+BEGIN
+  DELETE FROM ccf.recording_region AS rr
+  USING before AS o
+  JOIN after AS n USING (recording_id, site_id)
+  WHERE (rr.recording_id, rr.site_id) = (o.recording_id, o.site_id)
+    AND (o.ap, o.dv, o.ml, o.frame, o.source) IS DISTINCT FROM (n.ap, n.dv, n.ml, n.frame, n.source);
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.forget_regions_of_sites() IS
+'Trigger: deletes the regions of sites whose place, frame or source changed, so that they are computed again.';
 
 CREATE OR REPLACE TRIGGER forget_regions
 AFTER UPDATE ON ccf.recording_site
-FOR EACH ROW
-WHEN ((OLD.ap, OLD.dv, OLD.ml, OLD.frame, OLD.source) IS DISTINCT FROM (NEW.ap, NEW.dv, NEW.ml, NEW.frame, NEW.source))
-EXECUTE FUNCTION ccf.forget_regions_of_site();
+REFERENCING OLD TABLE AS before NEW TABLE AS after
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.forget_regions_of_sites();
+
+DROP FUNCTION IF EXISTS ccf.forget_regions_of_site();
 
 CREATE OR REPLACE FUNCTION ccf.forget_regions_of_frame() RETURNS trigger
 LANGUAGE plpgsql
@@ -129,7 +317,7 @@ AS $$
 BEGIN
   DELETE FROM ccf.recording_agreement AS a
   WHERE a.source IN (SELECT c.source FROM gone AS c WHERE c.reported_region IS NOT NULL)
-    AND EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = a.source AND s.reported_region IS NOT NULL);
+    AND EXISTS (SELECT FROM ccf.recording_source AS s WHERE s.source = a.source AND s.reporting > 0);
   RETURN NULL;
 END
 $$;
@@ -155,7 +343,7 @@ BEGIN
     FULL JOIN after AS n USING (recording_id, site_id, source, reported_region)
     WHERE (o.source IS NULL OR n.source IS NULL) AND reported_region IS NOT NULL
   )
-    AND EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = a.source AND s.reported_region IS NOT NULL);
+    AND EXISTS (SELECT FROM ccf.recording_source AS s WHERE s.source = a.source AND s.reporting > 0);
   RETURN NULL;
 END
 $$;

@@ -78,7 +78,8 @@ def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresRes
         {"source": source, "name": name, "blocking": False, "sentence": finding.sentence}
         for (source, name), finding in bad.items()
     ]
-    of_inserted = sa.exists().where(site.source == stored.source) & ~stored.source.in_(sources)
+    with_sites = sa.select(schema.recording_source.c.source)
+    of_inserted = stored.source.in_(with_sites) & ~stored.source.in_(sources)
     with engine.begin() as connection:
         before = connection.execute(
             sa.select(stored.source, stored.name, stored.sentence).where(of_inserted).order_by(*stored)

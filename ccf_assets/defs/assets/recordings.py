@@ -256,8 +256,10 @@ def recording_region(
     invalid_infinite. The view recording_site_region has the regions' names; sites_in('TH') lists the sites in
     a region or anything inside it.
     """
-    engine, region = postgres.create_engine(), schema.recording_region.c
-    some = sa.select(sa.exists().where(region.source.in_(context.partition_keys)))
+    engine, tally = postgres.create_engine(), schema.recording_tally.c
+    some = sa.select(sa.func.sum(tally.sites) > 0).where(
+        tally.source.in_(context.partition_keys), tally.registered_in.is_not(None)
+    )
     with engine.connect() as connection:
         missing = bool(connection.scalar(some))  # otherwise all are missing, and none is looked up
         in_bulk = not missing and bool(connection.scalar(site_regions.many_sites(recording_site)))
