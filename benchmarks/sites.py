@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import dagster as dg
@@ -126,6 +127,10 @@ def write_files(volume: Volume, sites: int, draw: Callable[[Volume, int], Points
         path.parent.mkdir(parents=True, exist_ok=True)
         frame.write_csv(path)
         path.with_suffix(".toml").write_text('frame = "ccf"\n', "utf-8")
-        for written in (path, path.with_suffix(".toml")):
-            # One that was written just now is taken to be still being written.
-            os.utime(written, (time.time() - 60,) * 2)
+        age(path, path.with_suffix(".toml"))
+
+
+def age(*paths: Path) -> None:
+    """Set back when files were written: one that was written just now is taken to be still being written."""
+    for path in paths:
+        os.utime(path, (time.time() - 60,) * 2)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from drills.folders import folders
 from drills.lab import SITES_PER_FILE, DrillLab, expect, verdict
 
 ATLASES = ("ccf_2017_25um", "ccf_2017_50um", "ccf_2017_100um")
@@ -35,6 +36,7 @@ def main() -> int:
             _thousand_files(lab)
             _changed_and_claimed(lab)
             _rows_by_sql(lab)
+        folders(lab)
         _killed(lab)
         _atlas_that_comes_later(lab)
         _as_if_undisturbed(lab)
