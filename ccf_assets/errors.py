@@ -18,13 +18,17 @@ class CcfError(Exception):
 
     It may quote whatever stands in a file: what is no text is written out (``\x00``), and what is too long
     loses its middle.
+
+    Attributes:
+        details: by name what a program may want apart from the sentence, such as what was expected and found.
     """
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: str, **details: str | float) -> None:
         text = _NO_TEXT.sub(lambda found: found[0].encode("unicode_escape").decode(), sentence)
         if len(text) > _LONGEST:
             text = f"{text[:_BEGINNING]} … {text[_BEGINNING - _LONGEST :]}"
         super().__init__(text)
+        self.details: dict[str, str | float] = details
 
 
 class SourceUnreachableError(CcfError):

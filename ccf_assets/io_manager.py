@@ -56,6 +56,7 @@ from ccf_assets.pg.session import one_sentence
 from ccf_assets.pg.slices import Dimension, Slice, Span
 from ccf_assets.pg.swap import list_column_of, swap
 from ccf_assets.pg.write import Preview, Write, Written
+from ccf_assets.refusals import in_words
 
 
 class EngineResource(dg.ConfigurableResource[None]):
@@ -159,11 +160,12 @@ class PostgresIOManager(dg.ConfigurableIOManager):
 
     # ---- writing
 
+    @in_words
     def handle_output(self, context: dg.OutputContext, obj: Output) -> None:
         """Replace the slice that the asset's partitions cover by ``obj``, in one transaction.
 
         Raises:
-            CcfError: the rows do not fit the table or the slice, a key occurs twice, or a row to delete is
+            Refused: the rows do not fit the table or the slice, a key occurs twice, or a row to delete is
                 still referenced by another table. The table is unchanged then.
         """
         if obj is None:
@@ -219,11 +221,12 @@ class PostgresIOManager(dg.ConfigurableIOManager):
 
     # ---- reading
 
+    @in_words
     def load_input(self, context: dg.InputContext) -> Output:
         """Read the slice that the input's partitions cover, as the type the input is annotated with.
 
         Raises:
-            CcfError: the annotation is another type, or the table lacks one of ``columns``.
+            Refused: the annotation is another type, or the table lacks one of ``columns``.
         """
         wanted = context.dagster_type.typing_type
         upstream = cast("dg.OutputContext", context.upstream_output)

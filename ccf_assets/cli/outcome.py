@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from ccf_assets.errors import CcfError, SourceUnreachableError, server_said
+from ccf_assets.errors import server_said
+from ccf_assets.refusals import UNREACHABLE
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -53,18 +54,11 @@ def failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
     """Why a run failed, in a sentence, and whether it was because the source is out of reach."""
     import dagster as dg
 
-    errors = [
-        event.step_failure_data.error
-        for event in result.all_events
-        if event.is_step_failure and event.step_failure_data.error is not None
-    ]
-    causes = [cause for error in errors for cause in _causes(error)]
-    # The sentence written for the user, not the error that caused it, nor the one that it is wrapped in.
-    meant = next(
-        (c for c in causes if c.cls_name in {CcfError.__name__, SourceUnreachableError.__name__}), None
-    )
-    if meant is not None:
-        return _text(meant), meant.cls_name == SourceUnreachableError.__name__
+    failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    for in_words in (failed.user_failure_data for failed in failures):
+        if in_words is not None and in_words.description:
+            return in_words.description, UNREACHABLE in in_words.metadata
+    errors = [failed.error for failed in failures if failed.error is not None]
     broken = [
         check.description or check.check_name
         for check in result.get_asset_check_evaluations()

@@ -15,6 +15,7 @@ from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import schema
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.finding import Finding, listed
+from ccf_assets.refusals import in_words
 
 
 def check_result(finding: Finding) -> dg.AssetCheckResult:
@@ -44,6 +45,7 @@ def _atlases_of(context: dg.AssetCheckExecutionContext, engine: sa.Engine) -> li
     blocking=True,
     description="In each hemisphere the runs hold as many voxels of every region as the annotation file.",
 )
+@in_words
 def voxel_counts_equal_file(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, sources: SourcesResource
 ) -> dg.AssetCheckResult:
@@ -105,6 +107,7 @@ def _voxels_by_side(entry: AtlasEntry) -> sa.Select[Any]:
     blocking=True,
     description="No two runs share a voxel, every run is at least one voxel long, equal neighbours are one.",
 )
+@in_words
 def runs_maximal_and_disjoint(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> dg.AssetCheckResult:

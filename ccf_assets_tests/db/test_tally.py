@@ -1,4 +1,4 @@
-"""The sites of each source are counted when rows are written; the numbers are always what counting them gives."""
+"""The sites of each source are counted when rows are written, and are what counting them all gives."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
-from ccf_assets.errors import CcfError
 from ccf_assets.pg import copy_in
 from ccf_assets.pg.arrow import read_arrow
+from ccf_assets.refusals import Refused
 from ccf_assets_tests.support.postgres_lab import BY_ATLAS, EVERY_TYPE, Database, every_type, stream
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
@@ -116,7 +116,7 @@ def test_a_value_that_does_not_fit_its_column_is_refused_not_changed(
         pl.DataFrame({"id": [1], column: values}).to_arrow(),
     ):
         with pytest.raises(
-            CcfError, match=rf"^lab.thing: [^\n]*\b{column}\b[^\n]*\.$|^lab.thing: invalid byte"
+            Refused, match=rf"^lab.thing: [^\n]*\b{column}\b[^\n]*\.$|^lab.thing: invalid byte"
         ):
             lab.write(rows if isinstance(rows, pl.DataFrame) else rows.to_reader(), "thing")
     assert lab.sql("SELECT * FROM lab.thing") == []
@@ -161,9 +161,9 @@ def test_a_query_of_other_types_is_converted_as_an_insert_does(lab: Database) ->
     lab.write(sa.select(long.label("id"), (long * 2).label("small"), text.label("label")), "thing")
     assert lab.sql("SELECT * FROM lab.thing") == [(5, 10, "abc")]
     for column in (sa.cast(sa.literal("abcd"), sa.Text).label("label"), (long * 20_000).label("small")):
-        with pytest.raises(CcfError, match=r"^lab\.thing: "):
+        with pytest.raises(Refused, match=r"^lab\.thing: "):
             lab.write(sa.select(long.label("id"), column), "thing")
-    with pytest.raises(CcfError, match=r"^lab\.thing: "):
+    with pytest.raises(Refused, match=r"^lab\.thing: "):
         lab.write(sa.select(text.label("id")), "thing")
     assert lab.sql("SELECT * FROM lab.thing") == [(5, 10, "abc")]
 
@@ -171,7 +171,7 @@ def test_a_query_of_other_types_is_converted_as_an_insert_does(lab: Database) ->
 def test_a_type_that_arrow_cannot_bring_is_named_and_a_query_can(lab: Database) -> None:
     lab.sql("CREATE TABLE lab.thing (id int PRIMARY KEY, price numeric(8, 2), tags jsonb)")
     with pytest.raises(
-        CcfError, match=r"lab.thing.price is of type NUMERIC\(8, 2\).*return a sqlalchemy.Select"
+        Refused, match=r"lab.thing.price is of type NUMERIC\(8, 2\).*return a sqlalchemy.Select"
     ):
         lab.write(pl.DataFrame({"id": [1], "price": ["1.5"]}), "thing")
     lab.write(sa.select(sa.literal(1).label("id"), sa.literal(1.5).label("price")), "thing")
@@ -179,11 +179,11 @@ def test_a_type_that_arrow_cannot_bring_is_named_and_a_query_can(lab: Database) 
 
 
 def test_a_pandas_frame_that_is_no_table_is_refused_in_a_sentence(lab: Database) -> None:
-    with pytest.raises(CcfError, match=r"lab\.site: the frame cannot be written: "):
+    with pytest.raises(Refused, match=r"lab\.site: the frame cannot be written: "):
         lab.write(pd.DataFrame({"probe": [1, 1], "id": [1, "a"]}))
-    with pytest.raises(CcfError, match=r"lab\.site: .*id"):
+    with pytest.raises(Refused, match=r"lab\.site: .*id"):
         lab.write(pd.DataFrame([[1, 2]], columns=["id", "id"]))
-    with pytest.raises(CcfError, match=r"lab\.site has no column 0, 1"):
+    with pytest.raises(Refused, match=r"lab\.site has no column 0, 1"):
         lab.write(pd.DataFrame([[1, 2]]))
 
 

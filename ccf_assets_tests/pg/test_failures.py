@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.errors import CcfError
+from ccf_assets.refusals import Refused
 from ccf_assets_tests.support.postgres_lab import Database, atlases, every_kind, sample
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
@@ -56,7 +57,7 @@ def loaded(lab: Database, table: str) -> Callable[[object], object]:
 def test_a_stream_that_fails_in_the_middle_leaves_the_old_rows(lab: Database, table: str) -> None:
     load = loaded(lab, table)
     before = lab.rows(table, "*, xmin")
-    for error in (CcfError("The volume ends early."), ValueError("boo"), KeyboardInterrupt()):
+    for error in (Refused(CcfError("The volume ends early.")), ValueError("boo"), KeyboardInterrupt()):
         with pytest.raises(type(error), match=str(error)):
             load(failing(sample(table, 7, 8), raising(error)))
         assert lab.rows(table, "*, xmin") == before
@@ -79,7 +80,7 @@ def test_a_connection_that_is_cut_leaves_the_old_rows_and_says_so(lab: Database,
         {"probe" if table == "site" else "atlas": 1, "id" if table == "site" else "x": range(400_000)}
     )
     big = big if table == "site" else big.with_columns(region=5)
-    with pytest.raises(CcfError, match=rf"^lab.{table}: .*(terminating connection|connection|closed)[^\n]*$"):
+    with pytest.raises(Refused, match=rf"^lab.{table}: .*(terminating connection|connection|closed)[^\n]*$"):
         load(failing(big, cut))
     assert lab.rows(table, "*, xmin") == before
     assert lab.left_over() == []
@@ -108,7 +109,7 @@ def test_a_row_that_breaks_a_constraint_leaves_the_old_rows_and_is_named(
         },
     }
     for sentence, values in bad[table].items():
-        with pytest.raises(CcfError, match=rf"^lab.{table}: .*{sentence}[^\n]*\.$"):
+        with pytest.raises(Refused, match=rf"^lab.{table}: .*{sentence}[^\n]*\.$"):
             load(kind(sample(table).with_columns(**values)))
         assert lab.rows(table, "*, xmin") == before
         assert lab.left_over() == []
@@ -119,7 +120,7 @@ def test_a_query_that_fails_is_one_sentence(lab: Database) -> None:
     failing = sa.select(
         sa.literal(1).label("probe"), (sa.literal(1) / sa.column("id")).label("id")
     ).select_from(sa.values(sa.column("id", sa.Integer), name="v").data([(0,)]))
-    with pytest.raises(CcfError, match=r"^lab.site: division by zero\.$"):
+    with pytest.raises(Refused, match=r"^lab.site: division by zero\.$"):
         load(failing)
     assert lab.left_over() == []
 
@@ -132,7 +133,7 @@ def test_a_full_disk_is_said_to_be_one(lab: Database) -> None:
         END $$
     """)
     load = loaded(lab, "site")
-    with pytest.raises(CcfError, match=r"^lab.site: .* 4096 of 8192 bytes: Check free disk space\.$"):
+    with pytest.raises(Refused, match=r"^lab.site: .* 4096 of 8192 bytes: Check free disk space\.$"):
         load(sa.select(sa.literal(1).label("probe"), sa.func.lab.fill().label("id")))
 
 

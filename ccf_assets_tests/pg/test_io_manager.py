@@ -22,6 +22,7 @@ from ccf_assets.io_manager import PostgresIOManager, PostgresUrl
 from ccf_assets.pg import copy_in
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pg.connect import libpq_url
+from ccf_assets.refusals import Refused
 from ccf_assets_tests.conftest import new_database
 from ccf_assets_tests.support.postgres_lab import (
     BY_ATLAS,
@@ -98,7 +99,7 @@ def test_several_partitions_in_one_run_take_every_kind_of_output(
 
 
 def test_an_output_of_none_is_refused_and_an_asset_without_output_is_not(lab: Database) -> None:
-    with pytest.raises(CcfError, match="site returned None; annotate it '-> None'"):
+    with pytest.raises(Refused, match="site returned None; annotate it '-> None'"):
         lab.materialize(None)
 
     @dg.asset
@@ -123,12 +124,12 @@ def test_a_materialize_result_carries_rows_metadata_and_version(lab: Database) -
 
 @pytest.mark.parametrize("value", [{"id": 1}, [1], pa.table({"id": [1]}), pl.LazyFrame({"id": [1]}), 5])
 def test_an_output_of_another_type_is_refused_in_a_sentence(lab: Database, value: object) -> None:
-    with pytest.raises(CcfError, match=r"lab.site: a .* cannot be written; return a polars or pandas"):
+    with pytest.raises(Refused, match=r"lab.site: a .* cannot be written; return a polars or pandas"):
         lab.materialize(lambda: value)
 
 
 def test_an_input_of_another_type_is_refused_in_a_sentence(lab: Database) -> None:
-    with pytest.raises(CcfError, match=r"site is annotated .*dict.*; annotate it polars.DataFrame"):
+    with pytest.raises(Refused, match=r"site is annotated .*dict.*; annotate it polars.DataFrame"):
         lab.read(dict, dg.AssetSpec("site"))
 
 
@@ -198,9 +199,9 @@ def test_the_output_of_an_op_goes_to_the_table_it_names_or_that_of_its_own_name(
 
 
 def test_a_missing_table_is_named(lab: Database) -> None:
-    with pytest.raises(CcfError, match=r"nothing: there is no table lab\.nothing\."):
+    with pytest.raises(Refused, match=r"nothing: there is no table lab\.nothing\."):
         lab.materialize(pl.DataFrame({"id": [1]}), "nothing")
-    with pytest.raises(CcfError, match=r"nothing: there is no table lab\.nothing\."):
+    with pytest.raises(Refused, match=r"nothing: there is no table lab\.nothing\."):
         lab.read(pl.DataFrame, dg.AssetSpec("nothing"))
 
 
@@ -294,7 +295,7 @@ def test_a_query_as_input_is_the_slice_and_can_be_written_on(lab: Database) -> N
 
 
 def test_columns_that_are_not_there_are_named(lab: Database) -> None:
-    with pytest.raises(CcfError, match=r"lab\.site has no column a, b, named in metadata 'columns'"):
+    with pytest.raises(Refused, match=r"lab\.site has no column a, b, named in metadata 'columns'"):
         lab.read(pl.DataFrame, lab.asset("site"), columns=["a", "id", "b"])
 
 

@@ -14,10 +14,10 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets.errors import CcfError
 from ccf_assets.pg import copy_in, foreign_keys, merge, session
 from ccf_assets.pg.slices import Slice
 from ccf_assets.pg.write import Write
+from ccf_assets.refusals import Refused
 from ccf_assets_tests.support.postgres_lab import (
     BY_PROBE,
     Database,
@@ -148,7 +148,7 @@ def test_foreign_keys_that_are_checked_at_once_are_those_of_the_table(
         (things((9, 2, "x", 3)), r"\(a, b\)=\(2, x\)"),
         (things((9, 1, "x", 777)), r"\(region\)=\(777\)"),
     ):
-        with pytest.raises(CcfError, match=f"violates foreign key constraint .*Key {key} is not present"):
+        with pytest.raises(Refused, match=f"violates foreign key constraint .*Key {key} is not present"):
             pointing.write(pl.concat([good, bad]), "thing")
     assert len(pointing.rows("thing")) == 4
 
@@ -217,7 +217,7 @@ def test_what_is_wrong_with_rows_is_told_also_where_nothing_is_in_the_slice(
         of = sa.union_all(*selects).subquery().c
         value = sa.select(of.a.label("id"), of.b.label("a"), of.c.label("b"), of.d.label("region"))
     parts = dg.StaticPartitionsDefinition(["1", "2"])
-    with pytest.raises(CcfError, match=sentence):
+    with pytest.raises(Refused, match=sentence):
         pointing.write(value, "thing", partitions=parts, by="a", key="1")
     assert pointing.rows("thing") == [(7, 2, "y", 4)]
 
@@ -264,7 +264,7 @@ def test_rows_whose_query_lost_its_locks_are_not_stored(
 
     monkeypatch.setattr(merge, "analyze_table", ended)
     query = sa.select(sa.literal(1).label("id"), sa.literal(1).label("a"), sa.literal("x").label("b"))
-    with pytest.raises(CcfError, match="terminating connection"):
+    with pytest.raises(Refused, match="terminating connection"):
         pointing.write(query, "thing")
     assert pointing.rows("thing") == []
 
@@ -329,7 +329,7 @@ def test_a_value_becomes_the_same_into_nothing_and_beside_others(
 def test_a_value_that_an_insert_may_not_bring_is_refused_into_nothing_too(lab: Database) -> None:
     lab.sql("CREATE TABLE lab.numbered (id int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY)")
     query = sa.select(sa.literal(1).label("id"), sa.literal(7).label("n"))
-    with pytest.raises(CcfError, match="GENERATED ALWAYS"):
+    with pytest.raises(Refused, match="GENERATED ALWAYS"):
         lab.write(query, "numbered")
 
 
@@ -364,7 +364,7 @@ def test_what_a_lab_has_set_on_inserts_still_happens(pointing: Database) -> None
     pointing.write(things((1, 1, "x", 3)), "thing")
     assert pointing.sql("SELECT id FROM lab.seen") == [(1,)]
     pointing.sql("DROP TRIGGER note ON lab.thing; ALTER TABLE lab.thing ADD UNIQUE (a) DEFERRABLE")
-    with pytest.raises(CcfError, match="duplicate key"):
+    with pytest.raises(Refused, match="duplicate key"):
         pointing.write(things((1, 1, "x", 3), (2, 1, "x", 3)), "thing")
 
 
@@ -378,17 +378,17 @@ def test_a_table_of_nothing_but_its_key_can_be_merged(lab: Database) -> None:
 def test_a_table_without_a_key_is_not_merged(lab: Database) -> None:
     lab.sql("CREATE TABLE lab.thing (id int); CREATE VIEW lab.seen AS SELECT * FROM lab.thing")
     for name in ("thing", "seen"):
-        with pytest.raises(CcfError, match=f"lab.{name} has no primary key to merge rows by"):
+        with pytest.raises(Refused, match=f"lab.{name} has no primary key to merge rows by"):
             lab.write(pl.DataFrame({"id": [1]}), name)
 
 
 def test_a_key_that_comes_twice_is_named(lab: Database) -> None:
     rows = pl.DataFrame({"probe": [1, 1, 1], "id": [1, 2, 2]})
     with pytest.raises(
-        CcfError, match=r"^lab.site: two rows have the key probe 1, id 2; a key may occur once\.$"
+        Refused, match=r"^lab.site: two rows have the key probe 1, id 2; a key may occur once\.$"
     ):
         lab.write(rows)
-    with pytest.raises(CcfError, match=r"^lab.voxel: .*Key \(atlas, x\)=\(1, 2\) is duplicated\.$"):
+    with pytest.raises(Refused, match=r"^lab.voxel: .*Key \(atlas, x\)=\(1, 2\) is duplicated\.$"):
         lab.voxels(rows.select(atlas="probe", x="id", region=5))
 
 
@@ -396,15 +396,15 @@ def test_columns_must_be_of_the_table_come_once_and_hold_the_key(lab: Database) 
     rows = pl.DataFrame({"probe": [1], "id": [1], "nom": ["a"]})
     for value in (rows, stream(rows), query(rows)):
         with pytest.raises(
-            CcfError, match=r"lab\.site has no column nom; it has probe, id, name, depth, noted\."
+            Refused, match=r"lab\.site has no column nom; it has probe, id, name, depth, noted\."
         ):
             lab.write(value)
-    with pytest.raises(CcfError, match=r"lab\.site: rows must bring id; they bring probe, name\."):
+    with pytest.raises(Refused, match=r"lab\.site: rows must bring id; they bring probe, name\."):
         lab.write(rows.select("probe", name="nom"))
     twice = [sa.literal(1).label(name) for name in ("probe", "id", "id")]
-    with pytest.raises(CcfError, match=r"lab\.site: the rows bring column id twice\."):
+    with pytest.raises(Refused, match=r"lab\.site: the rows bring column id twice\."):
         lab.write(sa.select(*twice))
-    with pytest.raises(CcfError, match=r"lab\.voxel has no column id"):
+    with pytest.raises(Refused, match=r"lab\.voxel has no column id"):
         lab.voxels(sa.select(sa.literal(1).label("id")))
 
 
@@ -413,14 +413,12 @@ def test_rows_of_another_partition_are_refused(lab: Database, kind: Callable[[pl
     lab.write(pl.DataFrame({"probe": [1], "id": [1]}), **BY_PROBE, key="1")
     lab.voxels(pl.DataFrame({"atlas": [1], "x": [1], "region": [5]}))
     stray = pl.DataFrame({"probe": [1, 2], "id": [5, 6]})
-    with pytest.raises(CcfError, match=r"^lab.site: a row has probe 2, outside what is written: '1'\.$"):
+    with pytest.raises(Refused, match=r"^lab.site: a row has probe 2, outside what is written: '1'\.$"):
         lab.write(kind(stray), **BY_PROBE, key="1")
     stray = stray.select(atlas="probe", x="id", region=5)
-    with pytest.raises(CcfError, match=r"^lab.voxel: a row has atlas 2, outside what is written: '1'\.$"):
+    with pytest.raises(Refused, match=r"^lab.voxel: a row has atlas 2, outside what is written: '1'\.$"):
         lab.voxels(kind(stray))
-    with pytest.raises(
-        CcfError, match=r"^lab.voxel: a row has atlas 1, outside what is written: '2', '3'\.$"
-    ):
+    with pytest.raises(Refused, match=r"^lab.voxel: a row has atlas 1, outside what is written: '2', '3'\.$"):
         lab.voxels(kind(stray), key=("2", "3"))
     assert (lab.rows("site", "probe, id"), lab.rows("voxel", "atlas, x")) == ([(1, 1)], [(1, 1)])
     assert lab.left_over() == []
@@ -434,7 +432,7 @@ def test_a_row_without_partition_is_refused(lab: Database) -> None:
     rows = pl.DataFrame({"id": [1], "who": [None]}, schema={"id": pl.Int32, "who": pl.String})
     for name in ("thing", "parted"):
         sentence = rf"^lab.{name}: a row has who 'None', outside what is written: '1'\.$"
-        with pytest.raises(CcfError, match=sentence):
+        with pytest.raises(Refused, match=sentence):
             lab.write(rows, name, partitions=atlases, by="who", key="1")
 
 
@@ -442,7 +440,7 @@ def test_a_key_that_another_partition_has_is_not_taken_from_it(lab: Database) ->
     lab.sql("CREATE TABLE lab.thing (id int PRIMARY KEY, who text)")
     lab.write(pl.DataFrame({"id": [5], "who": "1"}), "thing", partitions=atlases, by="who", key="1")
     theirs = pl.DataFrame({"id": [5], "who": "2"})
-    with pytest.raises(CcfError, match=r"lab\.thing: the key id 5 is in use outside what is written: '2'\."):
+    with pytest.raises(Refused, match=r"lab\.thing: the key id 5 is in use outside what is written: '2'\."):
         lab.write(theirs, "thing", partitions=atlases, by="who", key="2")
     assert lab.rows("thing") == [(5, "1")]
     lab.write(theirs, "thing", partitions=atlases, by="who", key=("1", "2"))
@@ -452,7 +450,7 @@ def test_a_key_that_another_partition_has_is_not_taken_from_it(lab: Database) ->
 def test_a_gone_row_that_is_referred_to_stays_and_is_named(lab: Database) -> None:
     lab.voxels(pl.DataFrame({"atlas": [1], "x": [1], "region": [5]}))
     with pytest.raises(
-        CcfError, match=r"^lab.region: .*Key \(id\)=\(5\) is still referenced from table \"voxel"
+        Refused, match=r"^lab.region: .*Key \(id\)=\(5\) is still referenced from table \"voxel"
     ):
         lab.write(pl.DataFrame({"id": range(5)}), "region")
     assert lab.sql("SELECT count(*) FROM lab.region") == [(100,)]

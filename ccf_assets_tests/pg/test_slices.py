@@ -7,7 +7,7 @@ import polars as pl
 import polars.testing
 import pytest
 
-from ccf_assets.errors import CcfError
+from ccf_assets.refusals import Refused
 from ccf_assets_tests.support.postgres_lab import Database, atlases, days
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*currently in beta")
@@ -59,7 +59,7 @@ def test_a_time_window_covers_its_own_days_whatever_the_session_clock(
     lab.write(moments[2:3], "thing", partitions=parts, by=expression, key="2024-01-02")
     assert [row[0] for row in lab.rows("thing")] == [0, 1, 2, 4, 5]
     with pytest.raises(
-        CcfError, match=r"lab.thing: a row has .* '?2024-01-01.*, outside what is written: '2024"
+        Refused, match=r"lab.thing: a row has .* '?2024-01-01.*, outside what is written: '2024"
     ):
         lab.write(moments[:1], "thing", partitions=parts, by=expression, key="2024-01-02")
 
@@ -127,7 +127,7 @@ def test_partition_values_say_what_the_column_holds_for_a_key(lab: Database) -> 
             lab.write(rows, name, partitions=parts, by=column, values=values, key=key)
         assert [row[0] for row in lab.rows(name)] == [1, 2]
         assert lab.read(pl.DataFrame, asset, partitions=parts, key="coarse")[column].to_list() == [2]
-        with pytest.raises(CcfError, match=f"a row has {column} 2, outside what is written: 'fine' \\(1\\)."):
+        with pytest.raises(Refused, match=f"a row has {column} 2, outside what is written: 'fine' \\(1\\)."):
             lab.write(rows, name, partitions=parts, by=column, values=values, key="fine")
 
 
@@ -152,14 +152,14 @@ def test_multi_partitions_hold_in_every_dimension(lab: Database) -> None:
     mapping = dg.SpecificPartitionsPartitionMapping(corners)
     assert sorted(lab.read(pl.DataFrame, asset, mapping=mapping)["id"]) == [107, 118]
 
-    with pytest.raises(CcfError, match=r"who 'a'.*outside what is written: '2024-01-02\|b'"):
+    with pytest.raises(Refused, match=r"who 'a'.*outside what is written: '2024-01-02\|b'"):
         lab.write(
             pl.DataFrame({"id": [1], "who": "a", "moment": dt.datetime(2024, 1, 2)}),
             "thing", partitions=parts, by=by, key=dg.MultiPartitionKey({"who": "b", "day": "2024-01-02"}),
         )  # fmt: skip
-    with pytest.raises(CcfError, match=r"thing: metadata 'partition_expr' names no column for day\."):
+    with pytest.raises(Refused, match=r"thing: metadata 'partition_expr' names no column for day\."):
         lab.write(rows, "thing", partitions=parts, by={"who": "who"}, key=key)
-    with pytest.raises(CcfError, match=r"thing: metadata 'partition_expr' names no column for day, who\."):
+    with pytest.raises(Refused, match=r"thing: metadata 'partition_expr' names no column for day, who\."):
         lab.write(rows, "thing", partitions=parts, by="who", key=key)
 
 
@@ -174,15 +174,15 @@ def test_a_range_of_multi_partitions_is_one_run(lab: Database) -> None:
 
 
 def test_an_asset_with_partitions_must_say_what_they_divide(lab: Database) -> None:
-    with pytest.raises(CcfError, match="site has partitions but no metadata 'partition_expr'"):
+    with pytest.raises(Refused, match="site has partitions but no metadata 'partition_expr'"):
         lab.write(pl.DataFrame({"probe": [1], "id": [1]}), partitions=atlases, key="1")
 
 
 def test_rows_must_bring_the_column_that_partitions_divide(lab: Database) -> None:
     lab.sql("CREATE TABLE lab.thing (id int PRIMARY KEY, who text DEFAULT '1')")
-    with pytest.raises(CcfError, match=r"lab.thing: rows must bring who; they bring id\."):
+    with pytest.raises(Refused, match=r"lab.thing: rows must bring who; they bring id\."):
         lab.write(pl.DataFrame({"id": [1]}), "thing", partitions=atlases, by="who", key="1")
-    with pytest.raises(CcfError, match=r"lab.voxel: rows must bring atlas; they bring x, region\."):
+    with pytest.raises(Refused, match=r"lab.voxel: rows must bring atlas; they bring x, region\."):
         lab.voxels(pl.DataFrame({"x": [1], "region": [2]}))
-    with pytest.raises(CcfError, match=r'lab\.thing: column "nix" does not exist'):
+    with pytest.raises(Refused, match=r'lab\.thing: column "nix" does not exist'):
         lab.write(pl.DataFrame({"id": [1]}), "thing", partitions=atlases, by="nix", key="1")

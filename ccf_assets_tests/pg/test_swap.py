@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets.errors import CcfError
 from ccf_assets.pg import swap
+from ccf_assets.refusals import Refused
 from ccf_assets_tests.support.postgres_lab import (
     BY_PROBE,
     KINDS,
@@ -133,13 +133,13 @@ def quoted(key: str) -> str:
 
 def test_other_tables_are_never_mistaken_for_a_partition(lab: Database) -> None:
     lab.sql("CREATE TABLE lab.voxel_1 AS SELECT 5 AS precious")
-    with pytest.raises(CcfError, match=r'lab\.voxel: relation "voxel_1" already exists'):
+    with pytest.raises(Refused, match=r'lab\.voxel: relation "voxel_1" already exists'):
         lab.voxels(pl.DataFrame({"atlas": [1], "x": [1], "region": [5]}))
     assert lab.sql("SELECT * FROM lab.voxel_1") == [(5,)]
     lab.sql("CREATE TABLE lab.two PARTITION OF lab.voxel FOR VALUES IN (2, 3)")
     lab.sql("INSERT INTO lab.voxel VALUES (3, 1, 5)")
     with pytest.raises(
-        CcfError, match=r'lab\.voxel: partition "voxel_2_loading" would overlap partition "two"'
+        Refused, match=r'lab\.voxel: partition "voxel_2_loading" would overlap partition "two"'
     ):
         lab.voxels(pl.DataFrame({"atlas": [2], "x": [1], "region": [5]}), key="2")
     assert lab.rows("voxel", "atlas, x") == [(3, 1)]
@@ -150,7 +150,7 @@ def test_a_partition_that_other_tables_refer_to_is_not_replaced(lab: Database) -
     lab.sql("CREATE TABLE lab.mark (atlas int, x int, FOREIGN KEY (atlas, x) REFERENCES lab.voxel)")
     lab.voxels(voxels(1, 3))
     with pytest.raises(
-        CcfError, match=r"lab\.voxel: cannot drop table lab\.voxel_1 because other objects depend on it"
+        Refused, match=r"lab\.voxel: cannot drop table lab\.voxel_1 because other objects depend on it"
     ):
         lab.voxels(voxels(1, 2))
     assert lab.sql("SELECT count(*) FROM lab.voxel") == [(3,)]
@@ -161,7 +161,7 @@ def test_an_asset_that_writes_a_partitioned_table_is_partitioned_like_it(lab: Da
     rows = pl.DataFrame({"atlas": [1], "x": [1], "region": [1]})
     for arguments in ({}, {"partitions": atlases, "by": "region", "key": "1"}):
         with pytest.raises(
-            CcfError, match=r"lab\.voxel is partitioned by atlas; an asset that writes it must be"
+            Refused, match=r"lab\.voxel is partitioned by atlas; an asset that writes it must be"
         ):
             lab.write(rows, "voxel", **arguments)
     lab.sql("CREATE TABLE lab.thing (id int PRIMARY KEY) PARTITION BY RANGE (id)")
@@ -280,7 +280,7 @@ def test_a_swap_that_never_gets_its_turn_gives_up_and_leaves_the_old_rows(
     lab.voxels(voxels(1, 1))
     with psycopg.connect(lab.dsn) as reader:
         reader.execute("SELECT count(*) FROM lab.voxel")
-        with pytest.raises(CcfError, match=r"lab\.voxel: other sessions kept it locked for 0\.3 s"):
+        with pytest.raises(Refused, match=r"lab\.voxel: other sessions kept it locked for 0\.3 s"):
             lab.voxels(voxels(1, 2))
     assert lab.sql("SELECT count(*) FROM lab.voxel") == [(1,)]
     assert lab.left_over() == []

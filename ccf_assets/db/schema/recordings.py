@@ -200,9 +200,7 @@ recording_region = sa.Table(
 recording_tally = sa.Table(
     "recording_tally",
     metadata,
-    sa.Column(
-        "tally_id", sa.BigInteger, sa.Identity(), primary_key=True, comment="Number of the row"
-    ),
+    sa.Column("tally_id", sa.BigInteger, sa.Identity(), primary_key=True, comment="Number of the row"),
     sa.Column("source", sa.Text, nullable=False, comment="Where the sites came from (recording_site)"),
     sa.Column(
         "registered_in", sa.Integer, comment="Atlas of rows of recording_region; null for recording_site"

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from ccf_assets.db import comparison, schema
 from ccf_assets.defs.table_metadata import OWNERS, whole_table_metadata
+from ccf_assets.refusals import in_words
 
 GROUP = "comparison"
 
@@ -22,6 +23,7 @@ GROUP = "comparison"
     ],
     metadata=whole_table_metadata(schema.region_consistency),
 )
+@in_words
 def region_consistency() -> sa.Select[Any]:
     """Every region in each loaded atlas against the finest loaded atlas of the same version.
 

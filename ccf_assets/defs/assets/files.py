@@ -19,6 +19,7 @@ from ccf_assets.defs.provenance import after, ontology_of
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.defs.table_metadata import OWNERS
 from ccf_assets.errors import CcfError
+from ccf_assets.refusals import in_words
 
 GROUP = "files"
 
@@ -73,6 +74,7 @@ class RefreshConfig(dg.Config):
         for name in ONTOLOGY_CHECKS
     ],
 )
+@in_words
 def structure_graph(
     context: dg.AssetExecutionContext,
     config: RefreshConfig,
@@ -118,6 +120,7 @@ def structure_graph(
     deps=[after("structure_graph")],
     check_specs=[dg.AssetCheckSpec(name, asset="annotation", blocking=True) for name in ANNOTATION_CHECKS],
 )
+@in_words
 def annotation(
     context: dg.AssetExecutionContext, config: RefreshConfig, sources: SourcesResource
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:

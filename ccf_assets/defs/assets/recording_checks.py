@@ -32,6 +32,7 @@ from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import agreement, look
 from ccf_assets.recordings.intake import as_frame, file_findings, stored_rows
+from ccf_assets.refusals import in_words
 from ccf_assets.runs.tags import keys_of_run
 
 _AGREEMENT_SCHEMA = pl.Schema(
@@ -52,6 +53,7 @@ _AGREEMENT_SCHEMA = pl.Schema(
     name="inserted_sites",
     description="Rows inserted by SQL, checked as files are; it only warns and never removes rows",
 )
+@in_words
 def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
     """Check the rows inserted by SQL for a lost column, another unit and the like, source by source.
 
@@ -110,6 +112,7 @@ def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresRes
     metadata=source_metadata(schema.recording_agreement),
     check_specs=check_specs("recording_agreement", {REPORTED: look.CHECKS[REPORTED]}),
 )
+@in_words
 def recording_agreement(
     context: dg.AssetExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:

@@ -43,6 +43,7 @@ from ccf_assets.recordings.intake import (
     rests_on,
     stored_rows,
 )
+from ccf_assets.refusals import in_words
 
 
 def check_of_files(
@@ -165,6 +166,7 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
     partitions_def=recording_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
+@in_words
 def read_recordings(
     context: dg.AssetExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
@@ -245,6 +247,7 @@ def read_recordings(
     ],
     metadata=source_metadata(schema.recording_region) | {"rows_stay": True},
 )
+@in_words
 def recording_region(
     context: dg.AssetExecutionContext, postgres: PostgresResource, recording_site: sa.Select[Any]
 ) -> Stream:

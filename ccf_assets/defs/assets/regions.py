@@ -23,6 +23,7 @@ from ccf_assets.defs.provenance import after, content_version, ontology_tag
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.defs.table_metadata import OWNERS, table_metadata
 from ccf_assets.finding import Finding
+from ccf_assets.refusals import in_words
 
 GROUP = "regions"
 
@@ -38,6 +39,7 @@ _MAPS_TAKEN = "region_maps_taken"
     deps=[annotation],
     metadata=table_metadata(schema.atlas),
 )
+@in_words
 def atlas(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg.MaterializeResult[pl.DataFrame]:
     """One row per atlas: its version, resolution and grid, and the file it was loaded from."""
     entry = atlas_entry(context.partition_key)
@@ -69,6 +71,7 @@ def atlas(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg.Mat
     deps=[structure_graph, after("atlas")],
     metadata=table_metadata(schema.brain_region),
 )
+@in_words
 def brain_region(
     context: dg.AssetExecutionContext, sources: SourcesResource
 ) -> dg.MaterializeResult[pl.DataFrame]:
@@ -88,6 +91,7 @@ def brain_region(
     deps=[structure_graph, after("brain_region")],
     metadata=table_metadata(schema.region_parent),
 )
+@in_words
 def region_parent(
     context: dg.AssetExecutionContext, sources: SourcesResource
 ) -> dg.MaterializeResult[pl.DataFrame]:
@@ -111,6 +115,7 @@ def region_parent(
     partitions_def=atlas_partitions,
     metadata=table_metadata(schema.region_ancestor),
 )
+@in_words
 def region_ancestor(region_parent: pl.DataFrame) -> dg.MaterializeResult[pl.DataFrame]:
     """Each structure with itself and all its ancestors.
 
@@ -156,6 +161,7 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
     partitions_def=atlas_partitions,
     can_subset=True,
 )
+@in_words
 def group_regions(
     context: dg.AssetExecutionContext,
     postgres: PostgresResource,
@@ -197,6 +203,7 @@ def _maps_taken(refused: Sequence[str], files: int) -> Finding:
     additional_deps=["region_set_member", "region_volume"],
     description="The share of the brain that is in no group; a lab's own set without a voxel is a warning",
 )
+@in_words
 def share_in_groups(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
 ) -> dg.AssetCheckResult:

@@ -23,6 +23,7 @@ from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.defs.table_metadata import BULK_LOAD_POOL, OWNERS, table_metadata
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pg.copy_in import Stream
+from ccf_assets.refusals import in_words
 
 GROUP = "voxels"
 
@@ -37,6 +38,7 @@ GROUP = "voxels"
     deps=[annotation, after("brain_region")],
     metadata=table_metadata(schema.voxel_run),
 )
+@in_words
 def voxel_run(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg.MaterializeResult[Stream]:
     """The whole annotation, exactly, as runs of equal voxels along the medio-lateral axis.
 
@@ -68,6 +70,7 @@ def voxel_run(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg
     deps=[annotation, after("atlas")],
     metadata=table_metadata(schema.brain_surface),
 )
+@in_words
 def brain_surface(
     context: dg.AssetExecutionContext, sources: SourcesResource
 ) -> dg.MaterializeResult[pl.DataFrame]:
@@ -88,6 +91,7 @@ def brain_surface(
     deps=[after("brain_region")],
     metadata=table_metadata(schema.region_volume),
 )
+@in_words
 def region_volume(
     context: dg.AssetExecutionContext,
     voxel_run: sa.Select[Any],
@@ -110,6 +114,7 @@ def region_volume(
     partitions_def=atlas_partitions,
     metadata=table_metadata(schema.voxel),
 )
+@in_words
 def voxel(
     context: dg.AssetExecutionContext, postgres: PostgresResource, voxel_run: sa.Select[Any]
 ) -> dg.MaterializeResult[pa.RecordBatchReader]:
