@@ -78,6 +78,9 @@ class Server:
 _users: dict[Path, IO[str]] = {}
 """The open file whose shared lock makes this process a user of the server, by data folder."""
 
+_sockets: set[str] = set()
+"""The folders of the sockets of servers that this process has used."""
+
 _started: list[subprocess.Popen[bytes]] = []
 """The servers this process started, kept because Python warns of a Popen that is deleted while it runs."""
 
@@ -100,6 +103,7 @@ def join(data: Path) -> Server:
                 fcntl.flock(users, fcntl.LOCK_SH)
                 _users[data] = users
                 atexit.register(leave)
+            _sockets.add(server.socket_dir)
             return server
     except OSError as error:
         raise CcfError(
@@ -117,6 +121,11 @@ def leave() -> None:
         with suppress(FileNotFoundError), users, _one_at_a_time(data), suppress(BlockingIOError):
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _stop(data)
+
+
+def is_socket(host: object) -> bool:
+    """Whether an address with this ``host`` leads to an embedded server that this process has used."""
+    return host in _sockets
 
 
 def must_join(data: Path) -> bool:

@@ -18,6 +18,7 @@ from dagster_postgres import DagsterPostgresStorage
 from ccf_assets import settings
 from ccf_assets.db import database
 from ccf_assets.files import whole_file
+from ccf_assets.pg.connect import new_engine, undiverted
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
@@ -43,7 +44,9 @@ class CcfDagsterStorage(DagsterPostgresStorage):
         """Make the storage; ``config_value`` is empty."""
         # A run for 100 files materializes each table 100 times: 8 s to record one by one, 4.5 s at once.
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
-        storage = cls(postgres_url=database.dagster_url(), inst_data=inst_data)
+        url = database.dagster_url()
+        with undiverted(sa.make_url(url)):
+            storage = cls(postgres_url=url, inst_data=inst_data)
         for part in storages_of(storage):
             part._engine = _kept_connection(storage.postgres_url)
         return storage
@@ -60,8 +63,8 @@ def _kept_connection(url: str) -> sa.Engine:
 
     A run for 100 files makes 5,000 queries, and the server starts a process for each: half of the run's time.
     """
-    return sa.create_engine(
-        url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=-1, pool_pre_ping=True
+    return new_engine(
+        sa.make_url(url), isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=-1, pool_pre_ping=True
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import uuid
 from collections.abc import Iterator
@@ -139,6 +140,43 @@ def test_an_unknown_option_is_refused(server_url: sa.URL, monkeypatch: pytest.Mo
 def test_an_older_server_is_refused(server_url: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "OLDEST_SERVER", 99)
     assert "ccf_assets needs 99 or newer" in refused(monkeypatch, server_url)
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_hold_every_character_is_refused_with_what_makes_one_that_can(
+    server_url: sa.URL, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    name = f"ccf_test {uuid.uuid4().hex[:8]}"
+    admin = sa.create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(
+            f"CREATE DATABASE \"{name}\" ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"
+        )
+        try:
+            sentence = refused(monkeypatch, server_url.set(database=name))
+            assert f"The database {name} has the encoding {encoding}; ccf_assets needs UTF8." in sentence
+            with pytest.raises(CcfError, match=f"has the encoding {encoding}"):
+                database_module.empty_database_url()
+            made = re.findall(r"CREATE DATABASE .*;", sentence)
+            connection.exec_driver_sql(made[0])
+            use(monkeypatch, server_url.set(database=f"{name}_utf8"))
+            assert loaded.loaded_atlases(database_module.create_engine()) == []
+        finally:
+            for each in (name, f"{name}_utf8"):
+                connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{each}" WITH (FORCE)')
+
+
+def test_a_server_of_another_language_than_the_shell_and_the_user_is_asked_in_utf_8(
+    empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
+    options = {"options": "-c client_encoding=LATIN1"}
+    use(monkeypatch, empty_database.update_query_dict(options))
+    with database_module.create_engine().connect() as connection:
+        assert connection.scalar(sa.text("SHOW client_encoding")) == "UTF8"
+        assert "→" in str(connection.scalar(sa.text("SELECT '→'")))
+    with sa.create_engine(database_module.dagster_url()).connect() as connection:
+        assert connection.scalar(sa.text("SHOW client_encoding")) == "UTF8"
 
 
 def test_with_an_address_named_no_server_is_made_or_started(

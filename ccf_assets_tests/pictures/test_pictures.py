@@ -271,7 +271,10 @@ def test_pictures_are_drawn_whatever_windows_the_shell_or_a_notebook_wants(
 ) -> None:
     environment = {**os.environ, "MPLBACKEND": backend}
     done = subprocess.run(
-        [sys.executable, "-c", DRAW, backend, str(is_there)], check=False, capture_output=True, env=environment
+        [sys.executable, "-c", DRAW, backend, str(is_there)],
+        check=False,
+        capture_output=True,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.startswith(b"\x89PNG")
