@@ -1,7 +1,7 @@
 """The settings of a process, read from the environment when they are needed, never at import.
 
 Every variable of the program is named here and in the table of the README. DAGSTER_HOME is Dagster's; see
-runs.storage.dagster_home.
+runs.home.dagster_home.
 """
 
 from __future__ import annotations

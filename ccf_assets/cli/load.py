@@ -48,12 +48,14 @@ def load(
     nothing is cached, the phantom is loaded instead, with a notice.
     """
     from ccf_assets.db import database
+    from ccf_assets.runs.home import dagster_home
 
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
     # The phantom is computed here: for it alone no other source is asked.
     source = settings.PHANTOM if all(entry.is_phantom for entry in entries) else settings.source()
     say(f"Database: {_where()}")
+    dagster_home(say)
     database.dagster_url()  # refuses a user without the right to load before a run fails at length
     say(f"Loading {', '.join(entry.key for entry in entries)} from {_label(source)} …")
     outcomes = _load(entries, source, rows, refresh=refresh, examples=not atlases, jobs=jobs)

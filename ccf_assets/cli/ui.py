@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from ccf_assets import settings
 from ccf_assets.errors import CcfError, server_said, why
 from ccf_assets.runs.daemon import DaemonPlace, DaemonRunsElsewhereError
+from ccf_assets.runs.home import dagster_home
 from ccf_assets.runs.liveness import close_dead_runs
-from ccf_assets.runs.storage import dagster_home
 
 _START_S = 120
 
@@ -51,7 +51,7 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
     report("Starting the database …")
     place = DaemonPlace()
     place.take()
-    dagster_home()
+    dagster_home(report)
     with dg.DagsterInstance.get() as instance:
         close_dead_runs(instance)
     workspace = str(settings.dagster_file("workspace.yaml"))

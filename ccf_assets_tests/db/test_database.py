@@ -20,7 +20,7 @@ from ccf_assets.db import database as database_module
 from ccf_assets.db import install, loaded, schema
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import connect, embedded, programs
-from ccf_assets.runs import storage
+from ccf_assets.runs.home import dagster_home
 from ccf_assets_tests.support.program import python, wait_for
 
 SECRET = "s3cret/@:x"
@@ -236,7 +236,7 @@ def test_dagster_keeps_to_its_schema_also_beside_a_table_called_runs(
 ) -> None:
     execute(database.url, "CREATE TABLE public.runs (ours int)", "CREATE TABLE public.jobs (ours int)")
     before = _tables(database)
-    storage.dagster_home()
+    dagster_home()
     with dg.DagsterInstance.get() as found:
         run = found.create_run_for_job(_nothing)
         assert found.get_run_by_id(run.run_id) is not None
@@ -251,7 +251,7 @@ def test_dagster_asks_by_one_connection_and_by_another_when_that_is_lost(databas
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' "
         "AND query NOT LIKE '%%advisory%%' AND pid <> pg_backend_pid()"
     )
-    storage.dagster_home()
+    dagster_home()
     with dg.DagsterInstance.get() as found, database.connect() as connection:
         for number in range(5):
             found.add_dynamic_partitions("recording", [str(number)])
@@ -278,34 +278,12 @@ def test_the_password_is_in_nothing_that_dagster_passes_on_or_shows(
 ) -> None:
     execute(empty_database, f'GRANT CREATE ON DATABASE "{member.database}" TO {member.username}')
     use(monkeypatch, member)
-    home = storage.dagster_home()
+    home = dagster_home()
     with dg.DagsterInstance.get() as found:
         ref: InstanceRef = found.get_ref()
         shown = [dg.serialize_value(ref), str(ref), found.info_str(), repr(database_module.create_engine())]
     shown += [file.read_text() for file in home.rglob("*.yaml")]
     assert not [text for text in shown if SECRET in text or "s3cret" in text]
-
-
-def test_the_home_of_dagster_is_never_half_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    home = storage.dagster_home()
-    settings = home / "dagster.yaml"
-    whole = settings.stat()
-    monkeypatch.delenv("DAGSTER_HOME")
-    assert storage.dagster_home() == home
-    assert settings.stat().st_ino == whole.st_ino, "equal settings are left alone"
-    settings.write_text("old: true\n")
-    monkeypatch.delenv("DAGSTER_HOME")
-    storage.dagster_home()
-    assert "CcfDagsterStorage" in settings.read_text()
-    assert [file.name for file in home.iterdir()] == ["dagster.yaml"]
-
-
-def test_a_dagster_home_of_the_users_own_is_left_to_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    assert storage.dagster_home() == tmp_path
-    assert list(tmp_path.iterdir()) == []
 
 
 # ---- addresses for other programs
