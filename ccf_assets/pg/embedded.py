@@ -61,6 +61,12 @@ STOP_S = 60
 _ROOTS_SERVER = "pgserver"
 """The operating system's user that the server runs as under root, since PostgreSQL refuses to run as root."""
 
+_NAMELESS = (
+    " Give the user a name, by a line in /etc/passwd or with libnss-wrapper, or set CCF_POSTGRES_URL to a "
+    "server of your own."
+)
+"""What a user can do who is only a number, as in some containers."""
+
 _LONGEST_SOCKET_DIR = 88
 """Bytes: a socket's path, with ``/.s.PGSQL.5432``, ends at 103 on macOS and 107 on Linux."""
 
@@ -240,8 +246,19 @@ def _create(data: Path) -> None:
         **_as_server(aside), check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     if done.returncode:
-        raise CcfError(f"The embedded PostgreSQL could not be created in {data}: {_reason(done.stdout)}.")
+        raise CcfError(
+            f"The embedded PostgreSQL could not be created in {data}: {_reason(done.stdout)}."
+            f"{'' if _has_a_name() else _NAMELESS}"
+        )
     aside.rename(data)
+
+
+def _has_a_name() -> bool:
+    """Whether this process's user is more than a number; only to create the folder a name is needed."""
+    try:
+        return bool(pwd.getpwuid(os.geteuid()).pw_name)
+    except KeyError:
+        return False
 
 
 def _start(data: Path, deadline: float) -> None:

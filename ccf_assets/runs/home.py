@@ -35,7 +35,7 @@ def dagster_home(say: Callable[[str], object] = lambda _line: None) -> Path:
     """
     home = settings.home() / "dagster"
     # Dagster takes no relative path.
-    named = Path(os.environ.get("DAGSTER_HOME") or home).expanduser().resolve()
+    named = settings.path(os.environ.get("DAGSTER_HOME") or str(home))
     if named != home:
         trouble = _trouble(named)
         if not trouble:

@@ -34,6 +34,9 @@ sys.stdin.read()
 """
 """A process that uses the server in the folder of its first argument until its standard input ends."""
 
+SYSTEMS_PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+"""Root's own interpreter may be out of others' reach; the system's of the same version serves as well."""
+
 
 @pytest.fixture
 def empty() -> Iterator[Path]:
@@ -272,9 +275,7 @@ def test_an_ordinary_user_has_a_server_of_their_own(empty: Path) -> None:
     own = empty / "own"
     own.mkdir()
     os.chown(own, nobody, nobody)
-    # Root's own interpreter may be out of others' reach; the system's of the same version serves as well.
-    systems = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-    python = next(filter(_runs_for(nobody), (sys.executable, systems)), None)
+    python = next(filter(_runs_for(nobody), (sys.executable, SYSTEMS_PYTHON)), None)
     if python is None:
         pytest.skip("an ordinary user cannot run Python with what is installed here")
     process = subprocess.Popen(
@@ -284,6 +285,36 @@ def test_an_ordinary_user_has_a_server_of_their_own(empty: Path) -> None:
     assert psutil.Process(joined(process)).uids().effective == nobody
     end(process)
     assert server(own) is None
+
+
+def test_a_user_who_is_only_a_number_is_told_how_to_have_a_server_and_can_use_one(
+    empty: Path, made: Path
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can try as a user without a name")
+    number = 54321
+    python = next(filter(_runs_for(number), (sys.executable, SYSTEMS_PYTHON)), None)
+    if python is None:
+        pytest.skip("an ordinary user cannot run Python with what is installed here")
+    empty.chmod(0o755)
+    for name in ("new", "made"):
+        (empty / name).mkdir()
+        os.chown(empty / name, number, 0)
+
+    def run(home: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [python, "-c", USER, home / "postgres"], **_as(number),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    refused = run(empty / "new").stderr.splitlines()[-1]
+    assert f"user ID {number}: user does not exist. Give the user a name, by a line in /etc/passwd" in refused
+    assert refused.endswith("or set CCF_POSTGRES_URL to a server of your own.")
+    copy(made, empty / "made/postgres")
+    subprocess.run(["chown", "-R", f"{number}:0", empty / "made"], check=True)
+    done = run(empty / "made")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0
 
 
 def _as(user: int) -> dict[str, object]:
