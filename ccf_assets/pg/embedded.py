@@ -347,12 +347,19 @@ def _write_settings(data: Path, sockets: Path) -> None:
 
 def _socket_dir(data: Path) -> Path:
     """The socket's folder: the data folder, or a short one if its path is too long or has odd characters."""
-    # A comma separates two hosts in a URL; the others end a quoted setting.
-    odd = set(str(data)) & set(",'\"\\\n")
-    if len(os.fsencode(data)) <= _LONGEST_SOCKET_DIR and not odd:
+    if _may_hold_a_socket(data):
         return data
-    name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
-    short = Path(tempfile.gettempdir()) / f"ccf-{name}"
+    name = f"ccf-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - it is made for us alone
+    shorts = [place / name for place in places if place.is_dir() and _may_hold_a_socket(place / name)]
+    if not shorts:
+        raise CcfError(
+            f"The paths {data} and {places[0]} are too long for a socket, or have odd characters in them; "
+            "set CCF_HOME or TMPDIR to a shorter one."
+        )
+    short = shorts[0]
+    if _user() is not None:
+        _let_through(short)
     try:
         short.mkdir(mode=0o700)
     except FileExistsError:  # of an earlier start, or of somebody who wants to intercept connections
@@ -365,6 +372,11 @@ def _socket_dir(data: Path) -> Path:
     else:
         _give_to_server(short)
     return short
+
+
+def _may_hold_a_socket(folder: Path) -> bool:
+    # A comma separates two hosts in a URL; the others end a quoted setting.
+    return len(os.fsencode(folder)) <= _LONGEST_SOCKET_DIR and not set(str(folder)) & set(",'\"\\\n")
 
 
 def _reason(output: str) -> str:

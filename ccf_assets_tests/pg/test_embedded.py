@@ -214,7 +214,8 @@ def test_a_folder_with_a_line_break_is_refused(empty: Path) -> None:
 def test_a_socket_outside_the_folder_is_out_of_others_reach_and_goes_with_the_server(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "_LONGEST_SOCKET_DIR", 0)
+    monkeypatch.setattr(embedded, "_LONGEST_SOCKET_DIR", len(str(home / "postgres")) - 1)
+    monkeypatch.setattr(embedded.tempfile, "gettempdir", lambda: "/tmp")
     folder = Path(embedded.join(home / "postgres").socket_dir)
     assert folder != home / "postgres"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -222,13 +223,36 @@ def test_a_socket_outside_the_folder_is_out_of_others_reach_and_goes_with_the_se
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("temporary", ["t" * 120, "a, b", "gone"], ids=["long", "odd", "not there"])
+def test_a_long_folder_and_a_temporary_one_that_will_not_do_have_a_socket_all_the_same(
+    empty: Path, made: Path, temporary: str
+) -> None:
+    home = empty / ("x" * 120)
+    copy(made, home / "postgres")
+    if temporary != "gone":
+        (empty / temporary).mkdir()
+    result = ccf("psql", "-Atc", "SELECT 1", CCF_HOME=str(home), TMPDIR=str(empty / temporary))
+    assert (result.returncode, result.stdout) == (0, "1\n"), result.stderr
+    assert server(home) is None
+
+
+def test_where_no_socket_can_be_the_paths_to_shorten_are_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_LONGEST_SOCKET_DIR", 0)
+    with pytest.raises(
+        CcfError, match=r"are too long for a socket.* set CCF_HOME or TMPDIR to a shorter one"
+    ):
+        embedded.join(home / "postgres")
+
+
 @pytest.mark.parametrize("prepared", ["a link", "a folder open to all"])
 def test_a_socket_folder_that_somebody_else_made_is_not_used(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: str
 ) -> None:
-    monkeypatch.setattr(embedded.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(embedded, "_LONGEST_SOCKET_DIR", 0)
     data = home / "postgres"
+    monkeypatch.setattr(embedded.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(embedded, "_may_hold_a_socket", lambda folder: folder != data)
     folder = tmp_path / f"ccf-{embedded.hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
     if prepared == "a link":
         (tmp_path / "elsewhere").mkdir()
