@@ -345,17 +345,22 @@ def _write_settings(data: Path, sockets: Path) -> None:
             file.write(f"\n# ccf_assets\n{include}")
 
 
+def short_folders() -> list[Path]:
+    """The folders of temporary files in which a socket can be: TMPDIR first, unless its path is too long."""
+    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - for folders of our own
+    return [place for place in places if place.is_dir() and _may_hold_a_socket(place / "ccf-123456789abc")]
+
+
 def _socket_dir(data: Path) -> Path:
     """The socket's folder: the data folder, or a short one if its path is too long or has odd characters."""
     if _may_hold_a_socket(data):
         return data
     name = f"ccf-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
-    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - it is made for us alone
-    shorts = [place / name for place in places if place.is_dir() and _may_hold_a_socket(place / name)]
+    shorts = [place / name for place in short_folders()]
     if not shorts:
         raise CcfError(
-            f"The paths {data} and {places[0]} are too long for a socket, or have odd characters in them; "
-            "set CCF_HOME or TMPDIR to a shorter one."
+            f"The paths {data} and {tempfile.gettempdir()} are too long for a socket, or have odd characters "
+            "in them; set CCF_HOME or TMPDIR to a shorter one."
         )
     short = shorts[0]
     if _user() is not None:
