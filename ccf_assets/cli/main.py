@@ -16,6 +16,7 @@ from ccf_assets import settings
 from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry
 from ccf_assets.cli import ask, database, load
 from ccf_assets.cli.options import JsonOption, answer, say
+from ccf_assets.cli.terminal import show_anything
 from ccf_assets.errors import CcfError, server_said
 from ccf_assets.finding import counted
 
@@ -109,6 +110,7 @@ def _marks(entry: AtlasEntry) -> str:
 
 def main() -> None:
     """Run the command line: a CcfError becomes one line and exit code 1."""
+    show_anything()
     # By default these signals skip Python's exit handlers, one of which stops the embedded server.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup

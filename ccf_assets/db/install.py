@@ -5,7 +5,7 @@ The tables are defined in schema, views and functions in sql/.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -56,8 +56,9 @@ def create_tables(connection: sa.Connection) -> bool:
         Whether anything was done.
 
     Raises:
-        CcfError: the tables are of a newer version; or of an older one, and the user has no right to change
-            them, or they cannot be changed. The transaction must then be rolled back.
+        CcfError: the schema is somebody else's; the tables are of a newer version; or of an older one, and
+            the user has no right to change them, or they cannot be changed. The transaction must then be
+            rolled back.
     """
     # The names in views, checks and BEGIN ATOMIC functions are bound now, and must not find another schema.
     connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")
@@ -67,6 +68,8 @@ def create_tables(connection: sa.Connection) -> bool:
     if not _is_outdated(connection):
         return False
     installed = _installed_version(connection)
+    if not installed:
+        _refuse_what_is_not_ours(connection)
     # Not IF NOT EXISTS, which needs the right to create schemas even if an administrator made this one.
     if not sa.inspect(connection).has_schema(SCHEMA):
         connection.execute(sa.schema.CreateSchema(SCHEMA))
@@ -91,6 +94,30 @@ def create_tables(connection: sa.Connection) -> bool:
         ) from None
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_INSTALLED}{VERSION}'")
     return True
+
+
+_OURS = frozenset({"atlas", "brain_region", "voxel_run"})
+"""Tables of every version: they tell our schema also where its comment was lost."""
+
+
+def _refuse_what_is_not_ours(connection: sa.Connection) -> None:
+    """Refuse a schema of our name with something else in it, such as the tables of a DataJoint pipeline."""
+    query = sa.text(
+        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(:schema) AND relkind <> 'i' "
+        "UNION SELECT proname FROM pg_proc WHERE pronamespace = to_regnamespace(:schema) ORDER BY 1"
+    )
+    found = connection.scalars(query, {"schema": SCHEMA}).all()
+    if not found or set(found) >= _OURS:
+        return
+    raise CcfError(
+        f"The schema {SCHEMA} of this database belongs to something else: ccf_assets did not make what is in "
+        f"it ({_first_of(found)}). Nothing was changed. Use another database, and name it in "
+        "CCF_POSTGRES_URL."
+    )
+
+
+def _first_of(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])
 
 
 def _is_outdated(connection: sa.Connection) -> bool:

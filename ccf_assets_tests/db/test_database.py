@@ -216,6 +216,48 @@ def test_schemas_that_an_administrator_made_for_the_user_will_do(
     assert "ccf_dagster" in database_module.dagster_url()
 
 
+@pytest.mark.parametrize(
+    ("theirs", "named"),
+    [
+        (
+            [
+                "CREATE TABLE ccf.ccf (ccf_id int PRIMARY KEY, ccf_version text)",
+                "CREATE TABLE ccf.brain_region (ccf_id int, region_id int)",
+                "CREATE TABLE ccf.recording_site (recording_id int PRIMARY KEY, ap real)",
+                "CREATE TABLE ccf.voxel (ccf_id int, x int)",
+            ],
+            "(brain_region, ccf, recording_site, voxel)",
+        ),
+        (["CREATE TABLE ccf.atlas (name text)"], "(atlas)"),
+        (["CREATE VIEW ccf.sites AS SELECT 1 AS site"], "(sites)"),
+        (["CREATE FUNCTION ccf.region(int) RETURNS int LANGUAGE sql RETURN 1"], "(region)"),
+    ],
+    ids=["a DataJoint pipeline", "a table of one of our names", "a view", "a function"],
+)
+def test_a_schema_of_our_name_that_is_somebody_elses_is_left_alone(
+    empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch, theirs: list[str], named: str
+) -> None:
+    execute(empty_database, "CREATE SCHEMA ccf", "COMMENT ON SCHEMA ccf IS 'ours'", *theirs)
+    with sa.create_engine(empty_database, poolclass=sa.NullPool).connect() as connection:
+        before = connection.scalar(sa.text("SELECT count(*) FROM pg_class"))
+        sentence = refused(monkeypatch, empty_database)
+        assert "The schema ccf of this database belongs to something else" in sentence
+        assert named in sentence
+        assert "Use another database, and name it in CCF_POSTGRES_URL." in sentence
+        connection.rollback()
+        assert connection.scalar(sa.text("SELECT count(*) FROM pg_class")) == before
+
+
+def test_our_own_schema_is_known_also_without_its_comment(
+    empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, empty_database)
+    database_module.database_url()
+    execute(empty_database, "COMMENT ON SCHEMA ccf IS NULL")
+    database_module.forget()
+    assert loaded.loaded_atlases(database_module.create_engine()) == []
+
+
 def test_a_reader_can_ask(member: sa.URL, empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, empty_database)
     database_module.database_url()
