@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -146,7 +147,7 @@ def _label(source: str) -> str:
 
 def _print_things_to_try(setting: str) -> None:
     """Commands for a start; ``setting`` goes before the one that starts the UI."""
-    program = os.path.relpath(sys.argv[0])
+    program = shlex.quote(os.path.relpath(sys.argv[0]))
     typer.echo(
         "\nThings to try:\n"
         f"  {program} region VISp             a region: its path, children and volume\n"

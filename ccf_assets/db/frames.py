@@ -82,8 +82,10 @@ def sql_to_ccf(
 
     def usable(value: ColumnElement[float]) -> ColumnElement[float]:
         # BETWEEN is false for NaN, which sorts above every number, and unknown for NULL.
+        zero, above, below = number("0"), number(repr(SMALLEST)), number(f"-{SMALLEST!r}")
         return sa.case(
-            (value.between(number(f"-{SMALLEST!r}"), number(repr(SMALLEST))), number("0")),
+            (sa.and_(value > zero, value < above), above),
+            (sa.and_(value < zero, value > below), below),
             (value.between(number(f"-{LARGEST!r}"), number(repr(LARGEST))), value),
             else_=number("NaN"),
         )

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from ccf_assets.db.schema import SCHEMA, atlas, metadata
 from ccf_assets.errors import CcfError, server_said
 
-VERSION = 10
+VERSION = 11
 """Version of the tables, views and functions; raised with every change, so that databases are upgraded.
 
-Version 10 adds the table recording_folder and rewrites comments in plainer words: no row changes.
+Version 11 changes functions and comments, and deletes findings about inserted rows that are no more.
 """
 
 _SQL = ("regions.sql", "points.sql", "recordings.sql", "region_sets.sql", "comparison.sql")
@@ -39,6 +39,9 @@ _CHANGES: Mapping[int, str] = MappingProxyType(
     {
         7: "UPDATE ccf.recording_region SET hemisphere = NULL WHERE status = 'outside_volume'",
         9: "DROP INDEX IF EXISTS ccf.recording_site_source_idx, ccf.recording_region_source_idx",
+        11: "DELETE FROM ccf.recording_finding AS f "
+        "WHERE NOT EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = f.source) "
+        "AND NOT EXISTS (SELECT FROM ccf.recording_file AS r WHERE r.source = f.source)",
     }
 )
 """Version → statement that changes rows written by older versions, or drops what it no longer has."""

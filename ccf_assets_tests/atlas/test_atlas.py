@@ -433,6 +433,20 @@ def test_an_atlas_that_is_loaded_again_or_dropped_is_not_mixed(phantom_database:
             ask()
 
 
+@pytest.mark.parametrize("tiny", [5e-324, 1e-310, 1e-300, 1e-30, 1e-20])
+def test_what_is_just_beside_the_volume_is_outside_it_however_little(
+    phantom_database: sa.Engine, tiny: float
+) -> None:
+    points = np.tile([6600.0, 4000.0, 5700.0], (6, 1))
+    for axis in range(3):
+        points[axis, axis], points[3 + axis, axis] = tiny, -tiny
+    asked, in_memory = Atlas("phantom_100um"), Atlas("phantom_100um")
+    assert in_memory._grid is not None
+    expected = ["outside_brain"] * 3 + ["outside_volume"] * 3
+    assert asked.locate(points).status == expected
+    assert in_memory.locate(points).status == expected
+
+
 # ---- in other processes
 
 IN_A_POOL = """
