@@ -74,7 +74,7 @@ def list_recordings(
         statuses = ", ".join(f"{count:,} {status}" for status, count in source.statuses.items())
         parts = [counted(source.sites, "site")] if source.sites else []
         parts += [statuses or "not registered yet"] if source.sites else []
-        parts += ["refused"] if source.refused else []
+        parts += ["refused"] if source.refused and source.state != sources.OF_BEFORE else []
         parts += [source.state] if source.state not in {None, "read"} else []
         typer.echo("  ".join([source.source, *map(str, parts)]))
         for label, sentences in (("refused", source.refused), ("warning", source.warnings)):

@@ -171,14 +171,11 @@ def create_engine() -> sa.Engine:
     forked process makes.
     """
     named, home = settings.postgres_url(), settings.home()
-    engine = engine_on(_joined_url(named, home))
-    if not named:
 
-        def join(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
-            parameters.update(_joined_url(None, home).query)
+    def join(parameters: dict[str, Any]) -> None:
+        parameters.update(_joined_url(None, home).query)
 
-        sa.event.listen(engine, "do_connect", join, insert=True)  # before the one that connects
-    return engine
+    return engine_on(_joined_url(named, home), None if named else join)
 
 
 def dagster_url() -> str:

@@ -104,12 +104,19 @@ _OURS = frozenset({"atlas", "brain_region", "voxel_run"})
 
 
 def _refuse_what_is_not_ours(connection: sa.Connection) -> None:
-    """Refuse a schema of our name with something else in it, such as the tables of a DataJoint pipeline."""
+    """Refuse a schema of our name with something else in it, such as the tables of a DataJoint pipeline.
+
+    What the schema's owner has put into it tells what it is for. Of what others have, only our names matter.
+    """
     query = sa.text(
-        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(:schema) AND relkind <> 'i' "
-        "UNION SELECT proname FROM pg_proc WHERE pronamespace = to_regnamespace(:schema) ORDER BY 1"
+        "WITH there (name, owner, place) AS ("
+        "  SELECT relname, relowner, relnamespace FROM pg_class WHERE relkind <> 'i'"
+        "  UNION SELECT proname, proowner, pronamespace FROM pg_proc"
+        ") SELECT DISTINCT name FROM there JOIN pg_namespace AS n ON n.oid = place "
+        "WHERE n.nspname = :schema AND (owner = n.nspowner OR name = ANY (:ours)) ORDER BY name"
     )
-    found = connection.scalars(query, {"schema": SCHEMA}).all()
+    ours = [table.name for table in metadata.tables.values()]
+    found = connection.scalars(query, {"schema": SCHEMA, "ours": ours}).all()
     if not found or set(found) >= _OURS:
         return
     raise CcfError(

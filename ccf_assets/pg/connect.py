@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -54,27 +54,37 @@ def parse_url(text: str, name: str) -> sa.URL:
     return url.set(drivername="postgresql+psycopg")
 
 
+Prepare: TypeAlias = Callable[[dict[str, Any]], object]
+
 ENCODING = {"client_encoding": "utf8"}
 """Parameter of every connection: the shell, the user's role and the database may have another encoding."""
 
 
-def engine_on(url: sa.URL) -> sa.Engine:
-    """An engine that keeps no idle connection: every one is closed when it is given back."""
-    engine = new_engine(url, poolclass=sa.NullPool)
+def engine_on(url: sa.URL, prepare: Prepare | None = None) -> sa.Engine:
+    """An engine that keeps no idle connection: every one is closed when it is given back.
+
+    Args:
+        url: of the database, for psycopg 3.
+        prepare: as for `new_engine`.
+    """
+    engine = new_engine(url, prepare, poolclass=sa.NullPool)
     sa.event.listen(engine, "connect", notice_hang_up)
     return engine
 
 
-def new_engine(url: sa.URL, **options: Any) -> sa.Engine:  # noqa: ANN401 - those of create_engine
+def new_engine(url: sa.URL, prepare: Prepare | None = None, **options: Any) -> sa.Engine:  # noqa: ANN401
     """An engine whose connections lead where ``url`` says, whatever variables the shell has.
 
     Args:
         url: of the database, for psycopg 3 or psycopg 2.
+        prepare: is called before each connection, with its parameters, which it may change.
         options: of SQLAlchemy's ``create_engine``.
     """
     engine = sa.create_engine(url, connect_args=ENCODING, **options)
 
-    def connect(dialect: Any, _record: object, arguments: Any, parameters: Any) -> object:  # noqa: ANN401
+    def connect(dialect: Any, _record: object, arguments: Any, parameters: dict[str, Any]) -> object:  # noqa: ANN401
+        if prepare is not None:
+            prepare(parameters)
         with undiverted(url):
             return dialect.connect(*arguments, **parameters)
 

@@ -242,7 +242,8 @@ def _create(data: Path) -> None:
     done = subprocess.run(
         [program("initdb"), "-D", aside, "-U", "postgres", "--auth-local=trust", "--auth-host=reject",
          "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-         "--no-instructions"],
+         # From the first moment: /dev/shm is small in containers.
+         f"--set=min_dynamic_shared_memory={SETTINGS['min_dynamic_shared_memory']}", "--no-instructions"],
         **_as_server(aside), check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     if done.returncode:

@@ -427,6 +427,22 @@ def test_a_reader_may_ask_with_frames_of_the_readers_own(
     assert "mine" not in names
 
 
+def test_frames_of_ones_own_keep_nobody_from_asking_a_database_that_takes_no_writes(
+    empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(monkeypatch, empty_database)
+    database_module.database_url()
+    database_module.forget()
+    (tmp_path / "frames.toml").write_text(MINE.format(origin=5400))
+    monkeypatch.setenv("CCF_FRAMES", str(tmp_path / "frames.toml"))
+    # As on a standby, which says the same of its transactions.
+    use(monkeypatch, empty_database.update_query_dict({"options": "-c default_transaction_read_only=on"}))
+    with database_module.create_engine().connect() as connection:
+        names = set(connection.scalars(sa.select(schema.coordinate_frame.c.name)))
+    assert "ccf" in names
+    assert "mine" not in names
+
+
 def test_a_reader_with_a_newer_program_is_told_to_ask_the_owner(
     reader: sa.URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,17 @@ import sqlalchemy as sa
 from ccf_assets.db import database
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import embedded
-from ccf_assets_tests.support.program import ROOT, ccf, new_home, python, read_until, server, start, wait_for
+from ccf_assets_tests.support.program import (
+    COMMAND,
+    ROOT,
+    ccf,
+    new_home,
+    python,
+    read_until,
+    server,
+    start,
+    wait_for,
+)
 
 USER = """
 import sys
@@ -289,6 +299,18 @@ def test_a_closed_umask_does_not_shut_the_server_out(empty: Path) -> None:
     process = python("-c", closed, str(empty / "closed" / "postgres"))
     assert joined(process) > 0
     end(process)
+
+
+def test_shared_memory_as_small_as_in_a_container_is_enough(empty: Path) -> None:
+    small = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$@"', "sh"]
+    if subprocess.run([*small, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("only root can make shared memory small, and not in every container")
+    done = subprocess.run(
+        [*small, *COMMAND, "psql", "-qAtc", "SELECT 1"],
+        env={**os.environ, "CCF_HOME": str(empty)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
 def test_an_ordinary_user_has_a_server_of_their_own(empty: Path) -> None:
