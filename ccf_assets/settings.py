@@ -1,13 +1,15 @@
 """The settings of a process, read from the environment when they are needed, never at import.
 
 Every variable of the program is named here and in the table of the README. DAGSTER_HOME is Dagster's; see
-runs.storage.dagster_home.
+runs.home.dagster_home.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from ccf_assets.errors import CcfError
 
 ALLEN = "allen"
 PHANTOM = "phantom"
@@ -23,8 +25,19 @@ def home() -> Path:
     """CCF_HOME: embedded server, downloads, Dagster home; ``.ccf`` in the project, else ``~/.ccf``."""
     named = os.environ.get("CCF_HOME")
     if named:
+        return path(named)
+    return (_project_root() or path("~")) / ".ccf"
+
+
+def path(named: str) -> Path:
+    """The whole path of a file or folder that a setting names."""
+    try:
         return Path(named).expanduser().resolve()
-    return (_project_root() or Path.home()) / ".ccf"
+    except (RuntimeError, FileNotFoundError):  # a user without a name or HOME; a current folder that is gone
+        raise CcfError(
+            f"There is no telling where {named} is: this user has no home folder, or the current folder is "
+            "gone. Set CCF_HOME, and any other setting that names a folder, to a whole path."
+        ) from None
 
 
 def postgres_url() -> str | None:
@@ -40,14 +53,14 @@ def source() -> str:
 def recordings() -> Path:
     """CCF_RECORDINGS: the folder the recordings sensor watches; ``recordings`` in CCF_HOME."""
     named = os.environ.get("CCF_RECORDINGS")
-    return Path(named).expanduser().resolve() if named else home() / "recordings"
+    return path(named) if named else home() / "recordings"
 
 
 def frames_files() -> list[Path]:
     """CCF_FRAMES: a TOML file of a lab's own coordinate frames; else ``frames.toml`` in CCF_HOME, if any."""
     named = os.environ.get("CCF_FRAMES")
     if named:
-        return [Path(named).expanduser().resolve()]
+        return [path(named)]
     usual = home() / "frames.toml"
     return [usual] if usual.is_file() else []
 
@@ -55,7 +68,7 @@ def frames_files() -> list[Path]:
 def region_sets() -> Path:
     """CCF_REGION_SETS: the folder of a lab's own region sets; ``region_sets`` in CCF_HOME."""
     named = os.environ.get("CCF_REGION_SETS")
-    return Path(named).expanduser().resolve() if named else home() / "region_sets"
+    return path(named) if named else home() / "region_sets"
 
 
 def dagster_file(name: str) -> Path:

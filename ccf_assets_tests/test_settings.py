@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,38 @@ def test_an_installed_package_keeps_its_things_in_the_users_home(tmp_path: Path)
         env={"HOME": str(tmp_path)},
     )  # fmt: skip
     assert done.stdout.splitlines() == [str(tmp_path / ".ccf"), str(package / "dagster.yaml")]
+
+
+NOWHERE = """
+import os, sys
+from ccf_assets import settings
+from ccf_assets.errors import CcfError
+if sys.argv[1] == "no folder":
+    os.mkdir("gone")
+    os.chdir("gone")
+    os.rmdir("../gone")
+else:
+    os.environ.pop("HOME", None)
+    os.setuid(54321)
+try:
+    settings.home()
+except CcfError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("named", "lacks"), [("here", "no folder"), ("~/here", "no home")])
+def test_a_folder_that_cannot_be_placed_is_named(tmp_path: Path, named: str, lacks: str) -> None:
+    if lacks == "no home" and os.geteuid() != 0:
+        pytest.skip("only root can try as a user without a name")
+    environment = {**os.environ, "CCF_HOME": named, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", NOWHERE, lacks],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+    )
+    assert done.stdout.startswith(f"There is no telling where {named} is"), done.stderr
+    assert "Set CCF_HOME" in done.stdout

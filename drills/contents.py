@@ -167,7 +167,7 @@ def run_job(name: str, key: str = ATLAS.key) -> bool:
     import dagster as dg
 
     from ccf_assets.definitions import build_defs
-    from ccf_assets.runs.storage import dagster_home
+    from ccf_assets.runs.home import dagster_home
 
     database.forget()
     dagster_home()

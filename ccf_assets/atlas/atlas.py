@@ -6,7 +6,8 @@ The answers to points are in located, the regions in regions; reading from the d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -24,7 +25,7 @@ from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import database, schema, site_regions
-from ccf_assets.db.loaded import loaded_atlases, pick_atlas, select_loaded_atlases
+from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases, pick_atlas, select_loaded_atlases
 from ccf_assets.errors import CcfError
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class Atlas:
     Coordinates are CCF µm from the corner of the volume: x = AP to posterior, y = DV to ventral, z = ML to
     the right; arrays of voxels have the axes AP, DV, ML.
 
+    It may be handed to other processes, as those of a pool. Each opens it anew at the database that its own
+    settings name; no address and no password travel along.
+
     Args:
         key: key of the atlas, for example ``ccf_2017_25um``; the finest loaded if not given.
         engine: the database, as ``ccf_assets.create_engine`` makes it; the configured one if not
@@ -67,6 +71,26 @@ class Atlas:
         self._engine = database.create_engine() if engine is None else engine
         self._loaded = pick_atlas(self._engine, key)
         self._entry: AtlasEntry = atlas_entry(self._loaded.key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A pickle may be kept in a file: the address, which may hold a password, is no part of it.
+        if self._engine.url != database.database_url():
+            raise CcfError(
+                "This Atlas has an engine of its own, which cannot be handed to another process; make the "
+                f"Atlas there: Atlas({self.key!r}, engine=…)."
+            )
+        return _handed_over, (self._loaded,)
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        """The database that the settings name, for an atlas that another process handed over."""
+        engine = database.create_engine()
+        if self._loaded not in loaded_atlases(engine):
+            raise CcfError(
+                f"{self.key} is not the same here as where it was handed over: it has been loaded again "
+                f"meanwhile, or CCF_HOME or CCF_POSTGRES_URL differ. Make another: Atlas({self.key!r})."
+            )
+        return engine
 
     def __repr__(self) -> str:
         return f"Atlas({self.key!r})"
@@ -384,3 +408,15 @@ class Atlas:
                 f"{self.key} has been loaded again, or dropped, since this Atlas was made; make another: "
                 f"Atlas({self.key!r})."
             )
+
+
+def _handed_over(loaded: LoadedAtlas) -> Atlas:
+    """An atlas that another process handed over; the database is opened by the first question."""
+    return _here(loaded, settings.postgres_url(), settings.home())
+
+
+@lru_cache(maxsize=2)  # the tasks of a pool share what has been read
+def _here(loaded: LoadedAtlas, _named: str | None, _home: Path) -> Atlas:
+    atlas = Atlas.__new__(Atlas)
+    atlas._loaded, atlas._entry = loaded, atlas_entry(loaded.key)
+    return atlas

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _WANTED = "Points must be an array of numbers (N, 3), or a polars or pandas DataFrame"
 
+_NAMES = (*AXES, "x", "y", "z")
+
 _NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
 """What pandas calls a column that holds nothing but numbers and what is missing (infer_dtype)."""
 
@@ -54,7 +56,7 @@ def coordinates(points: object, frame: Frame) -> tuple[Floats, Floats, Floats]:
 
 
 def coordinate_columns(there: Sequence[str], frame: Frame, what: str) -> tuple[str, str, str]:
-    """The names of the columns that hold ap, dv and ml: those, if they are there, else x, y and z.
+    """The names of the columns that hold ap, dv and ml: those in any case if they are there, else x, y and z.
 
     Args:
         there: the columns there are.
@@ -65,16 +67,19 @@ def coordinate_columns(there: Sequence[str], frame: Frame, what: str) -> tuple[s
         CcfError: neither ap, dv, ml nor x, y, z are there, or one of them is there twice.
     """
     by_axis, in_order = AXES, ap_dv_ml(frame, "x", "y", "z")
-    whole = [names for names in (by_axis, in_order) if set(names) <= set(there)]
+    named = [str(name) for name in there]
+    # As they are written, else in any case: AP is ap where there is no ap beside it.
+    spelled = {name: [name] if name in named else [n for n in named if n.lower() == name] for name in _NAMES}
+    whole = [names for names in (by_axis, in_order) if all(spelled[name] for name in names)]
     if not whole:
         raise CcfError(
             f"{what} must have columns ap, dv, ml, or x, y, z in the frame's own order; "
-            f"it has {', '.join(map(str, there)) or 'none'}."
+            f"it has {', '.join(named) or 'none'}."
         )
     for name in whole[0]:
-        if there.count(name) > 1:
+        if named.count(spelled[name][0]) > 1 or len(spelled[name]) > 1:
             raise CcfError(f"{what} has the column {name} more than once; drop or rename one.")
-    ap, dv, ml = whole[0]
+    ap, dv, ml = (spelled[name][0] for name in whole[0])
     return ap, dv, ml
 
 

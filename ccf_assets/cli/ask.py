@@ -166,7 +166,7 @@ def _locate_rows(atlas: Atlas, frame: str, *, as_json: bool) -> None:
         answer(beside_polars(read_numbers(rows), located).to_dicts())
     else:
         found = beside_polars(rows, located)
-        typer.echo(found.write_csv(), nl=False)
+        typer.echo(found.write_csv().encode(), nl=False)  # a file, as was given: UTF-8
 
 
 @app.command(context_settings=_NUMBERS)

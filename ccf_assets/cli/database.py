@@ -135,6 +135,8 @@ def url(
         say("The embedded server runs while a command or the UI uses it; --hold keeps it for other programs.")
     if hold:
         sys.stdout.flush()
+        # A script's shell starts what runs in the background with SIGINT ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         say("Holding the server; stop with Ctrl-C.")
         with suppress(KeyboardInterrupt):
             signal.pause()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -48,12 +49,14 @@ def load(
     nothing is cached, the phantom is loaded instead, with a notice.
     """
     from ccf_assets.db import database
+    from ccf_assets.runs.home import dagster_home
 
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
     # The phantom is computed here: for it alone no other source is asked.
     source = settings.PHANTOM if all(entry.is_phantom for entry in entries) else settings.source()
     say(f"Database: {_where()}")
+    dagster_home(say)
     database.dagster_url()  # refuses a user without the right to load before a run fails at length
     say(f"Loading {', '.join(entry.key for entry in entries)} from {_label(source)} …")
     outcomes = _load(entries, source, rows, refresh=refresh, examples=not atlases, jobs=jobs)
@@ -144,7 +147,7 @@ def _label(source: str) -> str:
 
 def _print_things_to_try(setting: str) -> None:
     """Commands for a start; ``setting`` goes before the one that starts the UI."""
-    program = os.path.relpath(sys.argv[0])
+    program = shlex.quote(os.path.relpath(sys.argv[0]))
     typer.echo(
         "\nThings to try:\n"
         f"  {program} region VISp             a region: its path, children and volume\n"

@@ -297,7 +297,7 @@ def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:
     """The definitions, with every atlas of the catalogue, and the instance, in this process."""
     import dagster as dg
 
-    from ccf_assets.runs.storage import dagster_home
+    from ccf_assets.runs.home import dagster_home
 
     dagster_home()
     return _definitions(), dg.DagsterInstance.get()

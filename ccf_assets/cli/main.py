@@ -16,6 +16,7 @@ from ccf_assets import settings
 from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry
 from ccf_assets.cli import ask, database, load
 from ccf_assets.cli.options import JsonOption, answer, say
+from ccf_assets.cli.terminal import show_anything
 from ccf_assets.errors import CcfError, server_said
 from ccf_assets.finding import counted
 
@@ -73,7 +74,7 @@ def list_recordings(
         statuses = ", ".join(f"{count:,} {status}" for status, count in source.statuses.items())
         parts = [counted(source.sites, "site")] if source.sites else []
         parts += [statuses or "not registered yet"] if source.sites else []
-        parts += ["refused"] if source.refused else []
+        parts += ["refused"] if source.refused and source.state != sources.OF_BEFORE else []
         parts += [source.state] if source.state not in {None, "read"} else []
         typer.echo("  ".join([source.source, *map(str, parts)]))
         for label, sentences in (("refused", source.refused), ("warning", source.warnings)):
@@ -109,6 +110,7 @@ def _marks(entry: AtlasEntry) -> str:
 
 def main() -> None:
     """Run the command line: a CcfError becomes one line and exit code 1."""
+    show_anything()
     # By default these signals skip Python's exit handlers, one of which stops the embedded server.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup

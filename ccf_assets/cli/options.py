@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ccf_assets.cli.terminal import is_unicode
 from ccf_assets.errors import CcfError
 
 AtlasOption = Annotated[
@@ -48,8 +49,8 @@ def say(line: str) -> None:
 
 
 def answer(given: object) -> None:
-    """Print an answer to standard output, as JSON."""
-    typer.echo(json.dumps(given, indent=2, default=str, ensure_ascii=False))
+    """Print an answer to standard output, as JSON; escaped where the terminal cannot show it."""
+    typer.echo(json.dumps(given, indent=2, default=str, ensure_ascii=not is_unicode()))
 
 
 def wrote(path: Path) -> None:

@@ -21,9 +21,10 @@ import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.errors import CcfError, server_said, why
+from ccf_assets.pg.embedded import short_folders
 from ccf_assets.runs.daemon import DaemonPlace, DaemonRunsElsewhereError
+from ccf_assets.runs.home import dagster_home
 from ccf_assets.runs.liveness import close_dead_runs
-from ccf_assets.runs.storage import dagster_home
 
 _START_S = 120
 
@@ -51,7 +52,7 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
     report("Starting the database …")
     place = DaemonPlace()
     place.take()
-    dagster_home()
+    dagster_home(report)
     with dg.DagsterInstance.get() as instance:
         close_dead_runs(instance)
     workspace = str(settings.dagster_file("workspace.yaml"))
@@ -65,13 +66,15 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
     # Before the child starts: a script's background job ignores SIGINT, and its children would inherit that.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
+    # Dagster's processes meet at sockets among the temporary files, whose path may be too long for one.
+    temporary = dict(zip(["TMPDIR"], map(str, short_folders()), strict=False))
     # In a session of its own: Ctrl-C in the terminal reaches only this process, which then stops the child.
     child = subprocess.Popen(
         [sys.executable, "-m", "dagster", "dev", "-w", workspace,
          "--host", host, "--port", str(port), "--log-level", "error"],
         start_new_session=True,
         # No warnings of Dagster and its dependencies about each other, in any process it starts.
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        env={**os.environ, **temporary, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     try:
         ready, reported = False, ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from ccf_assets.db import install, roles
 from ccf_assets.db.frames import add_frames
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import embedded
-from ccf_assets.pg.connect import engine_on, parse_url
+from ccf_assets.pg.connect import ENCODING, engine_on, new_engine, parse_url
 
 DATABASE = "ccf"
 """The embedded server's database."""
@@ -59,7 +60,7 @@ def _embedded_url(home: Path) -> sa.URL:
 
 
 def _create_database(url: sa.URL) -> sa.URL:
-    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    admin = new_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with admin.connect() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_lock(sa.func.hashtext(DATABASE))))
         exists = sa.text("SELECT 1 FROM pg_database WHERE datname = :name")
@@ -70,8 +71,8 @@ def _create_database(url: sa.URL) -> sa.URL:
 
 def _place(url: sa.URL) -> str:
     """Where a named server is, in words that may be shown."""
-    host = url.host or url.query.get("host")
-    port = url.port or url.query.get("port") or 5432
+    host = url.host or url.query.get("host") or os.environ.get("PGHOST")
+    port = url.port or url.query.get("port") or os.environ.get("PGPORT") or 5432
     return f"PostgreSQL at {host or 'the local socket'}:{port}"
 
 
@@ -99,10 +100,8 @@ def _once_it_answers(named: str | None, home: Path, do: Callable[[sa.URL, str], 
 
 def _set_up(url: sa.URL, where: str) -> sa.URL:
     """``url``, once the server behind it is known to be new enough and to have the tables."""
-    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
-        version = int(connection.scalar(sa.text("SHOW server_version_num"))) // 10_000
-        if version < OLDEST_SERVER:
-            raise CcfError(f"{where} is version {version}; ccf_assets needs {OLDEST_SERVER} or newer.")
+    with new_engine(url, poolclass=sa.NullPool).begin() as connection:
+        _check_server(connection, where)
         if install.create_tables(connection):
             roles.renew(connection)
         try:
@@ -112,6 +111,24 @@ def _set_up(url: sa.URL, where: str) -> sa.URL:
             frames = load_frames()
         add_frames(connection, frames)
     return url
+
+
+def _check_server(connection: sa.Connection, where: str) -> None:
+    """Refuse a server that is too old, and a database that cannot hold every character."""
+    version = int(connection.scalar(sa.text("SHOW server_version_num"))) // 10_000
+    if version < OLDEST_SERVER:
+        raise CcfError(f"{where} is version {version}; ccf_assets needs {OLDEST_SERVER} or newer.")
+    database = sa.func.current_database()
+    asked = sa.select(
+        sa.func.current_setting("server_encoding"), database, sa.func.quote_ident(database + "_utf8")
+    )
+    encoding, name, other = connection.execute(asked).one()
+    if encoding != "UTF8":
+        raise CcfError(
+            f"The database {name} has the encoding {encoding}; ccf_assets needs UTF8. Make another one, with "
+            f"CREATE DATABASE {other} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0; and name it in "
+            "CCF_POSTGRES_URL."
+        )
 
 
 def database_url() -> sa.URL:
@@ -137,7 +154,14 @@ def _joined_url(named: str | None, home: Path) -> sa.URL:
 
 def empty_database_url() -> sa.URL:
     """The address of the database as it is, perhaps without tables: for restoring a backup."""
-    return _once_it_answers(settings.postgres_url(), settings.home(), lambda url, _where: url)
+    return _once_it_answers(settings.postgres_url(), settings.home(), _look_at)
+
+
+def _look_at(url: sa.URL, where: str) -> sa.URL:
+    """``url``, once the server behind it is known to be one that can be used."""
+    with new_engine(url, poolclass=sa.NullPool).connect() as connection:
+        _check_server(connection, where)
+    return url
 
 
 def create_engine() -> sa.Engine:
@@ -147,14 +171,11 @@ def create_engine() -> sa.Engine:
     forked process makes.
     """
     named, home = settings.postgres_url(), settings.home()
-    engine = engine_on(_joined_url(named, home))
-    if not named:
 
-        def join(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
-            parameters.update(_joined_url(None, home).query)
+    def join(parameters: dict[str, Any]) -> None:
+        parameters.update(_joined_url(None, home).query)
 
-        sa.event.listen(engine, "do_connect", join)
-    return engine
+    return engine_on(_joined_url(named, home), None if named else join)
 
 
 def dagster_url() -> str:
@@ -178,4 +199,4 @@ def dagster_url() -> str:
             connection.execute(sa.schema.CreateSchema(DAGSTER_SCHEMA))
     url = database_url().set(drivername="postgresql+psycopg2")
     options = f"{url.query.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()
-    return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
+    return url.update_query_dict({"options": options, **ENCODING}).render_as_string(hide_password=False)

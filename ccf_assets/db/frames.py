@@ -19,12 +19,14 @@ def add_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:
     """Add frames to coordinate_frame that the program knows and the database does not.
 
     Existing rows stay as they are, even if a file describes another frame of that name: a command that only
-    reads must not change the sites of others. A user who may only read adds nothing.
+    reads must not change the sites of others. Who may only read, as everybody on a standby, adds nothing.
     """
     t = coordinate_frame
     existing = set(connection.scalars(sa.select(t.c.name)))
     new = [row for row in frame_rows(frames) if row["name"] not in existing]
-    if new and connection.scalar(sa.select(sa.func.has_table_privilege(str(t), "INSERT"))):
+    may_insert = sa.func.has_table_privilege(str(t), "INSERT")
+    may_write = sa.func.current_setting("transaction_read_only") == "off"
+    if new and connection.scalar(sa.select(may_insert & may_write)):
         connection.execute(postgresql.insert(t).on_conflict_do_nothing(), new)
 
 
@@ -82,8 +84,10 @@ def sql_to_ccf(
 
     def usable(value: ColumnElement[float]) -> ColumnElement[float]:
         # BETWEEN is false for NaN, which sorts above every number, and unknown for NULL.
+        zero, above, below = number("0"), number(repr(SMALLEST)), number(f"-{SMALLEST!r}")
         return sa.case(
-            (value.between(number(f"-{SMALLEST!r}"), number(repr(SMALLEST))), number("0")),
+            (sa.and_(value > zero, value < above), above),
+            (sa.and_(value < zero, value > below), below),
             (value.between(number(f"-{LARGEST!r}"), number(repr(LARGEST))), value),
             else_=number("NaN"),
         )

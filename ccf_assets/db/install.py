@@ -5,7 +5,7 @@ The tables are defined in schema, views and functions in sql/.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +17,8 @@ from ccf_assets.errors import CcfError, server_said
 VERSION = 11
 """Version of the tables, views and functions; raised with every change, so that databases are upgraded.
 
-Version 11 adds recording_tally, in which triggers count the sites of each source: no other row changes.
+Version 11 adds recording_tally, in which triggers count the sites of each source, and has comparisons of
+reported regions made again, by more words. Findings about inserted rows that are no more are deleted.
 """
 
 _SQL = ("regions.sql", "points.sql", "recordings.sql", "region_sets.sql", "comparison.sql")
@@ -39,6 +40,9 @@ _CHANGES: Mapping[int, str] = MappingProxyType(
     {
         7: "UPDATE ccf.recording_region SET hemisphere = NULL WHERE status = 'outside_volume'",
         9: "DROP INDEX IF EXISTS ccf.recording_site_source_idx, ccf.recording_region_source_idx",
+        11: "DELETE FROM ccf.recording_finding AS f "
+        "WHERE NOT EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = f.source) "
+        "AND NOT EXISTS (SELECT FROM ccf.recording_file AS r WHERE r.source = f.source)",
     }
 )
 """Version → statement that changes rows written by older versions, or drops what it no longer has."""
@@ -56,8 +60,9 @@ def create_tables(connection: sa.Connection) -> bool:
         Whether anything was done.
 
     Raises:
-        CcfError: the tables are of a newer version; or of an older one, and the user has no right to change
-            them, or they cannot be changed. The transaction must then be rolled back.
+        CcfError: the schema is somebody else's; the tables are of a newer version; or of an older one, and
+            the user has no right to change them, or they cannot be changed. The transaction must then be
+            rolled back.
     """
     # The names in views, checks and BEGIN ATOMIC functions are bound now, and must not find another schema.
     connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")
@@ -67,6 +72,8 @@ def create_tables(connection: sa.Connection) -> bool:
     if not _is_outdated(connection):
         return False
     installed = _installed_version(connection)
+    if not installed:
+        _refuse_what_is_not_ours(connection)
     # Not IF NOT EXISTS, which needs the right to create schemas even if an administrator made this one.
     if not sa.inspect(connection).has_schema(SCHEMA):
         connection.execute(sa.schema.CreateSchema(SCHEMA))
@@ -91,6 +98,37 @@ def create_tables(connection: sa.Connection) -> bool:
         ) from None
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_INSTALLED}{VERSION}'")
     return True
+
+
+_OURS = frozenset({"atlas", "brain_region", "voxel_run"})
+"""Tables of every version: they tell our schema also where its comment was lost."""
+
+
+def _refuse_what_is_not_ours(connection: sa.Connection) -> None:
+    """Refuse a schema of our name with something else in it, such as the tables of a DataJoint pipeline.
+
+    What the schema's owner has put into it tells what it is for. Of what others have, only our names matter.
+    """
+    query = sa.text(
+        "WITH there (name, owner, place) AS ("
+        "  SELECT relname, relowner, relnamespace FROM pg_class WHERE relkind <> 'i'"
+        "  UNION SELECT proname, proowner, pronamespace FROM pg_proc"
+        ") SELECT DISTINCT name FROM there JOIN pg_namespace AS n ON n.oid = place "
+        "WHERE n.nspname = :schema AND (owner = n.nspowner OR name = ANY (:ours)) ORDER BY name"
+    )
+    ours = [table.name for table in metadata.tables.values()]
+    found = connection.scalars(query, {"schema": SCHEMA, "ours": ours}).all()
+    if not found or set(found) >= _OURS:
+        return
+    raise CcfError(
+        f"The schema {SCHEMA} of this database belongs to something else: ccf_assets did not make what is in "
+        f"it ({_first_of(found)}). Nothing was changed. Use another database, and name it in "
+        "CCF_POSTGRES_URL."
+    )
+
+
+def _first_of(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])
 
 
 def _is_outdated(connection: sa.Connection) -> bool:

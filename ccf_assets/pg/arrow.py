@@ -15,7 +15,7 @@ from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
 from ccf_assets.errors import CcfError, first_line
-from ccf_assets.pg.connect import libpq_url
+from ccf_assets.pg.connect import ENCODING, libpq_url, undiverted
 
 
 def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
@@ -30,8 +30,8 @@ def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
     import adbc_driver_postgresql.dbapi as adbc
 
     statement = as_text(query)  # the driver does not stream a statement with parameters
-    with _one_sentence(adbc.Error):
-        connection = adbc.connect(libpq_url(url))
+    with _one_sentence(adbc.Error), undiverted(url):
+        connection = adbc.connect(libpq_url(url.update_query_dict(ENCODING)))
     cursor = connection.cursor()
     try:
         with _one_sentence(adbc.Error):

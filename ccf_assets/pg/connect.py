@@ -1,17 +1,24 @@
 """Connections to PostgreSQL: URLs, engines, and what happens when a client is interrupted or killed.
 
+A connection leads where its URL says, and speaks UTF-8. PostgreSQL's library also reads variables of the
+shell (PGSERVICE, PGCLIENTENCODING and more), which may be set for another database: those that could divert a
+connection are hidden from it while it is made.
+
 Not here: which server is used (db.database for ours, the resource of an IO manager for others).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 
 from ccf_assets.errors import CcfError
+from ccf_assets.pg import embedded
 
 if TYPE_CHECKING:
     import psycopg
@@ -47,11 +54,80 @@ def parse_url(text: str, name: str) -> sa.URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def engine_on(url: sa.URL) -> sa.Engine:
-    """An engine that keeps no idle connection: every one is closed when it is given back."""
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
+Prepare: TypeAlias = Callable[[dict[str, Any]], object]
+
+ENCODING = {"client_encoding": "utf8"}
+"""Parameter of every connection: the shell, the user's role and the database may have another encoding."""
+
+
+def engine_on(url: sa.URL, prepare: Prepare | None = None) -> sa.Engine:
+    """An engine that keeps no idle connection: every one is closed when it is given back.
+
+    Args:
+        url: of the database, for psycopg 3.
+        prepare: as for `new_engine`.
+    """
+    engine = new_engine(url, prepare, poolclass=sa.NullPool)
     sa.event.listen(engine, "connect", notice_hang_up)
     return engine
+
+
+def new_engine(url: sa.URL, prepare: Prepare | None = None, **options: Any) -> sa.Engine:  # noqa: ANN401
+    """An engine whose connections lead where ``url`` says, whatever variables the shell has.
+
+    Args:
+        url: of the database, for psycopg 3 or psycopg 2.
+        prepare: is called before each connection, with its parameters, which it may change.
+        options: of SQLAlchemy's ``create_engine``.
+    """
+    engine = sa.create_engine(url, connect_args=ENCODING, **options)
+
+    def connect(dialect: Any, _record: object, arguments: Any, parameters: dict[str, Any]) -> object:  # noqa: ANN401
+        if prepare is not None:
+            prepare(parameters)
+        with undiverted(url):
+            return dialect.connect(*arguments, **parameters)
+
+    sa.event.listen(engine, "do_connect", connect)
+    return engine
+
+
+_hidden: dict[str, str] = {}
+_users = 0
+_hiding = threading.Lock()
+
+
+@contextmanager
+def undiverted(url: sa.URL) -> Iterator[None]:
+    """Hide the shell's variables that would divert a connection to ``url`` made in this block.
+
+    Threads may be in such blocks at once: the variables come back with the end of the last.
+    """
+    global _users  # noqa: PLW0603 - the environment is the process's, too
+    with _hiding:
+        _users += 1
+        _hidden.update({name: os.environ.pop(name) for name in diverting(url)})
+    try:
+        yield
+    finally:
+        with _hiding:
+            _users -= 1
+            if not _users:
+                os.environ.update(_hidden)
+                _hidden.clear()
+
+
+def diverting(url: sa.URL) -> list[str]:
+    """The variables of the shell that could lead a connection elsewhere than ``url`` says.
+
+    The embedded server needs none of PostgreSQL's. For another one those that the address leaves open count,
+    such as PGPASSFILE, but no service: that would put a host or a port into an address without them.
+    """
+    if embedded.is_socket(url.query.get("host")):
+        return [name for name in os.environ if name.startswith("PG")]
+    named = url.host or url.query.get("host")
+    names = ["PGSERVICE", *(["PGHOSTADDR"] if named else [])]
+    return [name for name in names if name in os.environ]
 
 
 def notice_hang_up(connection: psycopg.Connection[Any], _record: object) -> None:

@@ -61,6 +61,12 @@ STOP_S = 60
 _ROOTS_SERVER = "pgserver"
 """The operating system's user that the server runs as under root, since PostgreSQL refuses to run as root."""
 
+_NAMELESS = (
+    " Give the user a name, by a line in /etc/passwd or with libnss-wrapper, or set CCF_POSTGRES_URL to a "
+    "server of your own."
+)
+"""What a user can do who is only a number, as in some containers."""
+
 _LONGEST_SOCKET_DIR = 88
 """Bytes: a socket's path, with ``/.s.PGSQL.5432``, ends at 103 on macOS and 107 on Linux."""
 
@@ -77,6 +83,9 @@ class Server:
 
 _users: dict[Path, IO[str]] = {}
 """The open file whose shared lock makes this process a user of the server, by data folder."""
+
+_sockets: set[str] = set()
+"""The folders of the sockets of servers that this process has used."""
 
 _started: list[subprocess.Popen[bytes]] = []
 """The servers this process started, kept because Python warns of a Popen that is deleted while it runs."""
@@ -100,6 +109,7 @@ def join(data: Path) -> Server:
                 fcntl.flock(users, fcntl.LOCK_SH)
                 _users[data] = users
                 atexit.register(leave)
+            _sockets.add(server.socket_dir)
             return server
     except OSError as error:
         raise CcfError(
@@ -117,6 +127,11 @@ def leave() -> None:
         with suppress(FileNotFoundError), users, _one_at_a_time(data), suppress(BlockingIOError):
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _stop(data)
+
+
+def is_socket(host: object) -> bool:
+    """Whether an address with this ``host`` leads to an embedded server that this process has used."""
+    return host in _sockets
 
 
 def must_join(data: Path) -> bool:
@@ -227,12 +242,24 @@ def _create(data: Path) -> None:
     done = subprocess.run(
         [program("initdb"), "-D", aside, "-U", "postgres", "--auth-local=trust", "--auth-host=reject",
          "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-         "--no-instructions"],
+         # From the first moment: /dev/shm is small in containers.
+         f"--set=min_dynamic_shared_memory={SETTINGS['min_dynamic_shared_memory']}", "--no-instructions"],
         **_as_server(aside), check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     if done.returncode:
-        raise CcfError(f"The embedded PostgreSQL could not be created in {data}: {_reason(done.stdout)}.")
+        raise CcfError(
+            f"The embedded PostgreSQL could not be created in {data}: {_reason(done.stdout)}."
+            f"{'' if _has_a_name() else _NAMELESS}"
+        )
     aside.rename(data)
+
+
+def _has_a_name() -> bool:
+    """Whether this process's user is more than a number; only to create the folder a name is needed."""
+    try:
+        return bool(pwd.getpwuid(os.geteuid()).pw_name)
+    except KeyError:
+        return False
 
 
 def _start(data: Path, deadline: float) -> None:
@@ -319,14 +346,26 @@ def _write_settings(data: Path, sockets: Path) -> None:
             file.write(f"\n# ccf_assets\n{include}")
 
 
+def short_folders() -> list[Path]:
+    """The folders of temporary files in which a socket can be: TMPDIR first, unless its path is too long."""
+    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - for folders of our own
+    return [place for place in places if place.is_dir() and _may_hold_a_socket(place / "ccf-123456789abc")]
+
+
 def _socket_dir(data: Path) -> Path:
     """The socket's folder: the data folder, or a short one if its path is too long or has odd characters."""
-    # A comma separates two hosts in a URL; the others end a quoted setting.
-    odd = set(str(data)) & set(",'\"\\\n")
-    if len(os.fsencode(data)) <= _LONGEST_SOCKET_DIR and not odd:
+    if _may_hold_a_socket(data):
         return data
-    name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
-    short = Path(tempfile.gettempdir()) / f"ccf-{name}"
+    name = f"ccf-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+    shorts = [place / name for place in short_folders()]
+    if not shorts:
+        raise CcfError(
+            f"The paths {data} and {tempfile.gettempdir()} are too long for a socket, or have odd characters "
+            "in them; set CCF_HOME or TMPDIR to a shorter one."
+        )
+    short = shorts[0]
+    if _user() is not None:
+        _let_through(short)
     try:
         short.mkdir(mode=0o700)
     except FileExistsError:  # of an earlier start, or of somebody who wants to intercept connections
@@ -339,6 +378,11 @@ def _socket_dir(data: Path) -> Path:
     else:
         _give_to_server(short)
     return short
+
+
+def _may_hold_a_socket(folder: Path) -> bool:
+    # A comma separates two hosts in a URL; the others end a quoted setting.
+    return len(os.fsencode(folder)) <= _LONGEST_SOCKET_DIR and not set(str(folder)) & set(",'\"\\\n")
 
 
 def _reason(output: str) -> str:

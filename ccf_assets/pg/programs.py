@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from ccf_assets.pg import embedded
-from ccf_assets.pg.connect import libpq_url
+from ccf_assets.pg.connect import diverting, libpq_url
 
 
 def run_program(name: str, arguments: Sequence[str], url: sa.URL) -> int:
@@ -22,7 +22,10 @@ def run_program(name: str, arguments: Sequence[str], url: sa.URL) -> int:
     environment: everybody on the machine can read a program's arguments.
     """
     bundled = embedded.program(name)
-    environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
+    hidden = {*diverting(url)} - {"PGCLIENTENCODING"}  # which is the terminal's
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    if url.password:
+        environment["PGPASSWORD"] = str(url.password)
     address = ["--dbname", libpq_url(url._replace(password=None))]
     command = [str(bundled) if bundled.exists() else name, *address, *arguments]
     return subprocess.run(command, check=False, env=environment).returncode

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 import textwrap
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -58,6 +60,7 @@ def rgb(color_hex: str) -> tuple[int, int, int]:
 @contextmanager
 def new_figure(width: int, height: int) -> Iterator[Figure]:
     """An empty white figure of ``width`` × ``height`` pixels, in matplotlib's own style while it is drawn."""
+    _import_matplotlib()
     from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -68,6 +71,25 @@ def new_figure(width: int, height: int) -> Iterator[Figure]:
         # From the start: without it every text that is measured has a canvas made and thrown away.
         FigureCanvasAgg(figure)
         yield figure
+
+
+def _import_matplotlib() -> None:
+    """Import matplotlib, whatever MPLBACKEND says: it chooses how windows are shown, and none is here.
+
+    A notebook hands the variable to the commands that it starts. It may name a module that is not there, and
+    then the import fails. If it can be had, other code in this process still gets it.
+    """
+    if "matplotlib" in sys.modules:
+        return
+    named = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib as mpl
+    finally:
+        if named is not None:
+            os.environ["MPLBACKEND"] = named
+    if named:
+        with suppress(ValueError):
+            mpl.rcParams["backend"] = named
 
 
 def png(figure: Figure, kept: Collection[str] = ()) -> bytes:

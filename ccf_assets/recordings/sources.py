@@ -18,6 +18,9 @@ from ccf_assets.db import loaded, schema
 from ccf_assets.recordings.files.marker import MARKER
 from ccf_assets.recordings.folders import EXAMPLES, Folder, folder_as_known
 
+OF_BEFORE = "refused; its sites are those of before"
+"""State of a file that was good once, and is refused as it is now."""
+
 
 def put_examples(folder: Path, known: Collection[str]) -> None:
     """Make the folder of recordings, and put the example recordings into it if no others were ever known.
@@ -57,8 +60,8 @@ class Source:
         source: partition key.
         sites: how many of its sites are stored.
         statuses: number of sites by status, in the finest loaded atlas; empty before regions are computed.
-        state: of the file in the folder: ``read``, or why the stored sites differ from those in the file;
-            None for rows that a lab inserted by SQL.
+        state: of the file in the folder: ``read``, or why the stored sites differ from those in the file, as
+            `OF_BEFORE` does; None for rows that a lab inserted by SQL.
         refused: why the file was refused; empty if it was not.
         warnings: what is suspicious about it.
     """
@@ -102,6 +105,9 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
         for source, blocking, sentence in connection.execute(query):
             sentences.setdefault((source, blocking), []).append(sentence)
     states = _states(folder_as_known(engine, folder), digests, sites)
+    for source, state in states.items():
+        if state == "read" and source in sites and (source, True) in sentences:
+            states[source] = OF_BEFORE
     return [
         Source(
             source,

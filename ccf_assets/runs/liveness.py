@@ -14,6 +14,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets.db import database
+from ccf_assets.pg.connect import new_engine
 
 _ALIVE = ".dagster/ccf_assets/alive"
 """Tag of the runs whose process holds a lock in the database while it is alive; not shown in the UI."""
@@ -57,7 +58,7 @@ def lock_engine(patience_s: int = 2, **session: str) -> sa.Engine:
     """
     patience = {"connect_timeout": f"{patience_s}", "tcp_user_timeout": f"{patience_s}000"}
     url = database.database_url().update_query_dict(patience | session)
-    return sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    return new_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
 
 
 def _key(run_id: str) -> sa.ColumnElement[int]:

@@ -1,7 +1,7 @@
-"""Where Dagster keeps its records, and its home folder.
+"""Where Dagster keeps its records.
 
 The private names of Dagster that the program uses at run time are here: the ``_engine`` of each of
-dagster-postgres's three storages (a test fails when it is renamed).
+dagster-postgres's three storages (a test fails when it is renamed). Dagster's home folder is in home.
 """
 
 from __future__ import annotations
@@ -9,15 +9,13 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from dagster_postgres import DagsterPostgresStorage
 
-from ccf_assets import settings
 from ccf_assets.db import database
-from ccf_assets.files import whole_file
+from ccf_assets.pg.connect import new_engine, undiverted
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
@@ -43,7 +41,9 @@ class CcfDagsterStorage(DagsterPostgresStorage):
         """Make the storage; ``config_value`` is empty."""
         # A run for 100 files materializes each table 100 times: 8 s to record one by one, 4.5 s at once.
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
-        storage = cls(postgres_url=database.dagster_url(), inst_data=inst_data)
+        url = database.dagster_url()
+        with undiverted(sa.make_url(url)):
+            storage = cls(postgres_url=url, inst_data=inst_data)
         for part in storages_of(storage):
             part._engine = _kept_connection(storage.postgres_url)
         return storage
@@ -60,22 +60,6 @@ def _kept_connection(url: str) -> sa.Engine:
 
     A run for 100 files makes 5,000 queries, and the server starts a process for each: half of the run's time.
     """
-    return sa.create_engine(
-        url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=-1, pool_pre_ping=True
+    return new_engine(
+        sa.make_url(url), isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=-1, pool_pre_ping=True
     )
-
-
-def dagster_home() -> Path:
-    """DAGSTER_HOME; if it is unset, it becomes CCF_HOME/dagster with our dagster.yaml, also for children."""
-    named = os.environ.get("DAGSTER_HOME")
-    if named:
-        return Path(named)
-    home = settings.home() / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    ours, file = settings.dagster_file("dagster.yaml").read_bytes(), home / "dagster.yaml"
-    if not file.is_file() or file.read_bytes() != ours:
-        # In one step: a process that read half of the file would keep its records elsewhere.
-        with whole_file(file) as aside:
-            aside.write_bytes(ours)
-    os.environ["DAGSTER_HOME"] = str(home)
-    return home

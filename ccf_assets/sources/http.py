@@ -6,6 +6,7 @@ raised here shows the address as it may be shown, never the library's own error,
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import time
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 
 from ccf_assets.errors import CcfError, SourceUnreachableError
 from ccf_assets.progress import Progress
+from ccf_assets.sources.proxies import Proxy, bad_certificates, proxy_of
 
 if TYPE_CHECKING:
     from requests import RequestException
@@ -39,6 +41,9 @@ LONGEST_PAUSE_S = 30.0
 """Between two attempts, where a busy server says when to come back; one that wants more ends the attempts."""
 
 CHUNK_BYTES = 64 * 1024
+
+_GATEWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+"""What a proxy answers with that reached no server; a server may do so, too."""
 
 _BUSY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -91,12 +96,15 @@ def _attempt(url: str, into: Path, timeout_s: tuple[float, float], progress: Pro
     import requests  # 0.15 s that a run with everything cached does not need
     from urllib3.exceptions import HTTPError
 
+    if (named := proxy_of(url)) and not named.usable:
+        return _of_proxy(named, _unusable(named), passing=False)
     # identity: the length in the header is then the file's, which is how a broken transfer shows.
     headers = {"User-Agent": "ccf_assets", "Accept-Encoding": "identity"}
     try:
         with requests.get(url, headers=headers, timeout=timeout_s, stream=True) as answer:
             if answer.status_code != HTTPStatus.OK:
-                return _trouble_of_status(answer.status_code, answer.headers.get("Retry-After", ""))
+                proxy = proxy_of(answer.url)
+                return _trouble_of_status(answer.status_code, answer.headers.get("Retry-After", ""), proxy)
             progress.total = answer.raw.length_remaining
             with into.open("wb") as file:
                 for chunk in answer.iter_content(CHUNK_BYTES):
@@ -105,9 +113,14 @@ def _attempt(url: str, into: Path, timeout_s: tuple[float, float], progress: Pro
             # A connection lost within the headers looks like an answer of no known length that is over.
             return None if progress.count or progress.total == 0 else _BROKE_OFF
     except requests.RequestException as error:
-        return _trouble(error)
+        return _trouble(error, error.request.url if error.request and error.request.url else url)
     except (ValueError, HTTPError) as error:  # a redirect to what is no address, for one
         return _no_sense(error)
+    except OSError:
+        certificates = bad_certificates()
+        if certificates is None:  # the file could not be written
+            raise
+        return _bad_certificates(certificates)
 
 
 @dataclass(frozen=True)
@@ -141,6 +154,9 @@ class _Trouble:
 _BROKE_OFF = _Trouble("the connection broke off before the end of the file", unreachable=False)
 
 
+_ELSEWHERE = "or set CCF_SOURCE to a folder or mirror with the same files"
+
+
 def _no_sense(error: Exception) -> _Trouble:
     """An address or an answer that the library can make nothing of."""
     return _Trouble(
@@ -151,31 +167,91 @@ def _no_sense(error: Exception) -> _Trouble:
     )
 
 
-def _trouble(error: RequestException) -> _Trouble:
+def _of_proxy(proxy: Proxy, what: str, *, passing: bool = True) -> _Trouble:
+    advice = f"check {proxy.variable}, or name the server in NO_PROXY, {_ELSEWHERE}"
+    return _Trouble(what, passing=passing, advice=advice)
+
+
+def _unusable(proxy: Proxy) -> str:
+    return f"{proxy.words} has no address that can be used"
+
+
+def _bad_certificates(what: str) -> _Trouble:
+    return _Trouble(what, passing=False, advice=f"correct or unset it, {_ELSEWHERE}")
+
+
+def _trouble_of_proxy(proxy: Proxy, causes: list[BaseException]) -> _Trouble | None:
+    """What is wrong with the proxy, if it is the trouble: whoever is connected to first is the proxy."""
+    import requests
+    from socks import SOCKS4Error, SOCKS5Error
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+    def among(*types: type[BaseException]) -> bool:
+        return any(isinstance(cause, types) for cause in causes)
+
+    words, passing = proxy.words, True
+    if not proxy.usable:
+        what, passing = _unusable(proxy), False
+    elif not among(requests.exceptions.ProxyError, NewConnectionError, ConnectTimeoutError):
+        return None
+    elif refusal := next(filter(None, (_TUNNEL.search(str(cause)) for cause in causes)), None):
+        what, passing = f"{words} answered with HTTP status {refusal[1]}", False
+    elif among(SOCKS4Error, SOCKS5Error):
+        what = f"{words} could not reach the server"
+    elif among(socket.gaierror):
+        what = f"this network does not know the name of {words}"
+    elif among(ConnectionRefusedError):
+        what = f"{words} refused the connection"
+    elif among(TimeoutError, ConnectTimeoutError):
+        what = f"{words} did not answer in time"
+    else:
+        what = f"the connection to {words} failed"
+    return _of_proxy(proxy, what, passing=passing)
+
+
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
+"""How the library says what a proxy answered; the text has no address in it."""
+
+
+def _trouble(error: RequestException, url: str) -> _Trouble:
     """Tell a failed request by the types of its causes: its text holds the address, passwords included."""
     import requests
     from urllib3.exceptions import ReadTimeoutError
 
     causes = list(_causes(error))
+    proxy = proxy_of(url)
+    if proxy and (trouble := _trouble_of_proxy(proxy, causes)) is not None:
+        return trouble
+    if any(isinstance(cause, ssl.SSLError) for cause in causes) and (bad := bad_certificates()) is not None:
+        return _bad_certificates(bad)
+    by_proxy = f", asked through {proxy.words}" if proxy else ""
     # The first line that fits counts: a refused connection is a ConnectionError too.
     for types, trouble in (
-        ((requests.Timeout, ReadTimeoutError), _Trouble("the server did not answer in time")),
+        ((requests.Timeout, ReadTimeoutError), _Trouble(f"the server did not answer in time{by_proxy}")),
         ((socket.gaierror,), _Trouble("this network does not know the server's name")),
         (
             (ssl.SSLCertVerificationError,),
-            _Trouble("the server's certificate is not trusted here", passing=False),
+            _Trouble(
+                f"the server's certificate is not trusted here{by_proxy}",
+                passing=False,
+                advice=f"if this network has certificates of its own, name them in REQUESTS_CA_BUNDLE, "
+                f"{_ELSEWHERE}",
+            ),
         ),
         ((ConnectionRefusedError,), _Trouble("the server refused the connection")),
         ((requests.exceptions.ChunkedEncodingError,), _BROKE_OFF),
-        ((requests.ConnectionError,), _Trouble("the connection to the server failed")),
+        ((requests.ConnectionError,), _Trouble(f"the connection to the server failed{by_proxy}")),
     ):
         if any(isinstance(cause, types) for cause in causes):
             return trouble
     return _no_sense(error)
 
 
-def _trouble_of_status(status: int, retry_after: str) -> _Trouble:
-    what = f"the server answered with HTTP status {status}"
+def _trouble_of_status(status: int, retry_after: str, proxy: Proxy | None) -> _Trouble:
+    if proxy and status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return _of_proxy(proxy, f"{proxy.words} wants a user and a password", passing=False)
+    who = f"the server, or {proxy.words}," if proxy and status in _GATEWAY else "the server"
+    what = f"{who} answered with HTTP status {status}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _BUSY:
         pause_s = _seconds(retry_after)
         if pause_s is None or pause_s <= LONGEST_PAUSE_S:

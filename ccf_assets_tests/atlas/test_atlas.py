@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from ccf_assets.ccf.frames.maps import from_ccf
 from ccf_assets.ccf.space import EXTENT_UM
 from ccf_assets.db import holdings, loaded, schema, site_regions
 from ccf_assets.errors import CcfError
+from ccf_assets.pg.connect import libpq_url
 
 KEY = "ccf_2017_25um"
 CCF_UM = ["ccf_x_um", "ccf_y_um", "ccf_z_um"]
@@ -429,3 +431,83 @@ def test_an_atlas_that_is_loaded_again_or_dropped_is_not_mixed(phantom_database:
     ):
         with pytest.raises(CcfError, match=re.escape("make another: Atlas('phantom_100um')")):
             ask()
+
+
+@pytest.mark.parametrize("tiny", [5e-324, 1e-310, 1e-300, 1e-30, 1e-20])
+def test_what_is_just_beside_the_volume_is_outside_it_however_little(
+    phantom_database: sa.Engine, tiny: float
+) -> None:
+    points = np.tile([6600.0, 4000.0, 5700.0], (6, 1))
+    for axis in range(3):
+        points[axis, axis], points[3 + axis, axis] = tiny, -tiny
+    asked, in_memory = Atlas("phantom_100um"), Atlas("phantom_100um")
+    assert in_memory._grid is not None
+    expected = ["outside_brain"] * 3 + ["outside_volume"] * 3
+    assert asked.locate(points).status == expected
+    assert in_memory.locate(points).status == expected
+
+
+# ---- in other processes
+
+IN_A_POOL = """
+import multiprocessing, sys
+from ccf_assets import Atlas
+
+if __name__ == "__main__":
+    atlas = Atlas("phantom_100um")
+    points = [[[6600, 3000, 4000 + 100 * i]] for i in range(20)]
+    here = [atlas.locate(each).acronym for each in points]
+    with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+        assert [each.acronym for each in pool.map(atlas.locate, points)] == here
+        assert [r.acronym for r in pool.map(atlas.region, ["VISp", "TH"])] == ["VISp", "TH"]
+    print(here[0][0])
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+def test_an_atlas_answers_in_the_processes_of_a_pool(
+    phantom_database: sa.Engine, tmp_path: Path, method: str
+) -> None:
+    script = tmp_path / "pool.py"
+    script.write_text(IN_A_POOL)
+    done = subprocess.run(
+        [sys.executable, script, method], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    region = Atlas("phantom_100um").locate([6600, 3000, 4000]).acronym[0]
+    assert done.stdout == f"{region}\n"
+
+
+def test_a_pickled_atlas_holds_no_address_and_what_was_read_is_shared(
+    phantom_database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = phantom_database.url.set(password="s3cret-word")  # not asked for on this server
+    monkeypatch.setenv("CCF_POSTGRES_URL", libpq_url(url))
+    atlas = Atlas("phantom_100um")
+    pickled = pickle.dumps(atlas)
+    for secret in ("s3cret", str(url.database), str(url.query.get("host", url.host))):
+        assert secret.encode() not in pickled
+    one, other = pickle.loads(pickled), pickle.loads(pickled)
+    assert one.key == "phantom_100um"
+    assert one is other, "so that each task of a pool need not read the atlas again"
+    assert one.region("VISp") == atlas.region("VISp")
+
+
+def test_an_atlas_with_an_engine_of_its_own_is_not_handed_on(
+    phantom_database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = sa.create_engine(phantom_database.url.update_query_dict({"application_name": "mine"}))
+    with pytest.raises(CcfError, match=r"make the Atlas there: Atlas\('phantom_100um', engine=…\)"):
+        pickle.dumps(Atlas("phantom_100um", engine=engine))
+    assert pickle.loads(pickle.dumps(Atlas(engine=phantom_database))).key == "phantom_50um"
+
+
+def test_an_atlas_that_arrives_where_another_is_loaded_says_so_when_it_is_asked(
+    phantom_database: sa.Engine,
+) -> None:
+    atlas = Atlas("phantom_100um")
+    pickled = pickle.dumps(atlas)
+    holdings.drop_atlas(phantom_database, atlas.ccf_id)
+    arrived = pickle.loads(pickled)  # not here: a pool whose process cannot read a task waits forever
+    with pytest.raises(CcfError, match=r"or CCF_HOME or CCF_POSTGRES_URL differ. Make another: Atlas\("):
+        arrived.locate([1, 2, 3])

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
@@ -11,6 +17,7 @@ from ccf_assets.cli import load, main
 from ccf_assets.cli.outcome import Outcome
 from ccf_assets.db import database, loaded, schema
 from ccf_assets.errors import CcfError
+from ccf_assets_tests.support.program import COMMAND, new_home, read_until, server
 
 ASK = CliRunner()
 
@@ -41,6 +48,62 @@ def test_a_csv_without_a_row_is_refused_in_a_sentence(phantom_database: sa.Engin
     answer = ASK.invoke(main.app, ["locate"], input="ap,dv,ml\n")
     assert isinstance(answer.exception, CcfError)
     assert "header and no row" in str(answer.exception)
+
+
+@pytest.mark.parametrize("header", ["AP,DV,ML", "Ap,dV,ML", "X,Y,Z", "AP,DV,ML,x"])
+def test_the_columns_of_points_may_be_in_capitals(phantom_database: sa.Engine, header: str) -> None:
+    row = ",".join(["6600", "3000", "4000", "5"][: header.count(",") + 1])
+    answer = ASK.invoke(main.app, ["locate"], input=f"{header}\n{row}\n")
+    assert answer.exit_code == 0, answer.exception
+    first, second = answer.stdout.splitlines()
+    assert first.startswith(f"{header},atlas,")
+    assert second.startswith(f"{row},phantom_50um,6600.0,3000.0,4000.0,assigned,")
+
+
+@pytest.mark.parametrize("header", ["AP,Ap,dv,ml", "Ap,AP,DV,ML"])
+def test_a_column_that_is_there_in_two_spellings_is_not_guessed(
+    phantom_database: sa.Engine, header: str
+) -> None:
+    answer = ASK.invoke(main.app, ["locate"], input=f"{header}\n1,2,3,4\n")
+    assert "has the column ap more than once; drop or rename one" in str(answer.exception)
+
+
+def test_things_to_try_are_commands_also_in_a_folder_with_blanks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "my atlas" / "ccf-assets"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(program), "load"])
+    load._print_things_to_try("")
+    commands = [line.strip() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert len(commands) == 4
+    for command in commands:
+        done = subprocess.run(
+            command.split("   ")[0], shell=True, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_server_that_a_script_holds_in_the_background_is_let_go_by_ctrl_c_and_by_sigterm() -> None:
+    for number in ("INT", "TERM"):
+        with new_home() as home:
+            command = " ".join(shlex.quote(part) for part in [*COMMAND, "url", "--hold"])
+            script = f"{command} & echo $!; wait"
+            shell = subprocess.Popen(
+                ["sh", "-c", script],
+                env={**os.environ, "CCF_HOME": str(home)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            pid = int(read_until(shell, "\n"))
+            read_until(shell, "Holding the server")
+            os.kill(pid, getattr(signal, f"SIG{number}"))
+            shell.communicate(timeout=30)
+            assert server(home) is None
 
 
 def test_a_csv_that_begins_as_compressed_data_do_is_refused_in_a_sentence(

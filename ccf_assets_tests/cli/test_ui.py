@@ -35,8 +35,10 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def up(home: Path) -> Iterator[tuple[subprocess.Popen[str], Ask]]:
-    """The running UI, and how to ask its API."""
-    with running(CCF_HOME=str(home)) as found:
+    """The running UI, and how to ask its API; temporary files are in a folder too long for a socket."""
+    temporary = home / ("t" * 120)
+    temporary.mkdir(exist_ok=True)
+    with running(CCF_HOME=str(home), TMPDIR=str(temporary)) as found:
         yield found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import uuid
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from ccf_assets.db import database as database_module
 from ccf_assets.db import install, loaded, schema
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import connect, embedded, programs
-from ccf_assets.runs import storage
+from ccf_assets.runs.home import dagster_home
 from ccf_assets_tests.support.program import python, wait_for
 
 SECRET = "s3cret/@:x"
@@ -141,6 +142,43 @@ def test_an_older_server_is_refused(server_url: sa.URL, monkeypatch: pytest.Monk
     assert "ccf_assets needs 99 or newer" in refused(monkeypatch, server_url)
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_hold_every_character_is_refused_with_what_makes_one_that_can(
+    server_url: sa.URL, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    name = f"ccf_test {uuid.uuid4().hex[:8]}"
+    admin = sa.create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(
+            f"CREATE DATABASE \"{name}\" ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"
+        )
+        try:
+            sentence = refused(monkeypatch, server_url.set(database=name))
+            assert f"The database {name} has the encoding {encoding}; ccf_assets needs UTF8." in sentence
+            with pytest.raises(CcfError, match=f"has the encoding {encoding}"):
+                database_module.empty_database_url()
+            made = re.findall(r"CREATE DATABASE .*;", sentence)
+            connection.exec_driver_sql(made[0])
+            use(monkeypatch, server_url.set(database=f"{name}_utf8"))
+            assert loaded.loaded_atlases(database_module.create_engine()) == []
+        finally:
+            for each in (name, f"{name}_utf8"):
+                connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{each}" WITH (FORCE)')
+
+
+def test_a_server_of_another_language_than_the_shell_and_the_user_is_asked_in_utf_8(
+    empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
+    options = {"options": "-c client_encoding=LATIN1"}
+    use(monkeypatch, empty_database.update_query_dict(options))
+    with database_module.create_engine().connect() as connection:
+        assert connection.scalar(sa.text("SHOW client_encoding")) == "UTF8"
+        assert "→" in str(connection.scalar(sa.text("SELECT '→'")))
+    with sa.create_engine(database_module.dagster_url()).connect() as connection:
+        assert connection.scalar(sa.text("SHOW client_encoding")) == "UTF8"
+
+
 def test_with_an_address_named_no_server_is_made_or_started(
     database: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +216,48 @@ def test_schemas_that_an_administrator_made_for_the_user_will_do(
     assert "ccf_dagster" in database_module.dagster_url()
 
 
+@pytest.mark.parametrize(
+    ("theirs", "named"),
+    [
+        (
+            [
+                "CREATE TABLE ccf.ccf (ccf_id int PRIMARY KEY, ccf_version text)",
+                "CREATE TABLE ccf.brain_region (ccf_id int, region_id int)",
+                "CREATE TABLE ccf.recording_site (recording_id int PRIMARY KEY, ap real)",
+                "CREATE TABLE ccf.voxel (ccf_id int, x int)",
+            ],
+            "(brain_region, ccf, recording_site, voxel)",
+        ),
+        (["CREATE TABLE ccf.atlas (name text)"], "(atlas)"),
+        (["CREATE VIEW ccf.sites AS SELECT 1 AS site"], "(sites)"),
+        (["CREATE FUNCTION ccf.region(int) RETURNS int LANGUAGE sql RETURN 1"], "(region)"),
+    ],
+    ids=["a DataJoint pipeline", "a table of one of our names", "a view", "a function"],
+)
+def test_a_schema_of_our_name_that_is_somebody_elses_is_left_alone(
+    empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch, theirs: list[str], named: str
+) -> None:
+    execute(empty_database, "CREATE SCHEMA ccf", "COMMENT ON SCHEMA ccf IS 'ours'", *theirs)
+    with sa.create_engine(empty_database, poolclass=sa.NullPool).connect() as connection:
+        before = connection.scalar(sa.text("SELECT count(*) FROM pg_class"))
+        sentence = refused(monkeypatch, empty_database)
+        assert "The schema ccf of this database belongs to something else" in sentence
+        assert named in sentence
+        assert "Use another database, and name it in CCF_POSTGRES_URL." in sentence
+        connection.rollback()
+        assert connection.scalar(sa.text("SELECT count(*) FROM pg_class")) == before
+
+
+def test_our_own_schema_is_known_also_without_its_comment(
+    empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, empty_database)
+    database_module.database_url()
+    execute(empty_database, "COMMENT ON SCHEMA ccf IS NULL")
+    database_module.forget()
+    assert loaded.loaded_atlases(database_module.create_engine()) == []
+
+
 def test_a_reader_can_ask(member: sa.URL, empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, empty_database)
     database_module.database_url()
@@ -198,7 +278,7 @@ def test_dagster_keeps_to_its_schema_also_beside_a_table_called_runs(
 ) -> None:
     execute(database.url, "CREATE TABLE public.runs (ours int)", "CREATE TABLE public.jobs (ours int)")
     before = _tables(database)
-    storage.dagster_home()
+    dagster_home()
     with dg.DagsterInstance.get() as found:
         run = found.create_run_for_job(_nothing)
         assert found.get_run_by_id(run.run_id) is not None
@@ -213,7 +293,7 @@ def test_dagster_asks_by_one_connection_and_by_another_when_that_is_lost(databas
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' "
         "AND query NOT LIKE '%%advisory%%' AND pid <> pg_backend_pid()"
     )
-    storage.dagster_home()
+    dagster_home()
     with dg.DagsterInstance.get() as found, database.connect() as connection:
         for number in range(5):
             found.add_dynamic_partitions("recording", [str(number)])
@@ -240,34 +320,12 @@ def test_the_password_is_in_nothing_that_dagster_passes_on_or_shows(
 ) -> None:
     execute(empty_database, f'GRANT CREATE ON DATABASE "{member.database}" TO {member.username}')
     use(monkeypatch, member)
-    home = storage.dagster_home()
+    home = dagster_home()
     with dg.DagsterInstance.get() as found:
         ref: InstanceRef = found.get_ref()
         shown = [dg.serialize_value(ref), str(ref), found.info_str(), repr(database_module.create_engine())]
     shown += [file.read_text() for file in home.rglob("*.yaml")]
     assert not [text for text in shown if SECRET in text or "s3cret" in text]
-
-
-def test_the_home_of_dagster_is_never_half_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    home = storage.dagster_home()
-    settings = home / "dagster.yaml"
-    whole = settings.stat()
-    monkeypatch.delenv("DAGSTER_HOME")
-    assert storage.dagster_home() == home
-    assert settings.stat().st_ino == whole.st_ino, "equal settings are left alone"
-    settings.write_text("old: true\n")
-    monkeypatch.delenv("DAGSTER_HOME")
-    storage.dagster_home()
-    assert "CcfDagsterStorage" in settings.read_text()
-    assert [file.name for file in home.iterdir()] == ["dagster.yaml"]
-
-
-def test_a_dagster_home_of_the_users_own_is_left_to_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    assert storage.dagster_home() == tmp_path
-    assert list(tmp_path.iterdir()) == []
 
 
 # ---- addresses for other programs
@@ -363,6 +421,22 @@ def test_a_reader_may_ask_with_frames_of_the_readers_own(
     (tmp_path / "frames.toml").write_text(MINE.format(origin=5400))
     monkeypatch.setenv("CCF_FRAMES", str(tmp_path / "frames.toml"))
     use(monkeypatch, reader)
+    with database_module.create_engine().connect() as connection:
+        names = set(connection.scalars(sa.select(schema.coordinate_frame.c.name)))
+    assert "ccf" in names
+    assert "mine" not in names
+
+
+def test_frames_of_ones_own_keep_nobody_from_asking_a_database_that_takes_no_writes(
+    empty_database: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(monkeypatch, empty_database)
+    database_module.database_url()
+    database_module.forget()
+    (tmp_path / "frames.toml").write_text(MINE.format(origin=5400))
+    monkeypatch.setenv("CCF_FRAMES", str(tmp_path / "frames.toml"))
+    # As on a standby, which says the same of its transactions.
+    use(monkeypatch, empty_database.update_query_dict({"options": "-c default_transaction_read_only=on"}))
     with database_module.create_engine().connect() as connection:
         names = set(connection.scalars(sa.select(schema.coordinate_frame.c.name)))
     assert "ccf" in names

@@ -363,3 +363,34 @@ def test_a_region_that_owns_voxels_cannot_go(rows: sa.Engine) -> None:
 def test_an_atlas_with_regions_cannot_go(rows: sa.Engine) -> None:
     with pytest.raises(sa.exc.IntegrityError, match="foreign key"):
         run(rows, "DELETE FROM ccf.atlas")
+
+
+def test_findings_about_inserted_rows_go_with_the_last_of_them_and_those_of_files_stay(
+    database: sa.Engine,
+) -> None:
+    site = (
+        "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, source) "
+        "VALUES ('day 1', {0}, 1, 2, 3, 'ccf', '{1}')"
+    )
+    finding = "INSERT INTO ccf.recording_finding VALUES ('{0}', 'units', false, 'Suspicious.')"
+    file = (
+        "INSERT INTO ccf.recording_file (source, digest, looked_at_with, sites, refused) "
+        "VALUES ('a.csv', '', '', 1, false)"
+    )
+
+    def told(statement: str) -> list[str]:
+        with database.begin() as connection:
+            connection.exec_driver_sql(statement)
+            left = "SELECT source FROM ccf.recording_finding ORDER BY source"
+            return list(connection.exec_driver_sql(left).scalars())
+
+    with database.begin() as connection:
+        for number, source in enumerate(("by hand", "by hand", "rig 2", "a.csv")):
+            connection.exec_driver_sql(site.format(number, source))
+        for source in ("by hand", "rig 2", "a.csv"):
+            connection.exec_driver_sql(finding.format(source))
+        connection.exec_driver_sql(file)
+    assert told("DELETE FROM ccf.recording_site WHERE site_id = 0") == ["a.csv", "by hand", "rig 2"]
+    assert told("DELETE FROM ccf.recording_site WHERE site_id IN (1, 3)") == ["a.csv", "rig 2"]
+    assert told("UPDATE ccf.recording_site SET ap = 9") == ["a.csv", "rig 2"]
+    assert told("UPDATE ccf.recording_site SET source = 'rig 3'") == ["a.csv"]

@@ -159,6 +159,40 @@ def test_only_a_depth_below_the_surface_needs_an_atlas(atlas: Atlas) -> None:
     assert (x, y, z) == (100, None, 5700)  # in front of the brain: a column without a surface
 
 
+TINY = (5e-324, 1e-310, 2.3e-308, 1e-300, 1e-31)
+
+
+@of_atlases("phantom_100um")
+@pytest.mark.parametrize("tiny", TINY)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_number_next_to_nothing_is_a_place_and_ends_no_statement(
+    atlas: Atlas, tiny: float, axis: int
+) -> None:
+    def ask(call: str, number: float) -> list[tuple[Any, ...]]:
+        point = [6600.0, 4000.0, 5700.0]
+        point[axis] = number
+        values = dict(zip("xyz", point, strict=True))
+        return atlas.ask(f"SELECT * FROM ccf.{call}", **values, tiny=abs(number))
+
+    for call in (
+        "region_at(:id, :x, :y, :z)",
+        "region_shares(:id, :x, :y, :z, 300)",
+        "regions_along(:id, :x, :y, :z, 6600, 4000, 6100)",
+        "regions_along(:id, 6600, 4000, 6100, :x, :y, :z)",
+    ):
+        assert ask(call, tiny) == ask(call, -tiny if "region_shares" in call else 0.0), call
+    assert atlas.ask("SELECT * FROM ccf.region_shares(:id, 50, 75, :tiny, 25)", tiny=tiny) != []
+    assert ask("region_shares(:id, 6650, 4050, 5750, :tiny)", tiny) == atlas.ask(
+        "SELECT * FROM ccf.region_shares(:id, 6650, 4050, 5750, 0.001)"
+    )
+    plane = ("coronal", "horizontal", "sagittal")[axis]
+    query = f"SELECT count(*) FROM ccf.slice(:id, '{plane}', :um)"
+    assert atlas.ask(query, um=tiny) == atlas.ask(query, um=0.0)
+    with pytest.raises(sa.exc.DBAPIError, match=f"There is no {plane} plane at -"):
+        atlas.ask(query, um=-tiny)
+    assert ask("region_at(:id, :x, :y, :z)", -tiny) == [(None,)]
+
+
 # --- Spheres ----------------------------------------------------------------------------------------------
 
 

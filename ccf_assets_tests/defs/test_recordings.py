@@ -79,6 +79,9 @@ def test_a_file_that_becomes_bad_keeps_its_old_sites_and_holds_back_no_other(lab
     (lab.folder / "e.csv").write_bytes(b"\xff\xfe\0")
     lab.age(lab.folder / "e.csv")
     found = checks(register(lab, "a.csv", "b.csv", "c.csv", "d.csv", "e.csv"))
+    states = {each.source: each.state for each in sources.sources(lab.engine, lab.folder)}
+    assert states["a.csv"] == "refused; its sites are those of before"
+    assert (states["b.csv"], states["d.csv"]) == ("read", "read")
     assert sites(lab) == [("a", 0, 6600.0, "a.csv"), ("d", 0, 6600.0, "d.csv")]
     assert {key for key, row in files(lab).items() if row[1]} == {"a.csv", "b.csv", "c.csv", "e.csv"}
     assert not found["duplicate_sites"].passed

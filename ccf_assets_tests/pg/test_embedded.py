@@ -23,7 +23,17 @@ import sqlalchemy as sa
 from ccf_assets.db import database
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import embedded
-from ccf_assets_tests.support.program import ROOT, ccf, new_home, python, read_until, server, start, wait_for
+from ccf_assets_tests.support.program import (
+    COMMAND,
+    ROOT,
+    ccf,
+    new_home,
+    python,
+    read_until,
+    server,
+    start,
+    wait_for,
+)
 
 USER = """
 import sys
@@ -33,6 +43,9 @@ print(embedded.join(Path(sys.argv[1])).pid, flush=True)
 sys.stdin.read()
 """
 """A process that uses the server in the folder of its first argument until its standard input ends."""
+
+SYSTEMS_PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+"""Root's own interpreter may be out of others' reach; the system's of the same version serves as well."""
 
 
 @pytest.fixture
@@ -211,7 +224,8 @@ def test_a_folder_with_a_line_break_is_refused(empty: Path) -> None:
 def test_a_socket_outside_the_folder_is_out_of_others_reach_and_goes_with_the_server(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "_LONGEST_SOCKET_DIR", 0)
+    monkeypatch.setattr(embedded, "_LONGEST_SOCKET_DIR", len(str(home / "postgres")) - 1)
+    monkeypatch.setattr(embedded.tempfile, "gettempdir", lambda: "/tmp")
     folder = Path(embedded.join(home / "postgres").socket_dir)
     assert folder != home / "postgres"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -219,13 +233,36 @@ def test_a_socket_outside_the_folder_is_out_of_others_reach_and_goes_with_the_se
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("temporary", ["t" * 120, "a, b", "gone"], ids=["long", "odd", "not there"])
+def test_a_long_folder_and_a_temporary_one_that_will_not_do_have_a_socket_all_the_same(
+    empty: Path, made: Path, temporary: str
+) -> None:
+    home = empty / ("x" * 120)
+    copy(made, home / "postgres")
+    if temporary != "gone":
+        (empty / temporary).mkdir()
+    result = ccf("psql", "-Atc", "SELECT 1", CCF_HOME=str(home), TMPDIR=str(empty / temporary))
+    assert (result.returncode, result.stdout) == (0, "1\n"), result.stderr
+    assert server(home) is None
+
+
+def test_where_no_socket_can_be_the_paths_to_shorten_are_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_LONGEST_SOCKET_DIR", 0)
+    with pytest.raises(
+        CcfError, match=r"are too long for a socket.* set CCF_HOME or TMPDIR to a shorter one"
+    ):
+        embedded.join(home / "postgres")
+
+
 @pytest.mark.parametrize("prepared", ["a link", "a folder open to all"])
 def test_a_socket_folder_that_somebody_else_made_is_not_used(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: str
 ) -> None:
-    monkeypatch.setattr(embedded.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(embedded, "_LONGEST_SOCKET_DIR", 0)
     data = home / "postgres"
+    monkeypatch.setattr(embedded.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(embedded, "_may_hold_a_socket", lambda folder: folder != data)
     folder = tmp_path / f"ccf-{embedded.hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
     if prepared == "a link":
         (tmp_path / "elsewhere").mkdir()
@@ -264,6 +301,18 @@ def test_a_closed_umask_does_not_shut_the_server_out(empty: Path) -> None:
     end(process)
 
 
+def test_shared_memory_as_small_as_in_a_container_is_enough(empty: Path) -> None:
+    small = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$@"', "sh"]
+    if subprocess.run([*small, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("only root can make shared memory small, and not in every container")
+    done = subprocess.run(
+        [*small, *COMMAND, "psql", "-qAtc", "SELECT 1"],
+        env={**os.environ, "CCF_HOME": str(empty)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
 def test_an_ordinary_user_has_a_server_of_their_own(empty: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("the other tests are run by an ordinary user already")
@@ -272,9 +321,7 @@ def test_an_ordinary_user_has_a_server_of_their_own(empty: Path) -> None:
     own = empty / "own"
     own.mkdir()
     os.chown(own, nobody, nobody)
-    # Root's own interpreter may be out of others' reach; the system's of the same version serves as well.
-    systems = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-    python = next(filter(_runs_for(nobody), (sys.executable, systems)), None)
+    python = next(filter(_runs_for(nobody), (sys.executable, SYSTEMS_PYTHON)), None)
     if python is None:
         pytest.skip("an ordinary user cannot run Python with what is installed here")
     process = subprocess.Popen(
@@ -284,6 +331,36 @@ def test_an_ordinary_user_has_a_server_of_their_own(empty: Path) -> None:
     assert psutil.Process(joined(process)).uids().effective == nobody
     end(process)
     assert server(own) is None
+
+
+def test_a_user_who_is_only_a_number_is_told_how_to_have_a_server_and_can_use_one(
+    empty: Path, made: Path
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can try as a user without a name")
+    number = 54321
+    python = next(filter(_runs_for(number), (sys.executable, SYSTEMS_PYTHON)), None)
+    if python is None:
+        pytest.skip("an ordinary user cannot run Python with what is installed here")
+    empty.chmod(0o755)
+    for name in ("new", "made"):
+        (empty / name).mkdir()
+        os.chown(empty / name, number, 0)
+
+    def run(home: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [python, "-c", USER, home / "postgres"], **_as(number),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    refused = run(empty / "new").stderr.splitlines()[-1]
+    assert f"user ID {number}: user does not exist. Give the user a name, by a line in /etc/passwd" in refused
+    assert refused.endswith("or set CCF_POSTGRES_URL to a server of your own.")
+    copy(made, empty / "made/postgres")
+    subprocess.run(["chown", "-R", f"{number}:0", empty / "made"], check=True)
+    done = run(empty / "made")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0
 
 
 def _as(user: int) -> dict[str, object]:

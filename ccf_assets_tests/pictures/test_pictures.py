@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Collection
 from itertools import pairwise
 from pathlib import Path
@@ -246,6 +249,35 @@ def test_the_same_plane_is_the_same_bytes_whatever_matplotlib_is_set_to() -> Non
         before = dict(mpl.rcParams)
         assert draw() == plain
         assert dict(mpl.rcParams) == before
+
+
+DRAW = """
+import os, sys
+from ccf_assets.pictures.track import track_png
+png = track_png([], 100.0, "A track")
+import matplotlib
+assert os.environ["MPLBACKEND"] == sys.argv[1]
+assert (matplotlib.rcParams["backend"] == sys.argv[1]) == (sys.argv[2] == "True")
+sys.stdout.buffer.write(png)
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "is_there"),
+    [("not_installed_here", False), ("module://of.a.notebook", True), ("svg", True)],
+)
+def test_pictures_are_drawn_whatever_windows_the_shell_or_a_notebook_wants(
+    backend: str, is_there: bool
+) -> None:
+    environment = {**os.environ, "MPLBACKEND": backend}
+    done = subprocess.run(
+        [sys.executable, "-c", DRAW, backend, str(is_there)],
+        check=False,
+        capture_output=True,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.startswith(b"\x89PNG")
 
 
 def test_a_plane_that_does_not_fit_is_refused() -> None:

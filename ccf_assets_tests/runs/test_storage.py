@@ -13,6 +13,7 @@ from dagster_postgres import DagsterPostgresStorage
 from ccf_assets import settings
 from ccf_assets.db import database as our_database
 from ccf_assets.runs import storage
+from ccf_assets.runs.home import dagster_home
 
 NOW, BEFORE = "module: ccf_assets.runs.storage\n", "module: ccf_assets.instance\n"
 
@@ -25,7 +26,7 @@ def test_a_dagster_home_that_names_the_storage_as_before_loads_an_instance(
     assert NOW in text
     (tmp_path / "dagster.yaml").write_text(text.replace(NOW, named), "utf-8")
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    assert storage.dagster_home() == tmp_path
+    assert dagster_home() == tmp_path
     with dg.DagsterInstance.get() as instance:
         assert instance.get_runs_count() == 0
         instance.add_dynamic_partitions("recording", ["a.csv"])

@@ -526,7 +526,7 @@ def test_a_certificate_that_is_not_trusted_is_not_tried_again(tmp_path, monkeypa
         raise requests.exceptions.SSLError from ssl.SSLCertVerificationError()
 
     monkeypatch.setattr(requests, "get", distrust)
-    with pytest.raises(SourceUnreachableError, match="certificate is not trusted here; check"):
+    with pytest.raises(SourceUnreachableError, match="certificate is not trusted here; if this network has"):
         Sources("https://mirror.example/ccf", tmp_path).structure_graph()
 
 

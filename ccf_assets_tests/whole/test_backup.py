@@ -12,7 +12,7 @@ from ccf_assets.db import database, install, reference, roles, schema
 from ccf_assets.definitions import defs
 from ccf_assets.defs.sensors import new_recordings, unregistered_sites
 from ccf_assets.pg import connect
-from ccf_assets.runs import storage
+from ccf_assets.runs.home import dagster_home
 from ccf_assets_tests.conftest import new_database
 from ccf_assets_tests.db.test_roles import CALLS, ask, login
 from ccf_assets_tests.db.test_roles import server as server  # the fixture  # noqa: PLC0414
@@ -47,7 +47,7 @@ def test_a_backup_is_restored_and_the_program_goes_on(
     regions = (
         "SELECT recording_id, atlas, acronym, status FROM ccf.recording_site_region ORDER BY 1, 2, site_id"
     )
-    storage.dagster_home()
+    dagster_home()
     with dg.DagsterInstance.get() as dagster, phantom_database.begin() as connection:
         roles.make(connection)
         connection.exec_driver_sql(site.format(0))

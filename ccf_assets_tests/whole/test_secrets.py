@@ -18,7 +18,7 @@ from ccf_assets.definitions import defs
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import connect, embedded
 from ccf_assets.pg.arrow import read_arrow
-from ccf_assets.runs import storage
+from ccf_assets.runs.home import dagster_home
 
 PARTS = ("Zq7xW", "Yk9wV")
 """Beginning and end of a password; between them stands what could take it apart."""
@@ -84,7 +84,7 @@ def test_nothing_that_is_written_holds_it(
     named = connect.libpq_url(url)
     monkeypatch.setenv("CCF_POSTGRES_URL", named)
     caplog.set_level(logging.DEBUG)
-    home = storage.dagster_home()
+    home = dagster_home()
     job = defs.resolve_job_def("load_region_sets")
 
     with dg.DagsterInstance.get() as found:

@@ -38,7 +38,8 @@ COEFFICIENTS: tuple[str, ...] = tuple(f"{row}_{column}" for row in "xyz" for col
 LARGEST = 1e30
 
 SMALLEST = 1e-30
-"""Coordinates beyond LARGEST count as NaN and those below SMALLEST as 0, in Python and in SQL alike.
+"""Coordinates beyond LARGEST count as NaN, and those nearer to 0 than SMALLEST as SMALLEST with their sign,
+in Python and in SQL alike.
 
 Neither is a place in any unit. PostgreSQL ends the whole statement when a product overflows or underflows:
 without these limits, one absurd row would keep the other sites of its batch from being computed.
@@ -149,11 +150,13 @@ def from_ccf(
 
 
 def _usable(*values: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Three coordinates as float64 of one shape, with NaN and 0 where LARGEST and SMALLEST say so."""
+    """Three coordinates as float64 of one shape, with what LARGEST and SMALLEST say of some."""
     arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, dtype=np.float64)) for value in values))
     size = [np.abs(array) for array in arrays]
     a, b, c = (
-        np.where(s <= SMALLEST, 0.0, np.where(s <= LARGEST, array, np.nan))
+        np.where(
+            (s > 0) & (s < SMALLEST), np.copysign(SMALLEST, array), np.where(s <= LARGEST, array, np.nan)
+        )
         for array, s in zip(arrays, size, strict=True)
     )
     return a, b, c

@@ -10,7 +10,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
   -- Not true of NaN, which sorts above every number.
   SELECT CASE WHEN coordinate >= 0 AND coordinate < voxels * edge
-              THEN (floor(coordinate / edge) * edge)::integer END;
+              -- The smallest number that usable leaves: below it the quotient could underflow and end the statement.
+              THEN (floor(greatest(coordinate, 1e-30) / edge) * edge)::integer END;
 END;
 
 COMMENT ON FUNCTION ccf.voxel_um(double precision, real, integer) IS
@@ -40,7 +41,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION ccf.region_at(integer, double precision, double precision, double precision) IS
-'The id of the region at a point (CCF µm). Always one row: NULL outside the brain, outside the volume, and for a coordinate that is NULL, NaN or infinite. For a table of points write it in FROM, where it takes one index lookup per point:
+'The id of the region at a point (CCF µm). Always one row: NULL outside the brain, outside the volume, and for a coordinate that is NULL, NaN or infinite, or absurdly large (1e308). For a table of points write it in FROM, where it takes one index lookup per point:
 
 SELECT s.*, r.acronym
 FROM ccf.recording_region AS s
@@ -52,13 +53,15 @@ SELECT ccf.region_at(1, 8900, 1300, 8200);  -- 778, VISp5';
 CREATE OR REPLACE FUNCTION ccf.usable(coordinate double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-  -- The bounds SMALLEST and LARGEST of ccf/frames/maps.py: beyond them a product could overflow and end the statement.
-  SELECT CASE WHEN coordinate BETWEEN -1e-30 AND 1e-30 THEN 0
+  -- The bounds SMALLEST and LARGEST of ccf/frames/maps.py: beyond them a product could overflow or underflow, and end the
+  -- statement. What is below SMALLEST keeps its sign: just beside the volume is outside it.
+  SELECT CASE WHEN coordinate > 0 AND coordinate < 1e-30 THEN 1e-30
+              WHEN coordinate < 0 AND coordinate > -1e-30 THEN -1e-30
               WHEN coordinate BETWEEN -1e30 AND 1e30 THEN coordinate END;
 END;
 
 COMMENT ON FUNCTION ccf.usable(double precision) IS
-  'The coordinate, or NULL if it is NaN, infinite or beyond 1e30, which is not a place in any unit';
+  'The coordinate, or NULL if it is NaN, infinite or beyond 1e30, which is not a place in any unit; one nearer to 0 than 1e-30 counts as 1e-30, with its sign';
 
 CREATE OR REPLACE FUNCTION ccf.known_frame(frame text, ccf_id integer) RETURNS ccf.coordinate_frame
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -118,7 +121,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION ccf.to_ccf(text, double precision, double precision, double precision, integer) IS
-'A point given in a named frame (table coordinate_frame), in its unit and signs, as CCF µm. Always one row; NULL in all three where a coordinate is NULL, NaN or infinite. If the frame measures dv from the brain surface, it is the surface of the atlas ccf_id, and y is NULL where the column has no brain; in other frames ccf_id is not used.
+'A point given in a named frame (table coordinate_frame), in its unit and signs, as CCF µm. Always one row; NULL in all three where a coordinate is NULL, NaN, infinite or beyond 1e30. If the frame measures dv from the brain surface, it is the surface of the atlas ccf_id, and y is NULL where the column has no brain; in other frames ccf_id is not used.
 
 SELECT * FROM ccf.to_ccf(''stereotaxic'', -3500, 500, 2500, 1);
 
@@ -160,6 +163,11 @@ BEGIN
     RAISE EXCEPTION 'The radius must be more than 0 and at most % µm, the length of the volume, not %.',
       longest, coalesce(radius_um::text, 'NULL');
   END IF;
+  -- No number whose square or quotient would underflow and end the statement.
+  x := ccf.usable(x);
+  y := ccf.usable(y);
+  z := ccf.usable(z);
+  radius_um := ccf.usable(radius_um);
   RETURN QUERY
   -- The lines of voxels along z that the sphere meets, and half of the sphere's width there.
   WITH chord AS (
@@ -245,6 +253,13 @@ DECLARE
 BEGIN
   PERFORM ccf.check_place('The track''s beginning', from_x, from_y, from_z);
   PERFORM ccf.check_place('The track''s end', to_x, to_y, to_z);
+  -- No number whose square or quotient would underflow and end the statement.
+  from_x := ccf.usable(from_x);
+  from_y := ccf.usable(from_y);
+  from_z := ccf.usable(from_z);
+  to_x := ccf.usable(to_x);
+  to_y := ccf.usable(to_y);
+  to_z := ccf.usable(to_z);
   track := sqrt((to_x - from_x) ^ 2 + (to_y - from_y) ^ 2 + (to_z - from_z) ^ 2);
   IF track < 0.001 THEN
     RAISE EXCEPTION 'The track has no length: it begins and ends at (%, %, %); ccf.region_at answers for a point.',

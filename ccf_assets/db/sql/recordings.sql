@@ -356,3 +356,33 @@ AFTER UPDATE ON ccf.recording_site
 REFERENCING OLD TABLE AS before NEW TABLE AS after
 FOR EACH STATEMENT
 EXECUTE FUNCTION ccf.forget_agreement_of_changed();
+
+-- The findings about rows inserted by SQL are made by a check that no run repeats once its source has no rows. Those of a
+-- file stay with it: a refused one has findings and no site.
+CREATE OR REPLACE FUNCTION ccf.forget_findings_of_gone() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+BEGIN
+  DELETE FROM ccf.recording_finding AS f
+  WHERE f.source IN (SELECT g.source FROM gone AS g)
+    AND NOT EXISTS (SELECT FROM ccf.recording_source AS s WHERE s.source = f.source)
+    AND NOT EXISTS (SELECT FROM ccf.recording_file AS r WHERE r.source = f.source);
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.forget_findings_of_gone() IS
+'Trigger: deletes the findings about rows inserted by SQL when the last row of their source is deleted or gets another source.';
+
+CREATE OR REPLACE TRIGGER forget_findings_of_deleted
+AFTER DELETE ON ccf.recording_site
+REFERENCING OLD TABLE AS gone
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.forget_findings_of_gone();
+
+CREATE OR REPLACE TRIGGER forget_findings_of_changed
+AFTER UPDATE ON ccf.recording_site
+REFERENCING OLD TABLE AS gone
+FOR EACH STATEMENT
+EXECUTE FUNCTION ccf.forget_findings_of_gone();

@@ -1,0 +1,149 @@
+"""Where a connection leads: where its address says, whatever the shell was set to for another database."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+
+from ccf_assets.db import database
+from ccf_assets.pg import embedded
+from ccf_assets.pg.arrow import read_arrow
+from ccf_assets.pg.connect import engine_on, undiverted
+from ccf_assets_tests.support.program import ccf, new_home
+
+ELSEWHERE = {
+    "PGSERVICE": "elsewhere",
+    "PGHOST": "127.0.0.9",
+    "PGHOSTADDR": "127.0.0.9",
+    "PGPORT": "9",
+    "PGDATABASE": "elsewhere",
+    "PGUSER": "somebody",
+    "PGOPTIONS": "-c search_path=elsewhere -c default_transaction_read_only=on",
+    "PGCLIENTENCODING": "SQL_ASCII",
+    "PGREQUIREAUTH": "scram-sha-256",
+    "PGCHANNELBINDING": "require",
+    "PGGSSENCMODE": "require",
+    "PGSSLMODE": "verify-full",
+    "PGTARGETSESSIONATTRS": "standby",
+}
+"""Variables that would lead the program to a server that is not there, or make ours refuse."""
+
+SERVICE = """[elsewhere]
+host=127.0.0.9
+hostaddr=127.0.0.9
+port=9
+dbname=elsewhere
+user=somebody
+"""
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A CCF_HOME with a server."""
+    with new_home() as folder:
+        assert ccf("status", CCF_HOME=str(folder)).returncode == 0
+        yield folder
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> str:
+    """A file in which the service is defined."""
+    file = tmp_path / "pg_service.conf"
+    file.write_text(SERVICE)
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    "defined", [True, False], ids=["a service elsewhere", "a service that is not defined"]
+)
+def test_the_embedded_server_is_found_whatever_the_shell_says_of_others(
+    home: Path, service: str, defined: bool
+) -> None:
+    shell = {**ELSEWHERE, "PGSERVICEFILE": service if defined else "/nonexistent", "CCF_HOME": str(home)}
+    for command in (["status"], ["psql", "-Atc", "SELECT current_database()"], ["region", "VISp"]):
+        ended = ccf(*command, **shell)
+        assert "elsewhere" not in ended.stdout + ended.stderr
+        assert "127.0.0.9" not in ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert ended.returncode == (command[0] == "region"), ended.stderr  # nothing is loaded
+        assert command[0] != "psql" or ended.stdout == "ccf\n"
+
+
+def test_python_and_streams_find_the_embedded_server_and_the_shell_keeps_its_variables(
+    home: Path, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCF_HOME", str(home))
+    for name, value in {**ELSEWHERE, "PGSERVICEFILE": service}.items():
+        monkeypatch.setenv(name, value)
+    try:
+        engine = database.create_engine()
+        query = sa.select(sa.func.current_database().label("name"))
+        with engine.connect() as connection:
+            assert connection.scalar(query) == "ccf"
+        assert pl.DataFrame(read_arrow(engine.url, query).read_all())["name"].to_list() == ["ccf"]
+        assert os.environ["PGSERVICE"] == "elsewhere"
+    finally:
+        database.leave()
+
+
+def test_an_address_of_a_server_is_not_diverted_by_a_service(
+    server_url: sa.URL, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PGSERVICE", "PGHOSTADDR", "PGCLIENTENCODING"):
+        monkeypatch.setenv(name, ELSEWHERE[name])
+    monkeypatch.setenv("PGSERVICEFILE", service)
+    query = sa.select(sa.func.current_database().label("name"))
+    url = server_url.set(port=None)
+    url = url.set(query={name: value for name, value in url.query.items() if name != "port"})
+    with engine_on(url).connect() as connection:
+        assert connection.scalar(query) == server_url.database
+    assert read_arrow(url, query).read_all().to_pylist() == [{"name": server_url.database}]
+
+
+def test_a_service_in_the_address_itself_is_followed(
+    server_url: sa.URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "pg_service.conf"
+    host = server_url.host or server_url.query["host"]
+    port = server_url.port or server_url.query.get("port", 5432)
+    file.write_text(f"[lab]\nhost={host}\nport={port}\ndbname={server_url.database}\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    monkeypatch.setenv("PGSERVICE", "elsewhere")
+    url = sa.URL.create(
+        "postgresql+psycopg", server_url.username, server_url.password, query={"service": "lab"}
+    )
+    with engine_on(url).connect() as connection:
+        assert connection.scalar(sa.func.current_database()) == server_url.database
+
+
+def test_variables_come_back_when_the_last_of_several_threads_has_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PGSERVICE", "elsewhere")
+    url = sa.make_url("postgresql+psycopg://me@db/lab")
+    inside, go_on = threading.Event(), threading.Event()
+
+    def connect() -> None:
+        with undiverted(url):
+            inside.set()
+            go_on.wait(10)
+
+    other = threading.Thread(target=connect)
+    other.start()
+    inside.wait(10)
+    with undiverted(url):
+        go_on.set()
+        other.join()
+        assert "PGSERVICE" not in os.environ
+    assert os.environ["PGSERVICE"] == "elsewhere"
+
+
+def test_a_folder_that_no_server_of_ours_had_is_none_of_ours() -> None:
+    assert not embedded.is_socket("/tmp")
+    assert not embedded.is_socket(None)
