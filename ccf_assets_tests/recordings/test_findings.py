@@ -12,6 +12,8 @@ import pytest
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.maps import Frame, from_ccf, to_ccf
+from ccf_assets.ccf.ontology import brain_region_rows, read_structure_graph
+from ccf_assets.ccf.region_words import NO_REPORT, OUTSIDE
 from ccf_assets.finding import Finding
 from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
@@ -424,7 +426,16 @@ def test_a_file_does_not_claim_its_own_sites_from_itself():
 # Reported against computed
 
 REGIONS = pl.DataFrame(
-    {"region_id": [997, 8, 385, 593, 672, 1], "acronym": ["root", "grey", "VISp", "VISp1", "CP", "CUL4, 5"]}
+    [
+        (997, "root", "root", "root"),
+        (8, "grey", "Basic cell groups and regions", "Basic cell groups and regions"),
+        (385, "VISp", "Primary visual area", "Primary visual area"),
+        (593, "VISp1", "Primary visual area layer 1", "Primary visual area, layer 1"),
+        (672, "CP", "Caudoputamen", "Caudoputamen"),
+        (1, "CUL4, 5", "Lobules IV-V", "Lobules IV-V"),
+    ],
+    schema=["region_id", "acronym", "region_name", "full_name"],
+    orient="row",
 )
 ANCESTORS = pl.DataFrame(
     [(i, a) for i in (997, 8, 385, 593, 672, 1) for a in {i, 997}]
@@ -448,20 +459,74 @@ def compare(*pairs: tuple[str | None, int | None, str]) -> Finding:
     return reported_region(compared(*pairs))
 
 
+ITSELF = (
+    "593", "VISp1", "593.0", "-593", " VISp1 ", "Primary visual area, layer 1", "Primary visual area layer 1",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "report", ["593", "VISp1", "385", "VISp", "8", "grey", "997", "root", "593.0", "-593"]
+    "report", [*ITSELF, "385", "VISp", "Primary visual area", "8", "grey", "997", "root"]
 )
-def test_a_region_or_one_that_contains_it_agrees_by_id_or_acronym(report: str):
+def test_a_region_or_one_that_contains_it_agrees_by_id_acronym_or_name(report: str):
     found = compare((report, 593, "assigned"))
     assert found.passed
     assert found.numbers["agreeing_share"] == 1.0
-    assert found.numbers["equal_share"] == float(report in ("593", "VISp1", "593.0", "-593"))
+    assert found.numbers["equal_share"] == float(report in ITSELF)
 
 
-@pytest.mark.parametrize("report", ["0", "0.0", "void", "Void", "outside", "outside_brain", "root", "997"])
+@pytest.mark.parametrize("form", ["acronym", "full_name", "region_name", "region_id"])
+def test_every_form_of_every_region_is_known(read_regions: pl.DataFrame, form: str):
+    ids = read_regions["region_id"].to_list()
+    reports = read_regions[form].cast(pl.String).to_list()
+    own = pl.DataFrame({"region_id": ids, "ancestor_id": ids})
+    sites = table(inside_points(len(ids))).with_columns(reported_region=pl.Series(reports))
+    computed = sites.select("recording_id", "site_id").with_columns(
+        region_id=pl.Series(ids, dtype=pl.Int32), status=pl.lit("assigned")
+    )
+    numbers = reported_region(compared_regions(sites, computed, read_regions, own)).numbers
+    assert numbers["compared"] == 1327
+    assert (numbers["equal_share"], numbers["unknown"]) == (1.0, 0)
+
+
+@pytest.mark.parametrize(
+    "report", ["primary visual area, layer 1", "Primary visual area layer", "V1", "visp1"]
+)
+def test_a_name_that_is_not_exact_is_no_region(report: str):
+    assert compare((report, 593, "assigned")).numbers["unknown"] == 1
+
+
+def test_a_name_of_two_regions_is_reported_with_both_and_never_guessed():
+    twice = pl.DataFrame(
+        [(5, "CTXl", "Cortex", "Cortex"), (6, "CTXr", "Cortex", "Cortex"), (997, "root", "root", "root")],
+        schema=REGIONS.schema,
+        orient="row",
+    )
+    sites = table(inside_points(2)).with_columns(reported_region=pl.Series(["Cortex", "CTXl"]))
+    computed = sites.select("recording_id", "site_id").with_columns(
+        region_id=pl.lit(5, pl.Int32), status=pl.lit("assigned")
+    )
+    ancestors = pl.DataFrame({"region_id": [5, 6, 997, 5, 6], "ancestor_id": [5, 6, 997, 997, 997]})
+    found = reported_region(compared_regions(sites, computed, twice, ancestors))
+    assert not found.passed
+    assert (found.numbers["compared"], found.numbers["unknown"]) == (1, 1)
+    assert "1 report could be several regions of the ontology: 'Cortex' (CTXl or CTXr; 1)." in found.sentence
+
+
+@pytest.mark.parametrize("report", ["0", "0.0", "root", "997", "Void", "Not found in brain", *OUTSIDE])
 @pytest.mark.parametrize("status", ["outside_brain", "outside_volume"])
 def test_a_report_of_outside_agrees_with_outside(report: str, status: str):
     assert compare((report, None, status)).numbers["agreeing"] == 1
+
+
+def test_an_acronym_that_is_also_a_word_for_no_report_is_a_region():
+    regions = REGIONS.vstack(pl.DataFrame([(7, "NA", "N", "N")], schema=REGIONS.schema, orient="row"))
+    sites = table(inside_points(2)).with_columns(reported_region=pl.Series(["NA", "na"]))
+    computed = sites.select("recording_id", "site_id").with_columns(
+        region_id=pl.lit(7, pl.Int32), status=pl.lit("assigned")
+    )
+    both = compared_regions(sites, computed, regions, pl.DataFrame({"region_id": [7], "ancestor_id": [7]}))
+    assert reported_region(both).numbers["agreeing"] == 1
+    assert both.height == 1
 
 
 @pytest.mark.parametrize(
@@ -481,7 +546,8 @@ def test_other_regions_differ_and_are_named(report: str, computed: int | None, s
 
 
 def test_what_cannot_be_compared_is_left_out():
-    nothing = [(report, 593, "assigned") for report in (None, "", "NA", "n/a", "null", "None", "NaN")]
+    words = (None, "", " ", "NA", "N/A", "n/a", "null", "None", "NaN", "unknown", "Unknown", *NO_REPORT)
+    nothing = [(report, 593, "assigned") for report in words]
     found = compare(*nothing, ("VISp", None, "invalid_nan"))
     assert found.passed
     assert found.sentence == "No site has both a reported and a computed region."
@@ -523,7 +589,9 @@ class RealBrain:
         brain = self.ids != 0
         self.top = np.where(brain.any(axis=1), brain.argmax(axis=1) * float(RESOLUTION), np.nan)
         graph = pl.read_csv(folder / "ontology" / "structure_graph.csv")
-        self.regions = graph.select(region_id="id", acronym="acronym")
+        self.regions = graph.select(
+            region_id="id", acronym="acronym", region_name="safe_name", full_name="name"
+        )
         self.ancestors = graph.select(
             region_id="id",
             ancestor_id=pl.col("structure_id_path")
@@ -565,6 +633,12 @@ def folder() -> Path:
     path = Path(named)
     assert (path / "recordings").is_dir(), f"CCF_TEST_DATA is {named}, which has no folder recordings"
     return path
+
+
+@pytest.fixture(scope="module")
+def read_regions(folder: Path) -> pl.DataFrame:
+    """Every structure of the real ontology, as the table brain_region has it."""
+    return brain_region_rows(read_structure_graph(folder / "ontology" / "structure_graph.csv"), 1)
 
 
 @pytest.fixture(scope="module")

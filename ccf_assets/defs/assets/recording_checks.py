@@ -151,7 +151,10 @@ def _compared(engine: sa.Engine, atlas: int, sources: Sequence[str]) -> dict[str
         ),
     )
     regions = as_frame(
-        engine, sa.select(ontology.region_id, ontology.acronym).where(ontology.ccf_id == atlas)
+        engine,
+        sa.select(ontology.region_id, ontology.acronym, ontology.region_name, ontology.full_name).where(
+            ontology.ccf_id == atlas
+        ),
     )
     ancestors = as_frame(engine, sa.select(up.region_id, up.ancestor_id).where(up.ccf_id == atlas))
     return {

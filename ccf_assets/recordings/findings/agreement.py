@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import polars as pl
 
+from ccf_assets.ccf.region_words import NO_REPORT, OUTSIDE, meanings
 from ccf_assets.finding import Finding, Numbers, counted
 from ccf_assets.recordings.findings.claims import KEY
 from ccf_assets.recordings.findings.reading import PAIRS, percent
-from ccf_assets.text_columns import MISSING
 
 _AGREE = 0.95
 """Below this share of agreeing regions the reports are suspicious. A shift of half a voxel gives 91 %."""
-
-_OUTSIDE_WORDS = ("void", "outside", "outside_brain", "outside brain", "out of brain", "out_of_brain")
 
 
 def compared_regions(
@@ -23,23 +21,26 @@ def compared_regions(
 ) -> pl.DataFrame:
     """The reported regions of a file beside those computed in one atlas, usually the finest loaded one.
 
-    A report agrees if it is the computed region or one that contains it. A report of outside (0, the value of
-    a voxel without a region, or a word such as void) agrees with a site outside the brain or the volume. So
-    does root, which some tools write for sites in no region; and as root contains every region, it agrees
-    with any. A negative id is that of the left hemisphere, in tools that distinguish hemispheres.
+    A report is a region's acronym, id, full name, or name without commas, exactly. It agrees if it is the
+    computed region or one that contains it. A report of outside (0, the value of a voxel without a region, or
+    a word of `OUTSIDE`, in any case) agrees with a site outside the brain or the volume. So does root, which
+    some tools write for sites in no region; and as root contains every region, it agrees with any. A negative
+    id is that of the left hemisphere, in tools that distinguish hemispheres.
 
-    Sites without a report (or with NA and the like), without coordinates or not yet computed are not
-    compared. Reports that are no region of the ontology are counted separately.
+    Sites without a report (or with a word of `NO_REPORT`, in any case), without coordinates or not yet
+    computed are not compared. Reports that are no region of the ontology, or could be several, are counted
+    separately.
 
     Args:
         sites: recording_id, site_id, reported_region.
         computed: recording_id, site_id, region_id (null outside), status, for one atlas.
-        regions: region_id, acronym of the ontology.
+        regions: region_id, acronym, region_name, full_name of the ontology.
         ancestors: region_id, ancestor_id: the closure, every region among its own ancestors.
 
     Returns:
         One row per site compared: ``reported`` and ``computed``, the regions in words; ``known``, the report
-        is a region or outside; ``agrees``; ``equal``, it is the computed one.
+        is a region or outside; ``several``, the regions that it could be, if there are several; ``agrees``;
+        ``equal``, it is the computed one.
     """
     both = _with_labels(sites, computed, regions)
     is_root = ancestors.group_by("region_id").len().filter(pl.col("len") == 1).select("region_id")
@@ -62,12 +63,13 @@ def compared_regions(
 
 def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFrame) -> pl.DataFrame:
     """The sites to compare: the report (reported_id, says_outside, known, reported) and what is computed."""
-    acronyms = regions.select(pl.col("acronym"), acronym_id=pl.col("region_id").cast(pl.Int64))
     named = regions.select(pl.col("region_id").cast(pl.Int64), name=pl.col("acronym"))
     text = pl.col("reported_region").str.strip_chars()
     both = (
         sites.select(*KEY, "reported_region")
-        .filter(~text.str.to_lowercase().is_in(MISSING))  # null is neither
+        .join(meanings(regions), left_on=text, right_on="word", how="left", coalesce=False)
+        # Null is neither. In another ontology such a word may be an acronym, which has priority.
+        .filter(pl.col("word").is_not_null() | ~text.str.to_lowercase().is_in(NO_REPORT))
         .join(
             computed.select(
                 pl.col("recording_id").cast(pl.String),
@@ -78,15 +80,14 @@ def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFr
             on=KEY,
         )
         .filter(~pl.col("status").str.starts_with("invalid"))
-        # An acronym has priority, should one ever look like a number; "385.0" is what pandas makes of 385.
-        .join(acronyms, left_on=text, right_on="acronym", how="left", coalesce=False)
     )
     number = text.str.extract(r"^-?(\d{1,18})(?:\.0*)?$").cast(pl.Int64)
     return (
         both.with_columns(
-            reported_id=pl.coalesce("acronym_id", number),
-            says_outside=(number == 0).fill_null(value=False)
-            | text.str.to_lowercase().is_in(_OUTSIDE_WORDS).fill_null(value=False),
+            # A word has priority, should one ever look like a number; "385.0" is what pandas makes of 385.
+            reported_id=pl.when(pl.col("several").is_null()).then(pl.coalesce("word_id", number)),
+            says_outside=pl.col("word").is_null()
+            & ((number == 0) | text.str.to_lowercase().is_in(OUTSIDE)).fill_null(value=False),
         )
         .join(
             named.rename({"name": "reported_name"}), left_on="reported_id", right_on="region_id", how="left"
@@ -145,12 +146,30 @@ def reported_region(compared: pl.DataFrame) -> Finding:
     if differences:
         parts.append(f"Commonest differences (reported → computed): {'; '.join(differences)}.")
     if unknown.height:
-        labels = (
-            unknown.group_by("reported").len().sort("len", "reported", descending=[True, False]).head(PAIRS)
-        )
-        named = ", ".join(f"{label!r} ({count:,})" for label, count in labels.iter_rows())
-        reports = counted(unknown.height, "report is", "reports are")
-        parts.append(f"{reports} no region of the ontology: {named}.")
+        parts.append(_unknown_words(unknown))
     passed = not unknown.height and share >= _AGREE
     finding = Finding.passes if passed else Finding.warns
     return finding("reported_region", " ".join(parts), numbers)
+
+
+def _unknown_words(unknown: pl.DataFrame) -> str:
+    """The commonest reports that are no region, or could be several, each with how many sites have it."""
+    parts = []
+    ambiguous = pl.col("several").is_not_null()
+    for rows, one, many in (
+        (unknown.filter(~ambiguous), "report is no region", "reports are no region"),
+        (unknown.filter(ambiguous), "report could be several regions", "reports could be several regions"),
+    ):
+        labels = (
+            rows.group_by("reported", "several")
+            .len()
+            .sort("len", "reported", descending=[True, False])
+            .head(PAIRS)
+        )
+        named = ", ".join(
+            f"{label!r} ({f'{several}; ' if several else ''}{count:,})"
+            for label, several, count in labels.iter_rows()
+        )
+        if named:
+            parts.append(f"{counted(rows.height, one, many)} of the ontology: {named}.")
+    return " ".join(parts)
