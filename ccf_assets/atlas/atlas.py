@@ -98,7 +98,8 @@ class Atlas:
 
         Returns:
             Columns region_id, acronym, region_name, full_name, color_hex, parent_id (the root's is its own),
-            depth; voxels and volume_mm3 of the region with all inside it, null before these are loaded.
+            depth; voxels and volume_mm3 of the region with all inside it, and drawn_as, the acronym of the
+            nearest region that has voxels (itself, or one that contains it), null before these are loaded.
         """
         import polars as pl
 
@@ -114,6 +115,7 @@ class Atlas:
                     "depth": region.depth,
                     "voxels": region.voxels if region.sizes else None,
                     "volume_mm3": region.volume_mm3 if region.sizes else None,
+                    "drawn_as": drawn.acronym if (drawn := region.drawn_as) else None,
                 }
                 for region in self._regions
             ],
@@ -123,11 +125,14 @@ class Atlas:
                 "depth": pl.Int16,
                 "voxels": pl.Int64,
                 "volume_mm3": pl.Float64,
+                "drawn_as": pl.String,
             },
         )
 
     def region(self, name: str | int) -> Region:
         """The region with exactly this acronym, or this id.
+
+        One that has no voxel in this atlas is there too: its drawn_as is the nearest that has.
 
         Raises:
             CcfError: there is none; the text names near acronyms, and those that differ by case only.

@@ -57,7 +57,7 @@ class Region:
     family: Regions = field(compare=False)
 
     def __repr__(self) -> str:
-        return f"<Region {self.acronym}: {self.name} ({self.id}, {self.atlas})>"
+        return f"<Region {self.acronym}: {self.name} ({self.id}, {self.not_drawn or self.atlas})>"
 
     @property
     def color(self) -> str:
@@ -91,8 +91,26 @@ class Region:
         return tuple(inside for child in self.children for inside in (child, *child.descendants))
 
     @property
+    def drawn_as(self) -> Region | None:
+        """The nearest region with voxels in this atlas: itself, or the nearest one that contains it.
+
+        The ontology is finer than the atlas: 488 of the 1,327 structures, such as the layers of CA1, have no
+        voxel in CCFv3 2017, even with everything inside them. None before region_volume is loaded.
+        """
+        upwards = (self, *reversed(self.ancestors))
+        return next((each for each in upwards if each.sizes and each.voxels), None)
+
+    @property
+    def not_drawn(self) -> str:
+        """For a sentence: ``not drawn in ccf_2017_25um; CA1 is``; empty if it is, or is not known."""
+        if not self.sizes or self.voxels:
+            return ""
+        nearest = self.drawn_as
+        return f"not drawn in {self.atlas}" + (f"; {nearest.acronym} is" if nearest else "")
+
+    @property
     def voxels(self) -> int:
-        """How many voxels it has, all inside it included."""
+        """How many voxels it has, all inside it included; 0 if it is not drawn, see `drawn_as`."""
         return self.size().voxels
 
     @property

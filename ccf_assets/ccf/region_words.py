@@ -85,8 +85,8 @@ def meanings(regions: pl.DataFrame) -> pl.DataFrame:
         regions: region_id, acronym, region_name (safe_name) and full_name of an ontology.
 
     Returns:
-        One row per text: ``word``; ``word_id`` (Int64), the region, null where there are several; ``several``,
-        their acronyms as "A or B", null where there is one.
+        One row per text: ``word``; ``word_id`` (Int64), the region, null where there are several;
+        ``several``, their acronyms as "A or B", null where there is one.
     """
     forms = pl.concat(
         [

@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from ccf_assets.db.schema import SCHEMA, atlas, metadata
 from ccf_assets.errors import CcfError, server_said
 
-VERSION = 10
+VERSION = 11
 """Version of the tables, views and functions; raised with every change, so that databases are upgraded.
 
-Version 10 adds the table recording_folder and rewrites comments in plainer words: no row changes.
+Version 10 adds the table recording_folder and rewrites comments in plainer words: no row changes. Version 11
+adds the columns region_info.drawn_as and recording_agreement.not_drawn.
 """
 
 _SQL = ("regions.sql", "points.sql", "recordings.sql", "region_sets.sql", "comparison.sql")

@@ -32,9 +32,7 @@ metadata = sa.MetaData(
 
 
 def _ccf_id() -> sa.Column[int]:
-    return sa.Column(
-        "ccf_id", sa.Integer, primary_key=True, autoincrement=False, comment="Atlas (atlas.ccf_id)"
-    )
+    return _coordinate("ccf_id", "Atlas (atlas.ccf_id)")
 
 
 def _region_id(*, key: bool) -> sa.Column[int]:
@@ -50,6 +48,10 @@ def _region_id(*, key: bool) -> sa.Column[int]:
 
 def _coordinate(name: str, comment: str, *, key: bool = True) -> sa.Column[int]:
     return sa.Column(name, sa.Integer, primary_key=key, nullable=False, autoincrement=False, comment=comment)
+
+
+def _count(name: str, comment: str, default: str | None = None) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False, server_default=default, comment=comment)
 
 
 def _atlas_fk() -> sa.ForeignKeyConstraint:
@@ -350,13 +352,12 @@ recording_agreement = sa.Table(
     sa.Column(
         "ccf_id", sa.Integer, sa.ForeignKey("atlas.ccf_id"), nullable=False, comment="The finest loaded atlas"
     ),
-    sa.Column("compared", sa.Integer, nullable=False, comment="Sites with a reported and a computed region"),
-    sa.Column("agreeing", sa.Integer, nullable=False, comment="Of these, report equals or contains computed"),
-    sa.Column(
-        "unknown", sa.Integer, nullable=False, comment="Sites whose reported region is not in the ontology"
-    ),
+    _count("compared", "Sites with a reported and a computed region"),
+    _count("agreeing", "Of these, report equals or contains computed"),
+    _count("unknown", "Sites whose reported region is not in the ontology"),
     sa.Column("passed", sa.Boolean, nullable=False, comment="Whether nothing was suspicious"),
     sa.Column("sentence", sa.Text, nullable=False, comment="The comparison in words, with differences"),
+    _count("not_drawn", "Of compared, report lies in the computed region, has no voxel there", default="0"),
     comment="Comparison of the reported regions of each source with the computed ones",
 )
 

@@ -128,6 +128,28 @@ def test_a_region_says_what_it_is(atlas: Atlas) -> None:
         visp.size("middle")
 
 
+def test_a_region_that_the_volume_does_not_draw_names_the_nearest_that_it_does(
+    atlas: Atlas, file: npt.NDArray[np.uint32], structures: Mapping[int, dict[str, str]]
+) -> None:
+    drawn = set()
+    for painted in np.unique(file[file > 0]).tolist():
+        drawn |= set(map(int, structures[painted]["structure_id_path"].strip("/").split("/")))
+    assert len(structures) - len(drawn) == 488
+    frame = dict(atlas.regions().select("acronym", "drawn_as").iter_rows())
+    for number, row in structures.items():
+        upwards = reversed(row["structure_id_path"].strip("/").split("/"))
+        nearest = next(int(each) for each in upwards if int(each) in drawn)
+        region = atlas.region(number)
+        assert region.drawn_as == atlas.region(nearest)
+        assert frame[region.acronym] == structures[nearest]["acronym"]
+        assert bool(region.not_drawn) == (nearest != number)
+    layer = atlas.region("CA1sp")
+    assert layer.not_drawn == "not drawn in ccf_2017_25um; CA1 is"
+    assert repr(layer) == (
+        "<Region CA1sp: Field CA1, pyramidal layer (407, not drawn in ccf_2017_25um; CA1 is)>"
+    )
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [

@@ -193,6 +193,21 @@ def test_a_search_lists_the_best_first(phantom_database: sa.Engine, run: Run) ->
     assert run("search", "zzzz") == Ended(0, "", "0 regions (phantom_50um)\n")
 
 
+def test_a_region_that_is_not_drawn_is_said_to_be_so_with_the_nearest_that_is(
+    real_database: sa.Engine, run: Run, tmp_path: Path
+) -> None:
+    ended = run("region", "CA1sp")
+    assert ended.out.splitlines()[-1].startswith("volume    not drawn in ccf_2017_25um; CA1 is (")
+    layer, whole = (run("region", name, "--json").answer for name in ("CA1sp", "CA1"))
+    assert (layer["voxels"], layer["drawn_as"], whole["drawn_as"]) == (0, "CA1", "CA1")
+    assert run("sites", "CA1sp") == Ended(
+        0,
+        "",
+        "CA1sp is not drawn in ccf_2017_25um; CA1 is; its sites are among those of `ccf-assets sites CA1`.\n",
+    )
+    assert "not drawn" in run("export", "region_volume", "-o", str(tmp_path / "volumes.csv")).err
+
+
 def test_a_track_is_told_and_drawn(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
     track = ("track", "8900", "-100", "8200", "8900", "3840", "8200")
     rows = run(*track, "--json").answer

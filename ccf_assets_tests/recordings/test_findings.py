@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -445,18 +445,18 @@ ANCESTORS = pl.DataFrame(
 )
 
 
-def compared(*pairs: tuple[str | None, int | None, str]) -> pl.DataFrame:
+def compared(*pairs: tuple[str | None, int | None, str], not_drawn: Collection[int] = ()) -> pl.DataFrame:
     """Compare reports with computed (region_id, status)."""
     reports, ids, statuses = zip(*pairs, strict=True)
     sites = table(inside_points(len(pairs))).with_columns(reported_region=pl.Series(reports, dtype=pl.String))
     computed = sites.select("recording_id", "site_id").with_columns(
         region_id=pl.Series(ids, dtype=pl.Int32), status=pl.Series(statuses)
     )
-    return compared_regions(sites, computed, REGIONS, ANCESTORS)
+    return compared_regions(sites, computed, REGIONS, ANCESTORS, not_drawn)
 
 
 def compare(*pairs: tuple[str | None, int | None, str]) -> Finding:
-    return reported_region(compared(*pairs))
+    return reported_region(compared(*pairs), "an_atlas")
 
 
 ITSELF = (
@@ -483,7 +483,7 @@ def test_every_form_of_every_region_is_known(read_regions: pl.DataFrame, form: s
     computed = sites.select("recording_id", "site_id").with_columns(
         region_id=pl.Series(ids, dtype=pl.Int32), status=pl.lit("assigned")
     )
-    numbers = reported_region(compared_regions(sites, computed, read_regions, own)).numbers
+    numbers = reported_region(compared_regions(sites, computed, read_regions, own), "an_atlas").numbers
     assert numbers["compared"] == 1327
     assert (numbers["equal_share"], numbers["unknown"]) == (1.0, 0)
 
@@ -506,7 +506,7 @@ def test_a_name_of_two_regions_is_reported_with_both_and_never_guessed():
         region_id=pl.lit(5, pl.Int32), status=pl.lit("assigned")
     )
     ancestors = pl.DataFrame({"region_id": [5, 6, 997, 5, 6], "ancestor_id": [5, 6, 997, 997, 997]})
-    found = reported_region(compared_regions(sites, computed, twice, ancestors))
+    found = reported_region(compared_regions(sites, computed, twice, ancestors), "an_atlas")
     assert not found.passed
     assert (found.numbers["compared"], found.numbers["unknown"]) == (1, 1)
     assert "1 report could be several regions of the ontology: 'Cortex' (CTXl or CTXr; 1)." in found.sentence
@@ -525,7 +525,7 @@ def test_an_acronym_that_is_also_a_word_for_no_report_is_a_region():
         region_id=pl.lit(7, pl.Int32), status=pl.lit("assigned")
     )
     both = compared_regions(sites, computed, regions, pl.DataFrame({"region_id": [7], "ancestor_id": [7]}))
-    assert reported_region(both).numbers["agreeing"] == 1
+    assert reported_region(both, "an_atlas").numbers["agreeing"] == 1
     assert both.height == 1
 
 
@@ -543,6 +543,29 @@ def test_other_regions_differ_and_are_named(report: str, computed: int | None, s
     found = compare((report, computed, status))
     assert (found.passed, found.blocking) == (False, False)
     assert pair in found.sentence
+
+
+def test_a_report_inside_the_computed_region_that_the_atlas_does_not_draw_does_not_contradict():
+    pairs = [("VISp1", 385, "assigned")] * 18 + [("VISp", 385, "assigned")] * 2
+    found = reported_region(compared(*pairs, not_drawn=[593]), "an_atlas")
+    assert found.passed
+    assert found.numbers["agreeing"] == 2
+    assert found.numbers["not_drawn"] == 18
+    assert found.sentence == (
+        "Of 20 reported regions 10.0 % are the computed region and 10.0 % are it or contain it. 18 reports "
+        "are finer than an_atlas: inside the computed region and not drawn there (reported → computed: "
+        "VISp1 → VISp: 18). So 20 of 20 do not contradict it."
+    )
+    assert commonest_differences(compared(*pairs, not_drawn=[593])).is_empty()
+    drawn = reported_region(compared(*pairs), "an_atlas")
+    assert not drawn.passed, "a drawn region that was not found there contradicts"
+
+
+@pytest.mark.parametrize(("computed", "status"), [(672, "assigned"), (None, "outside_brain")])
+def test_a_region_that_is_not_drawn_contradicts_where_it_does_not_lie(computed: int | None, status: str):
+    found = reported_region(compared(("VISp1", computed, status), not_drawn=[593]), "an_atlas")
+    assert not found.passed
+    assert found.numbers["not_drawn"] == 0
 
 
 def test_what_cannot_be_compared_is_left_out():
@@ -733,13 +756,14 @@ def test_every_published_label_equals_the_computed_region(
     read_real: Callable[[str], pl.DataFrame], brain: RealBrain
 ):
     sites = read_real("ibl_channels")
-    found = reported_region(brain.compared(sites))
+    found = reported_region(brain.compared(sites), "ccf_2017_25um")
     assert found.passed
     assert found.numbers == {
         "compared": 34_944,
         "agreeing": 34_944,
         "agreeing_share": 1.0,
         "equal_share": 1.0,
+        "not_drawn": 0,
         "unknown": 0,
     }
 
@@ -748,7 +772,7 @@ def test_a_frame_half_a_voxel_off_is_seen_in_the_labels(
     read_real: Callable[[str], pl.DataFrame], brain: RealBrain
 ):
     sites = read_real("ibl_channels")
-    found = reported_region(brain.compared(sites, -12.5))
+    found = reported_region(brain.compared(sites, -12.5), "ccf_2017_25um")
     assert not found.passed
     assert "90.8 % are the computed region" in found.sentence
     assert commonest_differences(brain.compared(sites, -12.5)).height == 10

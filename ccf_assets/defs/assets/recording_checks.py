@@ -14,7 +14,7 @@ from ccf_assets import settings
 from ccf_assets.atlas.brain_mask import read_brain
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema
-from ccf_assets.db.loaded import select_loaded_atlases
+from ccf_assets.db.loaded import loaded_atlases
 from ccf_assets.defs.assets.recordings import (
     GROUP,
     REPORTED,
@@ -43,6 +43,7 @@ _AGREEMENT_SCHEMA = pl.Schema(
         "unknown": pl.Int32(),
         "passed": pl.Boolean(),
         "sentence": pl.String(),
+        "not_drawn": pl.Int32(),
     }
 )
 
@@ -102,7 +103,7 @@ def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresRes
     group_name=GROUP,
     owners=OWNERS,
     kinds={"postgres", "polars"},
-    code_version="1",
+    code_version="2",
     partitions_def=recording_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[recording_region],
@@ -114,28 +115,29 @@ def recording_agreement(
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Compare the regions that came with the sites with those computed in the finest loaded atlas."""
     engine = postgres.create_engine()
-    with engine.connect() as connection:
-        atlas = connection.scalar(select_loaded_atlases())
-    compared = {} if atlas is None else _compared(engine, atlas, context.partition_keys)
-    findings = {source: agreement.reported_region(of) for source, of in compared.items()}
+    atlas = next(iter(loaded_atlases(engine)), None)
+    compared = {} if atlas is None else _compared(engine, atlas.ccf_id, context.partition_keys)
+    findings = {source: agreement.reported_region(of, atlas.key) for source, of in compared.items() if atlas}
     rows = [
         (
             source,
-            atlas,
+            atlas and atlas.ccf_id,
             *(finding.numbers.get(name, 0) for name in ("compared", "agreeing", "unknown")),
             finding.passed,
             finding.sentence,
+            finding.numbers.get("not_drawn", 0),
         )
         for source, finding in findings.items()
     ]
     yield dg.MaterializeResult(value=pl.DataFrame(rows, schema=_AGREEMENT_SCHEMA, orient="row"))
-    yield _reported_check(engine, compared, findings, context.partition_keys)
+    in_all = _in_all(pl.concat(compared.values()), atlas.key) if atlas and compared else {}
+    yield _reported_check(engine, findings, in_all, context.partition_keys)
 
 
 def _compared(engine: sa.Engine, atlas: int, sources: Sequence[str]) -> dict[str, pl.DataFrame]:
     """Source → its reported regions beside the computed ones, of the sources that report any."""
     site, region = schema.recording_site.c, schema.recording_region.c
-    ontology, up = schema.brain_region.c, schema.region_ancestor.c
+    ontology, up, size = schema.brain_region.c, schema.region_ancestor.c, schema.region_volume.c
     sites = as_frame(
         engine,
         sa.select(site.recording_id, site.site_id, site.reported_region, site.source).where(
@@ -157,24 +159,28 @@ def _compared(engine: sa.Engine, atlas: int, sources: Sequence[str]) -> dict[str
         ),
     )
     ancestors = as_frame(engine, sa.select(up.region_id, up.ancestor_id).where(up.ccf_id == atlas))
+    # None before region_volume is loaded.
+    empty = sa.select(size.region_id).where(size.ccf_id == atlas, size.hemisphere == "both", size.voxels == 0)
+    with engine.connect() as connection:
+        not_drawn = list(connection.scalars(empty))
     return {
-        str(source): agreement.compared_regions(of, computed, regions, ancestors)
+        str(source): agreement.compared_regions(of, computed, regions, ancestors, not_drawn)
         for (source,), of in sites.group_by("source", maintain_order=True)
     }
 
 
 def _reported_check(
     engine: sa.Engine,
-    compared: Mapping[str, pl.DataFrame],
     findings: Mapping[str, Finding],
+    in_all: Mapping[str, Any],
     sources: Sequence[str],
 ) -> dg.AssetCheckResult:
     """One check of all sources: those of this run, and the stored results of others.
 
     Args:
         engine: the database.
-        compared: source → rows of agreement.compared_regions, of the run's sources that report regions.
-        findings: the finding of each of them.
+        findings: source → the finding of each of the run's sources that report regions.
+        in_all: metadata of all of them together.
         sources: the sources of the run.
     """
     t = schema.recording_agreement.c
@@ -195,14 +201,14 @@ def _reported_check(
             "sources_compared": len(results),
             "sources_that_differ": len(bad),
             **check_numbers(findings),
-            **(_in_all(pl.concat(compared.values())) if compared else {}),
+            **in_all,
         },
     )
 
 
-def _in_all(compared: pl.DataFrame) -> dict[str, Any]:
+def _in_all(compared: pl.DataFrame, atlas: str) -> dict[str, Any]:
     """Counts and shares of all sources of a run together, and a table of the most frequent differences."""
-    metadata: dict[str, Any] = dict(agreement.reported_region(compared).numbers)
+    metadata: dict[str, Any] = dict(agreement.reported_region(compared, atlas).numbers)
     if pairs := [dg.TableRecord(pair) for pair in agreement.commonest_differences(compared).to_dicts()]:
         metadata["commonest_differences"] = dg.MetadataValue.table(pairs)
     return metadata

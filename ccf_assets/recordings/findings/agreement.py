@@ -5,6 +5,8 @@ The other checks of a table of sites need no computed regions; see look.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
 from ccf_assets.ccf.region_words import NO_REPORT, OUTSIDE, meanings
@@ -17,7 +19,11 @@ _AGREE = 0.95
 
 
 def compared_regions(
-    sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFrame, ancestors: pl.DataFrame
+    sites: pl.DataFrame,
+    computed: pl.DataFrame,
+    regions: pl.DataFrame,
+    ancestors: pl.DataFrame,
+    not_drawn: Collection[int] = (),
 ) -> pl.DataFrame:
     """The reported regions of a file beside those computed in one atlas, usually the finest loaded one.
 
@@ -26,6 +32,9 @@ def compared_regions(
     a word of `OUTSIDE`, in any case) agrees with a site outside the brain or the volume. So does root, which
     some tools write for sites in no region; and as root contains every region, it agrees with any. A negative
     id is that of the left hemisphere, in tools that distinguish hemispheres.
+
+    The ontology is finer than the atlas: a report that lies inside the computed region and has no voxel in
+    this atlas (CA1sp where CA1 is computed) neither agrees nor contradicts.
 
     Sites without a report (or with a word of `NO_REPORT`, in any case), without coordinates or not yet
     computed are not compared. Reports that are no region of the ontology, or could be several, are counted
@@ -36,11 +45,12 @@ def compared_regions(
         computed: recording_id, site_id, region_id (null outside), status, for one atlas.
         regions: region_id, acronym, region_name, full_name of the ontology.
         ancestors: region_id, ancestor_id: the closure, every region among its own ancestors.
+        not_drawn: ids of the regions that have no voxel in the atlas, with everything inside them.
 
     Returns:
         One row per site compared: ``reported`` and ``computed``, the regions in words; ``known``, the report
         is a region or outside; ``several``, the regions that it could be, if there are several; ``agrees``;
-        ``equal``, it is the computed one.
+        ``equal``, it is the computed one; ``finer``, it is not drawn and lies inside the computed one.
     """
     both = _with_labels(sites, computed, regions)
     is_root = ancestors.group_by("region_id").len().filter(pl.col("len") == 1).select("region_id")
@@ -58,7 +68,14 @@ def compared_regions(
         .fill_null(value=False),
     )
     same = ((pl.col("reported_id") == pl.col("region_id")) | outside).fill_null(value=False)
-    return both.with_columns(agrees=agrees, equal=agrees & same)
+    finer = closure.filter(pl.col("region_id").is_in(list(not_drawn))).rename({"contains": "finer"})
+    return (
+        both.join(
+            finer, left_on=["reported_id", "region_id"], right_on=["region_id", "ancestor_id"], how="left"
+        )
+        .with_columns(pl.col("finer").fill_null(value=False), agrees=agrees, equal=agrees & same)
+        .with_columns(finer=pl.col("finer") & ~pl.col("agrees"))
+    )
 
 
 def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFrame) -> pl.DataFrame:
@@ -102,52 +119,65 @@ def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFr
 
 
 def commonest_differences(compared: pl.DataFrame) -> pl.DataFrame:
-    """The ten most frequent pairs that do not agree, the most frequent first: reported, computed, sites.
+    """The ten most frequent pairs that contradict, the most frequent first: reported, computed, sites.
 
     Args:
         compared: rows as `compared_regions` gives them, of one file or of several.
     """
-    pairs = compared.filter(pl.col("known") & ~pl.col("agrees")).group_by("reported", "computed").len("sites")
+    return _commonest(compared.filter(pl.col("known") & ~pl.col("agrees") & ~pl.col("finer")))
+
+
+def _commonest(compared: pl.DataFrame) -> pl.DataFrame:
+    pairs = compared.group_by("reported", "computed").len("sites")
     return pairs.sort("sites", "reported", "computed", descending=[True, False, False]).head(PAIRS)
 
 
-def reported_region(compared: pl.DataFrame) -> Finding:
+def _in_words(pairs: pl.DataFrame) -> str:
+    return "; ".join(f"{reported} → {region}: {count:,}" for reported, region, count in pairs.iter_rows())
+
+
+def reported_region(compared: pl.DataFrame, atlas: str) -> Finding:
     """The share of the reported regions of one file that are the computed ones, or contain them.
 
     Args:
         compared: rows as `compared_regions` gives them.
+        atlas: key of the atlas of the computed regions.
 
     Returns:
-        A finding that warns below 95 % agreement or if a report is unknown. Its sentence names the ten
-        most frequent differences.
+        A finding that warns if fewer than 95 % agree or are finer than the atlas draws, or if a report is
+        unknown. Its sentence names the ten most frequent differences.
     """
     if not compared.height:
         sentence = "No site has both a reported and a computed region."
         return Finding.passes("reported_region", sentence, {"compared": 0, "unknown": 0})
     known, unknown = compared.filter(pl.col("known")), compared.filter(~pl.col("known"))
     equal = float(known["equal"].mean() or 0.0) if known.height else 0.0  # type: ignore[arg-type]
-    agreeing = int(known["agrees"].sum())
-    share = agreeing / known.height if known.height else 0.0
+    agreeing, finer = int(known["agrees"].sum()), int(known["finer"].sum())
     numbers: Numbers = {
         "compared": known.height,
         "agreeing": agreeing,
-        "agreeing_share": share,
+        "agreeing_share": agreeing / known.height if known.height else 0.0,
         "equal_share": equal,
+        "not_drawn": finer,
         "unknown": unknown.height,
     }
-    pairs = commonest_differences(compared)
-    differences = [f"{reported} → {region}: {count:,}" for reported, region, count in pairs.iter_rows()]
     parts = []
     if known.height:
         parts.append(
             f"Of {counted(known.height, 'reported region')} {percent(equal)} are the computed region and "
-            f"{percent(share)} are it or contain it."
+            f"{percent(agreeing / known.height)} are it or contain it."
         )
-    if differences:
-        parts.append(f"Commonest differences (reported → computed): {'; '.join(differences)}.")
+    if finer:
+        parts.append(
+            f"{counted(finer, 'report is', 'reports are')} finer than {atlas}: inside the computed region "
+            f"and not drawn there (reported → computed: {_in_words(_commonest(known.filter('finer')))}). So "
+            f"{agreeing + finer:,} of {known.height:,} do not contradict it."
+        )
+    if differences := _in_words(commonest_differences(compared)):
+        parts.append(f"Commonest differences (reported → computed): {differences}.")
     if unknown.height:
         parts.append(_unknown_words(unknown))
-    passed = not unknown.height and share >= _AGREE
+    passed = not unknown.height and agreeing + finer >= _AGREE * known.height
     finding = Finding.passes if passed else Finding.warns
     return finding("reported_region", " ".join(parts), numbers)
 
