@@ -19,6 +19,7 @@ from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings.agreement import commonest_differences, compared_regions, reported_region
 from ccf_assets.recordings.findings.claims import claimed_elsewhere, claims, duplicate_sites
+from ccf_assets.recordings.findings.half_voxel import half_voxel
 from ccf_assets.recordings.findings.look import CHECKS, site_findings
 
 # A brain for tests: an ellipsoid in the volume, in CCF µm.
@@ -776,3 +777,63 @@ def test_a_frame_half_a_voxel_off_is_seen_in_the_labels(
     assert not found.passed
     assert "90.8 % are the computed region" in found.sentence
     assert commonest_differences(brain.compared(sites, -12.5)).height == 10
+
+
+def explained_by_half_a_voxel(
+    brain: RealBrain, sites: pl.DataFrame, off_um: float, frame: str, resolution_um: int = 25
+) -> str:
+    """What is said of published labels whose sites are computed ``off_um`` beside their place."""
+
+    def moved(which: pl.DataFrame, shift_um: float) -> pl.DataFrame:
+        return brain.compared(
+            sites.join(which, on=["recording_id", "site_id"], how="semi"), off_um + shift_um
+        )
+
+    named = sites.with_columns(frame=pl.lit(frame))
+    return half_voxel(brain.compared(sites, off_um), named, moved, FRAMES, resolution_um)
+
+
+@pytest.mark.parametrize(
+    ("off_um", "frame", "words"),
+    [
+        (-12.5, "ccf", "With 12.5 µm added to each CCF coordinate (half a voxel of 25 µm), 8,7"),
+        (-12.5, "nwb", "agree instead of 7,9"),
+        (-12.5, "ccf", "These are CCF coordinates as iblatlas writes them (xyz2ccf), also in the IBL's NWB"),
+        (-12.5, "nwb", 'write frame = "ibl_ccf" if so.'),
+        (-12.5, "ibl", "add a frame like ibl to frames.toml, with a shift_um that is 12.5 µm larger"),
+        (12.5, "ccf", "With 12.5 µm taken from each CCF coordinate"),
+        (12.5, "ibl_ccf", 'write frame = "ccf" if so.'),
+        (-25.0, "ccf", "With 25 µm added to each CCF coordinate (half a voxel of 50 µm)"),
+    ],
+)
+def test_half_a_voxel_that_explains_the_differences_is_named_with_the_frame(
+    read_real: Callable[[str], pl.DataFrame], brain: RealBrain, off_um: float, frame: str, words: str
+):
+    said = explained_by_half_a_voxel(brain, read_real("ibl_channels"), off_um, frame, 50)
+    assert words in said
+    assert "in a sample" in said
+
+
+@pytest.mark.parametrize("off_um", [0.0, 6.0, -40.0, 100.0])
+def test_another_shift_is_not_taken_for_half_a_voxel(
+    read_real: Callable[[str], pl.DataFrame], brain: RealBrain, off_um: float
+):
+    assert explained_by_half_a_voxel(brain, read_real("ibl_channels").head(5_000), off_um, "ccf") == ""
+
+
+def test_wrong_labels_are_not_explained_by_half_a_voxel(
+    read_real: Callable[[str], pl.DataFrame], brain: RealBrain
+):
+    sites = read_real("ibl_channels").head(2_000)
+    labels = sites["reported_region"].to_list()
+    wrong = sites.with_columns(reported_region=pl.Series(labels[200:] + labels[:200]))
+    assert explained_by_half_a_voxel(brain, wrong, 0.0, "ibl") == ""
+
+
+def test_a_probe_of_its_own_is_enough_to_see_half_a_voxel(
+    read_real: Callable[[str], pl.DataFrame], brain: RealBrain
+):
+    probes = read_real("ibl_channels").partition_by("recording_id")
+    said = [explained_by_half_a_voxel(brain, probe, -12.5, "ccf") for probe in probes]
+    assert sum('frame = "ibl_ccf"' in each for each in said) >= 85
+    assert not any(explained_by_half_a_voxel(brain, probe, 0.0, "ibl") for probe in probes)

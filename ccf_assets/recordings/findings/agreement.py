@@ -136,36 +136,28 @@ def _in_words(pairs: pl.DataFrame) -> str:
     return "; ".join(f"{reported} → {region}: {count:,}" for reported, region, count in pairs.iter_rows())
 
 
-def reported_region(compared: pl.DataFrame, atlas: str) -> Finding:
+def reported_region(compared: pl.DataFrame, atlas: str, explained: str = "") -> Finding:
     """The share of the reported regions of one file that are the computed ones, or contain them.
 
     Args:
         compared: rows as `compared_regions` gives them.
         atlas: key of the atlas of the computed regions.
+        explained: what explains the differences, as half_voxel says it; empty if nothing is known.
 
     Returns:
-        A finding that warns if fewer than 95 % agree or are finer than the atlas draws, or if a report is
-        unknown. Its sentence names the ten most frequent differences.
+        A finding that warns if fewer than 95 % agree or are finer than the atlas draws, if a report is
+        unknown, or if the differences are explained. Its sentence names the ten most frequent differences.
     """
     if not compared.height:
         sentence = "No site has both a reported and a computed region."
         return Finding.passes("reported_region", sentence, {"compared": 0, "unknown": 0})
     known, unknown = compared.filter(pl.col("known")), compared.filter(~pl.col("known"))
-    equal = float(known["equal"].mean() or 0.0) if known.height else 0.0  # type: ignore[arg-type]
-    agreeing, finer = int(known["agrees"].sum()), int(known["finer"].sum())
-    numbers: Numbers = {
-        "compared": known.height,
-        "agreeing": agreeing,
-        "agreeing_share": agreeing / known.height if known.height else 0.0,
-        "equal_share": equal,
-        "not_drawn": finer,
-        "unknown": unknown.height,
-    }
+    equal, agreeing, finer = (int(known[column].sum()) for column in ("equal", "agrees", "finer"))
     parts = []
     if known.height:
         parts.append(
-            f"Of {counted(known.height, 'reported region')} {percent(equal)} are the computed region and "
-            f"{percent(agreeing / known.height)} are it or contain it."
+            f"Of {counted(known.height, 'reported region')} {percent(equal / known.height)} are the computed "
+            f"region and {percent(agreeing / known.height)} are it or contain it."
         )
     if finer:
         parts.append(
@@ -177,9 +169,31 @@ def reported_region(compared: pl.DataFrame, atlas: str) -> Finding:
         parts.append(f"Commonest differences (reported → computed): {differences}.")
     if unknown.height:
         parts.append(_unknown_words(unknown))
-    passed = not unknown.height and agreeing + finer >= _AGREE * known.height
+    parts += [explained] if explained else []
+    passed = not unknown.height and not explained and agreeing + finer >= _AGREE * known.height
     finding = Finding.passes if passed else Finding.warns
-    return finding("reported_region", " ".join(parts), numbers)
+    return finding("reported_region", " ".join(parts), numbers(compared))
+
+
+def numbers(compared: pl.DataFrame) -> Numbers:
+    """Counts and shares of the reports of one file or of several.
+
+    Args:
+        compared: rows as `compared_regions` gives them.
+
+    Returns:
+        compared, agreeing, not_drawn, unknown: sites; agreeing_share, equal_share: of those compared.
+    """
+    known = compared.filter("known")
+    among = max(known.height, 1)
+    return {
+        "compared": known.height,
+        "agreeing": int(known["agrees"].sum()),
+        "agreeing_share": int(known["agrees"].sum()) / among,
+        "equal_share": int(known["equal"].sum()) / among,
+        "not_drawn": int(known["finer"].sum()),
+        "unknown": compared.height - known.height,
+    }
 
 
 def _unknown_words(unknown: pl.DataFrame) -> str:
