@@ -142,9 +142,16 @@ class Atlas:
             raise CcfError(no_such_region(self._engine, self.ccf_id, str(name)))
         return found
 
-    def search(self, words: str) -> list[Region]:
-        """The regions with these words in their acronym or name, in any case, the best first."""
-        return self._regions.search(words)
+    def search(self, words: str, *, near: bool = True) -> list[Region]:
+        """The regions that words mean, the best first: by acronym, name or everyday name, in any case.
+
+        Everyday names are those of `ccf_assets/ccf/everyday_names.csv`: ``V1``, ``hippocampus``.
+
+        Args:
+            words: text to look for; parts that blanks separate may stand anywhere.
+            near: where no region has the words, offer the nearest five by likeness.
+        """
+        return self._regions.search(words, near=near)
 
     @cached_property
     def _regions(self) -> Regions:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import sqlalchemy as sa
 
 from ccf_assets.ccf import space
+from ccf_assets.ccf.likeness import everyday, folded, nearest
 from ccf_assets.ccf.region_id import is_id
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
@@ -183,19 +184,36 @@ class Regions:
             found = self.by_id.get(int(text))
         return found
 
-    def search(self, words: str) -> list[Region]:
-        """The regions whose acronym or name has all these words in it, in any case, the best first.
+    def search(self, words: str, *, near: bool = True) -> list[Region]:
+        """The regions that words mean, the best first.
 
-        Best is the acronym itself (in the same case before another), then the name itself, then what begins
-        with the text, then what has it at the beginning of a word, then the rest; among equals the more
-        general, then in the ontology's order.
+        These are the regions whose acronym or name has all the words in it, in any case, and those whose
+        everyday name the words are (V1, hippocampus; see ccf/everyday_names.csv). Where there are none, those
+        that have the words in another spelling (coeruleus for ceruleus); and where there are none either, the
+        nearest five by likeness.
+
+        Best is the acronym itself (in the same case before another), then the everyday name, then the name
+        itself, then what begins with the text, then what has it at the beginning of a word, then the rest;
+        among equals the more general, then in the ontology's order.
 
         Args:
             words: text to look for; parts that blanks separate may stand anywhere.
+            near: whether to offer the nearest where no region has the words.
         """
         text = " ".join(words.split())
+        known = everyday(text)
+        called = list(known.acronyms) if known else []
         found = [region for region in self if text and _has(region, text.lower().split())]
-        return sorted(found, key=lambda region: (_rank(region, text), region.depth))
+        found += [self.by_acronym[each] for each in called if each in self.by_acronym]
+        if not found:
+            alike = folded(text).split()
+            found = [region for region in self if alike and _has_alike(region, alike)]
+        if not found and near:
+            regions = list(self)
+            names = [region.name for region in regions]
+            return [regions[i] for i in nearest(text, [region.acronym for region in regions], names)]
+        unique = {region.id: region for region in found}.values()
+        return sorted(unique, key=lambda region: (*_rank(region, text, called), region.depth))
 
 
 def _has(region: Region, words: Iterable[str]) -> bool:
@@ -203,18 +221,26 @@ def _has(region: Region, words: Iterable[str]) -> bool:
     return all(word in where for word in words)
 
 
-def _rank(region: Region, text: str) -> int:
+def _has_alike(region: Region, words: Iterable[str]) -> bool:
+    where = folded(region.name)
+    return all(word in where for word in words)
+
+
+def _rank(region: Region, text: str, called: Sequence[str]) -> tuple[int, int]:
+    """How well a region is meant, the best first; ``called``: the acronyms of an everyday name, in order."""
     low = text.lower()
     acronym, names = region.acronym.lower(), (region.name.lower(), region.safe_name.lower())
     better = (
         region.acronym == text,
         acronym == low,
+        region.acronym in called,
         low in names,
         acronym.startswith(low),
         any(name.startswith(low) for name in names),
         any(f" {low}" in name for name in names),
     )
-    return better.index(True) if True in better else len(better)
+    place = better.index(True) if True in better else len(better)
+    return place, called.index(region.acronym) if region.acronym in called else len(called)
 
 
 def check_hemisphere(name: str) -> None:

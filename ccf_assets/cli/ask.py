@@ -105,16 +105,27 @@ def search(
 ) -> None:
     """The regions whose acronym or name contains all these words, the best match first.
 
-    Example: ccf-assets search visual layer 4
+    Everyday names such as V1 and hippocampus are known. Where no region has the words, the nearest are
+    offered.
+
+    Examples: ccf-assets search visual layer 4; ccf-assets search hippocampus
     """
-    picked = _atlas(atlas)
-    found = picked.search(" ".join(words))
+    from ccf_assets.ccf.likeness import SOURCES, everyday
+
+    picked, text = _atlas(atlas), " ".join(words)
+    found = picked.search(text, near=False)
+    offered = found or picked.search(text)
     if as_json:
-        answer([_named(each) for each in found])
+        answer([{**_named(each), "near_only": not found} for each in offered])
         return
-    for each in found:
+    for each in offered:
         typer.echo(f"{each.acronym}\t{each.name}\t{each.id}")
-    say(f"{len(found):,} regions ({picked.key})")
+    if offered and not found:
+        say(f"No region has these words; these are the nearest ({picked.key})")
+    else:
+        say(f"{len(found):,} regions ({picked.key})")
+    if called := everyday(text):
+        say(f"{text} is an everyday name of {', '.join(called.acronyms)} (from {SOURCES[called.source]}).")
 
 
 @app.command(context_settings=_NUMBERS)

@@ -181,6 +181,32 @@ def test_a_search_finds_every_name_and_acronym_with_the_words(
     assert [each.acronym for each in atlas.search("CM")][:2] == ["CM", "cm"]
 
 
+@pytest.mark.parametrize(
+    ("words", "acronyms"),
+    [
+        ("hippocampus", ["HIP", "HPF"]),
+        ("visual cortex", ["VIS"]),
+        ("locus coeruleus", ["LC"]),
+        ("barrel cortex", ["SSp-bfd"]),
+        ("primary motor cortex", ["MOp"]),
+        ("NAc", ["ACB"]),
+        ("V1", ["VISp"]),
+        ("VL", ["VL", "VAL"]),
+        ("ceruleus coeruleus", ["LC"]),
+        ("Caudoputomen", ["CP"]),
+    ],
+)
+def test_a_search_knows_everyday_names_and_spellings_and_offers_the_nearest(
+    atlas: Atlas, words: str, acronyms: list[str]
+) -> None:
+    assert [each.acronym for each in atlas.search(words)][: len(acronyms)] == acronyms
+
+
+def test_a_search_without_likeness_finds_only_what_has_the_words(atlas: Atlas) -> None:
+    assert atlas.search("Caudoputomen", near=False) == []
+    assert [each.acronym for each in atlas.search("caudoputamen", near=False)] == ["CP"]
+
+
 # ---- voxels
 
 

@@ -193,6 +193,18 @@ def test_a_search_lists_the_best_first(phantom_database: sa.Engine, run: Run) ->
     assert run("search", "zzzz") == Ended(0, "", "0 regions (phantom_50um)\n")
 
 
+def test_a_search_says_what_is_an_everyday_name_and_what_is_only_near(
+    phantom_database: sa.Engine, run: Run
+) -> None:
+    ended = run("search", "V1")
+    assert ended.out.startswith("VISp\tPrimary visual area\t385\n")
+    assert "V1 is an everyday name of VISp (from the aliases of neuroconv's" in ended.err
+    ended = run("search", "Caudoputomen")
+    assert ended.out == "CP\tCaudoputamen\t672\n"
+    assert ended.err == "No region has these words; these are the nearest (phantom_50um)\n"
+    assert [each["near_only"] for each in run("search", "Caudoputomen", "--json").answer] == [True]
+
+
 def test_a_region_that_is_not_drawn_is_said_to_be_so_with_the_nearest_that_is(
     real_database: sa.Engine, run: Run, tmp_path: Path
 ) -> None:
