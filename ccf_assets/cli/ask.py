@@ -159,6 +159,18 @@ def locate(
         typer.echo(f"{region.acronym}  {region.name}  (id {region.id}, {found.hemisphere[0]}, {found.atlas})")
     else:
         typer.echo(f"{found.status[0].replace('_', ' ')}  ({found.atlas})")
+        if hint := _what_else(frame, (ap, dv, ml)):
+            say(hint)
+
+
+def _what_else(frame: str, point: tuple[float, float, float]) -> str:
+    """Which frame or unit a point far from the brain might be in, as the checks of files say it."""
+    from ccf_assets.ccf.frames import files
+    from ccf_assets.db import database
+    from ccf_assets.recordings.intake import other_readings
+
+    frames = files.load_frames(*settings.frames_files())
+    return other_readings(database.create_engine(), point, files.named_frame(frame, frames), frames)
 
 
 def _locate_rows(atlas: Atlas, frame: str, *, as_json: bool) -> None:

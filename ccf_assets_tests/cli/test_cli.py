@@ -185,6 +185,15 @@ def test_a_table_of_points_is_answered_beside_its_own_columns(phantom_database: 
     assert lines[1] == "u2,-1,2,3,,phantom_50um,-1.0,2.0,3.0,outside_volume,,,,"
 
 
+def test_a_point_far_from_the_brain_is_told_what_it_might_be(phantom_database: sa.Engine, run: Run) -> None:
+    ended = run("locate", "8.9", "1.3", "8.2")
+    assert ended.out == "outside brain  (phantom_50um)\n"
+    assert ended.err == 'Read in the frame "ccf_mm" or in mm, it would lie in the brain.\n'
+    assert '"stereotaxic"' in run("locate", "-3500", "500", "2500").err
+    assert run("locate", "8900", "100", "8200").err == "", "just above the brain, as many channels are"
+    assert run("locate", "nan", "1", "2").err == ""
+
+
 def test_a_search_lists_the_best_first(phantom_database: sa.Engine, run: Run) -> None:
     ended = run("search", "primary", "visual", "area")
     assert ended.out.startswith("VISp\tPrimary visual area\t385\n")

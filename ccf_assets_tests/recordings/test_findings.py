@@ -366,6 +366,72 @@ def test_a_gain_of_a_few_sites_is_named_only_if_no_recording_speaks_against_it()
     assert look(table(against, recordings=[*names, "c"]))["axis_order"].passed
 
 
+# What else it might be
+
+
+def hint(coordinates: Sequence[Sequence[float]], frame: str) -> str:
+    """What a table of few sites might be otherwise, as the finding of the share in the brain says it."""
+    return look(table(coordinates, frame))["inside_brain"].sentence.partition(" the frame of this file?")[2]
+
+
+TWO = np.array([[8900.0, 2300, 7200], [7200, 2525, 6900]])
+
+
+def test_two_sites_in_another_unit_are_told_which():
+    assert hint(TWO / 1000, "ccf") == ' Read in the frame "ccf_mm" or in mm, both would lie in the brain.'
+    assert "in voxels of 25 µm" in hint(np.floor(TWO / 25), "ccf")
+    assert 'in the frame "ibl_um" or in µm' in hint(in_frame(TWO, "ibl_um"), "ibl")
+
+
+def test_two_sites_in_another_frame_are_told_which_fit():
+    said = hint(in_frame(TWO, "stereotaxic"), "ccf")
+    assert '"stereotaxic"' in said
+    assert "both would lie in the brain" in said
+    assert 'in the frame "ccf"' in hint(TWO, "stereotaxic")
+
+
+def test_two_sites_in_another_unit_and_order_at_once_are_told_both():
+    # AP, ML, DV in mm from bregma, with the signs of the CCF, read as IBL µm: ML, AP, DV.
+    ap, dv, ml = ((TWO - [5400, 440, 5700]) / 1000).T
+    said = hint(np.stack([ml, dv, ap], axis=1), "ibl_um")
+    assert "in mm with the columns as" in said
+    assert '"-AP, ML, -DV"' in said
+
+
+@pytest.mark.parametrize("point", [[6600, 700, 5700], [6600, -50, 5700], [6600, 4000, 10_800]])
+def test_a_site_near_the_brain_is_not_told_of_other_frames(point: Sequence[float]):
+    assert hint([point], "ccf") == ""
+
+
+def test_a_place_that_nothing_explains_is_not_guessed():
+    assert hint([[7e8, 7e8, 7e8]], "ccf") == ""
+    assert hint([[np.nan, 1, 1]], "ccf") == ""
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_sites_of_every_frame_read_as_ccf_in_metres_find_their_own_frame(frame: str):
+    apart = inside_points(50)
+    metres = Frame(
+        "lab", "", "", "m", ("ap", "dv", "ml"), "corner", (1e6, 0, 0, 0, 0, 1e6, 0, 0, 0, 0, 1e6, 0)
+    )
+    sites = table(in_frame(apart, frame), "lab")
+    found = {f.name: f for f in site_findings(sites, {**FRAMES, "lab": metres}, in_brain, surface_y)}
+    said = found["inside_brain"].sentence
+    assert "Read in the frame " in said or not found["unit"].passed
+    assert "most would lie in the brain." in said
+
+
+def test_which_voxels_were_looked_at_is_said_where_it_matters_and_only_there():
+    said = "Of the brain, every second voxel was looked at."
+    sites = table([[6600, 100, 5700], [13_300, 100, 5700]])
+    found = {f.name: f for f in site_findings(sites, FRAMES, in_brain, surface_y, said)}
+    assert found["inside_brain"].sentence.endswith(said)
+    assert not found["outside_volume"].passed
+    assert said not in found["outside_volume"].sentence
+    fine = site_findings(table(inside_points()), FRAMES, in_brain, surface_y, said)
+    assert not any(said in each.sentence for each in fine)
+
+
 # Several frames in one file
 
 
