@@ -139,7 +139,9 @@ class Atlas:
         """
         found = self._regions.find(name)
         if found is None:
-            raise CcfError(no_such_region(self._engine, self.ccf_id, str(name)))
+            called = [each.acronym for each in self._regions.called(str(name))]
+            meant = f" In everyday use it is {' or '.join(called)}." if called else ""
+            raise CcfError(no_such_region(self._engine, self.ccf_id, str(name)) + meant)
         return found
 
     def search(self, words: str, *, near: bool = True) -> list[Region]:

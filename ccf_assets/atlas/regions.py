@@ -14,6 +14,9 @@ from ccf_assets.ccf.region_id import is_id
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 
+_SHORT = 3
+"""A text of at most so many letters has no other spelling: it would be in many names."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -184,6 +187,11 @@ class Regions:
             found = self.by_id.get(int(text))
         return found
 
+    def called(self, text: str) -> list[Region]:
+        """The regions that have a text as an everyday name, of those that there are."""
+        known = everyday(text)
+        return [self.by_acronym[each] for each in known.acronyms if each in self.by_acronym] if known else []
+
     def search(self, words: str, *, near: bool = True) -> list[Region]:
         """The regions that words mean, the best first.
 
@@ -201,13 +209,12 @@ class Regions:
             near: whether to offer the nearest where no region has the words.
         """
         text = " ".join(words.split())
-        known = everyday(text)
-        called = list(known.acronyms) if known else []
+        called = [region.acronym for region in self.called(text)]
         found = [region for region in self if text and _has(region, text.lower().split())]
-        found += [self.by_acronym[each] for each in called if each in self.by_acronym]
+        found += self.called(text)
         if not found:
-            alike = folded(text).split()
-            found = [region for region in self if alike and _has_alike(region, alike)]
+            alike = folded(text)
+            found = [region for region in self if len(alike) > _SHORT and _has_alike(region, alike.split())]
         if not found and near:
             regions = list(self)
             names = [region.name for region in regions]

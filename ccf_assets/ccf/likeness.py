@@ -34,6 +34,9 @@ _SPELLINGS = (("gray", "grey"), ("oe", "e"), ("ae", "e"), ("fibre", "fiber"))
 _LONGEST = 120
 """Characters of a text that is looked for by likeness."""
 
+_SHORTEST = 4
+"""Letters of a word of a name in which one may be wrong."""
+
 _NEAR_SHARE = 0.34
 """A text is near if at most this share of its letters is wrong; one letter may always be."""
 
@@ -132,6 +135,8 @@ def _by_words(asked: Sequence[str], names: Sequence[Sequence[str]]) -> tuple[_Co
     total = np.zeros(len(names))
     for word in asked:
         away = np.append(distances(word, known), np.inf)
+        if len(word) < _SHORTEST:  # one letter of few makes another word
+            away[away > 0] = np.inf
         total += away[of_name].min(axis=1)
     return total, np.array([max(len(name) - len(asked), 0) for name in names], dtype=np.float64)
 

@@ -155,6 +155,7 @@ def test_a_region_that_the_volume_does_not_draw_names_the_nearest_that_it_does(
     [
         ("Cm", "CM and cm differ by case only, and case matters"),
         ("VISpp", "did you mean VISp"),
+        ("V1", "In everyday use it is VISp."),
         ("", "no region"),
         ("٣٨٥", "no region '٣٨٥'"),
         (5000 * "3", "no region '333"),
