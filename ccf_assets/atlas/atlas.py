@@ -122,7 +122,8 @@ class Atlas:
 
         Returns:
             Columns region_id, acronym, region_name, full_name, color_hex, parent_id (the root's is its own),
-            depth; voxels and volume_mm3 of the region with all inside it, null before these are loaded.
+            depth; voxels and volume_mm3 of the region with all inside it, and drawn_as, the acronym of the
+            nearest region that has voxels (itself, or one that contains it), null before these are loaded.
         """
         import polars as pl
 
@@ -138,6 +139,7 @@ class Atlas:
                     "depth": region.depth,
                     "voxels": region.voxels if region.sizes else None,
                     "volume_mm3": region.volume_mm3 if region.sizes else None,
+                    "drawn_as": drawn.acronym if (drawn := region.drawn_as) else None,
                 }
                 for region in self._regions
             ],
@@ -147,23 +149,35 @@ class Atlas:
                 "depth": pl.Int16,
                 "voxels": pl.Int64,
                 "volume_mm3": pl.Float64,
+                "drawn_as": pl.String,
             },
         )
 
     def region(self, name: str | int) -> Region:
         """The region with exactly this acronym, or this id.
 
+        One that has no voxel in this atlas is there too: its drawn_as is the nearest that has.
+
         Raises:
             CcfError: there is none; the text names near acronyms, and those that differ by case only.
         """
         found = self._regions.find(name)
         if found is None:
-            raise CcfError(no_such_region(self._engine, self.ccf_id, str(name)))
+            called = [each.acronym for each in self._regions.called(str(name))]
+            meant = f" In everyday use it is {' or '.join(called)}." if called else ""
+            raise CcfError(no_such_region(self._engine, self.ccf_id, str(name)) + meant)
         return found
 
-    def search(self, words: str) -> list[Region]:
-        """The regions with these words in their acronym or name, in any case, the best first."""
-        return self._regions.search(words)
+    def search(self, words: str, *, near: bool = True) -> list[Region]:
+        """The regions that words mean, the best first: by acronym, name or everyday name, in any case.
+
+        Everyday names are those of `ccf_assets/ccf/everyday_names.csv`: ``V1``, ``hippocampus``.
+
+        Args:
+            words: text to look for; parts that blanks separate may stand anywhere.
+            near: where no region has the words, offer the nearest five by likeness.
+        """
+        return self._regions.search(words, near=near)
 
     @cached_property
     def _regions(self) -> Regions:

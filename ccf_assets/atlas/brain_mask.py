@@ -26,12 +26,17 @@ class Brain:
     """What is inside the brain, and where its surface is, in one atlas.
 
     Attributes:
+        edge_um: edge of the mask's voxels, µm.
+        step: of the atlas, only every so many voxels along each axis are in the mask.
         inside: shape (AP, DV, ML), bool.
         surface: shape (AP, ML), float64: CCF y in µm of each column's first in-brain voxel, NaN without one.
     """
 
-    def __init__(self, edge_um: int, inside: npt.NDArray[np.bool_], surface: npt.NDArray[np.float64]) -> None:
+    def __init__(
+        self, edge_um: int, inside: npt.NDArray[np.bool_], surface: npt.NDArray[np.float64], step: int = 1
+    ) -> None:
         self.edge_um = edge_um
+        self.step = step
         self.inside = inside
         self.surface = surface
 
@@ -58,9 +63,8 @@ def _brain(url: sa.URL, entry: AtlasEntry) -> Brain:
     ap, dv, ml = (voxels // step for voxels in entry.shape)
     grid = dataclasses.replace(entry, resolution_um=step * entry.resolution_um, shape=(ap, dv, ml))
     runs = read_runs(url, entry, grid=grid)
-    return Brain(
-        grid.resolution_um, paint(runs, np.ones(len(runs), bool), grid), read_surface(url, entry, grid)
-    )
+    inside = paint(runs, np.ones(len(runs), bool), grid)
+    return Brain(grid.resolution_um, inside, read_surface(url, entry, grid), step)
 
 
 def brain_atlas(engine: sa.Engine) -> AtlasEntry | None:

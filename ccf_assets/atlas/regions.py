@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import sqlalchemy as sa
 
 from ccf_assets.ccf import space
+from ccf_assets.ccf.likeness import everyday, folded, nearest
 from ccf_assets.ccf.region_id import is_id
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
+
+_SHORT = 3
+"""A text of at most so many letters has no other spelling: it would be in many names."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Region:
     family: Regions = field(compare=False)
 
     def __repr__(self) -> str:
-        return f"<Region {self.acronym}: {self.name} ({self.id}, {self.atlas})>"
+        return f"<Region {self.acronym}: {self.name} ({self.id}, {self.not_drawn or self.atlas})>"
 
     @property
     def color(self) -> str:
@@ -91,8 +95,26 @@ class Region:
         return tuple(inside for child in self.children for inside in (child, *child.descendants))
 
     @property
+    def drawn_as(self) -> Region | None:
+        """The nearest region with voxels in this atlas: itself, or the nearest one that contains it.
+
+        The ontology is finer than the atlas: 488 of the 1,327 structures, such as the layers of CA1, have no
+        voxel in CCFv3 2017, even with everything inside them. None before region_volume is loaded.
+        """
+        upwards = (self, *reversed(self.ancestors))
+        return next((each for each in upwards if each.sizes and each.voxels), None)
+
+    @property
+    def not_drawn(self) -> str:
+        """For a sentence: ``not drawn in ccf_2017_25um; CA1 is``; empty if it is, or is not known."""
+        if not self.sizes or self.voxels:
+            return ""
+        nearest = self.drawn_as
+        return f"not drawn in {self.atlas}" + (f"; {nearest.acronym} is" if nearest else "")
+
+    @property
     def voxels(self) -> int:
-        """How many voxels it has, all inside it included."""
+        """How many voxels it has, all inside it included; 0 if it is not drawn, see `drawn_as`."""
         return self.size().voxels
 
     @property
@@ -165,19 +187,40 @@ class Regions:
             found = self.by_id.get(int(text))
         return found
 
-    def search(self, words: str) -> list[Region]:
-        """The regions whose acronym or name has all these words in it, in any case, the best first.
+    def called(self, text: str) -> list[Region]:
+        """The regions that have a text as an everyday name, of those that there are."""
+        known = everyday(text)
+        return [self.by_acronym[each] for each in known.acronyms if each in self.by_acronym] if known else []
 
-        Best is the acronym itself (in the same case before another), then the name itself, then what begins
-        with the text, then what has it at the beginning of a word, then the rest; among equals the more
-        general, then in the ontology's order.
+    def search(self, words: str, *, near: bool = True) -> list[Region]:
+        """The regions that words mean, the best first.
+
+        These are the regions whose acronym or name has all the words in it, in any case, and those whose
+        everyday name the words are (V1, hippocampus; see ccf/everyday_names.csv). Where there are none, those
+        that have the words in another spelling (coeruleus for ceruleus); and where there are none either, the
+        nearest five by likeness.
+
+        Best is the acronym itself (in the same case before another), then the everyday name, then the name
+        itself, then what begins with the text, then what has it at the beginning of a word, then the rest;
+        among equals the more general, then in the ontology's order.
 
         Args:
             words: text to look for; parts that blanks separate may stand anywhere.
+            near: whether to offer the nearest where no region has the words.
         """
         text = " ".join(words.split())
+        called = [region.acronym for region in self.called(text)]
         found = [region for region in self if text and _has(region, text.lower().split())]
-        return sorted(found, key=lambda region: (_rank(region, text), region.depth))
+        found += self.called(text)
+        if not found:
+            alike = folded(text)
+            found = [region for region in self if len(alike) > _SHORT and _has_alike(region, alike.split())]
+        if not found and near:
+            regions = list(self)
+            names = [region.name for region in regions]
+            return [regions[i] for i in nearest(text, [region.acronym for region in regions], names)]
+        unique = {region.id: region for region in found}.values()
+        return sorted(unique, key=lambda region: (*_rank(region, text, called), region.depth))
 
 
 def _has(region: Region, words: Iterable[str]) -> bool:
@@ -185,18 +228,26 @@ def _has(region: Region, words: Iterable[str]) -> bool:
     return all(word in where for word in words)
 
 
-def _rank(region: Region, text: str) -> int:
+def _has_alike(region: Region, words: Iterable[str]) -> bool:
+    where = folded(region.name)
+    return all(word in where for word in words)
+
+
+def _rank(region: Region, text: str, called: Sequence[str]) -> tuple[int, int]:
+    """How well a region is meant, the best first; ``called``: the acronyms of an everyday name, in order."""
     low = text.lower()
     acronym, names = region.acronym.lower(), (region.name.lower(), region.safe_name.lower())
     better = (
         region.acronym == text,
         acronym == low,
+        region.acronym in called,
         low in names,
         acronym.startswith(low),
         any(name.startswith(low) for name in names),
         any(f" {low}" in name for name in names),
     )
-    return better.index(True) if True in better else len(better)
+    place = better.index(True) if True in better else len(better)
+    return place, called.index(region.acronym) if region.acronym in called else len(called)
 
 
 def check_hemisphere(name: str) -> None:

@@ -64,7 +64,9 @@ def region(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOpti
     typer.echo(f"{found.acronym}  {found.name}  (id {found.id}, colour {found.color}, {found.atlas})")
     typer.echo(f"path      {' → '.join(path)}")
     typer.echo(f"children  {', '.join(children) or 'none'}")
-    if found.sizes:
+    if found.not_drawn:
+        typer.echo(f"volume    {found.not_drawn} (the atlas is coarser here than the ontology)")
+    elif found.sizes:
         typer.echo(
             f"volume    {found.volume_mm3:.3f} mm³ in {found.voxels:,} voxels, all inside it included "
             f"(left {found.left.volume_mm3:.3f} mm³, right {found.right.volume_mm3:.3f} mm³)"
@@ -83,9 +85,10 @@ def _named(found: Region) -> dict[str, Any]:
 
 
 def _sizes(found: Region) -> dict[str, Any]:
-    """Sizes of the region with its descendants; null before region_volume is loaded."""
+    """Sizes of the region with its descendants, and what has voxels; null before region_volume is loaded."""
     sizes = found.sizes
     return {
+        "drawn_as": drawn.acronym if (drawn := found.drawn_as) else None,
         "voxels": found.voxels if sizes else None,
         "volume_mm3": found.volume_mm3 if sizes else None,
         "left_mm3": found.left.volume_mm3 if sizes else None,
@@ -102,16 +105,27 @@ def search(
 ) -> None:
     """The regions whose acronym or name contains all these words, the best match first.
 
-    Example: ccf-assets search visual layer 4
+    Everyday names such as V1 and hippocampus are known. Where no region has the words, the nearest are
+    offered.
+
+    Examples: ccf-assets search visual layer 4; ccf-assets search hippocampus
     """
-    picked = _atlas(atlas)
-    found = picked.search(" ".join(words))
+    from ccf_assets.ccf.likeness import SOURCES, everyday
+
+    picked, text = _atlas(atlas), " ".join(words)
+    found = picked.search(text, near=False)
+    offered = found or picked.search(text)
     if as_json:
-        answer([_named(each) for each in found])
+        answer([{**_named(each), "near_only": not found} for each in offered])
         return
-    for each in found:
+    for each in offered:
         typer.echo(f"{each.acronym}\t{each.name}\t{each.id}")
-    say(f"{len(found):,} regions ({picked.key})")
+    if offered and not found:
+        say(f"No region has these words; these are the nearest ({picked.key})")
+    else:
+        say(f"{len(found):,} regions ({picked.key})")
+    if called := everyday(text):
+        say(f"{text} is an everyday name of {', '.join(called.acronyms)} (from {SOURCES[called.source]}).")
 
 
 @app.command(context_settings=_NUMBERS)
@@ -145,6 +159,18 @@ def locate(
         typer.echo(f"{region.acronym}  {region.name}  (id {region.id}, {found.hemisphere[0]}, {found.atlas})")
     else:
         typer.echo(f"{found.status[0].replace('_', ' ')}  ({found.atlas})")
+        if hint := _what_else(frame, (ap, dv, ml)):
+            say(hint)
+
+
+def _what_else(frame: str, point: tuple[float, float, float]) -> str:
+    """Which frame or unit a point far from the brain might be in, as the checks of files say it."""
+    from ccf_assets.ccf.frames import files
+    from ccf_assets.db import database
+    from ccf_assets.recordings.intake import other_readings
+
+    frames = files.load_frames(*settings.frames_files())
+    return other_readings(database.create_engine(), point, files.named_frame(frame, frames), frames)
 
 
 def _locate_rows(atlas: Atlas, frame: str, *, as_json: bool) -> None:
@@ -285,13 +311,18 @@ def sites(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOptio
     Example: ccf-assets sites TH
     """
     picked = _atlas(atlas)
-    found = picked.sites_in(acronym).to_dicts()
+    chosen, found = picked.region(acronym), picked.sites_in(acronym).to_dicts()
     if as_json:
         answer(found)
         return
     for row in found:
         typer.echo(f"{row['recording_id']}\t{row['site_id']}\t{row['acronym']}\t{row['hemisphere']}")
-    say(f"{len(found):,} sites in {acronym} or inside it ({picked.key})")
+    if chosen.not_drawn:
+        nearest = chosen.drawn_as
+        hint = f"; its sites are among those of `ccf-assets sites {nearest.acronym}`" if nearest else ""
+        say(f"{chosen.acronym} is {chosen.not_drawn}{hint}.")
+    else:
+        say(f"{len(found):,} sites in {acronym} or inside it ({picked.key})")
 
 
 @app.command()
@@ -323,4 +354,9 @@ def export(
     if table == ELECTRODES:
         for column, meaning in comments_of(table).items():
             say(f"  {column:12} {meaning}")
+    if table == "region_volume":
+        say(
+            "  Regions with 0 voxels are not drawn in that atlas; the column drawn_as of the view "
+            "ccf.region_info names the nearest region that is."
+        )
     wrote(output)

@@ -17,8 +17,9 @@ from ccf_assets.errors import CcfError, server_said
 VERSION = 11
 """Version of the tables, views and functions; raised with every change, so that databases are upgraded.
 
-Version 11 adds recording_tally, in which triggers count the sites of each source, and has comparisons of
-reported regions made again, by more words. Findings about inserted rows that are no more are deleted.
+Version 11 adds recording_tally, in which triggers count the sites of each source, and the columns
+region_info.drawn_as and recording_agreement.not_drawn. It has reported regions compared again, since more
+words are known now, and deletes findings about inserted rows that are gone.
 """
 
 _SQL = ("regions.sql", "points.sql", "recordings.sql", "region_sets.sql", "comparison.sql")
@@ -40,7 +41,7 @@ _CHANGES: Mapping[int, str] = MappingProxyType(
     {
         7: "UPDATE ccf.recording_region SET hemisphere = NULL WHERE status = 'outside_volume'",
         9: "DROP INDEX IF EXISTS ccf.recording_site_source_idx, ccf.recording_region_source_idx",
-        11: "DELETE FROM ccf.recording_finding AS f "
+        11: "DELETE FROM ccf.recording_agreement; DELETE FROM ccf.recording_finding AS f "
         "WHERE NOT EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = f.source) "
         "AND NOT EXISTS (SELECT FROM ccf.recording_file AS r WHERE r.source = f.source)",
     }

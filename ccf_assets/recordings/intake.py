@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from ccf_assets.atlas.brain_mask import Brain, brain_atlas, read_brain
 from ccf_assets.ccf.frames.maps import Frame
+from ccf_assets.ccf.space import AXES
 from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows
 from ccf_assets.db.loaded import select_loaded_atlases
@@ -26,6 +27,8 @@ from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import look
+from ccf_assets.recordings.findings.otherwise import otherwise
+from ccf_assets.recordings.findings.reading import Reading
 from ccf_assets.recordings.folders import Folder
 
 READABLE = "readable"
@@ -184,11 +187,39 @@ def _look_at(
     return ReadFile(key, digest, sites.height, None if impossible else sites, findings)
 
 
+_ORDINALS = {2: "second"}
+
+
 def file_findings(sites: pl.DataFrame, frames: Mapping[str, Frame], brain: Brain | None) -> list[Finding]:
     """The findings of a table of sites; without a brain, those that need none."""
-    return look.site_findings(
-        sites, frames, brain.in_brain if brain else None, brain.surface_y if brain else None
+    if brain is None:
+        return look.site_findings(sites, frames)
+    step = f"every {_ORDINALS.get(brain.step, f'{brain.step}th')} voxel" if brain.step > 1 else ""
+    sparse = (
+        f"Of the brain, {step} along each axis was looked at, a grid of {brain.edge_um} µm." if step else ""
     )
+    return look.site_findings(sites, frames, brain.in_brain, brain.surface_y, sparse)
+
+
+def other_readings(
+    engine: sa.Engine, point: Sequence[float], frame: Frame, frames: Mapping[str, Frame]
+) -> str:
+    """In which other frame, or unit and order of the axes, a point far from the brain would lie in it.
+
+    Args:
+        engine: the database, for the brain.
+        point: ap, dv, ml.
+        frame: its frame.
+        frames: the known frames by name.
+
+    Returns:
+        A sentence; empty if the point is near the brain, or nothing puts it there.
+    """
+    brain = read_brain(engine)
+    if brain is None:
+        return ""
+    site = pl.DataFrame([point], schema=dict.fromkeys(AXES, pl.Float64), orient="row")
+    return otherwise(Reading(site, frame, frames, brain.in_brain, brain.surface_y))
 
 
 def _refused(key: str, digest: str, why: str) -> ReadFile:

@@ -130,11 +130,34 @@ def test_a_region_says_what_it_is(atlas: Atlas) -> None:
         visp.size("middle")
 
 
+def test_a_region_that_the_volume_does_not_draw_names_the_nearest_that_it_does(
+    atlas: Atlas, file: npt.NDArray[np.uint32], structures: Mapping[int, dict[str, str]]
+) -> None:
+    drawn = set()
+    for painted in np.unique(file[file > 0]).tolist():
+        drawn |= set(map(int, structures[painted]["structure_id_path"].strip("/").split("/")))
+    assert len(structures) - len(drawn) == 488
+    frame = dict(atlas.regions().select("acronym", "drawn_as").iter_rows())
+    for number, row in structures.items():
+        upwards = reversed(row["structure_id_path"].strip("/").split("/"))
+        nearest = next(int(each) for each in upwards if int(each) in drawn)
+        region = atlas.region(number)
+        assert region.drawn_as == atlas.region(nearest)
+        assert frame[region.acronym] == structures[nearest]["acronym"]
+        assert bool(region.not_drawn) == (nearest != number)
+    layer = atlas.region("CA1sp")
+    assert layer.not_drawn == "not drawn in ccf_2017_25um; CA1 is"
+    assert repr(layer) == (
+        "<Region CA1sp: Field CA1, pyramidal layer (407, not drawn in ccf_2017_25um; CA1 is)>"
+    )
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
         ("Cm", "CM and cm differ by case only, and case matters"),
         ("VISpp", "did you mean VISp"),
+        ("V1", "In everyday use it is VISp."),
         ("", "no region"),
         ("٣٨٥", "no region '٣٨٥'"),
         (5000 * "3", "no region '333"),
@@ -159,6 +182,32 @@ def test_a_search_finds_every_name_and_acronym_with_the_words(
     assert atlas.search("primary visual area")[0].acronym == "VISp"
     assert [each.acronym for each in atlas.search("cm")][:2] == ["cm", "CM"]
     assert [each.acronym for each in atlas.search("CM")][:2] == ["CM", "cm"]
+
+
+@pytest.mark.parametrize(
+    ("words", "acronyms"),
+    [
+        ("hippocampus", ["HIP", "HPF"]),
+        ("visual cortex", ["VIS"]),
+        ("locus coeruleus", ["LC"]),
+        ("barrel cortex", ["SSp-bfd"]),
+        ("primary motor cortex", ["MOp"]),
+        ("NAc", ["ACB"]),
+        ("V1", ["VISp"]),
+        ("VL", ["VL", "VAL"]),
+        ("ceruleus coeruleus", ["LC"]),
+        ("Caudoputomen", ["CP"]),
+    ],
+)
+def test_a_search_knows_everyday_names_and_spellings_and_offers_the_nearest(
+    atlas: Atlas, words: str, acronyms: list[str]
+) -> None:
+    assert [each.acronym for each in atlas.search(words)][: len(acronyms)] == acronyms
+
+
+def test_a_search_without_likeness_finds_only_what_has_the_words(atlas: Atlas) -> None:
+    assert atlas.search("Caudoputomen", near=False) == []
+    assert [each.acronym for each in atlas.search("caudoputamen", near=False)] == ["CP"]
 
 
 # ---- voxels

@@ -185,12 +185,48 @@ def test_a_table_of_points_is_answered_beside_its_own_columns(phantom_database: 
     assert lines[1] == "u2,-1,2,3,,phantom_50um,-1.0,2.0,3.0,outside_volume,,,,"
 
 
+def test_a_point_far_from_the_brain_is_told_what_it_might_be(phantom_database: sa.Engine, run: Run) -> None:
+    ended = run("locate", "8.9", "1.3", "8.2")
+    assert ended.out == "outside brain  (phantom_50um)\n"
+    assert ended.err == 'Read in the frame "ccf_mm" or in mm, it would lie in the brain.\n'
+    assert '"stereotaxic"' in run("locate", "-3500", "500", "2500").err
+    assert run("locate", "8900", "100", "8200").err == "", "just above the brain, as many channels are"
+    assert run("locate", "nan", "1", "2").err == ""
+
+
 def test_a_search_lists_the_best_first(phantom_database: sa.Engine, run: Run) -> None:
     ended = run("search", "primary", "visual", "area")
     assert ended.out.startswith("VISp\tPrimary visual area\t385\n")
     assert ended.err.endswith(" regions (phantom_50um)\n")
     assert run("search", "primary visual area", "--json").answer[0]["acronym"] == "VISp"
     assert run("search", "zzzz") == Ended(0, "", "0 regions (phantom_50um)\n")
+
+
+def test_a_search_says_what_is_an_everyday_name_and_what_is_only_near(
+    phantom_database: sa.Engine, run: Run
+) -> None:
+    ended = run("search", "V1")
+    assert ended.out.startswith("VISp\tPrimary visual area\t385\n")
+    assert "V1 is an everyday name of VISp (from the aliases of neuroconv's" in ended.err
+    ended = run("search", "Caudoputomen")
+    assert ended.out == "CP\tCaudoputamen\t672\n"
+    assert ended.err == "No region has these words; these are the nearest (phantom_50um)\n"
+    assert [each["near_only"] for each in run("search", "Caudoputomen", "--json").answer] == [True]
+
+
+def test_a_region_that_is_not_drawn_is_said_to_be_so_with_the_nearest_that_is(
+    real_database: sa.Engine, run: Run, tmp_path: Path
+) -> None:
+    ended = run("region", "CA1sp")
+    assert ended.out.splitlines()[-1].startswith("volume    not drawn in ccf_2017_25um; CA1 is (")
+    layer, whole = (run("region", name, "--json").answer for name in ("CA1sp", "CA1"))
+    assert (layer["voxels"], layer["drawn_as"], whole["drawn_as"]) == (0, "CA1", "CA1")
+    assert run("sites", "CA1sp") == Ended(
+        0,
+        "",
+        "CA1sp is not drawn in ccf_2017_25um; CA1 is; its sites are among those of `ccf-assets sites CA1`.\n",
+    )
+    assert "not drawn" in run("export", "region_volume", "-o", str(tmp_path / "volumes.csv")).err
 
 
 def test_a_track_is_told_and_drawn(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:

@@ -667,3 +667,37 @@ def test_the_region_of_a_joined_point_is_one_descent_of_the_key_of_one_atlas(
     assert plan.count("Index Scan Backward using voxel_run_903_pkey") == plan.count("voxel_run") // 2 == 1
     assert "Limit" in plan
     assert "region_at" not in plan
+
+
+# --- Regions that an atlas does not draw ------------------------------------------------------------------
+
+
+@of_atlases("phantom_50um", "ccf_2017_25um")
+def test_each_region_names_the_nearest_that_has_voxels(atlas: Atlas) -> None:
+    painted = set(np.unique(atlas.volume).tolist())
+    above = defaultdict(list)
+    for region, ancestor in atlas.ask(
+        "SELECT region_id, ancestor_id FROM ccf.region_ancestor WHERE ccf_id = :id ORDER BY distance"
+    ):
+        above[region].append(ancestor)
+    drawn = {ancestor for region in painted & above.keys() for ancestor in above[region]}
+    ids = dict(atlas.ask("SELECT region_id, acronym FROM ccf.brain_region WHERE ccf_id = :id"))
+    nearest = {region: next((ids[a] for a in up if a in drawn), None) for region, up in above.items()}
+    named = dict(atlas.ask("SELECT region_id, drawn_as FROM ccf.region_info WHERE ccf_id = :id"))
+    assert named == nearest
+
+
+@of_atlases("ccf_2017_25um")
+def test_asking_for_the_sites_in_a_region_that_is_not_drawn_is_answered_with_a_notice(atlas: Atlas) -> None:
+    assert atlas.ask("SELECT acronym, voxels, drawn_as FROM ccf.region(:id, 'CA1sp')") == [
+        ("CA1sp", 0, "CA1")
+    ]
+    notices: list[str] = []
+    with atlas.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.add_notice_handler(lambda said: notices.append(said.message_primary))
+        for region in ("'CA1sp'", "407", "'CA1'"):
+            asked = f"SELECT * FROM ccf.sites_in({region}, 'ccf_2017_25um')"
+            connection.execute(sa.text(asked)).all()
+    assert notices == ["CA1sp is not drawn in ccf_2017_25um; CA1 is."] * 2

@@ -13,8 +13,10 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets import io_manager
+from ccf_assets.atlas.export import export
 from ccf_assets.cli import load, main
 from ccf_assets.cli.outcome import Outcome
+from ccf_assets.db import loaded
 from ccf_assets.definitions import defs
 from ccf_assets.pg.write import Write
 from ccf_assets.recordings import sources
@@ -380,6 +382,7 @@ def test_every_published_channel_gets_its_published_region(
     check = checks(register(real_lab, "ibl_channels.csv"))["reported_region"]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "90.8 % are the computed region" in (check.description or "")
+    assert 'write frame = "ibl" if so.' in (check.description or "")
     assert round(check.metadata["equal_share"].value, 3) == 0.908
     table = check.metadata["commonest_differences"]
     assert isinstance(table, dg.TableMetadataValue)
@@ -387,6 +390,57 @@ def test_every_published_channel_gets_its_published_region(
     assert set(table.records[0].data) == {"reported", "computed", "sites"}
     real_lab.tell(EMPTY)
     real_lab.tell("DELETE FROM ccf.coordinate_frame WHERE name = 'ibl_floor'")
+
+
+REPORTS = "recording_id,site_id,x,y,z,reported_region"
+COMPARED = "SELECT source, compared, agreeing, not_drawn, unknown, passed FROM ccf.recording_agreement"
+
+
+def test_reports_by_full_name_agree_like_acronyms(real_lab: RecordingsLab) -> None:
+    sites = [
+        ("n", 0, 8912.5, 1312.5, 8212.5, '"Primary visual area, layer 5"'),
+        ("n", 1, 8912.5, 1312.5, 8212.5, "Primary visual area layer 5"),
+        ("n", 2, 7212.5, 1537.5, 7212.5, "Field CA1"),
+        ("n", 3, 6612.5, 3012.5, 3512.5, "fimbria"),
+        ("n", 4, 8912.5, 100, 8212.5, "Not found in brain"),
+        ("n", 5, 8912.5, 100, 8212.5, "unknown"),
+    ]
+    real_lab.write("names.csv", *sites, header=REPORTS)
+    assert checks(register(real_lab, "names.csv"))["reported_region"].passed
+    assert real_lab.ask(COMPARED) == [("names.csv", 5, 5, 0, 0, True)]
+    real_lab.tell(EMPTY)
+
+
+def test_reports_of_layers_that_the_atlas_does_not_draw_do_not_contradict(real_lab: RecordingsLab) -> None:
+    layers = ("CA1sp", "CA1so", "CA1sr", "Field CA1, stratum lacunosum-moleculare", "CA1", "VISp5")
+    sites = [("h", n, 7587.5, 1437.5, 7437.5, f'"{layer}"') for n, layer in enumerate(layers)]
+    real_lab.write("layers.csv", *sites[:5], header=REPORTS)
+    found = checks(register(real_lab, "layers.csv"))["reported_region"]
+    assert found.passed
+    assert "4 reports are finer than ccf_2017_25um" in (found.description or "")
+    assert "So 5 of 5 do not contradict it." in (found.description or "")
+    assert real_lab.ask(COMPARED) == [("layers.csv", 5, 1, 4, 0, True)]
+    real_lab.write("layers.csv", *sites, header=REPORTS)
+    assert not checks(register(real_lab, "layers.csv"))["reported_region"].passed, "VISp5 is drawn, elsewhere"
+    real_lab.tell(EMPTY)
+
+
+def test_an_exported_table_of_electrodes_comes_back_without_a_warning_of_its_regions(
+    real_lab: RecordingsLab,
+) -> None:
+    real_lab.write("first.csv", ("e", 0, 8900, 1300, 8200), ("e", 1, 8900, 100, 8200), ("e", 2, "", 1, 1))
+    register(real_lab, "first.csv")
+    atlas = loaded.pick_atlas(real_lab.engine, "ccf_2017_25um")
+    export(real_lab.engine, "electrodes", real_lab.folder / "again.csv", atlas)
+    real_lab.tell(EMPTY)
+    (real_lab.folder / "first.csv").unlink()
+    (real_lab.folder / "again.toml").write_text(
+        'frame = "nwb"\n[columns]\nrecording_id = "group_name"\nreported_region = "location"\n'
+    )
+    real_lab.age(*real_lab.folder.iterdir())
+    assert checks(register(real_lab, "again.csv"))["reported_region"].passed
+    assert real_lab.ask(COMPARED) == [("again.csv", 1, 1, 0, 0, True)]
+    real_lab.tell(EMPTY)
 
 
 def test_each_dirty_table_is_told_what_is_wrong_with_it(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,14 @@ import pytest
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.maps import Frame, from_ccf, to_ccf
+from ccf_assets.ccf.ontology import brain_region_rows, read_structure_graph
+from ccf_assets.ccf.region_words import NO_REPORT, OUTSIDE
 from ccf_assets.finding import Finding
 from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings.agreement import commonest_differences, compared_regions, reported_region
 from ccf_assets.recordings.findings.claims import claimed_elsewhere, claims, duplicate_sites
+from ccf_assets.recordings.findings.half_voxel import half_voxel
 from ccf_assets.recordings.findings.look import CHECKS, site_findings
 
 # A brain for tests: an ellipsoid in the volume, in CCF µm.
@@ -363,6 +366,72 @@ def test_a_gain_of_a_few_sites_is_named_only_if_no_recording_speaks_against_it()
     assert look(table(against, recordings=[*names, "c"]))["axis_order"].passed
 
 
+# What else it might be
+
+
+def hint(coordinates: Sequence[Sequence[float]], frame: str) -> str:
+    """What a table of few sites might be otherwise, as the finding of the share in the brain says it."""
+    return look(table(coordinates, frame))["inside_brain"].sentence.partition(" the frame of this file?")[2]
+
+
+TWO = np.array([[8900.0, 2300, 7200], [7200, 2525, 6900]])
+
+
+def test_two_sites_in_another_unit_are_told_which():
+    assert hint(TWO / 1000, "ccf") == ' Read in the frame "ccf_mm" or in mm, both would lie in the brain.'
+    assert "in voxels of 25 µm" in hint(np.floor(TWO / 25), "ccf")
+    assert 'in the frame "ibl_um" or in µm' in hint(in_frame(TWO, "ibl_um"), "ibl")
+
+
+def test_two_sites_in_another_frame_are_told_which_fit():
+    said = hint(in_frame(TWO, "stereotaxic"), "ccf")
+    assert '"stereotaxic"' in said
+    assert "both would lie in the brain" in said
+    assert 'in the frame "ccf"' in hint(TWO, "stereotaxic")
+
+
+def test_two_sites_in_another_unit_and_order_at_once_are_told_both():
+    # AP, ML, DV in mm from bregma, with the signs of the CCF, read as IBL µm: ML, AP, DV.
+    ap, dv, ml = ((TWO - [5400, 440, 5700]) / 1000).T
+    said = hint(np.stack([ml, dv, ap], axis=1), "ibl_um")
+    assert "in mm with the columns as" in said
+    assert '"-AP, ML, -DV"' in said
+
+
+@pytest.mark.parametrize("point", [[6600, 700, 5700], [6600, -50, 5700], [6600, 4000, 10_800]])
+def test_a_site_near_the_brain_is_not_told_of_other_frames(point: Sequence[float]):
+    assert hint([point], "ccf") == ""
+
+
+def test_a_place_that_nothing_explains_is_not_guessed():
+    assert hint([[7e8, 7e8, 7e8]], "ccf") == ""
+    assert hint([[np.nan, 1, 1]], "ccf") == ""
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_sites_of_every_frame_read_as_ccf_in_metres_find_their_own_frame(frame: str):
+    apart = inside_points(50)
+    metres = Frame(
+        "lab", "", "", "m", ("ap", "dv", "ml"), "corner", (1e6, 0, 0, 0, 0, 1e6, 0, 0, 0, 0, 1e6, 0)
+    )
+    sites = table(in_frame(apart, frame), "lab")
+    found = {f.name: f for f in site_findings(sites, {**FRAMES, "lab": metres}, in_brain, surface_y)}
+    said = found["inside_brain"].sentence
+    assert "Read in the frame " in said or not found["unit"].passed
+    assert "most would lie in the brain." in said
+
+
+def test_which_voxels_were_looked_at_is_said_where_it_matters_and_only_there():
+    said = "Of the brain, every second voxel was looked at."
+    sites = table([[6600, 100, 5700], [13_300, 100, 5700]])
+    found = {f.name: f for f in site_findings(sites, FRAMES, in_brain, surface_y, said)}
+    assert found["inside_brain"].sentence.endswith(said)
+    assert not found["outside_volume"].passed
+    assert said not in found["outside_volume"].sentence
+    fine = site_findings(table(inside_points()), FRAMES, in_brain, surface_y, said)
+    assert not any(said in each.sentence for each in fine)
+
+
 # Several frames in one file
 
 
@@ -424,7 +493,16 @@ def test_a_file_does_not_claim_its_own_sites_from_itself():
 # Reported against computed
 
 REGIONS = pl.DataFrame(
-    {"region_id": [997, 8, 385, 593, 672, 1], "acronym": ["root", "grey", "VISp", "VISp1", "CP", "CUL4, 5"]}
+    [
+        (997, "root", "root", "root"),
+        (8, "grey", "Basic cell groups and regions", "Basic cell groups and regions"),
+        (385, "VISp", "Primary visual area", "Primary visual area"),
+        (593, "VISp1", "Primary visual area layer 1", "Primary visual area, layer 1"),
+        (672, "CP", "Caudoputamen", "Caudoputamen"),
+        (1, "CUL4, 5", "Lobules IV-V", "Lobules IV-V"),
+    ],
+    schema=["region_id", "acronym", "region_name", "full_name"],
+    orient="row",
 )
 ANCESTORS = pl.DataFrame(
     [(i, a) for i in (997, 8, 385, 593, 672, 1) for a in {i, 997}]
@@ -434,34 +512,88 @@ ANCESTORS = pl.DataFrame(
 )
 
 
-def compared(*pairs: tuple[str | None, int | None, str]) -> pl.DataFrame:
+def compared(*pairs: tuple[str | None, int | None, str], not_drawn: Collection[int] = ()) -> pl.DataFrame:
     """Compare reports with computed (region_id, status)."""
     reports, ids, statuses = zip(*pairs, strict=True)
     sites = table(inside_points(len(pairs))).with_columns(reported_region=pl.Series(reports, dtype=pl.String))
     computed = sites.select("recording_id", "site_id").with_columns(
         region_id=pl.Series(ids, dtype=pl.Int32), status=pl.Series(statuses)
     )
-    return compared_regions(sites, computed, REGIONS, ANCESTORS)
+    return compared_regions(sites, computed, REGIONS, ANCESTORS, not_drawn)
 
 
 def compare(*pairs: tuple[str | None, int | None, str]) -> Finding:
-    return reported_region(compared(*pairs))
+    return reported_region(compared(*pairs), "an_atlas")
+
+
+ITSELF = (
+    "593", "VISp1", "593.0", "-593", " VISp1 ", "Primary visual area, layer 1", "Primary visual area layer 1",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "report", ["593", "VISp1", "385", "VISp", "8", "grey", "997", "root", "593.0", "-593"]
+    "report", [*ITSELF, "385", "VISp", "Primary visual area", "8", "grey", "997", "root"]
 )
-def test_a_region_or_one_that_contains_it_agrees_by_id_or_acronym(report: str):
+def test_a_region_or_one_that_contains_it_agrees_by_id_acronym_or_name(report: str):
     found = compare((report, 593, "assigned"))
     assert found.passed
     assert found.numbers["agreeing_share"] == 1.0
-    assert found.numbers["equal_share"] == float(report in ("593", "VISp1", "593.0", "-593"))
+    assert found.numbers["equal_share"] == float(report in ITSELF)
 
 
-@pytest.mark.parametrize("report", ["0", "0.0", "void", "Void", "outside", "outside_brain", "root", "997"])
+@pytest.mark.parametrize("form", ["acronym", "full_name", "region_name", "region_id"])
+def test_every_form_of_every_region_is_known(read_regions: pl.DataFrame, form: str):
+    ids = read_regions["region_id"].to_list()
+    reports = read_regions[form].cast(pl.String).to_list()
+    own = pl.DataFrame({"region_id": ids, "ancestor_id": ids})
+    sites = table(inside_points(len(ids))).with_columns(reported_region=pl.Series(reports))
+    computed = sites.select("recording_id", "site_id").with_columns(
+        region_id=pl.Series(ids, dtype=pl.Int32), status=pl.lit("assigned")
+    )
+    numbers = reported_region(compared_regions(sites, computed, read_regions, own), "an_atlas").numbers
+    assert numbers["compared"] == 1327
+    assert (numbers["equal_share"], numbers["unknown"]) == (1.0, 0)
+
+
+@pytest.mark.parametrize(
+    "report", ["primary visual area, layer 1", "Primary visual area layer", "V1", "visp1"]
+)
+def test_a_name_that_is_not_exact_is_no_region(report: str):
+    assert compare((report, 593, "assigned")).numbers["unknown"] == 1
+
+
+def test_a_name_of_two_regions_is_reported_with_both_and_never_guessed():
+    twice = pl.DataFrame(
+        [(5, "CTXl", "Cortex", "Cortex"), (6, "CTXr", "Cortex", "Cortex"), (997, "root", "root", "root")],
+        schema=REGIONS.schema,
+        orient="row",
+    )
+    sites = table(inside_points(2)).with_columns(reported_region=pl.Series(["Cortex", "CTXl"]))
+    computed = sites.select("recording_id", "site_id").with_columns(
+        region_id=pl.lit(5, pl.Int32), status=pl.lit("assigned")
+    )
+    ancestors = pl.DataFrame({"region_id": [5, 6, 997, 5, 6], "ancestor_id": [5, 6, 997, 997, 997]})
+    found = reported_region(compared_regions(sites, computed, twice, ancestors), "an_atlas")
+    assert not found.passed
+    assert (found.numbers["compared"], found.numbers["unknown"]) == (1, 1)
+    assert "1 report could be several regions of the ontology: 'Cortex' (CTXl or CTXr; 1)." in found.sentence
+
+
+@pytest.mark.parametrize("report", ["0", "0.0", "root", "997", "Void", "Not found in brain", *OUTSIDE])
 @pytest.mark.parametrize("status", ["outside_brain", "outside_volume"])
 def test_a_report_of_outside_agrees_with_outside(report: str, status: str):
     assert compare((report, None, status)).numbers["agreeing"] == 1
+
+
+def test_an_acronym_that_is_also_a_word_for_no_report_is_a_region():
+    regions = REGIONS.vstack(pl.DataFrame([(7, "NA", "N", "N")], schema=REGIONS.schema, orient="row"))
+    sites = table(inside_points(2)).with_columns(reported_region=pl.Series(["NA", "na"]))
+    computed = sites.select("recording_id", "site_id").with_columns(
+        region_id=pl.lit(7, pl.Int32), status=pl.lit("assigned")
+    )
+    both = compared_regions(sites, computed, regions, pl.DataFrame({"region_id": [7], "ancestor_id": [7]}))
+    assert reported_region(both, "an_atlas").numbers["agreeing"] == 1
+    assert both.height == 1
 
 
 @pytest.mark.parametrize(
@@ -480,8 +612,32 @@ def test_other_regions_differ_and_are_named(report: str, computed: int | None, s
     assert pair in found.sentence
 
 
+def test_a_report_inside_the_computed_region_that_the_atlas_does_not_draw_does_not_contradict():
+    pairs = [("VISp1", 385, "assigned")] * 18 + [("VISp", 385, "assigned")] * 2
+    found = reported_region(compared(*pairs, not_drawn=[593]), "an_atlas")
+    assert found.passed
+    assert found.numbers["agreeing"] == 2
+    assert found.numbers["not_drawn"] == 18
+    assert found.sentence == (
+        "Of 20 reported regions 10.0 % are the computed region and 10.0 % are it or contain it. 18 reports "
+        "are finer than an_atlas: inside the computed region and not drawn there (reported → computed: "
+        "VISp1 → VISp: 18). So 20 of 20 do not contradict it."
+    )
+    assert commonest_differences(compared(*pairs, not_drawn=[593])).is_empty()
+    drawn = reported_region(compared(*pairs), "an_atlas")
+    assert not drawn.passed, "a drawn region that was not found there contradicts"
+
+
+@pytest.mark.parametrize(("computed", "status"), [(672, "assigned"), (None, "outside_brain")])
+def test_a_region_that_is_not_drawn_contradicts_where_it_does_not_lie(computed: int | None, status: str):
+    found = reported_region(compared(("VISp1", computed, status), not_drawn=[593]), "an_atlas")
+    assert not found.passed
+    assert found.numbers["not_drawn"] == 0
+
+
 def test_what_cannot_be_compared_is_left_out():
-    nothing = [(report, 593, "assigned") for report in (None, "", "NA", "n/a", "null", "None", "NaN")]
+    words = (None, "", " ", "NA", "N/A", "n/a", "null", "None", "NaN", "unknown", "Unknown", *NO_REPORT)
+    nothing = [(report, 593, "assigned") for report in words]
     found = compare(*nothing, ("VISp", None, "invalid_nan"))
     assert found.passed
     assert found.sentence == "No site has both a reported and a computed region."
@@ -523,7 +679,9 @@ class RealBrain:
         brain = self.ids != 0
         self.top = np.where(brain.any(axis=1), brain.argmax(axis=1) * float(RESOLUTION), np.nan)
         graph = pl.read_csv(folder / "ontology" / "structure_graph.csv")
-        self.regions = graph.select(region_id="id", acronym="acronym")
+        self.regions = graph.select(
+            region_id="id", acronym="acronym", region_name="safe_name", full_name="name"
+        )
         self.ancestors = graph.select(
             region_id="id",
             ancestor_id=pl.col("structure_id_path")
@@ -565,6 +723,12 @@ def folder() -> Path:
     path = Path(named)
     assert (path / "recordings").is_dir(), f"CCF_TEST_DATA is {named}, which has no folder recordings"
     return path
+
+
+@pytest.fixture(scope="module")
+def read_regions(folder: Path) -> pl.DataFrame:
+    """Every structure of the real ontology, as the table brain_region has it."""
+    return brain_region_rows(read_structure_graph(folder / "ontology" / "structure_graph.csv"), 1)
 
 
 @pytest.fixture(scope="module")
@@ -659,13 +823,14 @@ def test_every_published_label_equals_the_computed_region(
     read_real: Callable[[str], pl.DataFrame], brain: RealBrain
 ):
     sites = read_real("ibl_channels")
-    found = reported_region(brain.compared(sites))
+    found = reported_region(brain.compared(sites), "ccf_2017_25um")
     assert found.passed
     assert found.numbers == {
         "compared": 34_944,
         "agreeing": 34_944,
         "agreeing_share": 1.0,
         "equal_share": 1.0,
+        "not_drawn": 0,
         "unknown": 0,
     }
 
@@ -674,7 +839,67 @@ def test_a_frame_half_a_voxel_off_is_seen_in_the_labels(
     read_real: Callable[[str], pl.DataFrame], brain: RealBrain
 ):
     sites = read_real("ibl_channels")
-    found = reported_region(brain.compared(sites, -12.5))
+    found = reported_region(brain.compared(sites, -12.5), "ccf_2017_25um")
     assert not found.passed
     assert "90.8 % are the computed region" in found.sentence
     assert commonest_differences(brain.compared(sites, -12.5)).height == 10
+
+
+def explained_by_half_a_voxel(
+    brain: RealBrain, sites: pl.DataFrame, off_um: float, frame: str, resolution_um: int = 25
+) -> str:
+    """What is said of published labels whose sites are computed ``off_um`` beside their place."""
+
+    def moved(which: pl.DataFrame, shift_um: float) -> pl.DataFrame:
+        return brain.compared(
+            sites.join(which, on=["recording_id", "site_id"], how="semi"), off_um + shift_um
+        )
+
+    named = sites.with_columns(frame=pl.lit(frame))
+    return half_voxel(brain.compared(sites, off_um), named, moved, FRAMES, resolution_um)
+
+
+@pytest.mark.parametrize(
+    ("off_um", "frame", "words"),
+    [
+        (-12.5, "ccf", "With 12.5 µm added to each CCF coordinate (half a voxel of 25 µm), 8,7"),
+        (-12.5, "nwb", "agree instead of 7,9"),
+        (-12.5, "ccf", "These are CCF coordinates as iblatlas writes them (xyz2ccf), also in the IBL's NWB"),
+        (-12.5, "nwb", 'write frame = "ibl_ccf" if so.'),
+        (-12.5, "ibl", "add a frame like ibl to frames.toml, with a shift_um that is 12.5 µm larger"),
+        (12.5, "ccf", "With 12.5 µm taken from each CCF coordinate"),
+        (12.5, "ibl_ccf", 'write frame = "ccf" if so.'),
+        (-25.0, "ccf", "With 25 µm added to each CCF coordinate (half a voxel of 50 µm)"),
+    ],
+)
+def test_half_a_voxel_that_explains_the_differences_is_named_with_the_frame(
+    read_real: Callable[[str], pl.DataFrame], brain: RealBrain, off_um: float, frame: str, words: str
+):
+    said = explained_by_half_a_voxel(brain, read_real("ibl_channels"), off_um, frame, 50)
+    assert words in said
+    assert "in a sample" in said
+
+
+@pytest.mark.parametrize("off_um", [0.0, 6.0, -40.0, 100.0])
+def test_another_shift_is_not_taken_for_half_a_voxel(
+    read_real: Callable[[str], pl.DataFrame], brain: RealBrain, off_um: float
+):
+    assert explained_by_half_a_voxel(brain, read_real("ibl_channels").head(5_000), off_um, "ccf") == ""
+
+
+def test_wrong_labels_are_not_explained_by_half_a_voxel(
+    read_real: Callable[[str], pl.DataFrame], brain: RealBrain
+):
+    sites = read_real("ibl_channels").head(2_000)
+    labels = sites["reported_region"].to_list()
+    wrong = sites.with_columns(reported_region=pl.Series(labels[200:] + labels[:200]))
+    assert explained_by_half_a_voxel(brain, wrong, 0.0, "ibl") == ""
+
+
+def test_a_probe_of_its_own_is_enough_to_see_half_a_voxel(
+    read_real: Callable[[str], pl.DataFrame], brain: RealBrain
+):
+    probes = read_real("ibl_channels").partition_by("recording_id")
+    said = [explained_by_half_a_voxel(brain, probe, -12.5, "ccf") for probe in probes]
+    assert sum('frame = "ibl_ccf"' in each for each in said) >= 85
+    assert not any(explained_by_half_a_voxel(brain, probe, 0.0, "ibl") for probe in probes)

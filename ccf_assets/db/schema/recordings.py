@@ -157,6 +157,13 @@ recording_agreement = sa.Table(
     ),
     sa.Column("passed", sa.Boolean, nullable=False, comment="Whether nothing was suspicious"),
     sa.Column("sentence", sa.Text, nullable=False, comment="The comparison in words, with differences"),
+    sa.Column(
+        "not_drawn",
+        sa.Integer,
+        nullable=False,
+        server_default="0",
+        comment="Of compared, report lies in the computed region, has no voxel there",
+    ),
     comment="Comparison of the reported regions of each source with the computed ones",
 )
 

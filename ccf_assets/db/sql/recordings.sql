@@ -33,6 +33,7 @@ DECLARE
   one integer;
   -- The same rule as in ccf.region_id.
   number bigint := CASE WHEN region ~ '^[0-9]{1,10}$' THEN region::bigint END;
+  coarser record;
 BEGIN
   IF atlas IS NOT NULL THEN
     one := ccf.atlas_id(atlas);
@@ -51,11 +52,23 @@ BEGIN
   JOIN ccf.brain_region AS a ON a.ccf_id = inside.ccf_id AND a.region_id = inside.ancestor_id
   WHERE (a.acronym = region OR a.region_id = number) AND (one IS NULL OR v.ccf_id = one)
   ORDER BY v.ccf_id, v.recording_id, v.site_id;
+  IF FOUND THEN
+    RETURN;
+  END IF;
+  -- Nor must one that the atlas does not draw.
+  FOR coarser IN
+    SELECT i.acronym, i.drawn_as, a.key
+    FROM ccf.region_info AS i JOIN ccf.atlas AS a USING (ccf_id)
+    WHERE (i.acronym = region OR i.region_id = number) AND (one IS NULL OR i.ccf_id = one) AND i.drawn_as <> i.acronym
+    ORDER BY i.ccf_id
+  LOOP
+    RAISE NOTICE '% is not drawn in %; % is.', coarser.acronym, coarser.key, coarser.drawn_as;
+  END LOOP;
 END
 $$;
 
 COMMENT ON FUNCTION ccf.sites_in(text, text) IS
-'The recording sites in a region (exact acronym, or id written as text) or anything inside it: rows of view recording_site_region, in the atlas with this key, or in all atlases. An error if there is no such region or atlas.
+'The recording sites in a region (exact acronym, or id written as text) or anything inside it: rows of view recording_site_region, in the atlas with this key, or in all atlases. An error if there is no such region or atlas; a notice if the region has no voxel in an atlas, with the nearest that has.
 
 SELECT DISTINCT recording_id FROM ccf.sites_in(''TH'', ''ccf_2017_25um'');';
 

@@ -97,13 +97,26 @@ SELECT r.ccf_id,
        p.parent_id,
        p.depth,
        v.voxels,
-       v.volume_mm3
+       v.volume_mm3,
+       CASE
+         WHEN v.voxels > 0 THEN r.acronym
+         WHEN v.voxels = 0 THEN (
+           SELECT near.acronym
+           FROM ccf.region_ancestor AS up
+           JOIN ccf.region_volume AS size
+             ON size.ccf_id = up.ccf_id AND size.region_id = up.ancestor_id AND size.hemisphere = 'both'
+           JOIN ccf.brain_region AS near ON near.ccf_id = up.ccf_id AND near.region_id = up.ancestor_id
+           WHERE up.ccf_id = r.ccf_id AND up.region_id = r.region_id AND size.voxels > 0
+           ORDER BY up.distance
+           LIMIT 1
+         )
+       END AS drawn_as
 FROM ccf.brain_region AS r
 JOIN ccf.region_parent AS p USING (ccf_id, region_id)
 LEFT JOIN ccf.region_volume AS v ON v.ccf_id = r.ccf_id AND v.region_id = r.region_id AND v.hemisphere = 'both';
 
 COMMENT ON VIEW ccf.region_info IS
-  'One row per structure: its names, its parent and depth, and its size including everything inside it (both hemispheres; null before region_volume is loaded)';
+  'One row per structure: its names, its parent and depth, and its size including everything inside it (both hemispheres; null before region_volume is loaded). drawn_as is the nearest region that has voxels in this atlas: itself, or one that contains it. The ontology is finer than the atlas: 488 of 1,327 structures have no voxel in CCFv3 2017';
 
 CREATE OR REPLACE FUNCTION ccf.no_such_region(ccf_id integer, region text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -14,7 +14,7 @@ from ccf_assets import settings
 from ccf_assets.atlas.brain_mask import read_brain
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema
-from ccf_assets.db.loaded import select_loaded_atlases
+from ccf_assets.db.loaded import loaded_atlases
 from ccf_assets.defs.assets.recordings import (
     GROUP,
     REPORTED,
@@ -28,10 +28,11 @@ from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.defs.table_metadata import OWNERS
 from ccf_assets.finding import Finding
+from ccf_assets.recordings.comparison import Comparison, compare_reports
 from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import agreement, look
-from ccf_assets.recordings.intake import as_frame, file_findings, stored_rows
+from ccf_assets.recordings.intake import file_findings, stored_rows
 from ccf_assets.refusals import in_words
 from ccf_assets.runs.tags import keys_of_run
 
@@ -44,6 +45,7 @@ _AGREEMENT_SCHEMA = pl.Schema(
         "unknown": pl.Int32(),
         "passed": pl.Boolean(),
         "sentence": pl.String(),
+        "not_drawn": pl.Int32(),
     }
 )
 
@@ -105,7 +107,7 @@ def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresRes
     group_name=GROUP,
     owners=OWNERS,
     kinds={"postgres", "polars"},
-    code_version="1",
+    code_version="2",
     partitions_def=recording_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[recording_region],
@@ -118,64 +120,32 @@ def recording_agreement(
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Compare the regions that came with the sites with those computed in the finest loaded atlas."""
     engine = postgres.create_engine()
-    with engine.connect() as connection:
-        atlas = connection.scalar(select_loaded_atlases())
-    compared = {} if atlas is None else _compared(engine, atlas, context.partition_keys)
-    findings = {source: agreement.reported_region(of) for source, of in compared.items()}
+    atlas = next(iter(loaded_atlases(engine)), None)
+    frames = load_frames(*settings.frames_files())
+    found = {} if atlas is None else compare_reports(engine, atlas, context.partition_keys, frames)
     rows = [
         (
             source,
-            atlas,
-            *(finding.numbers.get(name, 0) for name in ("compared", "agreeing", "unknown")),
-            finding.passed,
-            finding.sentence,
+            atlas and atlas.ccf_id,
+            *(one.finding.numbers.get(name, 0) for name in ("compared", "agreeing", "unknown")),
+            one.finding.passed,
+            one.finding.sentence,
+            one.finding.numbers.get("not_drawn", 0),
         )
-        for source, finding in findings.items()
+        for source, one in found.items()
     ]
     yield dg.MaterializeResult(value=pl.DataFrame(rows, schema=_AGREEMENT_SCHEMA, orient="row"))
-    yield _reported_check(engine, compared, findings, context.partition_keys)
-
-
-def _compared(engine: sa.Engine, atlas: int, sources: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """Source → its reported regions beside the computed ones, of the sources that report any."""
-    site, region = schema.recording_site.c, schema.recording_region.c
-    ontology, up = schema.brain_region.c, schema.region_ancestor.c
-    sites = as_frame(
-        engine,
-        sa.select(site.recording_id, site.site_id, site.reported_region, site.source).where(
-            site.source.in_(sources), site.reported_region.is_not(None)
-        ),
-    )
-    if sites.is_empty():
-        return {}
-    computed = as_frame(
-        engine,
-        sa.select(region.recording_id, region.site_id, region.region_id, region.status).where(
-            region.source.in_(sources), region.ccf_id == atlas
-        ),
-    )
-    regions = as_frame(
-        engine, sa.select(ontology.region_id, ontology.acronym).where(ontology.ccf_id == atlas)
-    )
-    ancestors = as_frame(engine, sa.select(up.region_id, up.ancestor_id).where(up.ccf_id == atlas))
-    return {
-        str(source): agreement.compared_regions(of, computed, regions, ancestors)
-        for (source,), of in sites.group_by("source", maintain_order=True)
-    }
+    yield _reported_check(engine, found, context.partition_keys)
 
 
 def _reported_check(
-    engine: sa.Engine,
-    compared: Mapping[str, pl.DataFrame],
-    findings: Mapping[str, Finding],
-    sources: Sequence[str],
+    engine: sa.Engine, found: Mapping[str, Comparison], sources: Sequence[str]
 ) -> dg.AssetCheckResult:
     """One check of all sources: those of this run, and the stored results of others.
 
     Args:
         engine: the database.
-        compared: source → rows of agreement.compared_regions, of the run's sources that report regions.
-        findings: the finding of each of them.
+        found: source → its comparison, of the run's sources that report regions.
         sources: the sources of the run.
     """
     t = schema.recording_agreement.c
@@ -183,6 +153,7 @@ def _reported_check(
         others = connection.execute(
             sa.select(t.source, t.passed, t.sentence).where(t.source.not_in(sources)).order_by(t.source)
         ).all()
+    findings = {source: one.finding for source, one in found.items()}
     results = [*((source, finding.passed, finding.sentence) for source, finding in findings.items()), *others]
     bad = [f"{source}: {sentence}" for source, passed, sentence in results if not passed]
     good = [results[0][-1]] if len(findings) == 1 else ["Where regions were reported, they agree."]
@@ -196,14 +167,17 @@ def _reported_check(
             "sources_compared": len(results),
             "sources_that_differ": len(bad),
             **check_numbers(findings),
-            **(_in_all(pl.concat(compared.values())) if compared else {}),
+            **_in_all([one.compared for one in found.values()]),
         },
     )
 
 
-def _in_all(compared: pl.DataFrame) -> dict[str, Any]:
+def _in_all(compared: Sequence[pl.DataFrame]) -> dict[str, Any]:
     """Counts and shares of all sources of a run together, and a table of the most frequent differences."""
-    metadata: dict[str, Any] = dict(agreement.reported_region(compared).numbers)
-    if pairs := [dg.TableRecord(pair) for pair in agreement.commonest_differences(compared).to_dicts()]:
+    if not compared:
+        return {}
+    together = pl.concat(compared)
+    metadata: dict[str, Any] = dict(agreement.numbers(together))
+    if pairs := [dg.TableRecord(pair) for pair in agreement.commonest_differences(together).to_dicts()]:
         metadata["commonest_differences"] = dg.MetadataValue.table(pairs)
     return metadata

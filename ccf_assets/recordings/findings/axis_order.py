@@ -37,7 +37,7 @@ share in such a sample is wrong by half of the second number are 1 to 10^10."""
 
 
 @dataclass(frozen=True)
-class _Order:
+class Order:
     """A way to read the columns: the axis that each of ap, dv, ml has, and its sign."""
 
     source: tuple[int, int, int]
@@ -49,21 +49,26 @@ class _Order:
         return ", ".join(("-" if self.sign[axis] < 0 else "") + AXES[axis].upper() for axis in held)
 
 
-_AS_READ = _Order((0, 1, 2), (1.0, 1.0, 1.0))
+_AS_READ = Order((0, 1, 2), (1.0, 1.0, 1.0))
 
 
-def _orders(frame: Frame) -> Iterator[_Order]:
+ORDERS: tuple[Order, ...] = tuple(
+    Order(source, (ap, dv, 1.0))
+    for source in ((0, 1, 2), (2, 1, 0), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1))
+    for ap, dv in ((1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0))
+)
+"""All orders of the axes with AP, DV or both reversed: those that exchange two axes before those of three."""
+
+
+def _orders(frame: Frame) -> Iterator[Order]:
     """The six orders of the axes and, unless the origin is the corner, AP or DV or both reversed.
 
     The order as read comes first, then those that exchange two axes, then three. From the corner, a reversed
     axis leaves the volume. A reversed ML cannot be recognised: the brain is nearly symmetric.
     """
-    yield _AS_READ
-    for source in ((2, 1, 0), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1)):
-        yield _Order(source, _AS_READ.sign)
+    yield from (order for order in ORDERS if order.sign == _AS_READ.sign)
     if frame.dv_from != "corner":
-        for ap, dv in ((-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)):
-            yield _Order(_AS_READ.source, (ap, dv, 1.0))
+        yield from (order for order in ORDERS if order.source == _AS_READ.source and order != _AS_READ)
 
 
 def axis_order(reading: Reading) -> Finding:
@@ -115,7 +120,7 @@ def axis_order(reading: Reading) -> Finding:
     return Finding.warns(name, sentence, numbers)
 
 
-def _rivals(reading: Reading, rows: Floats, as_read: Bools) -> list[_Order]:
+def _rivals(reading: Reading, rows: Floats, as_read: Bools) -> list[Order]:
     """The other orders that may put more sites in the brain; a sample excludes those that are far behind.
 
     Five orders of a million sites take 3 s in full; usually none is near.

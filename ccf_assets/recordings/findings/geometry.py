@@ -8,6 +8,7 @@ import numpy as np
 
 from ccf_assets.ccf.space import AXES, EXTENT_UM
 from ccf_assets.finding import Finding, Numbers, counted
+from ccf_assets.recordings.findings.otherwise import otherwise
 from ccf_assets.recordings.findings.reading import (
     FEW_INSIDE,
     RIGHT_OTHERWISE,
@@ -164,5 +165,5 @@ def inside_brain(reading: Reading) -> Finding:
     if share >= FEW_INSIDE:
         return Finding.passes(name, f"{of_total(inside, sites)} lie in the brain.", numbers)
     few = "No site lies" if not inside else f"Only {of_total(inside, sites)} lie"
-    sentence = f"{few} in the brain. Is {reading.frame.name} the frame of this file?"
-    return Finding.warns(name, sentence, numbers)
+    sentence = f"{few} in the brain. Is {reading.frame.name} the frame of this file? {otherwise(reading)}"
+    return Finding.warns(name, sentence.rstrip(), numbers)

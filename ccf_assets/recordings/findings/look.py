@@ -69,6 +69,7 @@ def site_findings(
     frames: Mapping[str, Frame],
     in_brain: InBrain | None = None,
     surface_y: Surface | None = None,
+    sparse: str = "",
 ) -> list[Finding]:
     """Check a table of sites for everything that can be decided from the table alone.
 
@@ -77,6 +78,7 @@ def site_findings(
         frames: the known frames.
         in_brain: the brain; without it the checks that need the brain pass, and say that they were not made.
         surface_y: the brain's surface, for frames whose dv is measured from it; likewise.
+        sparse: a sentence that says which voxels ``in_brain`` looks at, if not at all.
 
     Returns:
         One finding per name from ``missing_coordinates`` to ``duplicate_sites``, in the order of `CHECKS`.
@@ -96,6 +98,8 @@ def site_findings(
     if not any(finding.blocking for finding in itertools.chain([duplicates], *by_frame.values())):
         by_frame = {name: list(map(_kept, findings)) for name, findings in by_frame.items()}
     geometry = [_merged(list(by_frame), of_one) for of_one in zip(*by_frame.values(), strict=True)]
+    if sparse:
+        geometry = [_with_grid(finding, sparse) for finding in geometry]
     return [*geometry, duplicates]
 
 
@@ -104,6 +108,13 @@ def _kept(finding: Finding) -> Finding:
     if finding.passed or finding.name not in _WITHOUT_PLACE:
         return finding
     return replace(finding, sentence=f"{finding.sentence} They are kept without a region.")
+
+
+def _with_grid(finding: Finding, sparse: str) -> Finding:
+    """A finding that rests on which sites are in the brain, with which voxels were looked at."""
+    if finding.passed or finding.name not in _IN_BRAIN:
+        return finding
+    return replace(finding, sentence=f"{finding.sentence} {sparse}")
 
 
 def _merged(names: Sequence[str], findings: Sequence[Finding]) -> Finding:
@@ -140,3 +151,6 @@ _GEOMETRY: Mapping[str, _Check] = MappingProxyType(
 
 _WITHOUT_PLACE = ("missing_coordinates", "outside_volume")
 """Checks whose sites have no place in the volume, and therefore no region."""
+
+_IN_BRAIN = ("voxel_indices", "unit", "inside_brain", "axis_order")
+"""Checks of which sites are in the brain."""

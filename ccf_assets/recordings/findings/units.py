@@ -23,7 +23,7 @@ from ccf_assets.recordings.findings.reading import (
 RESOLUTIONS_UM: tuple[int, ...] = tuple(sorted({entry.resolution_um for entry in CATALOGUE.values()}))
 """The grids whose voxel indices are recognised: those of the catalogue."""
 
-_TINY_UM = 20.0
+TINY_UM = 20.0
 """Sites that all lie this close to the origin share one voxel: so do millimetres in a frame of µm."""
 
 _HALF_BRAIN_UM = 5_000.0
@@ -92,10 +92,10 @@ def unit_of_numbers(reading: Reading) -> Finding:
     nothing = Finding.passes(name, f"Values fit {unit}.", numbers)
     largest_um = float(np.abs(rows).max(initial=0.0)) * own
     numbers["largest_um"] = largest_um
-    tiny = largest_um <= _TINY_UM
+    tiny = largest_um <= TINY_UM
     others = {other: size / own for other, size in UNIT_UM.items() if size != own}
     # A unit in which all sites still share one voxel explains nothing, such as metres read as mm.
-    others = {other: factor for other, factor in others.items() if largest_um * factor > _TINY_UM}
+    others = {other: factor for other, factor in others.items() if largest_um * factor > TINY_UM}
     if not others:
         return nothing
     if not reading.can_judge:
