@@ -31,8 +31,18 @@ class CcfError(Exception):
         self.details: dict[str, str | float] = details
 
 
+UNREACHABLE = "source_unreachable"
+"""Detail of an error: the source did not answer."""
+
+FILES_REFUSED = "files_refused"
+"""Detail of an error: how many files of recordings were refused; everything else of their run is stored."""
+
+
 class SourceUnreachableError(CcfError):
     """The download source did not answer and nothing usable is cached."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, **{UNREACHABLE: True})
 
 
 def why(error: OSError) -> str:

@@ -13,13 +13,10 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import dagster as dg
 
-from ccf_assets.errors import CcfError, SourceUnreachableError
+from ccf_assets.errors import CcfError
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-UNREACHABLE = "source_unreachable"
-"""Metadata of a failure: whether the source did not answer."""
 
 
 class Refused(dg.Failure):
@@ -30,8 +27,7 @@ class Refused(dg.Failure):
     """
 
     def __init__(self, error: CcfError) -> None:
-        unreachable = {UNREACHABLE: True} if isinstance(error, SourceUnreachableError) else {}
-        super().__init__(str(error), metadata={**error.details, **unreachable}, allow_retries=False)
+        super().__init__(str(error), metadata=error.details, allow_retries=False)
 
 
 @contextmanager

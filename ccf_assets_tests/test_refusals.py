@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from ccf_assets.errors import CcfError, SourceUnreachableError
-from ccf_assets.refusals import UNREACHABLE, Refused, in_words
+from ccf_assets.errors import UNREACHABLE, CcfError, SourceUnreachableError
+from ccf_assets.refusals import Refused, in_words
 
 SENTENCE = "The volume from x.nrrd was refused. It has 3 axes of 4."
 

@@ -358,5 +358,7 @@ def _run(
     seconds = time.monotonic() - started
     if result.success:
         return Outcome(name, list(assets or []), seconds=seconds)
-    error, unreachable = failure(result)
-    return Outcome(name, error=error, unreachable=unreachable, seconds=seconds)
+    failed = failure(result)
+    if failed.refused_files:
+        return Outcome(name, seconds=seconds)  # which they are is in the database
+    return Outcome(name, error=failed.sentence, unreachable=failed.unreachable, seconds=seconds)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from ccf_assets.errors import server_said
-from ccf_assets.refusals import UNREACHABLE
+from ccf_assets.errors import FILES_REFUSED, UNREACHABLE, server_said
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -50,14 +49,30 @@ def database_failure(error: Exception) -> str:
     return f"{server_said(error)} What was not finished was undone; load again."
 
 
-def failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
-    """Why a run failed, in a sentence, and whether it was because the source is out of reach."""
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed.
+
+    Attributes:
+        sentence: the reason.
+        unreachable: whether the source did not answer.
+        refused_files: whether files of recordings were refused; everything else of the run is stored.
+    """
+
+    sentence: str
+    unreachable: bool = False
+    refused_files: bool = False
+
+
+def failure(result: dg.ExecuteInProcessResult) -> Failure:
+    """Why a run failed."""
     import dagster as dg
 
     failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     for in_words in (failed.user_failure_data for failed in failures):
         if in_words is not None and in_words.description:
-            return in_words.description, UNREACHABLE in in_words.metadata
+            about = in_words.metadata
+            return Failure(in_words.description, UNREACHABLE in about, FILES_REFUSED in about)
     errors = [failed.error for failed in failures if failed.error is not None]
     broken = [
         check.description or check.check_name
@@ -65,14 +80,14 @@ def failure(result: dg.ExecuteInProcessResult) -> tuple[str, bool]:
         if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
     ]
     if broken:
-        return " ".join(broken), False
+        return Failure(" ".join(broken))
     if not errors:
-        return "The run failed; its page in the UI has the details.", False
+        return Failure("The run failed; its page in the UI has the details.")
     deepest = list(_causes(errors[0]))[-1]
     if deepest.cls_name == sa.exc.OperationalError.__name__:  # psycopg's and SQLAlchemy's have the same name
-        return database_failure(RuntimeError(_text(deepest))), False
+        return Failure(database_failure(RuntimeError(_text(deepest))))
     message = " ".join(_text(deepest).split()).rstrip(".")
-    return f"{deepest.cls_name}: {message}. The run's page in the UI has the details.", False
+    return Failure(f"{deepest.cls_name}: {message}. The run's page in the UI has the details.")
 
 
 def _causes(error: SerializableErrorInfo) -> Iterator[SerializableErrorInfo]:

@@ -4,8 +4,10 @@ Which files have to be read is decided in backlog.
 """
 
 import hashlib
+import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,9 +20,15 @@ from ccf_assets.ccf.space import AXES
 from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows
 from ccf_assets.db.loaded import select_loaded_atlases
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import FILES_REFUSED, CcfError
 from ccf_assets.finding import Finding, counted, listed
 from ccf_assets.pg.arrow import read_arrow
+from ccf_assets.pg.connect import let_go_if_interrupted
+from ccf_assets.pg.copy_in import as_rows
+from ccf_assets.pg.merge import merge
+from ccf_assets.pg.session import one_sentence
+from ccf_assets.pg.slices import Dimension, Slice
+from ccf_assets.pg.write import Write
 from ccf_assets.progress import Progress
 from ccf_assets.recordings.files.folder import StillWritingError, site_file
 from ccf_assets.recordings.files.keys import is_file
@@ -32,6 +40,27 @@ from ccf_assets.recordings.findings.reading import Reading
 from ccf_assets.recordings.folders import Folder
 
 READABLE = "readable"
+
+_NAMED_FILES = 20
+"""Most files whose sentences are metadata of a failed run."""
+
+
+def files_refused(refused: Mapping[str, str], read: int) -> CcfError:
+    """The error of a run in which files were refused; everything else of the run is stored.
+
+    Args:
+        refused: partition key of each refused file → why.
+        read: how many files were read.
+    """
+    others = read - len(refused)
+    stored = f" The sites of {counted(others, 'other file')} of this run are stored." if others else ""
+    files = " ".join(f"{key} was refused: {sentence}" for key, sentence in refused.items())
+    details: dict[str, str | float] = dict(itertools.islice(refused.items(), _NAMED_FILES))
+    return CcfError(
+        f"{files}{stored} Correct the file or its .toml; it is read again when it has changed.",
+        **{**details, FILES_REFUSED: len(refused)},
+    )
+
 
 CLAIM_SCHEMA = pl.Schema({name: SITES_SCHEMA[name] for name in ("recording_id", "site_id", "source")})
 
@@ -254,6 +283,32 @@ def held_sites(connection: sa.Connection, sources: Collection[str]) -> pl.DataFr
     )
     rows = [tuple(row) for row in connection.execute(query)]
     return pl.DataFrame(rows, schema=SITES_SCHEMA, orient="row")
+
+
+def store(
+    engine: sa.Engine,
+    table: sa.Table,
+    keys: Sequence[str],
+    rows: pl.DataFrame,
+    report: Callable[[str], object],
+) -> Mapping[str, int]:
+    """Make the rows of some sources equal ``rows``, as the IO manager does.
+
+    Returns:
+        Rows by source; empty for a single source.
+
+    Raises:
+        CcfError: they do not fit the table, which is unchanged then.
+    """
+    target = Slice(table, [Dimension("source")], {key: [key] for key in keys})
+    with (
+        ExitStack() as sessions,
+        one_sentence(str(table)),
+        engine.begin() as connection,
+        let_go_if_interrupted(connection),
+    ):
+        write = Write(connection, target, report, lambda: None, sessions)
+        return merge(write, as_rows(str(table), rows)).per_key
 
 
 def stored_rows(

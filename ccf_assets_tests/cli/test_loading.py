@@ -55,7 +55,8 @@ def failure(*raised: BaseException) -> tuple[str, bool]:
     def fail() -> None:
         fails()
 
-    return outcome_module.failure(fail.execute_in_process(raise_on_error=False))
+    failed = outcome_module.failure(fail.execute_in_process(raise_on_error=False))
+    return failed.sentence, failed.unreachable
 
 
 def test_the_sentence_is_shown_not_what_it_was_made_of() -> None:
@@ -101,7 +102,7 @@ def test_of_checks_that_stopped_a_run_each_is_told_and_of_warnings_none() -> Non
         yield dg.AssetCheckResult(check_name="odd", passed=False, severity=warning, description="Odd.")
 
     result = dg.materialize([table], raise_on_error=False)
-    assert outcome_module.failure(result) == ("3 regions are lost. 2 runs overlap.", False)
+    assert outcome_module.failure(result) == outcome_module.Failure("3 regions are lost. 2 runs overlap.")
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,7 @@ def test_an_ontology_without_a_painted_region_is_refused_and_nothing_changes(
     )
     assert all(name in sentence for name in ("CA1 (382)", "CUL4, 5 (1091)", "VISp4 (721)"))
     assert sentence in failure(result)
-    assert failure(result).startswith("ccf_assets.errors.CcfError: The ontology from ")
+    assert failure(result).startswith("ccf_assets.refusals.Refused: The ontology from ")
     assert materialized(result) == set()
     assert contents(phantom_database) == before
     assert cached_ontologies() == cached

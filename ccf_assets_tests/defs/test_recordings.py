@@ -11,29 +11,44 @@ from typing import Any
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
-from ccf_assets import io_manager
 from ccf_assets.atlas.export import export
 from ccf_assets.cli import load, main
-from ccf_assets.cli.outcome import Outcome
+from ccf_assets.cli.outcome import Outcome, failure
 from ccf_assets.db import loaded
 from ccf_assets.definitions import defs
+from ccf_assets.defs.partitions import recording_partitions
+from ccf_assets.defs.sensors import unregistered_sites
 from ccf_assets.pg.write import Write
-from ccf_assets.recordings import sources
+from ccf_assets.recordings import intake, sources
 from ccf_assets.runs.tags import range_tags
-from ccf_assets_tests.support.recordings_lab import EMPTY, RecordingsLab, checks
+from ccf_assets_tests.support.recordings_lab import EMPTY, RecordingsLab, checks, refused_in
+
+RECORDINGS = (
+    "recording_site",
+    "recording_claim",
+    "recording_finding",
+    "recording_file",
+    "recording_region",
+    "recording_agreement",
+)
 
 BRAIN, OTHER, OUT = (6600, 4000, 6700), (6000, 3500, 4000), (1, 1, 1)
 
 
 def register(lab: RecordingsLab, *keys: str) -> dg.ExecuteInProcessResult:
-    """One run over files, from the first to the last in the order in which they became known."""
+    """One run over files, from the first to the last in the order in which they became known.
+
+    It fails where it refuses some, and the sensor then registers the sites of the others.
+    """
     there = lab.instance.get_dynamic_partitions("recording")
     lab.instance.add_dynamic_partitions("recording", [key for key in keys if key not in there])
     result = defs.resolve_job_def("register_recordings").execute_in_process(
         instance=lab.instance, tags=range_tags(keys[0], keys[-1]), raise_on_error=False
     )
-    assert result.success
+    if refused_in(result):
+        lab.serve(unregistered_sites)
     return result
 
 
@@ -80,12 +95,15 @@ def test_a_file_that_becomes_bad_keeps_its_old_sites_and_holds_back_no_other(lab
     lab.write("d.csv", ("d", 0, *BRAIN))
     (lab.folder / "e.csv").write_bytes(b"\xff\xfe\0")
     lab.age(lab.folder / "e.csv")
-    found = checks(register(lab, "a.csv", "b.csv", "c.csv", "d.csv", "e.csv"))
+    result = register(lab, "a.csv", "b.csv", "c.csv", "d.csv", "e.csv")
+    bad = {"a.csv", "b.csv", "c.csv", "e.csv"}
+    assert refused_in(result) == bad
+    found = checks(result)
     states = {each.source: each.state for each in sources.sources(lab.engine, lab.folder)}
     assert states["a.csv"] == "refused; its sites are those of before"
     assert (states["b.csv"], states["d.csv"]) == ("read", "read")
     assert sites(lab) == [("a", 0, 6600.0, "a.csv"), ("d", 0, 6600.0, "d.csv")]
-    assert {key for key, row in files(lab).items() if row[1]} == {"a.csv", "b.csv", "c.csv", "e.csv"}
+    assert {key for key, row in files(lab).items() if row[1]} == bad
     assert not found["duplicate_sites"].passed
     assert found["duplicate_sites"].severity == dg.AssetCheckSeverity.ERROR
     text = found["readable"].description or ""
@@ -94,11 +112,45 @@ def test_a_file_that_becomes_bad_keeps_its_old_sites_and_holds_back_no_other(lab
     assert "UTF-8" in text
 
 
+def test_the_partition_of_a_refused_file_is_not_green_until_it_is_mended(lab: RecordingsLab) -> None:
+    def statuses(*keys: str) -> dict[str, dict[str, AssetPartitionStatus | None]]:
+        return {
+            name: dict(
+                lab.instance.get_status_by_partition(dg.AssetKey(name), list(keys), recording_partitions)
+                or {}
+            )
+            for name in RECORDINGS
+        }
+
+    good, bad = AssetPartitionStatus.MATERIALIZED, AssetPartitionStatus.FAILED
+    lab.write("good.csv", ("g", 0, *BRAIN))
+    lab.write("wrong.csv", ("w", 0, "left", 1, 1))
+    register(lab, "good.csv", "wrong.csv")
+    assert sites(lab) == [("g", 0, 6600.0, "good.csv")]
+    for name, status in statuses("good.csv", "wrong.csv").items():
+        assert status == {"good.csv": good, "wrong.csv": bad}, name
+    lab.write("wrong.csv", ("w", 0, *BRAIN))
+    register(lab, "wrong.csv")
+    assert {name: status["wrong.csv"] for name, status in statuses("wrong.csv").items()} == dict.fromkeys(
+        RECORDINGS, good
+    )
+
+
+def test_the_failure_of_a_run_names_the_refused_file_and_says_what_to_do(lab: RecordingsLab) -> None:
+    lab.write("good.csv", ("g", 0, *BRAIN))
+    lab.write("wrong.csv", ("w", 0, "left", 1, 1))
+    found = failure(register(lab, "good.csv", "wrong.csv"))
+    assert found.refused_files
+    assert found.sentence.startswith("wrong.csv was refused: ")
+    assert found.sentence.endswith(
+        "The sites of 1 other file of this run are stored. Correct the file or its .toml; it is read again "
+        "when it has changed."
+    )
+
+
 def test_a_failure_that_nobody_thought_of_refuses_its_file_only(
     lab: RecordingsLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ccf_assets.recordings import intake
-
     read = intake.read_sites
 
     def fail(folder: Path, key: str, frames: object) -> object:
@@ -152,7 +204,7 @@ def test_sites_of_a_refused_file_cannot_be_deleted_while_they_are_written_back(
     lab.write("a.csv", ("a", 0, *BRAIN))
     register(lab, "a.csv")
     lab.write("a.csv", ("a", 0, "left", 1, 1))
-    write, told = io_manager.merge, []
+    write, told = intake.merge, []
 
     def merge(writing: Write, *rest: Any, **options: Any) -> Any:
         if writing.target.table.name == "recording_site":
@@ -161,7 +213,7 @@ def test_sites_of_a_refused_file_cannot_be_deleted_while_they_are_written_back(
             told.append(writing.target.table.name)
         return write(writing, *rest, **options)
 
-    monkeypatch.setattr(io_manager, "merge", merge)
+    monkeypatch.setattr(intake, "merge", merge)
     register(lab, "a.csv")
     assert told == ["recording_site"]
     assert sites(lab) == [("a", 0, 6600.0, "a.csv")]

@@ -2,7 +2,8 @@
 
 A run may cover a range of partitions, so that a thousand small files are a few runs and not a thousand.
 A file with errors is refused with a sentence; the other files of its run are loaded, and its sites stored
-earlier stay. How files are read and checked is in the package recordings.
+earlier stay. Then the run fails with the sentence, so that the partition of a refused file is not green. How
+files are read and checked is in the package recordings.
 """
 
 import itertools
@@ -36,11 +37,13 @@ from ccf_assets.recordings.intake import (
     CLAIM_SCHEMA,
     READABLE,
     circumstances,
+    files_refused,
     findings_of_others,
     held_sites,
     owned_sites,
     read_files,
     rests_on,
+    store,
     stored_rows,
 )
 from ccf_assets.refusals import in_words
@@ -207,31 +210,42 @@ def read_recordings(
     ]
     for key, name, blocking, sentence in failed:
         context.log.warning(f"{key} {'was refused' if blocking else f'is suspicious ({name})'}: {sentence}")
+    refused = {file.key for file in read if file.sites is None}
+
+    def stored(table: sa.Table, rows: pl.DataFrame, **numbers: int) -> Iterator[dg.Output[pl.DataFrame]]:
+        if not refused:
+            yield dg.Output(rows, output_name=table.name, metadata=numbers)
+            return
+        # Dagster would record every partition of the run as materialized, those of refused files too.
+        counts = store(engine, table, keys, rows, context.log.info)
+        for key in keys:
+            if key not in refused:
+                of_key = {"dagster/partition_row_count": counts.get(key, 0)}
+                context.log_event(dg.AssetMaterialization(table.name, partition=key, metadata=of_key))
+
     # If storing them fails, the generator is closed here, which ends the transaction and its locks.
     with engine.begin() as holding, let_go_if_interrupted(holding):
         parts.append(held_sites(holding, set(keys) - set(taken)))
-        yield dg.Output(pl.concat(parts), output_name="recording_site")
-    yield dg.Output(pl.concat(claims), output_name="recording_claim")
+        yield from stored(schema.recording_site, pl.concat(parts))
+    yield from stored(claim, pl.concat(claims))
     found_before = stored_rows(engine, finding_, _FINDING_SCHEMA, finding_.c.source.in_(left))
-    yield dg.Output(
-        pl.concat([found_before, pl.DataFrame(failed, schema=_FINDING_SCHEMA, orient="row")]),
-        output_name="recording_finding",
-    )
+    found = [found_before, pl.DataFrame(failed, schema=_FINDING_SCHEMA, orient="row")]
+    yield from stored(finding_, pl.concat(found))
     still = findings_of_others(engine, set(keys) - set(left))
     for name in _FILE_CHECKS:
         of_run = {file.key: finding for file in read for finding in file.findings if finding.name == name}
-        yield check_of_files(name, of_run, still.get(name, {}))
+        if of_run or still.get(name) or not refused:
+            yield check_of_files(name, of_run, still.get(name, {}))
     rows = [(f.key, f.digest, rests_on(f.sites, now), f.height, f.sites is None) for f in read]
     files_before = stored_rows(engine, file_, _FILE_SCHEMA, file_.c.source.in_(left))
-    yield dg.Output(
+    yield from stored(
+        file_,
         pl.concat([files_before, pl.DataFrame(rows, schema=_FILE_SCHEMA, orient="row")]),
-        output_name="recording_file",
-        metadata={
-            "files": len(read),
-            "files_refused": sum(file.sites is None for file in read),
-            "files_still_being_written": len(left),
-        },
+        files=len(read),
+        files_still_being_written=len(left),
     )
+    if refused:
+        raise files_refused({key: text for key, _, blocking, text in failed if blocking}, len(read))
 
 
 @dg.asset(
