@@ -492,8 +492,8 @@ def test_what_is_just_beside_the_volume_is_outside_it_however_little(
     asked, in_memory = Atlas("phantom_100um"), Atlas("phantom_100um")
     assert in_memory._grid is not None
     expected = ["outside_brain"] * 3 + ["outside_volume"] * 3
-    assert asked.locate(points).status == expected
-    assert in_memory.locate(points).status == expected
+    assert asked.locate(points).status.tolist() == expected
+    assert in_memory.locate(points).status.tolist() == expected
 
 
 # ---- in other processes

@@ -397,8 +397,8 @@ _RECORDINGS = """
 
 
 def _recorded(engine: sa.Engine) -> dict[str, int]:
-    # A folder keeps its name whatever becomes of its recordings.
-    kept = {"recording_folder"}
+    # A folder keeps its name whatever becomes of its recordings, and the tally has a row for each change.
+    kept = {"recording_folder", "recording_tally"}
     tables = [
         t for t in schema.metadata.sorted_tables if t.name.startswith("recording_") and t.name not in kept
     ]

@@ -207,6 +207,7 @@ def test_tables_that_cannot_be_upgraded_are_left_as_they_are_with_a_sentence(
 def test_recordings_and_their_registrations_survive_an_upgrade(phantom_database: sa.Engine) -> None:
     def recorded() -> dict[str, list[tuple[object, ...]]]:
         names = [table.name for table in TABLES if table.name.startswith("recording_")]
+        names.remove("recording_agreement")  # reports are compared again, by more words
         return {name: sorted(run(phantom_database, f"SELECT r::text FROM ccf.{name} AS r")) for name in names}
 
     run(

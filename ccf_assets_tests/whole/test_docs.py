@@ -168,6 +168,7 @@ def test_recordings_come_in_as_their_page_says(lab: RecordingsLab, tmp_path: Pat
             path.write_text(block.text, "utf-8")
             lab.age(path)
     assert lab.serve(sensors.new_recordings)
+    lab.serve(sensors.unregistered_sites)  # of the good files, beside the refused one
     wrong, kinds = page_differs(page, lab, tmp_path)
     assert wrong == []
     assert kinds["sql"] == 5
