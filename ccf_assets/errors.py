@@ -16,8 +16,8 @@ _LONGEST, _BEGINNING = 4_000, 2_500
 class CcfError(Exception):
     r"""Something the user can put right; its text is a whole sentence and is shown without a traceback.
 
-    It may quote whatever stands in a file: what is no text is written out (``\x00``), and what is too long
-    loses its middle.
+    It may quote the content of any file: characters that are no text are written as escapes (``\x00``), and
+    the middle of a very long text is left out.
 
     Attributes:
         details: by name what a program may want apart from the sentence, such as what was expected and found.

@@ -50,7 +50,7 @@ def tables() -> list[str]:
 def export(
     engine: sa.Engine, table: str, path: Path, atlas: LoadedAtlas | None = None, *, force: bool = False
 ) -> int:
-    """Write a table into a file, ordered by its key. The file is there at the end, whole, or not at all.
+    """Write a table to a file, ordered by its key. If this fails, there is no file, or the one of before.
 
     In a Parquet file each column has its comment, with its unit, as metadata. The table voxel comes from the
     runs, at every resolution, whether it is loaded or not.
@@ -60,14 +60,14 @@ def export(
         table: one of `tables`.
         path: the file; its ending, .parquet or .csv, says which kind.
         atlas: the atlas whose rows are written; all if not given. Tables without ccf_id have no such rows.
-        force: replace a file that is there.
+        force: replace an existing file.
 
     Returns:
         How many rows were written.
 
     Raises:
-        CcfError: there is no such table, the table has no rows by atlas, the electrodes are asked for of all
-            atlases, the ending is another, the file is there, or cannot be written.
+        CcfError: there is no such table, it has no rows by atlas, electrodes were requested for all atlases,
+            the file's ending is another, the file exists, or it cannot be written.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise CcfError(f"{path}: the ending of the file must be {' or '.join(SUFFIXES)}; it says which kind.")

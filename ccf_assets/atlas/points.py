@@ -56,15 +56,15 @@ def coordinates(points: object, frame: Frame) -> tuple[Floats, Floats, Floats]:
 
 
 def coordinate_columns(there: Sequence[str], frame: Frame, what: str) -> tuple[str, str, str]:
-    """The names of the columns that hold ap, dv and ml: those in any case if they are there, else x, y and z.
+    """The names of the columns that hold ap, dv and ml, in capitals or not; without these, x, y and z.
 
     Args:
-        there: the columns there are.
+        there: the existing columns.
         frame: the frame of the coordinates, which orders x, y and z.
         what: what has these columns, for the sentence.
 
     Raises:
-        CcfError: neither ap, dv, ml nor x, y, z are there, or one of them is there twice.
+        CcfError: there are neither ap, dv, ml nor x, y, z, or one of them occurs twice.
     """
     by_axis, in_order = AXES, ap_dv_ml(frame, "x", "y", "z")
     named = [str(name) for name in there]

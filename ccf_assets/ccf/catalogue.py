@@ -1,6 +1,6 @@
 """The catalogue of atlases: what can be loaded, under which key and number, from which file.
 
-The entries stand in ``atlases.toml``; this module reads them and answers questions about them.
+The entries are in ``atlases.toml``; this module reads them and finds entries by key.
 An atlas is one version of the CCF at one resolution, and a partition of every atlas asset.
 """
 

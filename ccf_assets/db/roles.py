@@ -1,6 +1,6 @@
 """The group roles of a shared server: ccf_reader, who reads, and ccf_writer, who inserts sites as well.
 
-They are made on request, log in nowhere, and own nothing; a lab makes its people's login roles members of
+They are created on request, cannot log in, and own nothing; a lab makes its people's login roles members of
 them. Roles belong to the whole server, their rights to this database.
 """
 
@@ -19,7 +19,7 @@ WRITER = "ccf_writer"
 
 ROLES = (READER, WRITER)
 
-# Deleting and updating are not among them: the triggers run with the caller's rights and would need more.
+# Not DELETE and UPDATE: the triggers that these fire run with the caller's rights and would need more.
 _WRITERS = f"{schema.SCHEMA}.{schema.recording_site.name}"
 """The one table that ccf_writer inserts into."""
 
@@ -37,18 +37,18 @@ _BEYOND = {
 
 
 def make(connection: sa.Connection) -> Mapping[str, bool]:
-    """Make the roles that are missing, and bring the rights of both in schema ccf to exactly theirs.
+    """Create the missing roles, and give both exactly their rights in schema ccf.
 
-    To be called in a transaction: readers then see the old rights or the new ones.
+    Call it in a transaction: other sessions then see the old rights or the new ones.
 
     Returns:
-        By role, whether it was made; the others were there.
+        By role, whether it was created now.
 
     Raises:
-        CcfError: the user does not own the tables, or may not make roles; or a role that is there may do more
-            than it should, by what cannot be taken from it here. The text has the SQL for who can help.
+        CcfError: the user does not own the tables, or may not create roles; or an existing role has more
+            rights than it should, which cannot be revoked here. The text has the SQL for an administrator.
     """
-    connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")  # names are then told in full
+    connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")  # names are then qualified
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{schema.SCHEMA}.roles"))))
     _refuse_strangers(connection)
     made = _make_missing(connection)
@@ -71,7 +71,7 @@ def make(connection: sa.Connection) -> Mapping[str, bool]:
 
 
 def renew(connection: sa.Connection) -> None:
-    """After an upgrade: give the roles what is new, where they were asked for; take nothing from them."""
+    """After an upgrade: grant the roles their rights on what is new, where they exist; revoke nothing."""
     asked_for = sa.text(
         "SELECT count(DISTINCT rolname) = 2 FROM pg_namespace, aclexplode(nspacl) AS acl "
         "JOIN pg_roles AS r ON r.oid = acl.grantee WHERE nspname = :schema AND rolname = ANY(:roles)"
@@ -135,8 +135,8 @@ def _refuse_powers(connection: sa.Connection) -> None:
     ]
     if statements:
         raise CcfError(
-            f"A role of this name is there and has powers that no grant limits. Let an administrator of the "
-            f"server execute: {' '.join(statements)} Then run `ccf-assets roles` again."
+            f"A role of this name exists and has attributes that no grant limits. Let an administrator "
+            f"of the server execute: {' '.join(statements)} Then run `ccf-assets roles` again."
         )
 
 

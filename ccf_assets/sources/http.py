@@ -1,7 +1,7 @@
 """One file over HTTP: progress, retries with back-off, and a sentence for each way it can fail.
 
-A transfer that breaks off starts over; nothing is resumed. Addresses may hold passwords: what is said or
-raised here shows the address as it may be shown, never the library's own error, whose text has the whole one.
+An interrupted transfer starts over; nothing is resumed. Addresses may hold passwords: messages and errors of
+this module show the address without them, never the library's own error, whose text has all of it.
 """
 
 from __future__ import annotations

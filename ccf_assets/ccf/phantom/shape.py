@@ -5,9 +5,10 @@ offline demonstration, loads at 10 µm. So it has what makes the real files hard
 float32, acronyms that differ by case only, regions that own no voxel while their layers do, left and right
 that differ, three axes of different length, a brain stem cut off by the end of the volume.
 
-The shape is written down once, in ``paint``: two hemispheres in layers of normalised depth, and ellipsoids
-painted over them. Points (``region_at``) and volumes (``planes``) both go through it. What is here is plain
-numpy; where the files go and what they are called is not this module's business.
+The shape is defined once, in ``paint``: two hemispheres in layers of normalised depth, and ellipsoids painted
+over them. Points (``region_at``) and volumes (``planes``) both use it. This module is plain numpy.
+
+Not here: the files (volume, ontology).
 """
 
 from __future__ import annotations
