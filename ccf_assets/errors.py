@@ -38,7 +38,11 @@ FILES_REFUSED = "files_refused"
 """Detail of an error: how many files of recordings were refused; everything else of their run is stored."""
 
 
-class SourceUnreachableError(CcfError):
+class PassingError(CcfError):
+    """Something that may be over soon, such as a lost connection or another session's lock: try again."""
+
+
+class SourceUnreachableError(PassingError):
     """The download source did not answer and nothing usable is cached."""
 
     def __init__(self, sentence: str) -> None:

@@ -249,7 +249,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
                     read = dict(connection.execute(query).tuples().all())
                 refused = [key for key in keys if read.get(key)]
                 keys = [key for key in keys if read.get(key) is False]
-            done += keys
+            done += [key for key in keys if key not in done]
         remark = sources.missing_folder(
             path, list(filter(is_file, instance.get_dynamic_partitions(partitions)))
         )

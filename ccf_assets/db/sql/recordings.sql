@@ -87,15 +87,20 @@ SELECT DISTINCT recording_id FROM ccf.sites_in(549, ''ccf_2017_25um'');';
 
 -- Rows are counted when they are written: counting those of ten million sites takes seconds, and the sensors ask
 -- every few seconds. A count is never updated but added to, so that two who insert at once need not wait for each
--- other. The triggers fire ALWAYS: the IO manager switches the others off while it inserts many rows. They fire in the
--- order of their names, and those that look at recording_source come later.
+-- other. The triggers fire ALWAYS: the IO manager switches the others off while it inserts many rows.
 CREATE OR REPLACE FUNCTION ccf.tally_sites() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog
 AS $$
 BEGIN
+  -- It runs with the owner's rights: nobody may attach it to a table of their own.
+  IF TG_RELID <> 'ccf.recording_site'::regclass THEN
+    RAISE EXCEPTION 'ccf.tally_sites() is a trigger of ccf.recording_site';
+  END IF;
   IF TG_OP = 'TRUNCATE' THEN
-    DELETE FROM ccf.recording_tally WHERE registered_in IS NULL;
+    INSERT INTO ccf.recording_tally (source, sites, reporting, changed_at)
+    SELECT source, -sum(sites), -sum(reporting), now()
+    FROM ccf.recording_tally WHERE registered_in IS NULL GROUP BY source;
     RETURN NULL;
   END IF;
   IF TG_OP <> 'INSERT' THEN
@@ -118,8 +123,14 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog
 AS $$
 BEGIN
+  IF TG_RELID <> 'ccf.recording_region'::regclass THEN
+    RAISE EXCEPTION 'ccf.tally_regions() is a trigger of ccf.recording_region';
+  END IF;
   IF TG_OP = 'TRUNCATE' THEN
-    DELETE FROM ccf.recording_tally WHERE registered_in IS NOT NULL;
+    INSERT INTO ccf.recording_tally (source, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
+    SELECT source, registered_in, voxels_of, surface_of, -sum(sites), 0, now()
+    FROM ccf.recording_tally WHERE registered_in IS NOT NULL
+    GROUP BY source, registered_in, voxels_of, surface_of;
     RETURN NULL;
   END IF;
   IF TG_OP <> 'INSERT' THEN
@@ -239,8 +250,15 @@ CREATE OR REPLACE FUNCTION ccf.recount_sites() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
+DECLARE
+  t record;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('ccf.recount_sites'));
+  -- DISABLE TRIGGER ALL and ENABLE TRIGGER ALL, as pg_restore uses them, leave the triggers enabled but not always.
+  FOR t IN SELECT tgname, tgrelid::regclass AS of FROM pg_trigger
+           WHERE tgfoid IN ('ccf.tally_sites'::regproc, 'ccf.tally_regions'::regproc) AND tgenabled <> 'A' LOOP
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.of, t.tgname);
+  END LOOP;
   -- In one statement, and so as of one moment: nobody need be kept from writing meanwhile.
   INSERT INTO ccf.recording_tally (source, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
   SELECT source, registered_in, voxels_of, surface_of, sum(sites), sum(reporting), now()
@@ -259,7 +277,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.recount_sites() IS
-'Counts the rows of recording_site and recording_region again and puts recording_tally right. Needed only where rows came in without the triggers, such as those of a backup of rows alone.
+'Counts the rows of recording_site and recording_region again and puts recording_tally right. Needed only after rows were restored alone (pg_restore --data-only), or written while triggers were disabled.
 
 SELECT ccf.recount_sites();';
 
@@ -274,11 +292,13 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 BEGIN
-  DELETE FROM ccf.recording_region AS rr
-  USING before AS o
-  JOIN after AS n USING (recording_id, site_id)
-  WHERE (rr.recording_id, rr.site_id) = (o.recording_id, o.site_id)
-    AND (o.ap, o.dv, o.ml, o.frame, o.source) IS DISTINCT FROM (n.ap, n.dv, n.ml, n.frame, n.source);
+  -- Planned anew each time: the plan for one site, kept by the session, would compare each of many sites with each.
+  EXECUTE '
+    DELETE FROM ccf.recording_region AS rr
+    USING before AS o
+    JOIN after AS n USING (recording_id, site_id)
+    WHERE (rr.recording_id, rr.site_id) = (o.recording_id, o.site_id)
+      AND (o.ap, o.dv, o.ml, o.frame, o.source) IS DISTINCT FROM (n.ap, n.dv, n.ml, n.frame, n.source)';
   RETURN NULL;
 END
 $$;
@@ -330,7 +350,7 @@ AS $$
 BEGIN
   DELETE FROM ccf.recording_agreement AS a
   WHERE a.source IN (SELECT c.source FROM gone AS c WHERE c.reported_region IS NOT NULL)
-    AND EXISTS (SELECT FROM ccf.recording_source AS s WHERE s.source = a.source AND s.reporting > 0);
+    AND EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = a.source AND s.reported_region IS NOT NULL);
   RETURN NULL;
 END
 $$;
@@ -356,7 +376,7 @@ BEGIN
     FULL JOIN after AS n USING (recording_id, site_id, source, reported_region)
     WHERE (o.source IS NULL OR n.source IS NULL) AND reported_region IS NOT NULL
   )
-    AND EXISTS (SELECT FROM ccf.recording_source AS s WHERE s.source = a.source AND s.reporting > 0);
+    AND EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = a.source AND s.reported_region IS NOT NULL);
   RETURN NULL;
 END
 $$;
@@ -379,7 +399,7 @@ AS $$
 BEGIN
   DELETE FROM ccf.recording_finding AS f
   WHERE f.source IN (SELECT g.source FROM gone AS g)
-    AND NOT EXISTS (SELECT FROM ccf.recording_source AS s WHERE s.source = f.source)
+    AND NOT EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = f.source)
     AND NOT EXISTS (SELECT FROM ccf.recording_file AS r WHERE r.source = f.source);
   RETURN NULL;
 END
