@@ -68,7 +68,7 @@ def region(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOpti
     Example: ccf-assets region CA1
     """
     found = _atlas(atlas).region(acronym)
-    path = [each.acronym for each in (*found.ancestors, found)]
+    path = [each.acronym for each in reversed(found.ancestors)]
     children = [child.acronym for child in found.children]
     if as_json:
         answer({**_named(found), "path": path, "children": children, **_sizes(found)})
@@ -290,9 +290,7 @@ def slice_(
     plane = picked.slice(lies, position_um)
     root = picked.region("root")
     points = picked.sites().select("x", "y", "z").to_numpy() if sites else None
-    styles = {
-        each.id: RegionStyle(each.acronym, each.name, each.color_hex) for each in (root, *root.descendants)
-    }
+    styles = {each.id: RegionStyle(each.acronym, each.name, each.color_hex) for each in root.descendants}
     with new_file(output, force=force) as aside:
         aside.write_bytes(
             plane_png(

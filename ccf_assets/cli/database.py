@@ -18,7 +18,7 @@ from ccf_assets.cli import complete
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.options import CsvOption, JsonOption, answer, say, tell
 from ccf_assets.cli.tables import Column, show, show_aligned
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, UnknownNameError
 from ccf_assets.finding import counted
 
 if TYPE_CHECKING:
@@ -115,7 +115,9 @@ def drop(
     held = {holding.key: holding for holding in holdings.holdings(engine)}
     for key in keys:
         if key not in held:
-            raise CcfError(f"Atlas {key!r} is not in the database (loaded: {', '.join(held) or 'none'}).")
+            raise UnknownNameError(
+                f"Atlas {key!r} is not in the database (loaded: {', '.join(held) or 'none'})."
+            )
     chosen = [held[key] for key in keys]
     for atlas in chosen:
         say(f"{atlas.key}: {_rows(atlas.rows_of)} ({atlas.size_bytes / 1e6:,.0f} MB)")
