@@ -71,7 +71,7 @@ def load(
     print_holdings()
     if failed:
         raise typer.Exit(1)
-    # The UI shows the atlases of the source as partitions.
+    # Sensors follow the atlases of the source.
     of_phantom = not phantom and all(entry.is_phantom for entry in entries)
     _print_things_to_try("CCF_SOURCE=phantom " if of_phantom else "")
 
