@@ -13,6 +13,7 @@ import dagster as dg
 from benchmarks.measuring import Sample, peak_mb, timed
 from benchmarks.volumes import Volume
 from ccf_assets.definitions import build_defs
+from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.defs.resources import SourcesResource
 from ccf_assets.sources.source import Sources
 
@@ -45,6 +46,7 @@ def whole_atlas(volume: Volume) -> Sample:
     defs = _definitions(volume)
     job = defs.resolve_job_def("load_atlas")
     with dg.DagsterInstance.ephemeral() as instance:
+        add_atlases(instance, {volume.key: False})
         defs.resolve_job_def("refresh_ontology").execute_in_process(instance=instance, run_config=QUIET)
         seconds = timed(
             lambda: job.execute_in_process(instance=instance, partition_key=volume.key, run_config=QUIET)
@@ -70,6 +72,7 @@ class OneAsset:
         of_asset = dg.Definitions(defs.assets, jobs=[alone], resources=defs.resources, loggers=defs.loggers)
         self._job = of_asset.resolve_job_def("alone")
         self._instance = dg.DagsterInstance.ephemeral()  # which a run of the program finds there
+        add_atlases(self._instance, {volume.key: True, WARM_UP.key: True})
         self._load(WARM_UP)
 
     def _load(self, volume: Volume) -> dg.ExecuteInProcessResult:

@@ -1,21 +1,26 @@
 """The table of contents: everything that Dagster loads from this package.
 
-Importing it opens no network connection, no database and no file. It reads one setting: whether CCF_SOURCE
-is the phantom, because Dagster takes the partitions when it loads the code location.
+Importing it opens no network connection, no database and no file, and reads no setting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import dagster as dg
 
-from ccf_assets import settings
 from ccf_assets.db import schema
-from ccf_assets.defs.assets import comparison, files, recording_checks, recordings, regions, voxels
+from ccf_assets.defs.assets import (
+    comparison,
+    files,
+    recording_checks,
+    recordings,
+    regions,
+    voxel_rows,
+    voxels,
+)
 from ccf_assets.defs.atlas_checks import atlas_checks
 from ccf_assets.defs.jobs import jobs
-from ccf_assets.defs.partitions import atlases_of, of_atlases
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.defs.schedules import schedules
 from ccf_assets.defs.sensors import sensors
@@ -23,20 +28,13 @@ from ccf_assets.io_manager import PostgresIOManager
 from ccf_assets.runs.console import console
 
 
-def build_defs(
-    *, atlases: Collection[str] | None = None, resource_overrides: Mapping[str, object] | None = None
-) -> dg.Definitions:
-    """All definitions.
-
-    Args:
-        atlases: keys of the atlases that are partitions; every atlas of the catalogue if not given.
-        resource_overrides: replaces resources by name.
-    """
+def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
+    """All definitions; ``resource_overrides`` replaces resources by name."""
     postgres = PostgresResource()
-    modules = [files, regions, voxels, comparison, recordings, recording_checks]
+    modules = [files, regions, voxels, voxel_rows, comparison, recordings, recording_checks]
     assets = [each for each in dg.load_assets_from_modules(modules) if isinstance(each, dg.AssetsDefinition)]
     return dg.Definitions(
-        assets=assets if atlases is None else of_atlases(assets, atlases),
+        assets=assets,
         asset_checks=[*atlas_checks, regions.share_in_groups, recording_checks.inserted_sites],
         jobs=jobs,
         sensors=sensors,
@@ -53,6 +51,4 @@ def build_defs(
     )
 
 
-# Read once, when Dagster imports this module: in all processes of one program the atlases are the same. A
-# load from the command line takes build_defs() and so any atlas, whatever the source is.
-defs = build_defs(atlases=atlases_of(settings.source()))
+defs = build_defs()

@@ -37,9 +37,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for _name in {name for name in os.environ if name.startswith("CCF_")} - {"CCF_TEST_DATA", "CCF_POSTGRES_URL"}:
     del os.environ[_name]
 
-# Test modules import Dagster's definitions, whose partitions are then the phantom's atlases.
-os.environ["CCF_SOURCE"] = "phantom"
-
 _create_engine = functools.lru_cache(maxsize=8)(lambda _url: _new_engine())
 _new_engine = our_database.create_engine
 # One for each address: it keeps no connection, and remembers the statements it has compiled.
@@ -239,17 +236,15 @@ def database(_empty_copies: Copies, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 def _loaded(server_url: sa.URL, source: str, *keys: str) -> Iterator[sa.URL]:
     """A database with the atlases ``keys`` loaded from ``source``, by the jobs the program runs."""
-    import dagster as dg
+    from ccf_assets.definitions import defs
+    from ccf_assets_tests.support.records import new_records
 
-    from ccf_assets.definitions import build_defs
-
-    defs = build_defs()  # any atlas
     with new_database(server_url) as url:
         # The settings are this load's only: tests and fixtures that come after must not see them.
         with (
             tempfile.TemporaryDirectory(prefix="ccf_test_") as folder,
             pytest.MonkeyPatch.context() as patch,
-            dg.DagsterInstance.ephemeral() as instance,
+            new_records() as instance,
         ):
             _draw_nothing(patch)
             patch.setenv("CCF_HOME", folder)
@@ -322,9 +317,8 @@ def lab(_lab_url: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
 
     The database is the same for all such tests: emptying its recordings is faster than a copy of it.
     """
-    import dagster as dg
-
     from ccf_assets_tests.support.recordings_lab import EMPTY, RecordingsLab
+    from ccf_assets_tests.support.records import new_records
 
     monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(_lab_url))
     monkeypatch.setenv("CCF_SOURCE", "phantom")
@@ -333,5 +327,5 @@ def lab(_lab_url: sa.URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
         connection.exec_driver_sql(EMPTY)
     folder = tmp_path / "ccf" / "recordings"
     folder.mkdir(parents=True)
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         yield RecordingsLab(folder, engine, instance)

@@ -167,11 +167,13 @@ def run_job(name: str, key: str = ATLAS.key) -> bool:
     import dagster as dg
 
     from ccf_assets.definitions import build_defs
+    from ccf_assets.defs.partitions import add_atlases
     from ccf_assets.runs.home import dagster_home
 
     database.forget()
     dagster_home()
     with dg.DagsterInstance.get() as instance:
+        add_atlases(instance, {key: True})
         job = build_defs().resolve_job_def(name)
         done = job.execute_in_process(
             instance=instance,

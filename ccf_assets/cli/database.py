@@ -132,9 +132,23 @@ def drop(
     if not yes:
         typer.confirm(f"Drop {what} with all these rows?", abort=True)
     holdings.drop_atlas(engine, *(atlas.ccf_id for atlas in chosen), recordings=recordings)
+    if keys:
+        _remove_partitions(keys)
     say(f"Dropped {what}.")
     if recordings and settings.recordings().is_dir():
         say(f"Files in {settings.recordings()} are read again by the next load, or while the UI runs.")
+
+
+def _remove_partitions(keys: Sequence[str]) -> None:
+    """Take dropped atlases out of the UI; the records of their runs stay."""
+    import dagster as dg
+
+    from ccf_assets.defs.partitions import remove_atlases
+    from ccf_assets.runs.home import dagster_home
+
+    dagster_home(say)
+    with dg.DagsterInstance.get() as instance:
+        remove_atlases(instance, keys)
 
 
 def _rows(by_table: Mapping[str, int]) -> str:

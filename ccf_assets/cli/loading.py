@@ -162,6 +162,7 @@ def _load_all(
     report(outcomes[0])
     if outcomes[0].error is not None:
         return outcomes
+    outcome_of(first.submit(_ask_for, _ONTOLOGY, [entry.key for entry in entries]), _ONTOLOGY)
     idle = list(reversed(workers))
     running: dict[Future[Outcome], tuple[str, Worker]] = {}
     waiting = sorted(
@@ -223,8 +224,20 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
         return _run(defs, instance, "refresh_ontology", key, started=started, assets=[key], refresh=refresh)
 
 
+def _ask_for(name: str, keys: Sequence[str]) -> Outcome:
+    """Make atlases partitions, with those that are in the database already."""
+    from ccf_assets.db.loaded import atlases_in_database
+    from ccf_assets.defs.partitions import add_atlases
+
+    _, instance = _dagster()
+    with instance:
+        add_atlases(instance, dict.fromkeys(keys, False) | atlases_in_database(database.create_engine()))
+    return Outcome(name)
+
+
 def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
     from ccf_assets.defs import freshness
+    from ccf_assets.defs.partitions import add_atlases
     from ccf_assets.sources.source import Sources
 
     started = time.monotonic()
@@ -246,6 +259,7 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
             stale = freshness.stale(graph, instance, engine, files, key, jobs, with_rows=rows)
             if not stale:
                 continue
+            add_atlases(instance, {key: jobs == ("load_voxel_rows",)})
             outcome = _run(defs, instance, jobs[0], key, started=started, partition=key, assets=stale)
             if outcome.error is not None:
                 return outcome
@@ -351,7 +365,7 @@ def _settled(folder: Folder) -> FolderScan:
 
 
 def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:
-    """The definitions, with every atlas of the catalogue, and the instance, in this process."""
+    """The definitions and the instance, in this process."""
     import dagster as dg
 
     from ccf_assets.runs.home import dagster_home
@@ -362,7 +376,7 @@ def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:
 
 @functools.cache
 def _definitions() -> dg.Definitions:
-    """With every atlas, unlike those of the UI: a named one is loaded whatever the source is."""
+    """All definitions, made once for a process."""
     from ccf_assets.definitions import build_defs
 
     return build_defs()

@@ -20,6 +20,9 @@ import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets import settings
+from ccf_assets.db import database
+from ccf_assets.db.loaded import atlases_in_database
+from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.errors import CcfError, server_said, why
 from ccf_assets.pg.embedded import short_folders
 from ccf_assets.runs.daemon import DaemonPlace, DaemonRunsElsewhereError
@@ -55,6 +58,8 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
     dagster_home(report)
     with dg.DagsterInstance.get() as instance:
         close_dead_runs(instance)
+        # Those that an older version loaded, too.
+        add_atlases(instance, atlases_in_database(database.create_engine()))
     workspace = str(settings.dagster_file("workspace.yaml"))
     report("Starting Dagster …")
     interrupted = False

@@ -24,7 +24,7 @@ from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import atlases_in_database
 from ccf_assets.defs.jobs import REGION_SETS, load_atlas, load_region_sets, load_voxel_rows
-from ccf_assets.defs.partitions import atlas_partitions
+from ccf_assets.defs.partitions import atlas_partitions, atlases_of
 from ccf_assets.defs.provenance import ORDER_ONLY, ontology_tag
 from ccf_assets.errors import CcfError
 
@@ -53,14 +53,13 @@ def graph_of(repository: dg.RepositoryDefinition | None) -> AssetGraph:
     return repository.asset_graph
 
 
-def atlases_to_follow(graph: AssetGraph, engine: sa.Engine) -> dict[str, bool]:
-    """Key of every atlas in the database that is a partition → whether it has one row per voxel.
+def atlases_to_follow(engine: sa.Engine, source: str) -> dict[str, bool]:
+    """Key of every atlas in the database that ``source`` has files of → whether it has one row per voxel.
 
     An atlas that was loaded from another source (the phantom, while the source is the Allen Institute, or the
-    other way round) is no partition; sensors and schedules leave it as it is.
+    other way round) is left as it is by sensors and schedules.
     """
-    divided = graph.get(dg.AssetKey("atlas")).partitions_def
-    keys = divided.get_partition_keys() if divided is not None else ()
+    keys = atlases_of(source)
     return {key: has_rows for key, has_rows in atlases_in_database(engine).items() if key in keys}
 
 

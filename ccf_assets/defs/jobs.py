@@ -9,6 +9,8 @@ import dagster as dg
 
 REGION_SETS = ("region_set", "region_set_member")
 
+VOXEL_ROWS = "voxel"
+
 refresh_ontology = dg.define_asset_job(
     "refresh_ontology",
     selection=dg.AssetSelection.assets("structure_graph"),
@@ -18,15 +20,14 @@ refresh_ontology = dg.define_asset_job(
 load_atlas = dg.define_asset_job(
     "load_atlas",
     selection=(
-        dg.AssetSelection.groups("files", "regions", "voxels")
-        - dg.AssetSelection.assets("structure_graph", "voxel")
+        dg.AssetSelection.groups("files", "regions", "voxels") - dg.AssetSelection.assets("structure_graph")
     ),
     description="Load one atlas: its volume, regions, hierarchy, runs, surface, region sizes and sets.",
 )
 
 load_voxel_rows = dg.define_asset_job(
     "load_voxel_rows",
-    selection=dg.AssetSelection.assets("voxel"),
+    selection=dg.AssetSelection.assets(VOXEL_ROWS),
     description="Add one row per voxel of a loaded atlas.",
 )
 

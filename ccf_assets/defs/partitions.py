@@ -1,11 +1,11 @@
-"""How assets are divided: one partition per atlas of the catalogue, or one per source of recording sites.
+"""How assets are divided: one partition per atlas that was asked for, or one per source of recording sites.
 
 Not here: what the IO manager does with a partition's rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 import dagster as dg
 
@@ -13,10 +13,15 @@ from ccf_assets import settings
 from ccf_assets.ccf.catalogue import CATALOGUE
 
 ATLASES = sorted(CATALOGUE.values(), key=lambda entry: (entry.is_phantom, entry.resolution_um, entry.ccf_id))
-"""All atlases in the order of their partitions: the finest first (10, 25, 50, 100 µm), the phantom's last."""
+"""All atlases: the finest first (10, 25, 50, 100 µm), the phantom's last."""
 
-atlas_partitions = dg.StaticPartitionsDefinition([entry.key for entry in ATLASES])
-"""Each atlas loads by itself: its rows share nothing with another's but the tables."""
+atlas_partitions = dg.DynamicPartitionsDefinition(name="atlas")
+"""One per atlas that is in the database or was asked for. Each loads by itself: its rows share nothing with
+another's but the tables."""
+
+voxel_row_partitions = dg.DynamicPartitionsDefinition(name="voxel_rows")
+"""One per atlas whose rows, one per voxel, are in the database or were asked for. A set of its own, so that
+materializing all of an atlas, or all atlases, never makes 506 million rows that nobody asked for."""
 
 CCF_ID_OF = {entry.key: entry.ccf_id for entry in ATLASES}
 """Partition key to the number that stands in the tables, for the IO manager."""
@@ -30,14 +35,49 @@ def atlases_of(source: str) -> list[str]:
     return [entry.key for entry in ATLASES if entry.is_phantom == (source == settings.PHANTOM)]
 
 
-def of_atlases(
-    assets: Iterable[dg.AssetsDefinition], atlases: Collection[str]
-) -> Sequence[dg.AssetsDefinition]:
-    """The assets; those that are divided by atlas have ``atlases`` as their only partitions."""
-    chosen = dg.StaticPartitionsDefinition([entry.key for entry in ATLASES if entry.key in atlases])
+def missing_partitions(
+    store: dg.DagsterInstance, atlases: Mapping[str, bool]
+) -> dict[dg.DynamicPartitionsDefinition, list[str]]:
+    """The atlases that are not partitions yet, by set of partitions; sets that lack none are left out.
 
-    def divided(spec: dg.AssetSpec) -> dg.AssetSpec:
-        by_atlas = spec.partitions_def == atlas_partitions
-        return spec.replace_attributes(partitions_def=chosen) if by_atlas else spec
+    Args:
+        store: Dagster's records.
+        atlases: key of an atlas → whether it has one row per voxel, as db.loaded.atlases_in_database says.
+    """
+    order = {entry.key: place for place, entry in enumerate(ATLASES)}
+    wanted = {
+        atlas_partitions: list(atlases),
+        voxel_row_partitions: [key for key, has_rows in atlases.items() if has_rows],
+    }
+    missing = {}
+    for partitions, keys in wanted.items():
+        there = set(store.get_dynamic_partitions(str(partitions.name)))
+        if new := sorted(set(keys) - there, key=lambda key: order.get(key, len(order))):
+            missing[partitions] = new
+    return missing
 
-    return dg.map_asset_specs(divided, assets)
+
+def add_atlases(store: dg.DagsterInstance, atlases: Mapping[str, bool]) -> None:
+    """Make atlases partitions, where they are none yet; the arguments are those of `missing_partitions`."""
+    for partitions, keys in missing_partitions(store, atlases).items():
+        store.add_dynamic_partitions(str(partitions.name), keys)
+
+
+def remove_atlases(store: dg.DagsterInstance, keys: Iterable[str]) -> None:
+    """Let atlases be partitions no longer; what was recorded of them stays."""
+    for partitions in (atlas_partitions, voxel_row_partitions):
+        there = store.get_dynamic_partitions(str(partitions.name))
+        for key in set(keys) & set(there):
+            store.delete_dynamic_partition(str(partitions.name), key)
+
+
+def unknown_partitions(
+    store: dg.DagsterInstance, in_database: Collection[str]
+) -> dict[dg.DynamicPartitionsDefinition, list[str]]:
+    """Partitions that are no atlas: neither in the catalogue nor in the database, such as a misspelt key."""
+    unknown = {}
+    for partitions in (atlas_partitions, voxel_row_partitions):
+        there = store.get_dynamic_partitions(str(partitions.name))
+        if keys := [key for key in there if key not in CATALOGUE and key not in in_database]:
+            unknown[partitions] = keys
+    return unknown

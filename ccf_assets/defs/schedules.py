@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from ccf_assets import settings
 from ccf_assets.defs import freshness
 from ccf_assets.defs.jobs import check_annotation, refresh_ontology
 from ccf_assets.defs.resources import PostgresResource
+from ccf_assets.runs.tags import atlas_tags
 
 _REFRESH = {"config": {"refresh": True}}
 
@@ -33,14 +35,14 @@ def monthly_annotation_check(
     context: dg.ScheduleEvaluationContext, postgres: PostgresResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Request a check of each loaded atlas's annotation file."""
-    graph = freshness.graph_of(context.repository_def)
-    keys = freshness.atlases_to_follow(graph, postgres.create_engine())
+    keys = freshness.atlases_to_follow(postgres.create_engine(), settings.source())
     if not keys:
         yield dg.SkipReason("No atlas is loaded for which CCF_SOURCE has files.")
     for key in keys:
         yield dg.RunRequest(
             run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {key}",  # each run needs its own
             partition_key=key,
+            tags=atlas_tags(key),
             run_config={"ops": {"annotation": _REFRESH}},
         )
 

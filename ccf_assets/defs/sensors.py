@@ -11,22 +11,26 @@ import dataclasses
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import dagster as dg
+import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.ccf import region_sets
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db.frames import keep_frames
+from ccf_assets.db.loaded import atlases_in_database
 from ccf_assets.defs import freshness
 from ccf_assets.defs.jobs import (
+    VOXEL_ROWS,
     load_atlas,
     load_region_sets,
     load_voxel_rows,
     register_recordings,
     register_sites,
 )
-from ccf_assets.defs.partitions import recording_partitions
+from ccf_assets.defs.partitions import missing_partitions, recording_partitions, unknown_partitions
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted
@@ -41,7 +45,7 @@ from ccf_assets.recordings.folders import folder_of
 from ccf_assets.recordings.sources import put_examples
 from ccf_assets.runs.liveness import UNFINISHED, close_dead_runs
 from ccf_assets.runs.requests import Request, batches, due, request
-from ccf_assets.runs.tags import BATCH_TAG, keys_of_run, range_tags
+from ccf_assets.runs.tags import BATCH_TAG, atlas_tags, keys_of_run, range_tags
 
 FILES_PER_RUN = 100
 """Most files in one run. A run takes some 4 s to start and a small file 10 ms: 1000 files are ten runs."""
@@ -50,6 +54,8 @@ WIDEST_GAP = 10
 """At most so many unchanged files between two changed ones are read again, to save another run."""
 
 _PARTITIONS = str(recording_partitions.name)
+
+PartitionsRequest: TypeAlias = dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest
 
 _memo: dict[str, Mapping[str, Stamp]] = {}
 """Folder → the files of its last scan, so that unchanged files are not read again. This is not in the cursor,
@@ -192,10 +198,11 @@ def _alive(instance: dg.DagsterInstance, job: str) -> Sequence[str]:
 
 
 @dg.sensor(
-    job=load_atlas,
+    jobs=[load_atlas, load_voxel_rows],
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Updates loaded atlases when the content they were made from has changed.",
+    description="Updates loaded atlases when the content they were made from has changed, and keeps the "
+    "partitions: the atlases in the database, and those that were asked for.",
 )
 def outdated_atlases(
     context: dg.SensorEvaluationContext, postgres: PostgresResource, sources: SourcesResource
@@ -206,7 +213,7 @@ def outdated_atlases(
         sources.get(),
         freshness.graph_of(context.repository_def),
     )
-    served = freshness.atlases_to_follow(graph, engine)
+    served = freshness.atlases_to_follow(engine, settings.source())
     busy = _busy(context.instance, served)
     jobs = (load_atlas.name, load_voxel_rows.name)
     found = {
@@ -219,7 +226,24 @@ def outdated_atlases(
     idle = "Every loaded atlas is up to date."
     if busy:
         idle = f"{_still_loading(busy)} Every other loaded atlas is up to date."
-    return _atlas_requests(context, lacking, {*stale, *busy}, idle, stale)
+    partitions = _partition_requests(context.instance, engine)
+    return _atlas_requests(context, lacking, {*stale, *busy}, idle, load_atlas.name, stale, partitions)
+
+
+def _partition_requests(instance: dg.DagsterInstance, engine: sa.Engine) -> list[PartitionsRequest]:
+    """Requests for the partitions of atlases that are in the database, and against those that are no atlas.
+
+    A key that is no atlas stays as long as a run of it is queued or in progress.
+    """
+    atlases = atlases_in_database(engine)
+    add = missing_partitions(instance, atlases)
+    unknown = unknown_partitions(instance, atlases)
+    busy = _busy(instance, {key for keys in unknown.values() for key in keys})
+    remove = {of: [key for key in keys if key not in busy] for of, keys in unknown.items()}
+    return [
+        *(of.build_add_request(keys) for of, keys in add.items()),
+        *(of.build_delete_request(keys) for of, keys in remove.items() if keys),
+    ]
 
 
 def _still_loading(atlases: Collection[str]) -> str:
@@ -237,7 +261,9 @@ def _atlas_requests(
     lacking: Mapping[str, str],
     remembered: Collection[str],
     idle: str,
+    job: str,
     assets: Mapping[str, Sequence[str]],
+    partitions: Sequence[PartitionsRequest] = (),
 ) -> dg.SensorResult:
     """A run request for every atlas that lacks work and is due, and the cursor with the requests.
 
@@ -246,7 +272,9 @@ def _atlas_requests(
         lacking: key of an atlas → digest of what it lacks.
         remembered: atlases whose earlier requests stay in the cursor.
         idle: the reason to skip when nothing lacks work.
+        job: the job to run.
         assets: key of an atlas → the assets to materialize; all assets of the job for other atlases.
+        partitions: changes of the sets of partitions.
     """
     now = time.time()
     requests = {key: before for key, before in _requested_before(context).items() if key in remembered}
@@ -254,15 +282,24 @@ def _atlas_requests(
     for key in due(lacking, requests, (), now):
         name, made = request([key], lacking, requests, now)
         requests |= made
-        selection = [dg.AssetKey(asset) for asset in assets.get(key, ())] or None
+        # Rows of voxels have partitions of their own: they follow in another run, when the rest is done.
+        names = [asset for asset in assets.get(key, ()) if asset != VOXEL_ROWS]
+        only_rows = bool(assets.get(key)) and not names
         runs.append(
-            dg.RunRequest(run_key=name, tags={BATCH_TAG: name}, partition_key=key, asset_selection=selection)
+            dg.RunRequest(
+                run_key=name,
+                job_name=load_voxel_rows.name if only_rows else job,
+                tags={BATCH_TAG: name, **atlas_tags(key)},
+                partition_key=key,
+                asset_selection=[dg.AssetKey(asset) for asset in names] or None,
+            )
         )
     if lacking:
         idle = f"Runs for {', '.join(lacking)} have been requested."
     return dg.SensorResult(
         run_requests=runs,
         skip_reason=None if runs else dg.SkipReason(idle),
+        dynamic_partitions_requests=partitions,
         cursor=_cursor(requests),
     )
 
@@ -294,7 +331,7 @@ def changed_region_sets(
     """Request a run for every loaded atlas whose regions were grouped by other maps than the present ones."""
     engine, instance = postgres.create_engine(), context.instance
     source, graph = sources.get(), freshness.graph_of(context.repository_def)
-    atlases = freshness.atlases_to_follow(graph, engine)
+    atlases = freshness.atlases_to_follow(engine, settings.source())
     busy, before = _busy(instance, atlases), _requested_before(context)
     try:
         digest = region_sets.digest(region_sets.map_files(settings.region_sets()))
@@ -314,7 +351,7 @@ def changed_region_sets(
     }
     lacking = {key: digest for key in changed if key not in refused}
     idle = _still_loading(busy) if busy else "The region maps have not changed."
-    return _atlas_requests(context, lacking, {*changed, *busy}, idle, {})
+    return _atlas_requests(context, lacking, {*changed, *busy}, idle, load_region_sets.name, {})
 
 
 def _succeeded(instance: dg.DagsterInstance, request: Request) -> bool:

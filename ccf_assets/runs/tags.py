@@ -30,4 +30,17 @@ def range_tags(first: str, last: str) -> dict[str, str]:
     return {_START: first, _END: last}
 
 
+def atlas_tags(key: str) -> dict[str, str]:
+    """Tags of a run for one atlas: Dagster's for its partition, and ours, by which the UI filters runs.
+
+    With Dagster's own tag a request is complete, and its partition may be one that the same tick adds.
+    """
+    return {_ONE: key, ATLAS_TAG: key}
+
+
+ATLAS_TAG = "ccf/atlas"
+
+BACKFILL_TAG = "dagster/backfill"
+"""Tag of the runs of a backfill, with its id."""
+
 BATCH_TAG = ".dagster/ccf_assets/batch"  # not shown in the UI

@@ -28,6 +28,7 @@ from ccf_assets.definitions import defs
 from ccf_assets.defs.sensors import unregistered_sites
 from ccf_assets.errors import CcfError
 from ccf_assets_tests.support.recordings_lab import RecordingsLab
+from ccf_assets_tests.support.records import new_records
 
 PHANTOM_100 = 904
 
@@ -251,7 +252,7 @@ def test_the_voxels_of_every_group_are_those_numpy_counts(
 
 
 def load_sets(atlas: str) -> dg.ExecuteInProcessResult:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         job = defs.resolve_job_def("load_region_sets")
         return job.execute_in_process(instance=instance, partition_key=atlas)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -28,7 +29,9 @@ from ccf_assets.cli import loading, main, workers
 from ccf_assets.cli.outcome import Outcome
 from ccf_assets.db import database as database_module
 from ccf_assets.db import schema
+from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.pg import connect
+from ccf_assets.runs.home import dagster_home
 from ccf_assets_tests.conftest import new_database
 from ccf_assets_tests.support.program import ccf
 
@@ -402,7 +405,12 @@ def test_a_drop_takes_everything_of_an_atlas_and_nothing_of_others(
     phantom_database: sa.Engine, run: Run
 ) -> None:
     other = _fingerprints(phantom_database, 903)
-    assert run("drop", "phantom_100um", typed="y\n").code == 0
+    dagster_home()
+    with dg.DagsterInstance.get() as records:
+        add_atlases(records, {"phantom_100um": True, "phantom_50um": False})
+        assert run("drop", "phantom_100um", typed="y\n").code == 0
+        assert records.get_dynamic_partitions("atlas") == ["phantom_50um"]
+        assert records.get_dynamic_partitions("voxel_rows") == []
     assert _fingerprints(phantom_database, 903) == other
     assert not any(_counts(phantom_database, 904).values())
     ended = run("drop", "phantom_50um", "phantom_50um", "--yes")

@@ -83,7 +83,24 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def _backfill(ask: Ask, assets: list[str], partitions: list[str]) -> None:
-    """Ask for assets of some atlases, as the dialog "Materialize" does."""
+    """Ask for assets of some atlases, as the dialog "Materialize" does with keys that are typed into it."""
+    add = """
+        mutation ($set: String!, $key: String!) {
+            addDynamicPartition(
+                repositorySelector: {
+                    repositoryName: "__repository__", repositoryLocationName: "ccf_assets"
+                },
+                partitionsDefName: $set, partitionKey: $key
+            ) { __typename }
+        }
+    """
+    there = ask("{ assetNodes { partitionDefinition { name } partitionKeys assetKey { path } } }")[
+        "assetNodes"
+    ]
+    (node,) = [node for node in there if node["assetKey"]["path"] == assets[:1]]
+    for key in set(partitions) - set(node["partitionKeys"]):
+        added = ask(add, set=node["partitionDefinition"]["name"], key=key)["addDynamicPartition"]
+        assert added["__typename"] == "AddDynamicPartitionSuccess", added
     launch = """
         mutation ($wanted: LaunchBackfillParams!) {
             launchPartitionBackfill(backfillParams: $wanted) {

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import dagster as dg
 import nrrd
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ from ccf_assets.db import comparison, holdings
 from ccf_assets.definitions import defs
 from ccf_assets.defs.sensors import unregistered_sites
 from ccf_assets_tests.support.recordings_lab import RecordingsLab
+from ccf_assets_tests.support.records import new_records
 
 Volume = npt.NDArray[np.uint32]
 Pairs = Mapping[tuple[int | None, int | None], int]
@@ -180,7 +180,7 @@ def test_the_sites_that_differ_are_those_in_other_voxels_regions(lab: Recordings
 
 
 def test_every_region_is_compared_with_the_finest_atlas_of_its_version(phantom_database: sa.Engine) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         assert defs.resolve_job_def("compare_atlases").execute_in_process(instance=instance).success
     above: dict[int, set[int]] = {}
     for region, ancestor in ask(

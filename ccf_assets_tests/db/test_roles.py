@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import dagster as dg
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ from ccf_assets.recordings import sources
 from ccf_assets_tests.conftest import new_database
 from ccf_assets_tests.support.program import ccf
 from ccf_assets_tests.support.recordings_lab import RecordingsLab
+from ccf_assets_tests.support.records import new_records
 
 INSIDE = (6600, 4000, 6700)
 """A point in the phantom, CCF µm."""
@@ -237,7 +237,7 @@ def test_a_writer_inserts_sites_and_the_sensor_registers_them(
     again = SITES + "VALUES ('mouse 7', 0, 1, 2, 3, 'ccf', NULL) ON CONFLICT DO NOTHING RETURNING 1"
     assert ask(writer, again) == []
     use(monkeypatch, shared)
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         RecordingsLab(tmp_path, database.create_engine(), instance).serve(unregistered_sites)
     found = ask(
         writer,
@@ -373,7 +373,7 @@ def test_a_reloaded_atlas_is_read_under_its_own_name_too(
     make(copy)
     partition = "SELECT 'ccf.voxel_run_904'::regclass::oid"
     before = ask(copy, partition)
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         defs.resolve_job_def("load_atlas").execute_in_process(
             instance=instance, partition_key="phantom_100um"
         )

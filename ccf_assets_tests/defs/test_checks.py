@@ -33,6 +33,7 @@ from ccf_assets.defs.assets.files import structure_graph
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.settings import home
+from ccf_assets_tests.support.records import new_records
 
 defs = build_defs()  # the phantom's atlases and the real ones
 
@@ -45,7 +46,7 @@ Tamper = Callable[[Runs], Runs]
 @pytest.fixture(scope="module")
 def instance() -> Iterator[dg.DagsterInstance]:
     """Dagster's records; no test here looks at what another recorded."""
-    with dg.DagsterInstance.ephemeral() as ephemeral:
+    with new_records() as ephemeral:
         yield ephemeral
 
 

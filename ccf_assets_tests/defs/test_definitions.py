@@ -15,7 +15,15 @@ from ccf_assets.ccf.ontology import REQUIRED_COLUMNS
 from ccf_assets.db import schema
 from ccf_assets.definitions import build_defs, defs
 from ccf_assets.defs.jobs import jobs
-from ccf_assets.defs.partitions import atlases_of
+from ccf_assets.defs.partitions import (
+    add_atlases,
+    atlas_partitions,
+    atlases_of,
+    missing_partitions,
+    remove_atlases,
+    unknown_partitions,
+    voxel_row_partitions,
+)
 from ccf_assets.defs.resources import SourcesResource
 from ccf_assets_tests.support.program import ROOT
 
@@ -100,48 +108,41 @@ REAL = ["ccf_2017_10um", "ccf_2017_25um", "ccf_2017_50um", "ccf_2017_100um"]
 PHANTOMS = ["phantom_10um", "phantom_25um", "phantom_50um", "phantom_100um"]
 
 
-def partitions(definitions: dg.Definitions) -> set[tuple[str, ...]]:
-    """The partitions of every asset that belongs to an atlas, and of the jobs that load one."""
-    divided = [node.partitions_def for node in definitions.resolve_asset_graph().asset_nodes]
-    divided += [
-        definitions.resolve_job_def(name).partitions_def for name in ("load_atlas", "load_voxel_rows")
-    ]
-    return {
-        tuple(each.get_partition_keys())
-        for each in divided
-        if isinstance(each, dg.StaticPartitionsDefinition)
-    }
-
-
-def test_partitions_are_in_the_order_of_resolution_the_finest_first_and_the_phantoms_last() -> None:
-    assert partitions(build_defs()) == {(*REAL, *PHANTOMS)}
-    assert partitions(build_defs(atlases=["phantom_100um", "ccf_2017_10um"])) == {
-        ("ccf_2017_10um", "phantom_100um")
-    }
-
-
 def test_a_source_has_files_of_the_real_atlases_or_it_is_the_phantom() -> None:
     assert atlases_of("phantom") == PHANTOMS
     assert [atlases_of(source) for source in ("allen", "http://a.test/phantom", "/data")] == [REAL] * 3
 
 
-@pytest.mark.parametrize(("source", "keys"), [("", REAL), ("phantom", PHANTOMS)])
-def test_the_phantoms_atlases_are_partitions_only_where_the_source_is_the_phantom(
-    source: str, keys: list[str]
-) -> None:
-    show = (
-        "from ccf_assets.definitions import defs\n"
-        "atlas = defs.resolve_asset_graph().get(__import__('dagster').AssetKey('atlas'))\n"
-        "print(*atlas.partitions_def.get_partition_keys())"
-    )
-    environment = {**os.environ, "CCF_SOURCE": source, "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(
-        [sys.executable, "-c", show], check=False, cwd=ROOT, capture_output=True, text=True, env=environment
-    )
-    assert done.stdout.split() == keys, done.stderr
+def test_the_partitions_of_atlases_are_those_that_were_asked_for_and_rows_have_their_own() -> None:
+    of = {node.key.path[-1]: node.partitions_def for node in defs.resolve_asset_graph().asset_nodes}
+    assert of["voxel"] == voxel_row_partitions
+    by_atlas = {name for name, partitions in of.items() if partitions == atlas_partitions}
+    tables = {table.name for table in schema.metadata.tables.values() if "ccf_id" in table.columns}
+    assert by_atlas == {"annotation", *tables} - {
+        "voxel", "region_consistency", "recording_region", "recording_agreement",
+    }  # fmt: skip
 
 
-GROUPS = ["files", "regions", "voxels", "comparison", "recordings"]
+def test_an_atlas_is_a_partition_once_it_is_there_or_asked_for_in_the_order_of_resolution() -> None:
+    with dg.DagsterInstance.ephemeral() as records:
+        add_atlases(records, {"phantom_100um": True, "ccf_2017_50um": False, "ccf_2017_10um": False})
+        add_atlases(records, {"ccf_2017_50um": True, "ccf_2017_25um": False})
+        keys = ["ccf_2017_10um", "ccf_2017_50um", "phantom_100um", "ccf_2017_25um"]
+        assert records.get_dynamic_partitions("atlas") == keys
+        assert records.get_dynamic_partitions("voxel_rows") == ["phantom_100um", "ccf_2017_50um"]
+        assert missing_partitions(records, {"ccf_2017_50um": True}) == {}
+        remove_atlases(records, ["ccf_2017_50um", "phantom_50um"])
+        assert records.get_dynamic_partitions("atlas") == [key for key in keys if key != "ccf_2017_50um"]
+        assert records.get_dynamic_partitions("voxel_rows") == ["phantom_100um"]
+
+
+def test_a_misspelt_atlas_is_no_partition_for_long_and_one_in_the_database_stays() -> None:
+    with dg.DagsterInstance.ephemeral() as records:
+        records.add_dynamic_partitions("atlas", ["ccf_25", "ccf_2017_25um", "of_another_catalogue"])
+        assert unknown_partitions(records, ["of_another_catalogue"]) == {atlas_partitions: ["ccf_25"]}
+
+
+GROUPS = ["files", "regions", "voxels", "voxel_rows", "comparison", "recordings"]
 
 
 def test_the_lineage_of_groups_reads_from_left_to_right() -> None:

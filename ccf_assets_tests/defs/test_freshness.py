@@ -26,6 +26,7 @@ from ccf_assets.sources import source
 from ccf_assets.sources.cache import FetchedFile
 from ccf_assets.sources.source import Sources
 from ccf_assets_tests.conftest import new_database
+from ccf_assets_tests.support.records import new_records
 
 KEY = "phantom_100um"
 ATLAS = atlas_entry(KEY)
@@ -89,7 +90,7 @@ class Loader:
 
 @pytest.fixture(scope="module")
 def _database_and_records(server_url: sa.URL) -> Iterator[tuple[sa.URL, dg.DagsterInstance]]:
-    with new_database(server_url) as url, dg.DagsterInstance.ephemeral() as instance:
+    with new_database(server_url) as url, new_records() as instance:
         yield url, instance
 
 
@@ -113,7 +114,7 @@ def loaded(
 def fresh(database: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loader]:
     """An empty database and empty records, with the phantom as source."""
     monkeypatch.setenv("CCF_SOURCE", "phantom")
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         yield Loader(database, instance)
 
 

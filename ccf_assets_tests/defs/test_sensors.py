@@ -11,13 +11,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.db import holdings
-from ccf_assets.definitions import build_defs, defs
-from ccf_assets.defs import sensors
-from ccf_assets.defs.partitions import atlases_of
+from ccf_assets.definitions import defs
+from ccf_assets.defs import freshness, sensors
+from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.defs.sensors import (
     changed_region_sets,
     lost_runs,
@@ -434,6 +435,31 @@ def test_inserted_rows_are_registered_by_the_next_run(lab: RecordingsLab) -> Non
     assert lab.tick(unregistered_sites) == ([], "Every site is registered in every loaded atlas.")
 
 
+def green(lab: RecordingsLab) -> dict[str, tuple[int, int]]:
+    """Asset → its partitions that are materialized, and all; of those in the group of recordings."""
+    found = {}
+    for key in defs.resolve_asset_graph().asset_keys_for_group("recordings"):
+        keys = lab.instance.get_dynamic_partitions("recording")
+        status = lab.instance.get_status_by_partition(key, keys, recording_partitions) or {}
+        done = [one for one in status.values() if one == AssetPartitionStatus.MATERIALIZED]
+        found[key.path[-1]] = len(done), len(keys)
+    return found
+
+
+def test_every_asset_of_recordings_is_whole_also_after_an_insert(lab: RecordingsLab) -> None:
+    lab.write("m1.csv", ("m1", 0, *BRAIN))
+    lab.serve(new_recordings)
+    assert set(green(lab).values()) == {(1, 1)}
+    insert(lab, "own", 3)
+    lab.serve(unregistered_sites)
+    assert set(green(lab).values()) == {(2, 2)}, green(lab)
+    (last,) = lab.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey("recording_site"), asset_partitions=["inserted"]), 1
+    ).records
+    assert last.asset_materialization is not None
+    assert last.asset_materialization.metadata["dagster/partition_row_count"].value == 3
+
+
 def test_all_sites_are_registered_in_an_atlas_that_comes_later(lab: RecordingsLab) -> None:
     last = "WHERE ccf_id = (SELECT max(ccf_id) FROM ccf.atlas)"
     lab.tell(f"CREATE TABLE later AS SELECT * FROM ccf.brain_surface {last}")
@@ -571,7 +597,8 @@ def test_one_more_row_is_registered_and_no_other_touched(lab: RecordingsLab) -> 
     before = lab.ask("SELECT recording_id, site_id, ccf_id, xmin FROM ccf.recording_region ORDER BY 1, 2, 3")
     insert(lab, "one more", 1)
     (result,) = lab.serve(unregistered_sites)
-    (made,) = result.asset_materializations_for_node("recording_region")
+    events = result.get_asset_materialization_events()
+    (made,) = [event.materialization for event in events if event.asset_key.path[-1] == "recording_region"]
     assert [made.metadata[name].value for name in ("rows_inserted", "dagster/partition_row_count")] == [
         2,
         2_002,
@@ -760,16 +787,65 @@ def test_a_changed_name_updates_the_regions_and_touches_no_voxel(
     assert loaded.tick(outdated_atlases)[0] == []
 
 
-def test_an_atlas_of_another_source_is_left_alone(loaded: RecordingsLab, tmp_path: Path) -> None:
+def test_an_atlas_of_another_source_is_left_alone(
+    loaded: RecordingsLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A phantom that was loaded before the source became the Allen Institute, with a run that was lost."""
     loaded.tell("DELETE FROM ccf.region_volume")
     loaded.instance.report_run_failed(loaded.queue("load_atlas", {"dagster/partition": "phantom_100um"}))
     assert len(loaded.tick(outdated_atlases)[0]) == 1
     loaded.queue("load_atlas", {"dagster/partition": "phantom_100um"})  # and one that is still going on
-    loaded.definitions = build_defs(atlases=atlases_of("allen"))
+    monkeypatch.setenv("CCF_SOURCE", "allen")
     assert loaded.tick(outdated_atlases) == ([], "Every loaded atlas is up to date.")
     assert loaded.tick(changed_region_sets) == ([], "The region maps have not changed.")
     assert loaded.tick(unregistered_sites)[0] == []
+
+
+def keys_of(lab: RecordingsLab, partitions: str) -> list[str]:
+    return lab.instance.get_dynamic_partitions(partitions)
+
+
+def test_an_atlas_in_the_database_becomes_a_partition_and_a_misspelt_key_is_none_for_long(
+    loaded: RecordingsLab,
+) -> None:
+    """As when a database of an older version is used, or somebody adds a key in the UI."""
+    for key in keys_of(loaded, "atlas"):
+        loaded.instance.delete_dynamic_partition("atlas", key)
+    loaded.instance.add_dynamic_partitions("atlas", ["phantom_25um", "phantom25"])
+    run = loaded.queue("load_atlas", {"dagster/partition": "phantom25"})
+    assert loaded.tick(outdated_atlases)[0] == []
+    assert keys_of(loaded, "atlas") == ["phantom_25um", "phantom25", "phantom_100um"]
+    loaded.instance.report_run_failed(run)
+    assert loaded.tick(outdated_atlases)[0] == []
+    assert keys_of(loaded, "atlas") == ["phantom_25um", "phantom_100um"]
+
+
+def test_a_key_that_is_no_atlas_is_refused_in_one_sentence_that_names_the_keys(lab: RecordingsLab) -> None:
+    lab.instance.add_dynamic_partitions("atlas", ["phantom_1mm"])
+    done = defs.resolve_job_def("load_atlas").execute_in_process(
+        instance=lab.instance, partition_key="phantom_1mm", raise_on_error=False
+    )
+    (failed,) = [event.step_failure_data for event in done.all_events if event.is_step_failure][:1]
+    assert failed.user_failure_data is not None
+    said = failed.user_failure_data.description or ""
+    assert said.startswith("There is no atlas 'phantom_1mm' in the catalogue; did you mean phantom_")
+
+
+def test_outdated_rows_follow_in_a_run_of_their_own_when_the_rest_is_done(
+    loaded: RecordingsLab, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = defs.resolve_job_def("load_voxel_rows")
+    assert rows.execute_in_process(instance=loaded.instance, partition_key="phantom_100um").success
+    loaded.tell("DELETE FROM ccf.voxel_run")
+    (request,), _ = loaded.tick(outdated_atlases)
+    assert request.job_name == "load_atlas"
+    assert dg.AssetKey("voxel") not in (request.asset_selection or ())
+    assert loaded.run(outdated_atlases, request).success
+    monkeypatch.setattr(freshness, "stale", lambda *_, **__: ["voxel"])
+    clock.now += 1e6
+    (request,), _ = loaded.tick(outdated_atlases)
+    assert (request.job_name, request.asset_selection) == ("load_voxel_rows", None)
+    assert loaded.run(outdated_atlases, request).success
 
 
 @pytest.mark.parametrize("asset", ["voxel_run", "brain_surface"])

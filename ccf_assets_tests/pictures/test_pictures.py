@@ -37,6 +37,7 @@ from ccf_assets.pictures.depth_chart import depth_chart_png
 from ccf_assets.pictures.drawing import RegionStyle
 from ccf_assets.pictures.plane import plane_png
 from ccf_assets.pictures.track import TRACK_LABELS, Segment, track_png
+from ccf_assets_tests.support.records import new_records
 
 if TYPE_CHECKING:
     from ccf_assets_tests.support.recordings_lab import RecordingsLab
@@ -384,7 +385,7 @@ def of_latest(instance: dg.DagsterInstance, asset: str) -> figures.Metadata:
 
 
 def test_a_loaded_atlas_shows_its_planes_and_its_depths(phantom_database: sa.Engine) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         defs.resolve_job_def("load_atlas").execute_in_process(
             instance=instance,
             partition_key="phantom_100um",

@@ -12,11 +12,8 @@ from pathlib import Path
 import dagster as dg
 import sqlalchemy as sa
 
-from ccf_assets.definitions import build_defs
-from ccf_assets.defs.partitions import atlases_of
+from ccf_assets.definitions import defs
 from ccf_assets.errors import FILES_REFUSED
-
-defs = build_defs(atlases=atlases_of("phantom"))
 
 IN_CCF = 'frame = "ccf"\n'
 
@@ -76,14 +73,18 @@ class RecordingsLab:
         self.cursors[sensor.name] = data.cursor
         for request in data.dynamic_partitions_requests or []:
             assert request.partitions_def_name is not None
-            self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+            if isinstance(request, dg.DeleteDynamicPartitionsRequest):
+                for key in request.partition_keys:
+                    self.instance.delete_dynamic_partition(request.partitions_def_name, key)
+            else:
+                self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
         requests = [r for r in data.run_requests or [] if r.run_key not in self.run_keys]
         self.run_keys |= {r.run_key for r in requests if r.run_key}
         return requests, data.skip_message or ""
 
     def run(self, sensor: dg.SensorDefinition, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
         """Carry out a request."""
-        return self.definitions.resolve_job_def(sensor.job_name).execute_in_process(
+        return self.definitions.resolve_job_def(request.job_name or sensor.job_name).execute_in_process(
             instance=self.instance,
             tags=dict(request.tags),
             partition_key=request.partition_key,

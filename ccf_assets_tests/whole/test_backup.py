@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ccf_assets.db import database, install, reference, roles, schema
 from ccf_assets.definitions import defs
+from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.defs.sensors import new_recordings, unregistered_sites
 from ccf_assets.pg import connect
 from ccf_assets.runs.home import dagster_home
@@ -90,6 +91,7 @@ def test_a_backup_is_restored_and_the_program_goes_on(
                 lab.serve(sensor)
             assert set(ask(empty, regions)) == set(registered)
             assert [lab.tick(sensor)[0] for sensor in (new_recordings, unregistered_sites)] == [[], []]
+            add_atlases(dagster, {"phantom_100um": False})
             job = defs.resolve_job_def("load_atlas")
             assert job.execute_in_process(instance=dagster, partition_key="phantom_100um").success
         for table in (schema.voxel_run, schema.brain_surface, schema.region_volume):

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import dagster as dg
 import pytest
 import sqlalchemy as sa
 from hypothesis import example, given
@@ -31,6 +30,7 @@ from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files import keys
 from ccf_assets_tests.db.test_roles import CALLS
 from ccf_assets_tests.support.recordings_lab import IN_CCF, RecordingsLab
+from ccf_assets_tests.support.records import new_records
 
 NASTY = (
     "'; DROP TABLE public.canary; --",
@@ -220,7 +220,7 @@ def test_recordings_are_text_from_the_names_of_files_to_their_rows(
     monkeypatch.setenv("CCF_RECORDINGS", str(folder))
     plain = [text for text in nasty if text.isprintable()]
     places = ["site_id", "x", "y", "z"], [0, 6600, 4000, 6700]
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         lab = RecordingsLab(folder, unharmed, instance)
         rows = [[text, *places[1], text] for text in plain]
         everything = lab.write("all.csv")
@@ -282,7 +282,7 @@ def test_a_partition_that_somebody_typed_reads_no_file_outside_the_folder(
     folder = tmp_path / "ccf" / "recordings"
     folder.mkdir(parents=True)
     key = f"{os.path.relpath(out, folder)}/outside.csv"
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         instance.add_dynamic_partitions("recording", [key])
         job = defs.resolve_job_def("register_recordings")
         job.execute_in_process(instance=instance, partition_key=key, raise_on_error=False)
@@ -304,7 +304,7 @@ def test_region_sets_are_text(
         (folder / f"region {number}.csv").write_text(table(header, ["s", text, "g"]))
         if "/" not in text:
             (folder / f"{text[:100]}.csv").write_text(table(header, [f"file {number}", "CTX", "g"]))
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         lab = RecordingsLab(folder, unharmed, instance)
         lab.serve(changed_region_sets)
         groups = (
@@ -357,7 +357,7 @@ def test_an_ontology_is_text(
         rows.append([str(of[name]) for name in header])
     changed = table(header, *rows).encode()
     monkeypatch.setattr(phantom_ontology, "structure_graph_csv", lambda: changed)
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         for job, key in (("refresh_ontology", None), ("load_atlas", "phantom_100um")):
             defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key)
     with unharmed.connect() as connection:

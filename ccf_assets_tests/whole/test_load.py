@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import dagster as dg
 import nrrd
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import schema
 from ccf_assets.definitions import defs
 from ccf_assets.pg.arrow import read_arrow
+from ccf_assets_tests.support.records import new_records
 
 Volume = npt.NDArray[np.uint32]
 
@@ -385,7 +385,7 @@ def test_a_left_right_flip_would_be_seen(volume_of: Callable[[AtlasEntry], Volum
 def test_rows_of_voxels_are_those_of_the_volume(phantom_database: sa.Engine) -> None:
     entry = atlas_entry("phantom_100um")
     before = ask(phantom_database, "SELECT count(*) FROM ccf.voxel")
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         job = defs.resolve_job_def("load_voxel_rows")
         assert job.execute_in_process(instance=instance, partition_key=entry.key).success
     rows = table_of(phantom_database, schema.voxel, entry.ccf_id)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from ccf_assets.db import database
 from ccf_assets.definitions import defs
+from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import connect, embedded
 from ccf_assets.pg.arrow import read_arrow
@@ -88,6 +89,7 @@ def test_nothing_that_is_written_holds_it(
     job = defs.resolve_job_def("load_region_sets")
 
     with dg.DagsterInstance.get() as found:
+        add_atlases(found, {"phantom_100um": False})
 
         def run() -> bool:
             return job.execute_in_process(

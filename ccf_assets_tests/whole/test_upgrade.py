@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import dagster as dg
 import pytest
 import sqlalchemy as sa
 
@@ -21,6 +20,7 @@ from ccf_assets.pg import connect
 from ccf_assets.recordings import sources
 from ccf_assets_tests.conftest import new_database
 from ccf_assets_tests.support.recordings_lab import RecordingsLab
+from ccf_assets_tests.support.records import new_records
 
 DAY_1 = """recording_id,site_id,ap,dv,ml,reported_region
 mouse 1,0,-3500,500,2500,VISp
@@ -86,7 +86,7 @@ def test_a_load_and_the_sensors_carry_it_on(
     folder = tmp_path / "recordings"
     folder.mkdir()
     monkeypatch.setenv("CCF_RECORDINGS", str(folder))
-    with dg.DagsterInstance.ephemeral() as instance:
+    with new_records() as instance:
         for job, key in (("refresh_ontology", None), ("load_atlas", "phantom_100um")):
             done = defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key)
             assert done.success

@@ -279,6 +279,7 @@ def recording_region(
     with engine.connect() as connection:
         missing = bool(connection.scalar(some))  # otherwise all are missing, and none is looked up
         in_bulk = not missing and bool(connection.scalar(site_regions.many_sites(recording_site)))
+    _record_inserted(context, engine)
     atlases = select_loaded_atlases()
     some_sites = _spread(recording_site, DRAWN_SITES)
     return Stream(
@@ -288,6 +289,31 @@ def recording_region(
         # Drawn while the rows are being made, so the picture computes the places of the sites itself.
         lambda: sites_on_plane(context.log, engine, some_sites),
     )
+
+
+def _record_inserted(context: dg.AssetExecutionContext, engine: sa.Engine) -> None:
+    """Record that the rows inserted by SQL are there, in the tables that files would fill.
+
+    No run of those assets makes them, and without it their partition would be shown as missing for ever.
+    """
+    keys = [key for key in context.partition_keys if not is_file(key)]
+    if not keys:
+        return
+    source = schema.recording_source.c
+    with engine.connect() as connection:
+        counts = sa.select(source.source, source.sites).where(source.source.in_(keys))
+        sites = {row.source: int(row.sites) for row in connection.execute(counts)}
+    for table in (
+        schema.recording_site,
+        schema.recording_claim,
+        schema.recording_finding,
+        schema.recording_file,
+    ):
+        for key in keys:
+            rows = {"dagster/partition_row_count": sites.get(key, 0)}
+            about = rows if table is schema.recording_site else {}
+            said = "Rows inserted by SQL: there is no file to read."
+            context.log_event(dg.AssetMaterialization(table.name, said, about, partition=key))
 
 
 def _spread(sites: sa.Select[Any], most: int) -> sa.Select[Any]:

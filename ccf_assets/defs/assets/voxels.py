@@ -1,6 +1,7 @@
 """Group *voxels*: the region of every voxel, the brain's surface, and the size of every region.
 
-Not here: the volume's file (files) and the regions that voxels refer to (regions).
+Not here: the volume's file (files), the regions that voxels refer to (regions), and one row per voxel
+(voxel_rows).
 """
 
 import time
@@ -9,19 +10,17 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-import pyarrow as pa
 import sqlalchemy as sa
 
 from ccf_assets.ccf import nrrd, runs
 from ccf_assets.ccf.catalogue import atlas_entry
-from ccf_assets.db import region_volumes, schema
+from ccf_assets.db import region_volumes, room, schema
 from ccf_assets.defs.assets.files import annotation
 from ccf_assets.defs.figures import planes_of_runs
 from ccf_assets.defs.partitions import atlas_partitions
 from ccf_assets.defs.provenance import after, ontology_of
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.defs.table_metadata import BULK_LOAD_POOL, OWNERS, table_metadata
-from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pg.copy_in import Stream
 from ccf_assets.refusals import in_words
 
@@ -39,7 +38,9 @@ GROUP = "voxels"
     metadata=table_metadata(schema.voxel_run),
 )
 @in_words
-def voxel_run(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg.MaterializeResult[Stream]:
+def voxel_run(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, sources: SourcesResource
+) -> dg.MaterializeResult[Stream]:
     """The whole annotation, exactly, as runs of equal voxels along the medio-lateral axis.
 
     Neighbouring voxels mostly belong to the same region: at 25 µm a run holds a dozen voxels, so that the
@@ -48,6 +49,8 @@ def voxel_run(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg
     """
     entry = atlas_entry(context.partition_key)
     file = sources.get().annotation(entry)
+    room.require_memory(entry)
+    room.require_disk(postgres.create_engine(), f"The runs of {entry.key}", room.runs_expected(entry))
     started = time.monotonic()
     of_voxels = runs.find_runs(nrrd.planes(file.path, entry, context.log.info))
     read_seconds = round(time.monotonic() - started, 2)
@@ -103,28 +106,3 @@ def region_volume(
     """
     entry = atlas_entry(context.partition_key)
     return region_volumes.region_volumes(voxel_run, region_ancestor, entry.resolution_um)
-
-
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"postgres", "numpy"},
-    code_version="1",
-    pool=BULK_LOAD_POOL,
-    partitions_def=atlas_partitions,
-    metadata=table_metadata(schema.voxel),
-)
-@in_words
-def voxel(
-    context: dg.AssetExecutionContext, postgres: PostgresResource, voxel_run: sa.Select[Any]
-) -> dg.MaterializeResult[pa.RecordBatchReader]:
-    """One row per in-brain voxel, for SQL that is easier to write with it; no other asset needs it.
-
-    Expanded from voxel_run. At 25 µm these are 32 million rows and 3 GB, loaded only on request.
-    """
-    edge = atlas_entry(context.partition_key).resolution_um
-    engine, run = postgres.create_engine(), voxel_run.subquery().c
-    with engine.connect() as connection:
-        count = connection.scalar(sa.select(sa.func.sum(run.z_end - run.z) / edge))
-    rows = runs.voxel_batches(read_arrow(engine.url, voxel_run), edge, int(count or 0))
-    return dg.MaterializeResult(value=rows)
