@@ -162,7 +162,7 @@ def _load_all(
     report(outcomes[0])
     if outcomes[0].error is not None:
         return outcomes
-    outcome_of(first.submit(_ask_for, _ONTOLOGY, [entry.key for entry in entries]), _ONTOLOGY)
+    outcome_of(workers[0].submit(_ask_for, _ONTOLOGY, [entry.key for entry in entries]), _ONTOLOGY)
     idle = list(reversed(workers))
     running: dict[Future[Outcome], tuple[str, Worker]] = {}
     waiting = sorted(
