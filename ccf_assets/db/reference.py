@@ -90,7 +90,7 @@ def _index(relations: Sequence[sa.Row[Any]], functions: Sequence[sa.Row[Any]]) -
     first: dict[str, str] = {}
     for function in functions:
         first.setdefault(function.name, _first_sentence(function.comment))
-    rows = [(_link(name), _cell(sentence)) for name, sentence in first.items()]
+    rows: list[tuple[str, ...]] = [(_link(name), _cell(sentence)) for name, sentence in first.items()]
     return [*lines, *_table(("function", "what it gives"), rows), ""]
 
 
