@@ -2,7 +2,7 @@
 
 These names are the public ones: `Atlas` asks a loaded atlas, which answers with `Region` and `Located`;
 `create_engine` connects SQLAlchemy to the database, `named_frame` gives a coordinate frame by its name, and
-`CcfError` is what all of them raise, with a sentence that says what to do. An `UnknownNameError` (no such
+`CcfError` is what all of them raise, with a sentence that says what to do; an `UnknownNameError` (no such
 region, atlas, frame or table) is a KeyError, too, and an `InvalidValueError` a ValueError.
 """
 

@@ -84,7 +84,7 @@ def print_holdings(held: Sequence[Holding]) -> None:
     show_aligned(_HELD[:-1], [_held(each)[:-1] for each in held])
     typer.echo()
     for h in held:
-        tell(f"{h.key} from {h.source_url}", 2)
+        tell(f"{h.key} ({h.version}) from {h.source_url}", 2)
     for sentence in _missing(held):
         tell(sentence)
 

@@ -92,7 +92,7 @@ def load(
     show_atlases(outcomes)
     failed = [outcome for outcome in outcomes if outcome.error]
     for outcome in failed:
-        _report(outcome)  # again: the first time is far above by now
+        report(outcome)  # again: the first time is far above by now
     if failed:
         raise typer.Exit(1)
 
@@ -114,9 +114,7 @@ def _load(
     from ccf_assets.cli import loading
 
     try:
-        return loading.load(
-            entries, source=source, report=_report, ready=ready, **dataclasses.asdict(options)
-        )
+        return loading.load(entries, source=source, report=report, ready=ready, **dataclasses.asdict(options))
     except KeyboardInterrupt:
         say("Interrupted: unfinished work was undone, finished work is kept. Load again to continue.")
         raise
@@ -134,7 +132,7 @@ def _nothing_reachable(outcomes: Sequence[Outcome]) -> bool:
     return unreachable and not real
 
 
-def _report(outcome: Outcome, say: Callable[[str], object] = say) -> None:
+def report(outcome: Outcome, say: Callable[[str], object] = say) -> None:
     """Say how a task ended: in one line, and one more for each thing to look at."""
     name = label(outcome.key)
     if outcome.error:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from ccf_assets import settings
 from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.cli.outcome import Outcome, failure
 from ccf_assets.cli.watch import Watch
@@ -111,6 +112,26 @@ def load(
         for worker in workers:
             worker.leave()
     return outcomes
+
+
+def register(report: Callable[[Outcome, Callable[[str], object]], object]) -> Outcome:
+    """Register new files and sites without a region, as the sensors would, and nothing else.
+
+    Args:
+        report: receives the outcome, and what prints a line meanwhile.
+    """
+    signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))  # as for a load
+    workers = [Worker(settings.source())]
+    try:
+        with Watch() as watch:
+            outcome = _done(workers, watch, _RECORDINGS, _register_recordings, False)
+            report(outcome, watch.say)
+    except BaseException:
+        end_workers()
+        raise
+    finally:
+        workers[0].leave()
+    return outcome
 
 
 def _reported(
@@ -269,7 +290,6 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
 
 def _register_recordings(name: str, examples: bool) -> Outcome:
     """Run at once what the sensors of recordings would request: new files, sites without a region."""
-    from ccf_assets import settings
     from ccf_assets.ccf.frames.files import load_frames
     from ccf_assets.db import schema
     from ccf_assets.db.frames import keep_frames

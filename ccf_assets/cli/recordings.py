@@ -44,6 +44,24 @@ def list_frames(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
     show(columns, rows, as_csv=as_csv)
 
 
+@command(app, "Recordings")
+def register() -> None:
+    """Register new files of sites and rows that were inserted by SQL: find their regions now.
+
+    While the UI runs, its sensors do the same within half a minute; so does every load.
+    """
+    from ccf_assets.cli import loading
+    from ccf_assets.cli.load import report
+    from ccf_assets.db import database
+    from ccf_assets.runs.home import dagster_home
+
+    dagster_home(say)
+    database.dagster_url()  # refuses a user without the right before a run fails at length
+    outcome = loading.register(report)
+    if outcome.error:
+        raise typer.Exit(1)
+
+
 @command(app, "Recordings", "recordings")
 def list_recordings(
     as_json: JsonOption = False,
@@ -92,6 +110,9 @@ _SOURCES = (
 def _source(source: Source, at_terminal: bool) -> tuple[object, ...]:
     """The cells of a source; on a terminal its findings follow below the table."""
     statuses = ", ".join(f"{count:,} {status}" for status, count in source.statuses.items())
+    waiting = source.sites - sum(source.statuses.values())
+    if source.statuses and waiting > 0:
+        statuses += f", {waiting:,} not_registered"
     regions = (statuses or "not registered yet") if source.sites else ""
     state = source.state or "inserted"
     if source.refused and "refused" not in state:

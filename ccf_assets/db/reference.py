@@ -7,6 +7,7 @@ or below sql/.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -66,7 +67,8 @@ def page(connection: sa.Connection) -> str:
     """
     named = {"schema": SCHEMA}
     relations = connection.execute(sa.text(_TABLES), named).all()
-    lines = [_HEAD]
+    functions = connection.execute(sa.text(_FUNCTIONS), named).all()
+    lines = [_HEAD, *_index(relations, functions)]
     for title, is_table in (("Tables", True), ("Views", False)):
         lines += [f"## {title}", ""]
         for relation in relations:
@@ -74,9 +76,32 @@ def page(connection: sa.Connection) -> str:
                 columns = connection.execute(sa.text(_COLUMNS), {**named, "name": relation.name}).all()
                 lines += _relation(relation, columns)
     lines += ["## Functions", ""]
-    for function in connection.execute(sa.text(_FUNCTIONS), named):
+    for function in functions:
         lines += _function(function)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _index(relations: Sequence[sa.Row[Any]], functions: Sequence[sa.Row[Any]]) -> list[str]:
+    """What there is, a line each: a function with several forms is one line."""
+    lines = ["## Index", ""]
+    for title, is_table in (("Tables", True), ("Views", False)):
+        links = [_link(each.name) for each in relations if each.is_table == is_table]
+        lines += [f"{title}: {', '.join(links)}.", ""]
+    first: dict[str, str] = {}
+    for function in functions:
+        first.setdefault(function.name, _first_sentence(function.comment))
+    rows: list[tuple[str, ...]] = [(_link(name), _cell(sentence)) for name, sentence in first.items()]
+    return [*lines, *_table(("function", "what it gives"), rows), ""]
+
+
+def _link(name: str) -> str:
+    return f"[`{name}`](#{SCHEMA}{name})"  # as GitHub names a heading: without the dot
+
+
+def _first_sentence(comment: str | None) -> str:
+    """The first sentence of a comment, as far as it stands alone."""
+    paragraph = (comment or "").strip().partition("\n\n")[0]
+    return re.split(r"(?<=[^.]\.)\s|[:;]\s|\. ", paragraph, maxsplit=1)[0].rstrip(".")
 
 
 def section(table: sa.Table) -> str:

@@ -37,7 +37,7 @@ def foreign_keys_at_once(
     checks are switched off for the block, and the referenced rows are looked up afterwards, under the locks
     that the server would take. This needs a user who may switch the checks off (a superuser, or GRANT SET ON
     PARAMETER session_replication_role), and a table where an INSERT fires no other trigger but those that are
-    enabled ALWAYS; otherwise, and for few rows, the server checks them as always.
+    enabled ALWAYS or repeat a foreign key; otherwise, and for few rows, the server checks them as always.
 
     Args:
         connection: the session that inserts, in a transaction.
@@ -86,7 +86,8 @@ SELECT has_parameter_privilege('session_replication_role', 'SET')
     AND current_setting('session_replication_role') = 'origin'
     AND NOT relhasrules
     AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgtype & 4 <> 0
-        AND tgfoid <> '"RI_FKey_check_ins"'::regproc AND tgenabled <> 'A')
+        AND tgfoid <> '"RI_FKey_check_ins"'::regproc AND tgenabled <> 'A'
+        AND encode(tgargs, 'escape') <> 'repeats a foreign key\\000')
     AND NOT EXISTS (SELECT FROM pg_constraint
         JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey)
         WHERE conrelid = c.oid AND contype = 'f' AND (confmatchtype <> 's' OR attname <> ALL (%(names)s)))
@@ -94,7 +95,8 @@ FROM pg_class c WHERE c.oid = %(table)s::regclass
 """
 """Whether foreign keys are the only triggers of an INSERT (4 in tgtype) that can be switched off, all of them
 MATCH SIMPLE and of inserted columns, and the user may do so. A trigger that users made is another one, unless
-it is enabled ALWAYS, and so is that of a deferrable unique key."""
+it is enabled ALWAYS, or has the argument "repeats a foreign key": then it refuses only what a key refuses, in
+better words. So is that of a deferrable unique key."""
 
 _FOREIGN_KEYS = f"""
 SELECT

@@ -652,6 +652,26 @@ def test_a_failed_load_exits_with_1_and_leaves_the_rows(
     assert _fingerprints(engine) == before
 
 
+def test_inserted_rows_are_registered_at_once_on_request(
+    engine: sa.Engine, lab: dict[str, str], here: Run
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) "
+            "VALUES ('mouse 7', 0, 6600, 3000, 4000, 'ccf')"
+        )
+    query = "SELECT status FROM ccf.recording_site_region"
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql(query).scalars().all() == ["not_registered"]
+    ended = here("register", **lab)
+    assert (ended.code, ended.out) == (0, "")
+    assert re.search(r"^recordings: registered inserted in \d+ s$", ended.err, re.MULTILINE)
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql(query).scalars().all() == ["assigned"]
+        connection.exec_driver_sql("DELETE FROM ccf.recording_site")
+    assert "recordings: up to date" in here("register", **lab).err
+
+
 def test_after_a_drop_a_load_loads_again(engine: sa.Engine, lab: dict[str, str], here: Run) -> None:
     before = _counts(engine, 904)
     assert here("drop", "phantom_100um", "--yes", **lab).code == 0

@@ -35,6 +35,28 @@ def test_every_table_view_and_function_is_described(database: sa.Engine) -> None
     assert silent == []
 
 
+def test_every_column_of_every_table_and_view_is_described(database: sa.Engine) -> None:
+    with database.connect() as connection:
+        silent = connection.execute(
+            sa.text(
+                "SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid "
+                "WHERE c.relnamespace = 'ccf'::regnamespace AND c.relkind IN ('r', 'p', 'v') "
+                "AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped "
+                "AND col_description(c.oid, a.attnum) IS NULL"
+            )
+        ).all()
+    assert silent == []
+
+
+def test_the_page_begins_with_a_line_for_each_function() -> None:
+    page = PAGE.read_text("utf-8")
+    index, *_ = page.partition("\n## Index\n")[2].partition("\n## Tables\n")
+    functions = set(re.findall(r"^### ccf\.(\w+)$", page.partition("\n## Functions\n")[2], re.MULTILINE))
+    assert set(re.findall(r"^\| \[`(\w+)`\]\(#ccf\w+\) \| .*\w", index, re.MULTILINE)) == functions
+    for heading in re.findall(r"^### ccf\.(\w+)$", page, re.MULTILINE):
+        assert f"[`{heading}`](#ccf{heading})" in index
+
+
 def test_functions_run_with_the_callers_rights_but_those_that_count_inserted_sites(
     database: sa.Engine,
 ) -> None:

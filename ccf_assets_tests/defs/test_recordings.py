@@ -328,14 +328,14 @@ def test_a_folder_that_was_named_and_is_not_there_does_not_pass_for_an_empty_one
     told = capsys.readouterr()
     assert said in told.err
     assert told.out.splitlines() == ["source\tsites\tregions\tstate\trefused\twarnings"]
-    load._report(Outcome("recordings", remark="It is not there."))
+    load.report(Outcome("recordings", remark="It is not there."))
     assert capsys.readouterr().err == "recordings: It is not there.\n"
 
 
 def test_what_was_refused_is_not_said_to_be_registered(capsys: pytest.CaptureFixture[str]) -> None:
-    load._report(Outcome("recordings", ["a.csv"], ["b.csv"], "registered", seconds=2))
-    load._report(Outcome("recordings", refused=["b.csv"]))
-    load._report(Outcome("structure_graph", ["structure_graph"], seconds=1))
+    load.report(Outcome("recordings", ["a.csv"], ["b.csv"], "registered", seconds=2))
+    load.report(Outcome("recordings", refused=["b.csv"]))
+    load.report(Outcome("structure_graph", ["structure_graph"], seconds=1))
     assert capsys.readouterr().err.splitlines() == [
         "recordings: registered a.csv in 2 s",
         "recordings: refused b.csv; `ccf-assets recordings` lists the reasons",

@@ -111,3 +111,16 @@ WHERE in_a.region_id IS DISTINCT FROM in_b.region_id;
 
 COMMENT ON VIEW ccf.site_diff IS
   'Sites whose region differs between two atlases. WHERE atlas_a = … AND atlas_b = … gives one row per such site. Each pair of atlases is listed in both orders; a region is NULL outside the brain';
+
+COMMENT ON COLUMN ccf.site_diff.atlas_a IS 'Key of the one atlas (atlas.key)';
+COMMENT ON COLUMN ccf.site_diff.atlas_b IS 'Key of the other';
+COMMENT ON COLUMN ccf.site_diff.recording_id IS 'Recording (recording_site)';
+COMMENT ON COLUMN ccf.site_diff.site_id IS 'Number of the site in the recording';
+COMMENT ON COLUMN ccf.site_diff.acronym_a IS 'Acronym of its region in atlas a; null where there is none';
+COMMENT ON COLUMN ccf.site_diff.acronym_b IS 'Acronym of its region in atlas b; null where there is none';
+COMMENT ON COLUMN ccf.site_diff.region_a IS 'Its region in atlas a; null where there is none';
+COMMENT ON COLUMN ccf.site_diff.region_b IS 'Its region in atlas b; null where there is none';
+COMMENT ON COLUMN ccf.site_diff.status_a IS 'Its status in atlas a (recording_region)';
+COMMENT ON COLUMN ccf.site_diff.status_b IS 'Its status in atlas b (recording_region)';
+COMMENT ON COLUMN ccf.site_diff.ccf_id_a IS 'Number of atlas a';
+COMMENT ON COLUMN ccf.site_diff.ccf_id_b IS 'Number of atlas b';

@@ -52,14 +52,14 @@ COMMENT ON COLUMN ccf.recording_site_region.reported_region IS 'Region as report
 COMMENT ON COLUMN ccf.recording_site_region.source IS 'The file it came from, or the source of rows inserted by SQL';
 COMMENT ON COLUMN ccf.recording_site_region.ccf_id IS 'Number of the atlas';
 
--- An unknown frame is an error that names the known ones; the foreign key's would name only itself. The frames of the
--- program are in the condition, which costs nothing beside the row: only for the others is the function called.
+-- An unknown frame is an error that names the known ones; the foreign key's would name only itself. The argument lets the
+-- IO manager switch the trigger off together with the foreign keys, which it checks at once for many rows.
 CREATE OR REPLACE FUNCTION ccf.check_frame() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM ccf.coordinate_frame AS f WHERE f.name = NEW.frame) THEN
+  IF NEW.frame IS NOT NULL AND NOT EXISTS (SELECT FROM ccf.coordinate_frame AS f WHERE f.name = NEW.frame) THEN
     RAISE EXCEPTION 'There is no coordinate frame %; there are %.', quote_nullable(NEW.frame),
       (SELECT string_agg(f.name, ', ' ORDER BY f.name) FROM ccf.coordinate_frame AS f)
       USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'recording_site_frame_fkey', TABLE = 'recording_site',
@@ -75,11 +75,7 @@ COMMENT ON FUNCTION ccf.check_frame() IS
 CREATE OR REPLACE TRIGGER check_frame
 BEFORE INSERT OR UPDATE OF frame ON ccf.recording_site
 FOR EACH ROW
-WHEN (NEW.frame <> ALL (ARRAY['ccf', 'ccf_mm', 'nwb', 'ibl', 'ibl_um', 'ibl_ccf', 'stereotaxic', 'stereotaxic_bregma',
-  'brainglobe', 'brainglobe_mirrored', 'map_ephys', 'trajectory_explorer', 'pinpoint', 'allen_forum']))
-EXECUTE FUNCTION ccf.check_frame();
-
-ALTER TABLE ccf.recording_site ENABLE ALWAYS TRIGGER check_frame;
+EXECUTE FUNCTION ccf.check_frame('repeats a foreign key');
 
 CREATE OR REPLACE FUNCTION ccf.sites_in(region text, atlas text DEFAULT NULL)
 RETURNS SETOF ccf.recording_site_region
@@ -281,6 +277,11 @@ HAVING sum(sites) > 0;
 
 COMMENT ON VIEW ccf.recording_source IS
 'Every source of recording sites (a file, or what a lab called its inserted rows) with the number of its sites, of those that report a region, and when they last changed. It costs by the number of sources, not of sites';
+
+COMMENT ON COLUMN ccf.recording_source.source IS 'The file, or what a lab called its inserted rows';
+COMMENT ON COLUMN ccf.recording_source.sites IS 'How many sites it has';
+COMMENT ON COLUMN ccf.recording_source.reporting IS 'Of these, with a reported region';
+COMMENT ON COLUMN ccf.recording_source.changed_at IS 'When its sites last changed';
 
 CREATE OR REPLACE FUNCTION ccf.condense_tally() RETURNS void
 LANGUAGE plpgsql

@@ -22,6 +22,15 @@ GROUP BY s.ccf_id, a.key, s.set_name, m.group_name, v.hemisphere;
 COMMENT ON VIEW ccf.region_set_volume IS
   'Voxels, volume (mm³) and share of the brain of every group of every region set, by hemisphere; regions that belong to no group have group_name NULL';
 
+COMMENT ON COLUMN ccf.region_set_volume.atlas IS 'Key of the atlas (atlas.key)';
+COMMENT ON COLUMN ccf.region_set_volume.set_name IS 'Region set (region_set)';
+COMMENT ON COLUMN ccf.region_set_volume.group_name IS 'The group; null for regions that belong to none';
+COMMENT ON COLUMN ccf.region_set_volume.hemisphere IS 'left (z < 5700 µm), right or both';
+COMMENT ON COLUMN ccf.region_set_volume.voxels IS 'Its voxels';
+COMMENT ON COLUMN ccf.region_set_volume.volume_mm3 IS 'Its volume, mm³';
+COMMENT ON COLUMN ccf.region_set_volume.share IS 'Its share of the brain, 0 to 1, in that hemisphere';
+COMMENT ON COLUMN ccf.region_set_volume.ccf_id IS 'Number of the atlas';
+
 CREATE OR REPLACE VIEW ccf.recording_site_group AS
 SELECT a.key AS atlas,
        s.set_name,
@@ -39,7 +48,18 @@ JOIN ccf.recording_region AS rr USING (ccf_id)
 LEFT JOIN ccf.region_set_member AS m USING (ccf_id, set_name, region_id);
 
 COMMENT ON VIEW ccf.recording_site_group IS
-  'Every site with its group. WHERE atlas = … AND set_name = … gives one row per site; group_name is NULL for a site in no group';
+  'Every registered site with its group. WHERE atlas = … AND set_name = … gives one row per site; group_name is NULL for a site in no group';
+
+COMMENT ON COLUMN ccf.recording_site_group.atlas IS 'Key of the atlas (atlas.key)';
+COMMENT ON COLUMN ccf.recording_site_group.set_name IS 'Region set (region_set)';
+COMMENT ON COLUMN ccf.recording_site_group.recording_id IS 'Recording (recording_site)';
+COMMENT ON COLUMN ccf.recording_site_group.site_id IS 'Number of the site in the recording';
+COMMENT ON COLUMN ccf.recording_site_group.group_name IS 'The group of the site''s region; null for a site in no group';
+COMMENT ON COLUMN ccf.recording_site_group.region_id IS 'Region at the site; null outside the brain';
+COMMENT ON COLUMN ccf.recording_site_group.hemisphere IS 'left (z < 5700 µm) or right; null outside the volume';
+COMMENT ON COLUMN ccf.recording_site_group.status IS 'assigned, or why there is no region (recording_region)';
+COMMENT ON COLUMN ccf.recording_site_group.source IS 'The file it came from, or the source of rows inserted by SQL';
+COMMENT ON COLUMN ccf.recording_site_group.ccf_id IS 'Number of the atlas';
 
 CREATE OR REPLACE VIEW ccf.sites_by_group AS
 SELECT atlas,
@@ -55,3 +75,11 @@ GROUP BY ccf_id, atlas, set_name, group_name;
 
 COMMENT ON VIEW ccf.sites_by_group IS
   'Sites, recordings and share of all sites in every group of every region set; sites that belong to no group have group_name NULL';
+
+COMMENT ON COLUMN ccf.sites_by_group.atlas IS 'Key of the atlas (atlas.key)';
+COMMENT ON COLUMN ccf.sites_by_group.set_name IS 'Region set (region_set)';
+COMMENT ON COLUMN ccf.sites_by_group.group_name IS 'The group; null for sites that belong to none';
+COMMENT ON COLUMN ccf.sites_by_group.sites IS 'Sites in the group';
+COMMENT ON COLUMN ccf.sites_by_group.recordings IS 'Recordings with a site in the group';
+COMMENT ON COLUMN ccf.sites_by_group.share IS 'Its share of all sites that are registered, 0 to 1';
+COMMENT ON COLUMN ccf.sites_by_group.ccf_id IS 'Number of the atlas';

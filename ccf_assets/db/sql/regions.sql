@@ -118,6 +118,19 @@ LEFT JOIN ccf.region_volume AS v ON v.ccf_id = r.ccf_id AND v.region_id = r.regi
 COMMENT ON VIEW ccf.region_info IS
   'One row per structure: its names, its parent and depth, and its size including everything inside it (both hemispheres; null before region_volume is loaded). drawn_as is the nearest region that has voxels in this atlas: itself, or one that contains it. The ontology is finer than the atlas: 488 of 1,327 structures have no voxel in CCFv3 2017';
 
+COMMENT ON COLUMN ccf.region_info.ccf_id IS 'Number of the atlas';
+COMMENT ON COLUMN ccf.region_info.region_id IS 'Structure id of the Allen ontology';
+COMMENT ON COLUMN ccf.region_info.acronym IS 'Acronym; case matters';
+COMMENT ON COLUMN ccf.region_info.region_name IS 'The ontology''s safe_name, without commas';
+COMMENT ON COLUMN ccf.region_info.full_name IS 'The ontology''s name, with its commas';
+COMMENT ON COLUMN ccf.region_info.color_hex IS 'The Allen colour, RRGGBB';
+COMMENT ON COLUMN ccf.region_info.structure_order IS 'Place in the ontology''s order';
+COMMENT ON COLUMN ccf.region_info.parent_id IS 'The structure that it is a part of; the root''s is its own';
+COMMENT ON COLUMN ccf.region_info.depth IS 'Steps from the root, which is 0';
+COMMENT ON COLUMN ccf.region_info.voxels IS 'Its voxels, everything inside it included; null before region_volume is loaded';
+COMMENT ON COLUMN ccf.region_info.volume_mm3 IS 'Its volume, mm³, everything inside it included; null before region_volume is loaded';
+COMMENT ON COLUMN ccf.region_info.drawn_as IS 'Acronym of the nearest region that has voxels: itself, or one that contains it';
+
 CREATE OR REPLACE FUNCTION ccf.no_such_region(ccf_id integer, region text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog
