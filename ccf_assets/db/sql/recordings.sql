@@ -65,15 +65,17 @@ BEGIN
       USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'recording_site_frame_fkey', TABLE = 'recording_site',
         SCHEMA = 'ccf';
   END IF;
-  RETURN NEW;
+  RETURN NULL;
 END
 $$;
 
 COMMENT ON FUNCTION ccf.check_frame() IS
 'Trigger: refuses a site whose coordinate frame is unknown, with the names of those that there are.';
 
-CREATE OR REPLACE TRIGGER check_frame
-BEFORE INSERT OR UPDATE OF frame ON ccf.recording_site
+-- AFTER, since COPY writes row by row into a table with a BEFORE trigger; and before the foreign key's own trigger, as
+-- they fire in the order of their names and its begins with RI_.
+CREATE OR REPLACE TRIGGER "Frame_is_known"
+AFTER INSERT OR UPDATE OF frame ON ccf.recording_site
 FOR EACH ROW
 EXECUTE FUNCTION ccf.check_frame('repeats a foreign key');
 
