@@ -2,7 +2,8 @@
 
 These names are the public ones: `Atlas` asks a loaded atlas, which answers with `Region` and `Located`;
 `create_engine` connects SQLAlchemy to the database, `named_frame` gives a coordinate frame by its name, and
-`CcfError` is what all of them raise, with a sentence that says what to do.
+`CcfError` is what all of them raise, with a sentence that says what to do. An `UnknownNameError` (no such
+region, atlas, frame or table) is a KeyError, too, and an `InvalidValueError` a ValueError.
 """
 
 from __future__ import annotations
@@ -16,21 +17,33 @@ if TYPE_CHECKING:
     from ccf_assets.atlas.regions import Region
     from ccf_assets.ccf.frames.files import named_frame
     from ccf_assets.db.database import create_engine
-    from ccf_assets.errors import CcfError
+    from ccf_assets.errors import CcfError, InvalidValueError, UnknownNameError
 
     __version__: str
 
 _HOME_OF = {
     "Atlas": "atlas.atlas",
     "CcfError": "errors",
+    "InvalidValueError": "errors",
     "Located": "atlas.located",
     "Region": "atlas.regions",
+    "UnknownNameError": "errors",
     "create_engine": "db.database",
     "named_frame": "ccf.frames.files",
 }
 """Public name to the module that defines it."""
 
-__all__ = ["Atlas", "CcfError", "Located", "Region", "__version__", "create_engine", "named_frame"]
+__all__ = [
+    "Atlas",
+    "CcfError",
+    "InvalidValueError",
+    "Located",
+    "Region",
+    "UnknownNameError",
+    "__version__",
+    "create_engine",
+    "named_frame",
+]
 
 
 def __getattr__(name: str) -> object:

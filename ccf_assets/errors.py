@@ -24,11 +24,27 @@ class CcfError(Exception):
     """
 
     def __init__(self, sentence: str, **details: str | float) -> None:
-        text = _NO_TEXT.sub(lambda found: found[0].encode("unicode_escape").decode(), sentence)
+        text = as_text(sentence)
         if len(text) > _LONGEST:
             text = f"{text[:_BEGINNING]} … {text[_BEGINNING - _LONGEST :]}"
         super().__init__(text)
         self.details: dict[str, str | float] = details
+
+
+class UnknownNameError(CcfError, KeyError):
+    """There is no region, atlas, frame or table of this name; a KeyError, too."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError's is quoted
+
+
+class InvalidValueError(CcfError, ValueError):
+    """A value that a question cannot have, such as a hemisphere that there is not; a ValueError, too."""
+
+
+def as_text(given: str) -> str:
+    r"""A text with escapes (``\x1b``) in place of what is none: control characters, and halves of others."""
+    return _NO_TEXT.sub(lambda found: found[0].encode("unicode_escape").decode(), given)
 
 
 UNREACHABLE = "source_unreachable"
@@ -38,7 +54,11 @@ FILES_REFUSED = "files_refused"
 """Detail of an error: how many files of recordings were refused; everything else of their run is stored."""
 
 
-class SourceUnreachableError(CcfError):
+class PassingError(CcfError):
+    """Something that may be over soon, such as a lost connection or another session's lock: try again."""
+
+
+class SourceUnreachableError(PassingError):
     """The download source did not answer and nothing usable is cached."""
 
     def __init__(self, sentence: str) -> None:

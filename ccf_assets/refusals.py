@@ -13,21 +13,23 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import dagster as dg
 
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, PassingError
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 class Refused(dg.Failure):
-    """A failed step whose description is a sentence for the user; running it again would change nothing.
+    """A failed step whose description is a sentence for the user.
+
+    It is tried again, where the asset has a retry policy, only if that may help (`PassingError`).
 
     Args:
         error: the sentence, and its details, which become metadata.
     """
 
     def __init__(self, error: CcfError) -> None:
-        super().__init__(str(error), metadata=error.details, allow_retries=False)
+        super().__init__(str(error), metadata=error.details, allow_retries=isinstance(error, PassingError))
 
 
 @contextmanager

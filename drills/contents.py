@@ -22,7 +22,7 @@ from drills.lab import Command, DrillLab, State, end_when_told, expect
 ATLAS = atlas_entry("phantom_100um")
 """Some seconds to load, with one row per voxel."""
 
-BEGUN = "structure_graph: "
+BEGUN = "ontology: "
 """What a load says when it has started and the atlases' turn comes."""
 
 FILES = 10

@@ -26,7 +26,7 @@ from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import database, schema, site_regions
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases, pick_atlas, select_loaded_atlases
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, InvalidValueError, UnknownNameError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,7 +165,7 @@ class Atlas:
         if found is None:
             called = [each.acronym for each in self._regions.called(str(name))]
             meant = f" In everyday use it is {' or '.join(called)}." if called else ""
-            raise CcfError(no_such_region(self._engine, self.ccf_id, str(name)) + meant)
+            raise UnknownNameError(no_such_region(self._engine, self.ccf_id, str(name)) + meant)
         return found
 
     def search(self, words: str, *, near: bool = True) -> list[Region]:
@@ -301,7 +301,7 @@ class Atlas:
 
         check_hemisphere(hemisphere or "both")
         chosen = self.region(region)
-        ids = [each.id for each in (chosen, *chosen.descendants)]
+        ids = [each.id for each in chosen.descendants]
         runs = read_runs(self._engine.url, self._entry, ids)
         self._check_current()
         mask = paint(runs, np.ones(len(runs), bool), self._entry)
@@ -366,7 +366,9 @@ class Atlas:
         """
         ends = self.locate(np.array([start, end], dtype=np.float64), frame).ccf_um
         if np.isnan(ends).any():
-            raise CcfError(f"The track from {start!r} to {end!r} has an end that is no place in the CCF.")
+            raise InvalidValueError(
+                f"The track from {start!r} to {end!r} has an end that is no place in the CCF."
+            )
         call = sa.func.ccf.regions_along(self.ccf_id, *(float(c) for c in ends.ravel()))
         columns = ("region_id", "acronym", "entry_um", "exit_um", "length_um")
         return self._frame(sa.select(*(call.table_valued(*columns).c)))

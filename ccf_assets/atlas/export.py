@@ -17,7 +17,7 @@ from ccf_assets.ccf import space
 from ccf_assets.ccf.runs import voxel_batches
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases
-from ccf_assets.errors import CcfError, suggestion
+from ccf_assets.errors import CcfError, UnknownNameError, suggestion
 from ccf_assets.files import new_file
 from ccf_assets.pg.arrow import read_arrow
 
@@ -99,7 +99,7 @@ def comments_of(name: str) -> dict[str, str]:
         return _ELECTRODE_COLUMNS
     table = schema.metadata.tables.get(f"{schema.SCHEMA}.{name}")
     if table is None:
-        raise CcfError(f"There is no table {name!r}; {suggestion(name, tables())}")
+        raise UnknownNameError(f"There is no table {name!r}; {suggestion(name, tables())}")
     return {column.name: column.comment or "" for column in table.columns}
 
 

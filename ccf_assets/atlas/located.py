@@ -17,7 +17,7 @@ from ccf_assets.atlas.regions import Region, Regions
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.grid import Places
 from ccf_assets.ccf.space import STATUSES
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import InvalidValueError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,10 @@ Words: TypeAlias = npt.NDArray[np.object_]
 
 HEMISPHERE_WORDS = ("left", "right", None)
 """What the numbers of `Places.hemisphere` stand for."""
+
+
+SHOWN = 10
+"""Points in the representation of an answer."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,7 +51,31 @@ class Located:
     def __repr__(self) -> str:
         counts = zip(STATUSES, np.bincount(self.places.status, minlength=len(STATUSES)), strict=True)
         numbers = ", ".join(f"{count:,} {status}" for status, count in counts if count)
-        return f"<Located in {self.atlas}: {numbers or 'no point'}>"
+        return "\n".join([f"<Located in {self.atlas}: {numbers or 'no point'}>", *self._head()])
+
+    def _head(self) -> list[str]:
+        """The first points as a table, and how many more there are."""
+        import polars as pl
+
+        if not len(self):
+            return []
+        places = self.places
+        first = Places(
+            places.ccf_um[:SHOWN], places.status[:SHOWN], places.ids, places.index[:SHOWN]
+        )  # fmt: skip
+        rows = Located(first, self.regions).to_polars()
+        columns = ("ccf_x_um", "ccf_y_um", "ccf_z_um", "acronym", "hemisphere", "status", "region_name")
+        with pl.Config(
+            tbl_formatting="NOTHING",
+            tbl_hide_dataframe_shape=True,
+            tbl_hide_column_data_types=True,
+            tbl_cols=-1,
+            tbl_rows=SHOWN,
+            tbl_width_chars=1000,
+            fmt_str_lengths=100,
+        ):
+            lines = [line.rstrip() for line in str(rows.select(columns)).splitlines()]
+        return [*lines, *([f" … and {len(self) - SHOWN:,} more"] if len(self) > SHOWN else [])]
 
     @property
     def atlas(self) -> str:
@@ -157,5 +185,5 @@ def _new_names(taken: Sequence[str], ours: Sequence[str]) -> dict[str, str]:
     names = {name: f"ccf_{name}" if name in taken else name for name in ours}
     for name in names.values():
         if name in taken:
-            raise CcfError(f"The points have a column {name} already; drop or rename it.")
+            raise InvalidValueError(f"The points have a column {name} already; drop or rename it.")
     return names

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ccf_assets.ccf.frames.maps import Floats, Frame, ap_dv_ml
 from ccf_assets.ccf.space import AXES
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import InvalidValueError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,14 +43,14 @@ def coordinates(points: object, frame: Frame) -> tuple[Floats, Floats, Floats]:
     try:
         given: npt.NDArray[Any] = np.ma.asarray(points)
     except ValueError as error:  # rows of unequal lengths
-        raise CcfError(f"{_WANTED}: {error}.") from None
+        raise InvalidValueError(f"{_WANTED}: {error}.") from None
     if given.ndim == 0:
-        raise CcfError(f"{_WANTED}, not {type(points).__name__}.")
+        raise InvalidValueError(f"{_WANTED}, not {type(points).__name__}.")
     _check_numbers(_array_kind(given), "The array of points")
     array = np.ma.filled(given.astype(np.float64), np.nan)
     array = np.atleast_2d(array)
     if array.ndim != 2 or array.shape[1] != len(AXES):  # noqa: PLR2004
-        raise CcfError(f"Points must have the shape (N, 3): AP, DV, ML; these have {array.shape}.")
+        raise InvalidValueError(f"Points must have the shape (N, 3): AP, DV, ML; these have {array.shape}.")
     ap, dv, ml = np.ascontiguousarray(array.T)
     return ap, dv, ml
 
@@ -72,13 +72,13 @@ def coordinate_columns(there: Sequence[str], frame: Frame, what: str) -> tuple[s
     spelled = {name: [name] if name in named else [n for n in named if n.lower() == name] for name in _NAMES}
     whole = [names for names in (by_axis, in_order) if all(spelled[name] for name in names)]
     if not whole:
-        raise CcfError(
+        raise InvalidValueError(
             f"{what} must have columns ap, dv, ml, or x, y, z in the frame's own order; "
             f"it has {', '.join(named) or 'none'}."
         )
     for name in whole[0]:
         if named.count(spelled[name][0]) > 1 or len(spelled[name]) > 1:
-            raise CcfError(f"{what} has the column {name} more than once; drop or rename one.")
+            raise InvalidValueError(f"{what} has the column {name} more than once; drop or rename one.")
     ap, dv, ml = (spelled[name][0] for name in whole[0])
     return ap, dv, ml
 
@@ -118,7 +118,7 @@ def _array_kind(array: npt.NDArray[Any]) -> str:
 def _check_numbers(wrong: str, what: str) -> None:
     """Refuse what would become a number silently, such as text and truth values; ``wrong`` names it."""
     if wrong:
-        raise CcfError(f"{what} does not hold numbers but {wrong}.")
+        raise InvalidValueError(f"{what} does not hold numbers but {wrong}.")
 
 
 def is_polars(points: object) -> TypeGuard[pl.DataFrame]:

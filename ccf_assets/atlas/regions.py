@@ -12,7 +12,7 @@ from ccf_assets.ccf import space
 from ccf_assets.ccf.likeness import everyday, folded, nearest
 from ccf_assets.ccf.region_id import is_id
 from ccf_assets.db import schema
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, InvalidValueError
 
 _SHORT = 3
 """A text of at most so many letters has no other spelling: it would be in many names."""
@@ -80,19 +80,26 @@ class Region:
 
     @property
     def ancestors(self) -> tuple[Region, ...]:
-        """The regions that contain it, itself not included, from the root down to its parent.
-
-        In SQL ``ccf.ancestors`` begins with the region itself and goes up to the root.
-        """
-        return () if self.parent is None else (*self.parent.ancestors, self.parent)
+        """The region itself and all that contain it, up to the root: those of ``ccf.ancestors`` in SQL."""
+        return (self,) if self.parent is None else (self, *self.parent.ancestors)
 
     @property
     def descendants(self) -> tuple[Region, ...]:
-        """Everything inside it, itself not included, in the ontology's order.
+        """The region itself and everything inside it, in the ontology's order, as ``ccf.descendants`` in SQL.
 
-        In SQL ``ccf.descendants`` begins with the region itself.
+        The region itself is included because many divided regions also own voxels.
         """
-        return tuple(inside for child in self.children for inside in (child, *child.descendants))
+        return (self, *self.inside)
+
+    @property
+    def around(self) -> tuple[Region, ...]:
+        """The regions that contain it, itself not included, from the root down to its parent."""
+        return self.ancestors[:0:-1]
+
+    @property
+    def inside(self) -> tuple[Region, ...]:
+        """Everything inside it, itself not included, in the ontology's order."""
+        return tuple(each for child in self.children for each in child.descendants)
 
     @property
     def drawn_as(self) -> Region | None:
@@ -101,8 +108,7 @@ class Region:
         The ontology is finer than the atlas: 488 of the 1,327 structures, such as the layers of CA1, have no
         voxel in CCFv3 2017, even with everything inside them. None before region_volume is loaded.
         """
-        upwards = (self, *reversed(self.ancestors))
-        return next((each for each in upwards if each.sizes and each.voxels), None)
+        return next((each for each in self.ancestors if each.sizes and each.voxels), None)
 
     @property
     def not_drawn(self) -> str:
@@ -257,7 +263,7 @@ def check_hemisphere(name: str) -> None:
         CcfError: it is not left, right or both.
     """
     if name not in space.HEMISPHERES:
-        raise CcfError(f"There is no hemisphere {name!r}; there are {', '.join(space.HEMISPHERES)}.")
+        raise InvalidValueError(f"There is no hemisphere {name!r}; there are {', '.join(space.HEMISPHERES)}.")
 
 
 def no_such_region(engine: sa.Engine, ccf_id: int, name: str) -> str:

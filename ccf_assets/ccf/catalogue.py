@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ccf_assets.ccf.space import EXTENT_UM
-from ccf_assets.errors import CcfError, suggestion
+from ccf_assets.errors import CcfError, UnknownNameError, suggestion
 from ccf_assets.files import read_toml
 
 
@@ -114,7 +114,9 @@ def atlas_entry(key: str) -> AtlasEntry:
     try:
         return CATALOGUE[key]
     except KeyError:
-        raise CcfError(f"There is no atlas {key!r} in the catalogue; {suggestion(key, CATALOGUE)}") from None
+        raise UnknownNameError(
+            f"There is no atlas {key!r} in the catalogue; {suggestion(key, CATALOGUE)}"
+        ) from None
 
 
 def default_atlases(*, phantom: bool) -> list[AtlasEntry]:

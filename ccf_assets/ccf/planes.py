@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import AXES, EXTENT_UM
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import InvalidValueError
 
 Orientation: TypeAlias = Literal["coronal", "sagittal", "horizontal"]
 
@@ -78,10 +78,10 @@ def plane_index(entry: AtlasEntry, orientation: Orientation, position_um: float)
         CcfError: there is no such orientation, or the position is outside the volume.
     """
     if orientation not in PLANES:
-        raise CcfError(f"There is no orientation {orientation!r}; there are {', '.join(PLANES)}.")
+        raise InvalidValueError(f"There is no orientation {orientation!r}; there are {', '.join(PLANES)}.")
     axis = PLANES[orientation].normal
     if not 0 <= position_um < EXTENT_UM[axis]:  # also refuses NaN
-        raise CcfError(
+        raise InvalidValueError(
             f"{AXIS_NAMES[axis]} {position_um:g} µm is outside the volume; a {orientation} plane lies at "
             f"0 <= {AXIS_NAMES[axis]} < {EXTENT_UM[axis]} CCF µm."
         )

@@ -1,6 +1,6 @@
 """What people and programs write for a region: its forms, the words for outside, and those for no report.
 
-The everyday names of regions are in everyday_names.csv, and the search by likeness in search.
+Not here: the everyday names of regions (everyday_names.csv), and the search by likeness (likeness).
 """
 
 from __future__ import annotations

@@ -12,34 +12,46 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from ccf_assets import settings
+from ccf_assets.cli import complete
+from ccf_assets.cli.commands import command
 from ccf_assets.cli.options import (
     AtlasOption,
+    CsvOption,
     ForceOption,
     FrameOption,
     JsonOption,
+    LimitOption,
     answer,
     output_option,
     png_option,
     say,
+    tell,
     wrote,
 )
+from ccf_assets.cli.tables import Column, show
 from ccf_assets.errors import CcfError
+from ccf_assets.finding import counted
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from ccf_assets.atlas.atlas import Atlas
     from ccf_assets.atlas.regions import Region
     from ccf_assets.ccf.planes import Orientation
 
 app = typer.Typer()
 
-MOST_PAIRS = 20
-"""Pairs of regions that a comparison prints; --json has all."""
+_OUTSIDE = "outside the brain"
 
 _NUMBERS = {"ignore_unknown_options": True}
 """With this setting -3500 is read as a number and not as an option."""
 
 RegionArgument = Annotated[
-    str, typer.Argument(help="Exact acronym (case matters) or id of a region, e.g. VISp or 385.")
+    str,
+    typer.Argument(
+        help="Exact acronym (case matters) or id of a region, e.g. VISp or 385.",
+        autocompletion=complete.regions,
+    ),
 ]
 
 
@@ -49,28 +61,32 @@ def _atlas(key: str | None) -> Atlas:
     return Atlas(key)
 
 
-@app.command()
+@command(app, "Ask")
 def region(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
     """A region: its names, path from the root, children and volume with all inside it.
 
     Example: ccf-assets region CA1
     """
     found = _atlas(atlas).region(acronym)
-    path = [each.acronym for each in (*found.ancestors, found)]
+    path = [each.acronym for each in reversed(found.ancestors)]
     children = [child.acronym for child in found.children]
     if as_json:
         answer({**_named(found), "path": path, "children": children, **_sizes(found)})
         return
-    typer.echo(f"{found.acronym}  {found.name}  (id {found.id}, colour {found.color}, {found.atlas})")
-    typer.echo(f"path      {' → '.join(path)}")
-    typer.echo(f"children  {', '.join(children) or 'none'}")
+    tell(f"{found.acronym}  {found.name}  (id {found.id}, colour {found.color}, {found.atlas})", 2)
+    tell(f"path      {' → '.join(path)}", _LABEL)
+    tell(f"children  {', '.join(children) or 'none'}", _LABEL)
     if found.not_drawn:
-        typer.echo(f"volume    {found.not_drawn} (the atlas is coarser here than the ontology)")
+        tell(f"volume    {found.not_drawn} (the atlas is coarser here than the ontology)", _LABEL)
     elif found.sizes:
-        typer.echo(
+        tell(
             f"volume    {found.volume_mm3:.3f} mm³ in {found.voxels:,} voxels, all inside it included "
-            f"(left {found.left.volume_mm3:.3f} mm³, right {found.right.volume_mm3:.3f} mm³)"
+            f"(left {found.left.volume_mm3:.3f} mm³, right {found.right.volume_mm3:.3f} mm³)",
+            _LABEL,
         )
+
+
+_LABEL = len("children  ")
 
 
 def _named(found: Region) -> dict[str, Any]:
@@ -97,11 +113,13 @@ def _sizes(found: Region) -> dict[str, Any]:
     }
 
 
-@app.command()
+@command(app, "Ask")
 def search(
     words: Annotated[list[str], typer.Argument(help="Words in the acronym or the name, in any case.")],
+    limit: LimitOption = None,
     atlas: AtlasOption = None,
     as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
     """The regions whose acronym or name contains all these words, the best match first.
 
@@ -118,17 +136,17 @@ def search(
     if as_json:
         answer([{**_named(each), "near_only": not found} for each in offered])
         return
-    for each in offered:
-        typer.echo(f"{each.acronym}\t{each.name}\t{each.id}")
+    columns = (Column("acronym", "key"), Column("name"), Column("region_id", "number", "id", shown=""))
+    show(columns, [(each.acronym, each.name, each.id) for each in offered], as_csv=as_csv, limit=limit)
     if offered and not found:
         say(f"No region has these words; these are the nearest ({picked.key})")
     else:
-        say(f"{len(found):,} regions ({picked.key})")
+        say(f"{counted(len(found), 'region')} ({picked.key})")
     if called := everyday(text):
         say(f"{text} is an everyday name of {', '.join(called.acronyms)} (from {SOURCES[called.source]}).")
 
 
-@app.command(context_settings=_NUMBERS)
+@command(app, "Ask", settings=_NUMBERS)
 def locate(
     ap: Annotated[float | None, typer.Argument(help="AP in the frame's unit and sign.")] = None,
     dv: Annotated[float | None, typer.Argument(help="DV, likewise.")] = None,
@@ -156,9 +174,9 @@ def locate(
         answer(found.to_polars().row(0, named=True))
     elif found.acronym[0] is not None:
         region = picked.region(found.acronym[0])
-        typer.echo(f"{region.acronym}  {region.name}  (id {region.id}, {found.hemisphere[0]}, {found.atlas})")
+        tell(f"{region.acronym}  {region.name}  (id {region.id}, {found.hemisphere[0]}, {found.atlas})", 2)
     else:
-        typer.echo(f"{found.status[0].replace('_', ' ')}  ({found.atlas})")
+        tell(f"{found.status[0].replace('_', ' ')}  ({found.atlas})")
         if hint := _what_else(frame, (ap, dv, ml)):
             say(hint)
 
@@ -195,7 +213,7 @@ def _locate_rows(atlas: Atlas, frame: str, *, as_json: bool) -> None:
         typer.echo(found.write_csv().encode(), nl=False)  # a file, as was given: UTF-8
 
 
-@app.command(context_settings=_NUMBERS)
+@command(app, "Ask", settings=_NUMBERS)
 def track(
     ap: Annotated[float, typer.Argument(help="AP of the first point, in the frame's unit and sign.")],
     dv: Annotated[float, typer.Argument(help="DV of the first point.")],
@@ -208,6 +226,7 @@ def track(
     force: ForceOption = False,
     atlas: AtlasOption = None,
     as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
     """The regions along a straight line between two points, such as a probe's.
 
@@ -220,10 +239,16 @@ def track(
     if as_json:
         answer(along)
     else:
-        for row in along:
-            name = picked.region(row["region_id"]).name if row["region_id"] else ""
-            where = row["acronym"] or "outside the brain"
-            typer.echo(f"{row['entry_um']:8.1f} {row['exit_um']:8.1f}  {where}  {name}".rstrip())
+        columns = (
+            Column("entry_um", "number", "from µm", shown=",.1f"),
+            Column("exit_um", "number", "to µm", shown=",.1f"),
+            Column("acronym", "key"),
+            Column("name"),
+        )
+        named = [picked.region(row["region_id"]).name if row["region_id"] else _OUTSIDE for row in along]
+        stretches = zip(along, named, strict=True)
+        rows = [(row["entry_um"], row["exit_um"], row["acronym"], name) for row, name in stretches]
+        show(columns, rows, as_csv=as_csv)
     if output is not None:
         _draw_track(picked, along, output, force=force)
 
@@ -243,7 +268,7 @@ def _draw_track(atlas: Atlas, along: list[dict[str, Any]], output: Path, *, forc
     wrote(output)
 
 
-@app.command("slice")
+@command(app, "Ask", "slice")
 def slice_(
     orientation: Annotated[str, typer.Argument(help="coronal, sagittal or horizontal.")],
     position_um: Annotated[float, typer.Argument(help="CCF µm along AP, ML or DV.")],
@@ -265,9 +290,7 @@ def slice_(
     plane = picked.slice(lies, position_um)
     root = picked.region("root")
     points = picked.sites().select("x", "y", "z").to_numpy() if sites else None
-    styles = {
-        each.id: RegionStyle(each.acronym, each.name, each.color_hex) for each in (root, *root.descendants)
-    }
+    styles = {each.id: RegionStyle(each.acronym, each.name, each.color_hex) for each in root.descendants}
     with new_file(output, force=force) as aside:
         aside.write_bytes(
             plane_png(
@@ -283,11 +306,13 @@ def slice_(
     wrote(output)
 
 
-@app.command()
+@command(app, "Ask")
 def compare(
-    atlas: Annotated[str, typer.Argument(help="Key of a loaded atlas.")],
-    other: Annotated[str, typer.Argument(help="Key of another.")],
+    atlas: Annotated[str, typer.Argument(help="Key of a loaded atlas.", autocompletion=complete.atlases)],
+    other: Annotated[str, typer.Argument(help="Key of another.", autocompletion=complete.atlases)],
+    limit: LimitOption = None,
     as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
     """Where two atlases (versions or resolutions) assign places to different regions: the largest pairs.
 
@@ -297,41 +322,97 @@ def compare(
     if as_json:
         answer(pairs.to_dicts())
         return
-    for row in pairs.head(MOST_PAIRS).to_dicts():
-        one, other_one = (row[name] or "outside" for name in ("acronym_a", "acronym_b"))
-        typer.echo(f"{row['mm3']:8.3f} mm³  {one:12} {other_one}")
+    columns = (
+        Column("mm3", "number", "mm³", shown=",.3f"),
+        Column("acronym_a", "key", atlas),
+        Column("acronym_b", "key", other),
+    )
+    acronyms = pairs.select("acronym_a", "acronym_b").fill_null(_OUTSIDE).rows()
+    show(
+        columns,
+        [(mm3, *named) for mm3, named in zip(pairs["mm3"], acronyms, strict=True)],
+        as_csv=as_csv,
+        limit=limit,
+    )
     share = 100 * float(pairs["share"].sum())
     say(f"{len(pairs):,} pairs, {share:.2f} % of the brain ({atlas} against {other})")
 
 
-@app.command()
-def sites(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
-    """The recording sites in a region or anything inside it.
+@command(app, "Ask")
+def sites(
+    acronym: RegionArgument,
+    limit: LimitOption = None,
+    atlas: AtlasOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """The recording sites in a region or anything inside it; on a terminal first how many are in which.
 
     Example: ccf-assets sites TH
     """
     picked = _atlas(atlas)
-    chosen, found = picked.region(acronym), picked.sites_in(acronym).to_dicts()
+    chosen, found = picked.region(acronym), picked.sites_in(acronym)
     if as_json:
-        answer(found)
+        answer(found.to_dicts())
         return
-    for row in found:
-        typer.echo(f"{row['recording_id']}\t{row['site_id']}\t{row['acronym']}\t{row['hemisphere']}")
     if chosen.not_drawn:
         nearest = chosen.drawn_as
         hint = f"; its sites are among those of `ccf-assets sites {nearest.acronym}`" if nearest else ""
-        say(f"{chosen.acronym} is {chosen.not_drawn}{hint}.")
+        total = f"{chosen.acronym} is {chosen.not_drawn}{hint}."
     else:
-        say(f"{len(found):,} sites in {acronym} or inside it ({picked.key})")
+        recordings = counted(found["recording_id"].n_unique(), "recording")
+        total = f"{counted(len(found), 'site')}, {recordings} in {acronym} or inside it ({picked.key})"
+    say(total)
+    if sys.stdout.isatty() and not as_csv and len(found):
+        show(_SITES_BY_REGION, _by_region(found))
+        typer.echo()
+    names = ("recording_id", "site_id", "acronym", "hemisphere")
+    show(
+        (
+            Column("recording_id", "key", "recording"),
+            Column("site_id", "number", "site", shown=""),
+            Column("acronym", "key", "region"),
+            Column("hemisphere"),
+        ),
+        found.select(names).rows(),
+        as_csv=as_csv,
+        limit=limit,
+    )
 
 
-@app.command()
+_SITES_BY_REGION = (
+    Column("acronym", "key", "region"),
+    Column("name"),
+    Column("sites", "number"),
+    Column("recordings", "number", spare=1),
+)
+
+
+def _by_region(found: pl.DataFrame) -> list[tuple[object, ...]]:
+    """How many sites and recordings there are in which region, the most first."""
+    import polars as pl
+
+    return (
+        found.group_by("acronym", "region_name")
+        .agg(pl.len().alias("sites"), pl.col("recording_id").n_unique().alias("recordings"))
+        .sort(["sites", "acronym"], descending=[True, False])
+        .rows()
+    )
+
+
+@command(app, "Ask")
 def export(
     table: Annotated[str, typer.Argument(help="A table of the schema ccf, or electrodes.")],
     output: Annotated[Path, output_option("The .parquet or .csv file to write.")],
     force: ForceOption = False,
     atlas: Annotated[
-        str | None, typer.Option("--atlas", "-a", help="Only the rows of this atlas; all if not given.")
+        str | None,
+        typer.Option(
+            "--atlas",
+            "-a",
+            help="Only the rows of this atlas; all if not given.",
+            autocompletion=complete.atlases,
+        ),
     ] = None,
 ) -> None:
     """A table as a Parquet or CSV file, ordered by its key; a long table needs no more memory.

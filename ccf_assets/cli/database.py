@@ -9,68 +9,91 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ccf_assets import settings
-from ccf_assets.cli.options import JsonOption, answer, say
-from ccf_assets.errors import CcfError
+from ccf_assets.cli import complete
+from ccf_assets.cli.commands import command
+from ccf_assets.cli.options import CsvOption, JsonOption, answer, say, tell
+from ccf_assets.cli.tables import Column, show, show_aligned
+from ccf_assets.errors import CcfError, UnknownNameError
 from ccf_assets.finding import counted
+
+if TYPE_CHECKING:
+    from ccf_assets.db.holdings import Holding
 
 app = typer.Typer()
 
 
-@app.command()
-def status(as_json: JsonOption = False) -> None:
+@command(app, "Load")
+def status(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
     """What is loaded: atlases, rows, sizes, versions, when and from where."""
     from ccf_assets.db import database, holdings
 
-    if as_json:
-        held = holdings.holdings(database.create_engine())
-        answer([holding.as_json() for holding in held])
-    else:
-        print_holdings()
-
-
-_LOADED = "loaded (local)"
-"""Heading of the time at which an atlas was loaded, in the time zone of this machine."""
-
-
-def print_holdings() -> None:
-    """Print a table of the loaded atlases, or a sentence if there is none."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from ccf_assets.db import database, holdings
-
     held = holdings.holdings(database.create_engine())
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    if as_json:
+        answer([holding.as_json() for holding in held])
+    elif sys.stdout.isatty() and not as_csv:
+        print_holdings(held)
+    else:
+        show(_HELD, [_held(each) for each in held], as_csv=as_csv)
+        if not held:
+            say(_NOTHING)
+        for sentence in _missing(held):
+            say(sentence)
+
+
+_NOTHING = "No atlas is loaded yet; run `ccf-assets load`."
+
+_HELD = (
+    Column("ccf_id", "number", shown=""),
+    Column("atlas", "key"),
+    Column("version", "key", spare=3),
+    Column("resolution_um", "number", "µm", shown="g"),
+    Column("regions", "number", spare=2),
+    Column("runs", "number", spare=1),
+    Column("voxel_rows", "number", "voxel rows"),
+    Column("MB", "number"),
+    Column("loaded_local", "key", "loaded (local)"),
+    Column("source"),
+)
+"""Columns of what is loaded; the time is in the zone of this machine."""
+
+
+def _held(h: Holding) -> tuple[object, ...]:
+    rows = (h.rows_of[table] for table in ("brain_region", "voxel_run", "voxel"))
+    when = f"{h.loaded_at.astimezone():%Y-%m-%d %H:%M}"
+    return (h.ccf_id, h.key, h.version, h.resolution_um, *rows, round(h.size_bytes / 1e6), when, h.source_url)
+
+
+def _missing(held: Sequence[Holding]) -> list[str]:
+    return [
+        f"{h.key} is incomplete: no rows in {', '.join(h.missing)}. Run `ccf-assets load {h.key}`."
+        for h in held
+        if h.missing
+    ]
+
+
+def print_holdings(held: Sequence[Holding]) -> None:
+    """Print a table of the loaded atlases and their sources, or a sentence if there is none."""
     if not held:
-        console.print("No atlas is loaded yet; run `ccf-assets load`.")
+        tell(_NOTHING)
         return
-    table = Table(title="Loaded atlases", title_justify="left")
-    for heading in ("ccf_id", "atlas", "version", "µm", "regions", "runs", "voxel rows", "MB", _LOADED):
-        table.add_column(heading, justify="left" if heading in {"atlas", "version", _LOADED} else "right")
+    show_aligned(_HELD[:-1], [_held(each)[:-1] for each in held])
+    typer.echo()
     for h in held:
-        table.add_row(
-            str(h.ccf_id), h.key, h.version, f"{h.resolution_um:g}", f"{h.rows_of['brain_region']:,}",
-            f"{h.rows_of['voxel_run']:,}", f"{h.rows_of['voxel']:,}", f"{h.size_bytes / 1e6:,.0f}",
-            f"{h.loaded_at.astimezone():%Y-%m-%d %H:%M}",
-        )  # fmt: skip
-    console.print(table)
-    for h in held:
-        console.print(f"{h.key} from {h.source_url}", highlight=False, soft_wrap=True)
-    for h in held:
-        if h.missing:
-            advice = f"Run `ccf-assets load {h.key}`."
-            sentence = f"{h.key} is incomplete: no rows in {', '.join(h.missing)}. {advice}"
-            console.print(sentence, highlight=False, soft_wrap=True)
+        tell(f"{h.key} from {h.source_url}", 2)
+    for sentence in _missing(held):
+        tell(sentence)
 
 
-@app.command()
+@command(app, "Load")
 def drop(
-    atlases: Annotated[list[str] | None, typer.Argument(help="Keys of loaded atlases.")] = None,
+    atlases: Annotated[
+        list[str] | None, typer.Argument(help="Keys of loaded atlases.", autocompletion=complete.atlases)
+    ] = None,
     recordings: Annotated[
         bool,
         typer.Option("--recordings", help="All recordings, too: those from files and inserted ones."),
@@ -92,7 +115,9 @@ def drop(
     held = {holding.key: holding for holding in holdings.holdings(engine)}
     for key in keys:
         if key not in held:
-            raise CcfError(f"Atlas {key!r} is not in the database (loaded: {', '.join(held) or 'none'}).")
+            raise UnknownNameError(
+                f"Atlas {key!r} is not in the database (loaded: {', '.join(held) or 'none'})."
+            )
     chosen = [held[key] for key in keys]
     for atlas in chosen:
         say(f"{atlas.key}: {_rows(atlas.rows_of)} ({atlas.size_bytes / 1e6:,.0f} MB)")
@@ -130,7 +155,18 @@ def _rows(by_table: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} of {table}" for table, count in by_table.items() if count)
 
 
-@app.command()
+@command(app, "Server")
+def up(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
+) -> None:
+    """Run the Dagster UI with its daemon, sensors and schedules, until Ctrl-C."""
+    from ccf_assets.cli import ui
+
+    ui.serve(host, port, say)
+
+
+@command(app, "Server")
 def url(
     hold: Annotated[
         bool, typer.Option("--hold", help="Keep the embedded server running until Ctrl-C.")
@@ -156,10 +192,14 @@ def url(
             signal.pause()
 
 
-_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+_PASSED_ON = {
+    "ignore_unknown_options": True,
+    "allow_extra_args": True,
+    "help_option_names": ["--help"],  # -h is the host of PostgreSQL's programs
+}
 
 
-@app.command(context_settings=_PASSED_ON)
+@command(app, "Server", settings=_PASSED_ON)
 def psql(context: typer.Context) -> None:
     """Open psql on the database; all arguments are passed on to it.
 
@@ -173,7 +213,7 @@ def psql(context: typer.Context) -> None:
     raise typer.Exit(programs.run_program("psql", context.args, url))
 
 
-@app.command("pg_dump", context_settings=_PASSED_ON)
+@command(app, "Server", "pg_dump", settings=_PASSED_ON)
 def pg_dump(context: typer.Context) -> None:
     """Run pg_dump on the database, to back it up; all arguments are passed on to it.
 
@@ -185,7 +225,7 @@ def pg_dump(context: typer.Context) -> None:
     raise typer.Exit(programs.run_program("pg_dump", context.args, database.database_url()))
 
 
-@app.command("pg_restore", context_settings=_PASSED_ON)
+@command(app, "Server", "pg_restore", settings=_PASSED_ON)
 def pg_restore(context: typer.Context) -> None:
     """Run pg_restore on the database, which must have no schema ccf; all arguments are passed on to it.
 
@@ -197,7 +237,7 @@ def pg_restore(context: typer.Context) -> None:
     raise typer.Exit(programs.run_program("pg_restore", context.args, database.empty_database_url()))
 
 
-@app.command()
+@command(app, "Server")
 def roles() -> None:
     """Make the group roles ccf_reader and ccf_writer on your server, or update their rights.
 

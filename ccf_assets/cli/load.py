@@ -9,15 +9,19 @@ import dataclasses
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ccf_assets import settings
 from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry, default_atlases
+from ccf_assets.cli import complete
+from ccf_assets.cli.commands import command
 from ccf_assets.cli.database import print_holdings
-from ccf_assets.cli.options import say
+from ccf_assets.cli.options import CsvOption, JsonOption, answer, say, tell
+from ccf_assets.cli.tables import Column, show
+from ccf_assets.cli.watch import label
 
 if TYPE_CHECKING:
     from ccf_assets.cli.outcome import Outcome
@@ -25,11 +29,14 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@command(app, "Load")
 def load(
     atlases: Annotated[
         list[str] | None,
-        typer.Argument(help="Keys of atlases, e.g. ccf_2017_25um; all default atlases if none is given."),
+        typer.Argument(
+            help="Keys of atlases, e.g. ccf_2017_25um; all default atlases if none is given.",
+            autocompletion=complete.atlases,
+        ),
     ] = None,
     rows: Annotated[
         bool | None,
@@ -48,7 +55,7 @@ def load(
     Each load is a Dagster run and shows in the UI. If no atlas is named, the source cannot be reached and
     nothing is cached, the phantom is loaded instead, with a notice.
     """
-    from ccf_assets.db import database
+    from ccf_assets.db import database, holdings
     from ccf_assets.runs.home import dagster_home
 
     phantom = settings.source() == settings.PHANTOM
@@ -59,51 +66,63 @@ def load(
     dagster_home(say)
     database.dagster_url()  # refuses a user without the right to load before a run fails at length
     say(f"Loading {', '.join(entry.key for entry in entries)} from {_label(source)} …")
-    outcomes = _load(entries, source, rows, refresh=refresh, examples=not atlases, jobs=jobs)
-    if not atlases and not phantom and _nothing_reachable(outcomes):
+    shown: list[str] = []
+
+    def show_atlases(outcomes: Sequence[Outcome]) -> None:
+        """What is loaded, once it can be asked; the comparison of atlases is made after that."""
+        if shown or (instead and entries is not instead and _nothing_reachable(outcomes)):
+            return
+        shown.append("")
+        say("")
+        print_holdings(holdings.holdings(database.create_engine()))
+        if not any(outcome.error for outcome in outcomes):
+            # Sensors follow the atlases of the source.
+            of_phantom = not phantom and all(entry.is_phantom for entry in entries)
+            _print_things_to_try("CCF_SOURCE=phantom " if of_phantom else "")
+
+    instead = [] if atlases or phantom else default_atlases(phantom=True)
+    options = _Options(rows, refresh, not atlases, jobs)
+    outcomes = _load(entries, source, options, show_atlases)
+    if instead and _nothing_reachable(outcomes):
         say("")
         say("*** The source cannot be reached and nothing is cached: loading the PHANTOM instead.")
         say("*** The phantom is an analytic stand-in for demonstrations; it is NOT the Allen CCF.")
-        entries = default_atlases(phantom=True)
-        outcomes = _load(entries, settings.PHANTOM, rows, refresh=False, examples=True, jobs=jobs)
+        entries = instead
+        outcomes = _load(entries, settings.PHANTOM, dataclasses.replace(options, refresh=False), show_atlases)
+    show_atlases(outcomes)
     failed = [outcome for outcome in outcomes if outcome.error]
-    say("")
-    print_holdings()
+    for outcome in failed:
+        _report(outcome)  # again: the first time is far above by now
     if failed:
         raise typer.Exit(1)
-    # Sensors follow the atlases of the source.
-    of_phantom = not phantom and all(entry.is_phantom for entry in entries)
-    _print_things_to_try("CCF_SOURCE=phantom " if of_phantom else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Options:
+    rows: bool | None
+    refresh: bool
+    examples: bool
+    jobs: int | None
 
 
 def _load(
     entries: Sequence[AtlasEntry],
     source: str,
-    rows: bool | None,
-    *,
-    refresh: bool,
-    examples: bool,
-    jobs: int | None,
+    options: _Options,
+    ready: Callable[[Sequence[Outcome]], object],
 ) -> list[Outcome]:
     from ccf_assets.cli import loading
 
     try:
         return loading.load(
-            entries,
-            source=source,
-            rows=rows,
-            refresh=refresh,
-            examples=examples,
-            jobs=jobs,
-            report=_report,
-            say=say,
+            entries, source=source, report=_report, ready=ready, **dataclasses.asdict(options)
         )
     except KeyboardInterrupt:
         say("Interrupted: unfinished work was undone, finished work is kept. Load again to continue.")
         raise
 
 
-def _nothing_reachable(outcomes: list[Outcome]) -> bool:
+def _nothing_reachable(outcomes: Sequence[Outcome]) -> bool:
     """Whether no real atlas is loaded, and the source was out of reach for the ontology or every atlas."""
     from ccf_assets.db import database, loaded
 
@@ -115,17 +134,39 @@ def _nothing_reachable(outcomes: list[Outcome]) -> bool:
     return unreachable and not real
 
 
-def _report(outcome: Outcome) -> None:
+def _report(outcome: Outcome, say: Callable[[str], object] = say) -> None:
+    """Say how a task ended: in one line, and one more for each thing to look at."""
+    name = label(outcome.key)
     if outcome.error:
-        say(f"{outcome.key}: FAILED. {outcome.error}")
+        say(f"{name}: FAILED. {outcome.error}")
     elif outcome.loaded:
-        say(f"{outcome.key}: {outcome.verb} {_listed(outcome.loaded)} in {outcome.seconds:.0f} s")
+        say(f"{name}: {' '.join(filter(None, [outcome.verb, _what(outcome)]))} in {outcome.seconds:.0f} s")
     if outcome.refused:
-        say(f"{outcome.key}: refused {_listed(outcome.refused)}; `ccf-assets recordings` lists the reasons")
+        say(f"{name}: refused {_listed(outcome.refused)}; `ccf-assets recordings` lists the reasons")
     if outcome.remark:
-        say(f"{outcome.key}: {outcome.remark}")
+        say(f"{name}: {outcome.remark}")
     if not (outcome.error or outcome.loaded or outcome.refused or outcome.remark):
-        say(f"{outcome.key}: up to date")
+        say(f"{name}: up to date")
+
+
+_PARTS = {
+    "annotation": "the volume file",
+    "region_set": "region sets",
+    "region_set_member": "region sets",
+    "region_volume": "sizes of regions",
+    "brain_surface": "the brain surface",
+    "voxel": "voxel rows",
+}
+"""What a load of a part of an atlas is called; its other tables are of regions."""
+
+
+def _what(outcome: Outcome) -> str:
+    """What was done, as far as it is not all that the name of the task says."""
+    if outcome.key not in CATALOGUE:
+        return _listed(outcome.loaded) if outcome.verb == "registered" else ""
+    if "voxel_run" in outcome.loaded:
+        return "with voxel rows" if "voxel" in outcome.loaded else ""
+    return _listed(list(dict.fromkeys(_PARTS.get(table, "regions") for table in outcome.loaded)))
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -148,10 +189,29 @@ def _label(source: str) -> str:
 def _print_things_to_try(setting: str) -> None:
     """Commands for a start; ``setting`` goes before the one that starts the UI."""
     program = shlex.quote(os.path.relpath(sys.argv[0]))
-    typer.echo(
-        "\nThings to try:\n"
-        f"  {program} region VISp             a region: its path, children and volume\n"
-        f"  {program} locate 8900 1300 8200   the region at a point (CCF µm: AP, DV, ML)\n"
-        f"  {program} sites CA1               the recording sites in CA1 or anything inside it\n"
+    tell(
+        "\nYou can ask now:\n"
+        f"  {program} region VISp             its path, children and volume\n"
+        f"  {program} locate 8900 1300 8200   the region at a point\n"
+        f"  {program} sites CA1               the recording sites in CA1\n"
         f"  {setting}{program} up                      the same in the Dagster UI"
     )
+
+
+@command(app, "Load")
+def catalogue(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
+    """The atlases that can be loaded."""
+    if as_json:
+        answer([entry.as_json() for entry in CATALOGUE.values()])
+        return
+    columns = (Column("atlas", "key"), Column("load"), Column("description"))
+    show(
+        columns,
+        [(entry.key, _marks(entry), entry.description) for entry in CATALOGUE.values()],
+        as_csv=as_csv,
+    )
+
+
+def _marks(entry: AtlasEntry) -> str:
+    first = "phantom" if entry.is_phantom else "default" if entry.default else ""
+    return ", ".join(filter(None, [first, "voxel rows" if entry.voxel_rows else ""]))

@@ -6,11 +6,12 @@ worker processes start and end (cli.workers).
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import signal
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 
 from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.cli.outcome import Outcome, failure
+from ccf_assets.cli.watch import Watch
 from ccf_assets.cli.workers import KILLED, Worker, end_workers, outcome_of
 from ccf_assets.db import database
 from ccf_assets.progress import going_on
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 """Atlases that load at once by default. A load keeps a core busy in Python and one in PostgreSQL."""
+
+_START = "starting Dagster"
 
 _ONTOLOGY = "structure_graph"
 
@@ -49,8 +53,8 @@ def load(
     refresh: bool,
     examples: bool = False,
     jobs: int | None = None,
-    report: Callable[[Outcome], object],
-    say: Callable[[str], object],
+    report: Callable[[Outcome, Callable[[str], object]], object],
+    ready: Callable[[Sequence[Outcome]], object],
 ) -> list[Outcome]:
     """Load the ontology, then the atlases side by side, the largest first.
 
@@ -61,8 +65,9 @@ def load(
         refresh: fetch files again even if they are cached.
         examples: put the example recordings where there is no other recording yet.
         jobs: how many atlases load at once; WORKERS if not given.
-        report: receives each outcome as it comes.
-        say: receives progress until the workers report it themselves.
+        report: receives each outcome as it comes, and what prints a line meanwhile.
+        ready: called when the atlases can be asked, with the outcomes so far; only the comparison of atlases
+            follows. Not called if the ontology failed.
 
     Returns:
         The outcome of the ontology, then, unless that failed, of each atlas in the order they ended, then of
@@ -74,12 +79,29 @@ def load(
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
     workers = [Worker(source) for _ in range(jobs or WORKERS)]
     try:
-        say("Starting Dagster …")
-        with going_on(say, "Starting Dagster"):
+        with Watch() as watch:
             # Every worker that will load an atlas imports now; the ontology waits for the first one only.
             started = [worker.submit(_start, _ONTOLOGY) for worker in workers[: max(1, len(entries))]]
-            wait(started[:1])
-        outcomes = _load_all(workers, entries, rows=rows, refresh=refresh, examples=examples, report=report)
+            watch.begin(_START)
+            _next(started[:1], workers, watch)
+            watch.end(_START)
+            outcomes = _load_all(
+                workers,
+                entries,
+                watch,
+                rows=rows,
+                refresh=refresh,
+                examples=examples,
+                report=functools.partial(_reported, report, watch),
+            )
+        if outcomes[0].error is None:
+            ready(outcomes)
+            changed = any(_COMPARED & set(outcome.loaded) for outcome in outcomes)
+            with Watch() as watch:
+                compared = _done(workers, watch, _COMPARISON, _compare_atlases, changed)
+                if compared.loaded or compared.error:
+                    outcomes.append(compared)
+                    report(compared, watch.say)
         if any(outcome.error == KILLED for outcome in outcomes):
             outcome_of(workers[0].submit(_close_dead_runs, _ONTOLOGY), _ONTOLOGY)
     except BaseException:
@@ -91,21 +113,56 @@ def load(
     return outcomes
 
 
+def _reported(
+    report: Callable[[Outcome, Callable[[str], object]], object], watch: Watch, outcome: Outcome
+) -> None:
+    report(outcome, watch.say)
+
+
+POLL_S = 0.1
+"""Seconds between two looks at what the workers report."""
+
+
+def _next(
+    running: Iterable[Future[Outcome]], workers: Sequence[Worker], watch: Watch
+) -> set[Future[Outcome]]:
+    """The tasks that ended first; what the workers report until then is shown."""
+    waited = list(running)
+    while True:
+        done = wait(waited, POLL_S, FIRST_COMPLETED).done
+        for worker in workers:
+            for note in worker.notes():
+                watch.note(note)
+        if done:
+            return done
+
+
+def _done(
+    workers: Sequence[Worker], watch: Watch, key: str, task: Callable[..., Outcome], *arguments: object
+) -> Outcome:
+    """The outcome of a task of the first worker."""
+    future = workers[0].submit(task, key, *arguments)
+    watch.begin(key)
+    _next([future], workers, watch)
+    watch.end(key)
+    return outcome_of(future, key)
+
+
 def _load_all(
     workers: Sequence[Worker],
     entries: Sequence[AtlasEntry],
+    watch: Watch,
     *,
     rows: bool | None,
     refresh: bool,
     examples: bool = False,
     report: Callable[[Outcome], object],
 ) -> list[Outcome]:
-    first = workers[0]
-    outcomes = [outcome_of(first.submit(_load_ontology, _ONTOLOGY, refresh), _ONTOLOGY)]
+    outcomes = [_done(workers, watch, _ONTOLOGY, _load_ontology, refresh)]
     report(outcomes[0])
     if outcomes[0].error is not None:
         return outcomes
-    outcome_of(first.submit(_ask_for, _ONTOLOGY, [entry.key for entry in entries]), _ONTOLOGY)
+    outcome_of(workers[0].submit(_ask_for, _ONTOLOGY, [entry.key for entry in entries]), _ONTOLOGY)
     idle = list(reversed(workers))
     running: dict[Future[Outcome], tuple[str, Worker]] = {}
     waiting = sorted(
@@ -116,18 +173,15 @@ def _load_all(
             entry, worker = waiting.pop(), idle.pop()
             with_rows = entry.voxel_rows if rows is None else rows
             running[worker.submit(_load_atlas, entry.key, with_rows, refresh)] = entry.key, worker
-        for done in wait(running, return_when=FIRST_COMPLETED).done:
+            watch.begin(entry.key)
+        for done in _next(running, workers, watch):
             key, worker = running.pop(done)
+            watch.end(key)
             idle.append(worker)
             outcomes.append(outcome_of(done, key))
             report(outcomes[-1])
-    changed = any(_COMPARED & set(outcome.loaded) for outcome in outcomes)
-    outcomes.append(outcome_of(first.submit(_register_recordings, _RECORDINGS, examples), _RECORDINGS))
+    outcomes.append(_done(workers, watch, _RECORDINGS, _register_recordings, examples))
     report(outcomes[-1])
-    compared = outcome_of(first.submit(_compare_atlases, _COMPARISON, changed), _COMPARISON)
-    if compared.loaded or compared.error:
-        outcomes.append(compared)
-        report(compared)
     return outcomes
 
 
@@ -263,7 +317,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
                     read = dict(connection.execute(query).tuples().all())
                 refused = [key for key in keys if read.get(key)]
                 keys = [key for key in keys if read.get(key) is False]
-            done += keys
+            done += [key for key in keys if key not in done]
         remark = sources.missing_folder(
             path, list(filter(is_file, instance.get_dynamic_partitions(partitions)))
         )
@@ -289,7 +343,10 @@ def _compare_atlases(name: str, changed: bool) -> Outcome:
         return Outcome(name)
     defs, instance = _dagster()
     with instance:
-        return _run(defs, instance, "compare_atlases", name, started=started, assets=["region_consistency"])
+        outcome = _run(
+            defs, instance, "compare_atlases", name, started=started, assets=["region_consistency"]
+        )
+    return dataclasses.replace(outcome, verb="made")
 
 
 def _settled(folder: Folder) -> FolderScan:
@@ -352,9 +409,12 @@ def _run(
     """
     import dagster as dg
 
+    from ccf_assets.runs import console
     from ccf_assets.runs.liveness import alive_tag, held
     from ccf_assets.runs.tags import ATLAS_TAG, launcher_tags
 
+    if assets:
+        console.steps(name, len(assets))
     config: dict[str, Any] = {"loggers": {"console": {"config": {"label": name}}}}
     if refresh and assets:
         config["ops"] = {assets[0]: {"config": {"refresh": True}}}

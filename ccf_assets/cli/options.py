@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ccf_assets.cli.terminal import is_unicode
+from ccf_assets.cli import complete
+from ccf_assets.cli.terminal import broken, is_unicode
 from ccf_assets.errors import CcfError
 
 AtlasOption = Annotated[
-    str | None, typer.Option("--atlas", "-a", help="Key of a loaded atlas; the finest one if not given.")
+    str | None,
+    typer.Option(
+        "--atlas",
+        "-a",
+        help="Key of a loaded atlas; the finest one if not given.",
+        autocompletion=complete.atlases,
+    ),
 ]
 
 FrameOption = Annotated[
-    str, typer.Option("--frame", "-f", help="Frame of the numbers, e.g. ccf, stereotaxic, ibl.")
+    str,
+    typer.Option(
+        "--frame",
+        "-f",
+        help="Frame of the numbers, e.g. ccf, stereotaxic, ibl.",
+        autocompletion=complete.frames,
+    ),
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+
+CsvOption = Annotated[bool, typer.Option("--csv", help="Answer as CSV.")]
+
+LimitOption = Annotated[
+    int | None,
+    typer.Option("--limit", "-n", min=0, help="Most rows; 0 is all. Default: 20 on a terminal, else all."),
+]
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 
@@ -45,7 +66,12 @@ def _png(path: Path | None) -> Path | None:
 
 def say(line: str) -> None:
     """Print a message to standard error; standard output has answers only."""
-    typer.echo(line, err=True)
+    typer.echo(broken(line, sys.stderr), err=True)
+
+
+def tell(line: str, hanging: int = 0) -> None:
+    """Print an answer in words to standard output; a line that continues another has blanks in front."""
+    typer.echo(broken(line, sys.stdout, hanging))
 
 
 def answer(given: object) -> None:

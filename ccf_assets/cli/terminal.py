@@ -1,4 +1,4 @@
-"""Output on terminals and in files of whatever encoding: what it cannot show has a stand-in.
+"""Output on terminals and in files: of whatever encoding (what it cannot show has a stand-in) and width.
 
 Not here: what is printed (options, and the commands).
 """
@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import codecs
 import io
+import shutil
 import sys
+import textwrap
 import unicodedata
+from typing import TextIO
 
 _STAND_INS = {"→": "->", "µ": "u", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "×": "x"}
 
@@ -24,6 +27,33 @@ def show_anything() -> None:
 def is_unicode() -> bool:
     """Whether standard output can show every character."""
     return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+
+
+def width() -> int:
+    """Columns of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size().columns
+
+
+def broken(text: str, stream: TextIO, hanging: int = 0) -> str:
+    """A text whose lines end between words where ``stream`` is a terminal; as it is where it is none.
+
+    A word that is longer than the terminal is wide, such as a path, stays whole.
+
+    Args:
+        text: lines; those that begin with blanks are broken to the same depth.
+        stream: where it goes.
+        hanging: blanks more at the beginning of a line that continues another.
+    """
+    if not stream.isatty():
+        return text
+    lines = []
+    for line in text.split("\n"):
+        depth = len(line) - len(line.lstrip(" "))
+        lines += textwrap.wrap(
+            line, width(), subsequent_indent=" " * (depth + hanging), break_long_words=False,
+            break_on_hyphens=False, drop_whitespace=True,
+        ) or [""]  # fmt: skip
+    return "\n".join(lines)
 
 
 def _stand_in(error: UnicodeError) -> tuple[str, int]:

@@ -5,6 +5,7 @@ Not here: what a worker does (cli.loading).
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -16,15 +17,19 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import NoReturn
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
 
 from ccf_assets.cli.outcome import Outcome, database_failure
 from ccf_assets.db import database
 from ccf_assets.errors import CcfError, SourceUnreachableError
+
+if TYPE_CHECKING:
+    from ccf_assets.runs.console import Note
 
 KILLED = (
     "Its process was killed, perhaps because memory ran out; what it had not finished was undone. Load again."
@@ -52,8 +57,10 @@ class Worker:
     def _new_pool(self) -> ProcessPoolExecutor:
         # Not forked: a forked child would share the parent's database connections.
         context = multiprocessing.get_context("spawn")
+        # A pipe of its own: a lock that workers shared would stay locked when one of them is killed.
+        self._notes, self._theirs = context.Pipe(duplex=False)
         return ProcessPoolExecutor(
-            1, mp_context=context, initializer=prepare_worker, initargs=(self._source,)
+            1, mp_context=context, initializer=prepare_worker, initargs=(self._source, self._theirs)
         )
 
     def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
@@ -61,10 +68,18 @@ class Worker:
         task = partial(work, function, key, *arguments)
         with spared_ctrl_c():
             try:
-                return self._pool.submit(task)
+                submitted = self._pool.submit(task)
             except BrokenProcessPool:
                 self._pool = self._new_pool()
-                return self._pool.submit(task)
+                submitted = self._pool.submit(task)
+        self._theirs.close()  # the process has its own by now: when it is gone, reading ends
+        return submitted
+
+    def notes(self) -> Iterator[Note]:
+        """What the process has reported since the last call."""
+        with suppress(EOFError, OSError):
+            while self._notes.poll():
+                yield self._notes.recv()
 
     def leave(self) -> None:
         """End the process as soon as its task has ended."""
@@ -107,11 +122,18 @@ _busy = False
 _ending = False
 
 
-def prepare_worker(source: str) -> None:
-    """Set CCF_SOURCE, leave Ctrl-C to the command, and end when the command says so or was killed."""
+def prepare_worker(source: str, notes: Connection) -> None:
+    """Set CCF_SOURCE, leave Ctrl-C to the command, and end when the command says so or was killed.
+
+    Args:
+        source: of the files.
+        notes: receives what the tasks report.
+    """
     os.environ["CCF_SOURCE"] = source
     # No warnings of Dagster and its dependencies about each other; before anything imports them.
     warnings.simplefilter("ignore")
+    # Two workers that set up Dagster's tables at once: one waits and tries again, and Dagster warns of it.
+    logging.getLogger().addFilter(lambda record: "Retrying failed database" not in record.getMessage())
     # The terminal sends Ctrl-C to the command's process group; this process and its children leave it.
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # drops a Ctrl-C that came before
@@ -119,6 +141,19 @@ def prepare_worker(source: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _on_sigterm)
     threading.Thread(target=_follow_parent, daemon=True).start()
+    _report_to(notes)
+
+
+def _report_to(notes: Connection) -> None:
+    from ccf_assets.runs.console import deliver_to
+
+    one_at_a_time = threading.Lock()
+
+    def send(note: Note) -> None:
+        with one_at_a_time, suppress(OSError):  # the command is gone, and so will this process be
+            notes.send(note)
+
+    deliver_to(send)
 
 
 def _on_sigterm(_number: int, _frame: object) -> None:

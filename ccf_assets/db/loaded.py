@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from ccf_assets.db import schema
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def pick_atlas(engine: sa.Engine, key: str | None = None) -> LoadedAtlas:
     for atlas in loaded:
         if atlas.key == key:
             return atlas
-    raise CcfError(
+    raise UnknownNameError(
         f"Atlas {key!r} is not loaded (loaded: {', '.join(a.key for a in loaded)}); "
         f"run `ccf-assets load {key}`."
     )

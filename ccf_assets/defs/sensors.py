@@ -34,7 +34,7 @@ from ccf_assets.defs.partitions import missing_partitions, recording_partitions,
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted
-from ccf_assets.recordings.backlog import files_to_read, siteless, unregistered
+from ccf_assets.recordings.backlog import files_to_read, refused_files, siteless, unregistered
 from ccf_assets.recordings.files.folder import (
     SETTLE_S,
     FolderChange,
@@ -81,7 +81,9 @@ def new_recordings(
         change, lacking = files_to_read(engine, folder, scan)
     except (CcfError, OSError) as error:
         return dg.SkipReason(str(error))
-    return _requests(context, lacking, _nothing_new(scan, change), scan.files, WIDEST_GAP)
+    # A refused file that has not changed would be refused again, and make the run of the others fail.
+    also = set(scan.files) - refused_files(engine)
+    return _requests(context, lacking, _nothing_new(scan, change), also, WIDEST_GAP)
 
 
 def _nothing_new(scan: FolderScan, change: FolderChange) -> str:

@@ -13,7 +13,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from ccf_assets.errors import CcfError, first_line
+from ccf_assets.errors import CcfError, PassingError, first_line
 from ccf_assets.progress import going_on
 
 Report: TypeAlias = Callable[[str], object]
@@ -23,6 +23,8 @@ Report: TypeAlias = Callable[[str], object]
 @contextmanager
 def one_sentence(where: str) -> Iterator[None]:
     """Turn the server's and driver's errors into a CcfError of one sentence that begins with ``where``.
+
+    It is a PassingError if it says nothing of the statement: a lost connection, a lock, a full disk.
 
     Statements and values stay out of it, but for the row or key that the server names in its detail.
     """
@@ -38,7 +40,8 @@ def one_sentence(where: str) -> Iterator[None]:
             parts += filter(None, [cause.diag.message_hint])
         context = getattr(diagnostics, "context", None) or ""
         parts += [first_line(context)] if context.startswith("COPY ") else []
-        raise CcfError(": ".join([where, *parts]).rstrip(".") + ".") from None
+        kind = PassingError if isinstance(cause, psycopg.OperationalError) else CcfError
+        raise kind(": ".join([where, *parts]).rstrip(".") + ".") from None
 
 
 def psycopg_of(connection: sa.Connection) -> psycopg.Connection[Any]:
@@ -71,10 +74,22 @@ def analyze_table(connection: sa.Connection, table: sa.Table, changed_rows: int)
     """Refresh the planner's statistics if a tenth of the rows changed, as autovacuum does within a minute.
 
     The next load may refer to these rows: with old statistics, checking its foreign key takes three times as
-    long.
+    long. If there are many, the BRIN indexes take them in as well: until then each of their queries reads all
+    rows that are new, and autovacuum may take minutes.
     """
     raw, name = psycopg_of(connection), identifier(table)
     query = "SELECT reltuples FROM pg_class WHERE oid = %s::regclass"
     (known_rows,) = raw.execute(query, [name.as_string()]).fetchone() or (0,)
     if changed_rows > known_rows / 10:
         raw.execute(sql.SQL("ANALYZE {}").format(name))
+    if changed_rows >= MANY_ROWS:
+        raw.execute(_SUMMARIZE, [name.as_string()])
+
+
+MANY_ROWS = 10_000
+
+_SUMMARIZE = """
+SELECT brin_summarize_new_values(i.indexrelid)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+WHERE i.indrelid = %s::regclass AND a.amname = 'brin' AND pg_has_role(c.relowner, 'USAGE')
+"""

@@ -13,6 +13,7 @@ from ccf_assets import settings
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import select_loaded_atlases
+from ccf_assets.recordings.comparison import region_sizes_of
 from ccf_assets.recordings.files.folder import FolderChange, FolderScan, what_is_new
 from ccf_assets.recordings.folders import Folder
 from ccf_assets.recordings.intake import circumstances, judged_alike
@@ -54,6 +55,13 @@ def _known_files(engine: sa.Engine) -> tuple[dict[str, str], set[str]]:
     valid = {row.source: judged_alike(row.looked_at_with, now) and not row.free for row in rows}
     known = {row.source: row.digest if valid[row.source] else "" for row in rows}
     return known, {row.source for row in rows if row.idle}
+
+
+def refused_files(engine: sa.Engine) -> set[str]:
+    """Partition keys of the files that were refused when they were last read."""
+    file = schema.recording_file.c
+    with engine.connect() as connection:
+        return set(connection.scalars(sa.select(file.source).where(file.refused)))
 
 
 def siteless(engine: sa.Engine, partitions: Collection[str]) -> set[str]:
@@ -99,17 +107,20 @@ def unregistered(engine: sa.Engine) -> dict[str, str]:
         connection.execute(sa.select(sa.func.ccf.condense_tally()))
         for one, *what in connection.execute(query):
             lacks.setdefault(one, []).append(str(what))
-        for one in connection.scalars(_to_compare(loaded)):
+        for one in connection.scalars(_to_compare()):
             lacks.setdefault(one, []).append("comparison")
     return {one: hashlib.sha256("".join(what).encode()).hexdigest() for one, what in lacks.items()}
 
 
-def _to_compare(loaded: sa.CTE) -> sa.CompoundSelect[Any]:
+def _to_compare() -> sa.CompoundSelect[Any]:
     """The sources with reported regions and without a comparison, and those with the opposite.
 
-    The triggers on recording_site delete a comparison when reports change; so does dropping the atlas.
+    None while the finest loaded atlas is still being loaded for the first time. The triggers on
+    recording_site delete a comparison when reports change; so does dropping the atlas.
     """
     source = schema.recording_source.c
-    reporting = sa.select(source.source).where(source.reporting > 0, sa.exists(sa.select(loaded.c.ccf_id)))
+    finest = select_loaded_atlases().limit(1).subquery()
+    ready = sa.select(finest.c.ccf_id).where(region_sizes_of(finest.c.ccf_id)).exists()
+    reporting = sa.select(source.source).where(source.reporting > 0, ready)
     compared = sa.select(schema.recording_agreement.c.source)
     return sa.union(sa.except_(reporting, compared), sa.except_(compared, reporting))

@@ -45,7 +45,7 @@ def compare_reports(
         frames: the known frames by name.
 
     Returns:
-        Source → its comparison.
+        Source → its comparison; none before region_volume of the atlas is loaded, which says what is drawn.
     """
     site, region = schema.recording_site.c, schema.recording_region.c
     sites = as_frame(
@@ -54,7 +54,9 @@ def compare_reports(
             site.source.in_(sources), site.reported_region.is_not(None)
         ),
     )
-    if sites.is_empty():
+    with engine.connect() as connection:
+        ready = connection.scalar(sa.select(region_sizes_of(atlas.ccf_id)))
+    if sites.is_empty() or not ready:
         return {}
     computed = as_frame(
         engine,
@@ -62,11 +64,16 @@ def compare_reports(
             region.source.in_(sources), region.ccf_id == atlas.ccf_id
         ),
     )
-    known = _Ontology.read(engine, atlas)
+    known, asked = _Ontology.read(engine, atlas), Atlas(atlas.key, engine=engine)
     return {
-        str(source): _compare_source(known, Atlas(atlas.key, engine=engine), of, computed, frames)
+        str(source): _compare_source(known, asked, of, computed, frames)
         for (source,), of in sites.group_by("source", maintain_order=True)
     }
+
+
+def region_sizes_of(ccf_id: int | sa.ColumnElement[int]) -> sa.Exists:
+    """The condition that the sizes of an atlas's regions are loaded, without which none can be compared."""
+    return sa.exists().where(schema.region_volume.c.ccf_id == ccf_id)
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ class _Ontology:
 
     @classmethod
     def read(cls, engine: sa.Engine, atlas: LoadedAtlas) -> _Ontology:
-        """Read it from the database; before region_volume is loaded, every region counts as drawn."""
+        """Read it from the database."""
         region, up, size = schema.brain_region.c, schema.region_ancestor.c, schema.region_volume.c
         names = (region.region_id, region.acronym, region.region_name, region.full_name)
         empty = (size.ccf_id == atlas.ccf_id, size.hemisphere == "both", size.voxels == 0)

@@ -1,6 +1,6 @@
-"""The logger of loads on the terminal: the program's own lines, without Dagster's events.
+"""The logger of loads: the program's own lines, without Dagster's events, on the terminal or for the command.
 
-Not here: what the commands print themselves (cli).
+Not here: what the command makes of them (cli).
 """
 
 from __future__ import annotations
@@ -8,8 +8,39 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import dagster as dg
+
+
+class Note(NamedTuple):
+    """What a task of a load reports while it works.
+
+    Attributes:
+        label: of the task: an atlas, for example.
+        kind: ``steps`` is how many a run will have, ``step`` the name of one that begins, ``progress`` a line
+            that the next replaces, ``warning`` one that stays.
+        text: the line, the name or the number.
+    """
+
+    label: str
+    kind: Literal["steps", "step", "progress", "warning"]
+    text: str
+
+
+_deliver: Callable[[Note], object] | None = None
+
+
+def deliver_to(receiver: Callable[[Note], object]) -> None:
+    """Hand what tasks of this process report to ``receiver``; without one it is logged on standard error."""
+    global _deliver  # noqa: PLW0603 - Dagster makes the loggers, and hands nothing to them
+    _deliver = receiver
+
+
+def steps(label: str, number: int) -> None:
+    """Report how many steps a run that begins will have."""
+    if _deliver is not None:
+        _deliver(Note(label, "steps", str(number)))
 
 
 class _OwnLines(logging.Filter):
@@ -22,6 +53,10 @@ class _OwnLines(logging.Filter):
         return about.get("dagster_event") is None and not follows
 
 
+def _message(record: logging.LogRecord) -> str:
+    return str(getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage())
+
+
 class _Plain(logging.Formatter):
     """``12:31:07 ccf_2017_25um  voxel_run: copied 1.2 M of 2.8 M rows``."""
 
@@ -30,9 +65,26 @@ class _Plain(logging.Formatter):
         self._label = label
 
     def format(self, record: logging.LogRecord) -> str:
-        message = getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        return f"{self.formatTime(record, self.datefmt)} {self._label}  {level}{message}"
+        return f"{self.formatTime(record, self.datefmt)} {self._label}  {level}{_message(record)}"
+
+
+class _Delivered(logging.Handler):
+    """Hands over own lines, and which step begins."""
+
+    def __init__(self, label: str, deliver: Callable[[Note], object]) -> None:
+        super().__init__()
+        self._label, self._deliver, self._own = label, deliver, _OwnLines()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "dagster_meta", {}).get("dagster_event")
+        if event is not None and event.event_type_value == dg.DagsterEventType.STEP_START.value:
+            self._deliver(Note(self._label, "step", event.step_key or ""))
+        elif record.levelno >= logging.INFO and self._own.filter(record):
+            kind: Literal["progress", "warning"] = (
+                "progress" if record.levelno < logging.WARNING else "warning"
+            )
+            self._deliver(Note(self._label, kind, _message(record)))
 
 
 def reporter(label: str) -> Callable[[str], object]:
@@ -50,6 +102,10 @@ def console(context: dg.InitLoggerContext) -> logging.Logger:
 
 
 def _logger(label: str) -> logging.Logger:
+    if _deliver is not None:
+        logger = logging.Logger("ccf_assets", logging.DEBUG)  # Dagster's events are of that level
+        logger.addHandler(_Delivered(label, _deliver))
+        return logger
     logger = logging.Logger("ccf_assets", logging.INFO)
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_OwnLines())

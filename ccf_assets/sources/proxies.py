@@ -48,6 +48,8 @@ def proxy_of(url: str) -> Proxy | None:
         parts = urlsplit(named if "://" in named else f"http://{named}")
         usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
         place = parts.netloc.rpartition("@")[2]
+        # A password with a / or # in it: what follows the slash is no path, and what precedes it no host.
+        usable = usable and "@" not in parts.path + parts.query + parts.fragment
     except ValueError:
         usable = False
     if not usable:  # without the value: if it cannot be parsed, a password in it cannot be hidden

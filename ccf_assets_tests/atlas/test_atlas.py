@@ -20,6 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets import Atlas
+from ccf_assets.atlas.export import export
 from ccf_assets.ccf import nrrd
 from ccf_assets.ccf.catalogue import CATALOGUE, atlas_entry
 from ccf_assets.ccf.frames.files import FRAMES
@@ -80,7 +81,7 @@ def test_the_package_offers_the_atlas_and_imports_nothing_until_it_is_asked() ->
 
 def test_the_hierarchy_is_that_of_the_csv(atlas: Atlas, structures: Mapping[int, dict[str, str]]) -> None:
     regions = atlas.region("root").descendants
-    assert [each.id for each in (atlas.region(997), *regions)] == list(structures)
+    assert [each.id for each in regions] == list(structures)
     inside: dict[int, list[int]] = {number: [] for number in structures}
     for number, row in structures.items():
         *above, itself = map(int, row["structure_id_path"].strip("/").split("/"))
@@ -89,14 +90,55 @@ def test_the_hierarchy_is_that_of_the_csv(atlas: Atlas, structures: Mapping[int,
             inside[ancestor].append(number)
         found = atlas.region(row["acronym"])
         assert (found.id, found.name, found.color_hex) == (number, row["name"], row["color_hex_triplet"])
-        assert [each.id for each in found.ancestors] == above
+        assert [each.id for each in found.around] == above
+        assert [each.id for each in found.ancestors] == [number, *reversed(above)]
         assert found.depth == len(above)
         assert found.parent == (atlas.region(above[-1]) if above else None)
     for number, descendants in inside.items():
         found = atlas.region(number)
-        assert [each.id for each in found.descendants] == descendants
+        assert [each.id for each in found.inside] == descendants
+        assert [each.id for each in found.descendants] == [number, *descendants]
         children = [n for n in descendants if int(structures[n]["parent_structure_id"]) == number]
         assert [each.id for each in found.children] == children
+
+
+@pytest.mark.parametrize("name", ["root", "VISp", "VISp1", "CA1"])
+def test_ancestors_and_descendants_are_those_of_sql(
+    atlas: Atlas, real_database: sa.Engine, name: str
+) -> None:
+    found = atlas.region(name)
+    for function, ours in (("ancestors", found.ancestors), ("descendants", found.descendants)):
+        with real_database.connect() as connection:
+            query = sa.text(f"SELECT acronym FROM ccf.{function}(:ccf_id, :name)")
+            theirs = connection.scalars(query, {"ccf_id": atlas.ccf_id, "name": name}).all()
+        assert [each.acronym for each in ours] == theirs
+
+
+def test_what_is_not_there_is_a_key_error_and_a_bad_value_a_value_error(atlas: Atlas, tmp_path: Path) -> None:
+    visp = atlas.region("VISp")
+    missing: list[Callable[[], object]] = [
+        lambda: atlas.region("VISpx"),
+        lambda: atlas.locate([[1, 2, 3]], "no_frame"),
+        lambda: Atlas("no_atlas"),
+        lambda: atlas.differences("no_atlas"),
+        lambda: export(atlas._engine, "no_table", tmp_path / "x.csv", None, force=False),
+    ]
+    for ask in missing:
+        with pytest.raises(KeyError) as unknown:
+            ask()
+        assert isinstance(unknown.value, CcfError)
+        assert not str(unknown.value).startswith(("'", '"')), "the sentence, not its representation"
+    bad: list[Callable[[], object]] = [
+        lambda: visp.size("middle"),
+        lambda: atlas.locate([1, 2]),
+        lambda: atlas.slice("coronal", -1),
+        lambda: atlas.slice("oblique", 1),  # type: ignore[arg-type]
+        lambda: atlas.track((np.nan, 0, 0), (1, 2, 3)),
+    ]
+    for ask in bad:
+        with pytest.raises(ValueError) as refused:  # noqa: PT011 - the text is another test's
+            ask()
+        assert isinstance(refused.value, CcfError)
 
 
 def test_the_regions_are_a_frame(atlas: Atlas, structures: Mapping[int, dict[str, str]]) -> None:
@@ -110,7 +152,7 @@ def test_sizes_are_those_of_the_volume(real_database: sa.Engine, coarse: npt.NDA
     atlas = Atlas("ccf_2017_50um")
     for acronym in ("VISp", "CA1", "CUL4, 5"):
         region = atlas.region(acronym)
-        mask = np.isin(coarse, [region.id, *(each.id for each in region.descendants)])
+        mask = np.isin(coarse, [each.id for each in region.descendants])
         for size, part in ((region.left, mask[:, :, :114]), (region.right, mask[:, :, 114:])):
             assert size.voxels == part.sum()
             assert size.volume_mm3 == pytest.approx(part.sum() * 50**3 * 1e-9)
@@ -456,9 +498,14 @@ def test_sites_in_a_region_are_a_frame_with_or_without_a_row(phantom_database: s
     assert every.select("site_id", "status").rows() == [(3, "assigned"), (4, "outside_brain")]
 
 
-def test_an_answer_says_in_a_line_what_became_of_the_points(atlas: Atlas) -> None:
+def test_an_answer_shows_what_became_of_the_points(atlas: Atlas) -> None:
     located = atlas.locate([[6600, 4000, 5000], [0, 0, 0], [np.nan, 0, 0]])
-    assert repr(located) == f"<Located in {atlas.key}: 1 assigned, 1 outside_brain, 1 invalid_nan>"
+    first, header, *rows = repr(located).splitlines()
+    assert first == f"<Located in {atlas.key}: 1 assigned, 1 outside_brain, 1 invalid_nan>"
+    assert header.split()[3:] == ["acronym", "hemisphere", "status", "region_name"]
+    assert rows[0].split()[:4] == ["6600.0", "4000.0", "5000.0", located.acronym[0]]
+    assert [row.split()[5] for row in rows] == ["assigned", "outside_brain", "invalid_nan"]
+    assert repr(atlas.locate([[6600, 4000, 5000]] * 1200)).splitlines()[12:] == [" … and 1,190 more"]
     assert repr(atlas.locate(np.empty((0, 3)))) == f"<Located in {atlas.key}: no point>"
 
 

@@ -219,7 +219,7 @@ def test_without_a_name_column_the_safe_name_is_the_name(file: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "cannot be read as a CSV of structures: empty CSV"),
+        (b"", "cannot be read as a CSV of structures: empty"),
         (as_csv(SOUND).partition("\n")[0] + "\n", "it has a header and no row"),
         ("<html><body>503</body></html>\n", "it has no column id, acronym, safe_name"),
         ('{"success": false, "msg": "no"}\n', "it has no column id, acronym, safe_name"),

@@ -223,7 +223,7 @@ def _settings(home: Path) -> dict[str, str]:
 def _load(home: Path, *others: str) -> subprocess.Popen[str]:
     """A load that is in the middle of it: the server is writing one row per voxel."""
     load = start("load", "phantom_50um", *others, "--rows", **_settings(home))
-    read_until(load, "structure_graph: up to date")
+    read_until(load, "ontology: up to date")
     found = server(home)
     assert found is not None
     with _connect(found) as watch:
@@ -284,7 +284,7 @@ def test_ctrl_c_ends_a_load_at_once_in_order_and_completely(home: Path) -> None:
 
 def test_ctrl_c_ends_a_load_also_while_a_run_is_being_set_up(home: Path) -> None:
     load = start("load", "phantom_50um", "--rows", **_settings(home))
-    read_until(load, "structure_graph: up to date")
+    read_until(load, "ontology: up to date")
     os.killpg(load.pid, signal.SIGINT)
     rest, _ = load.communicate(timeout=30)
     assert load.returncode not in {0, None}
@@ -321,7 +321,7 @@ def test_a_killed_worker_fails_its_atlas_in_a_sentence_and_no_other(home: Path) 
     rest, _ = load.communicate(timeout=60)
     assert load.returncode == 1
     assert "phantom_50um: FAILED. Its process was killed, perhaps because memory ran out" in rest
-    assert "phantom_100um: loaded voxel in" in rest
+    assert "phantom_100um: loaded voxel rows in" in rest
     assert "recordings: up to date" in rest
     assert "Traceback" not in rest
     wait_for(lambda: not session(load))
@@ -341,5 +341,5 @@ def test_after_everything_was_killed_at_once_the_next_load_puts_it_right(home: P
     wait_for(lambda: server(home) is None)
     again = ccf("load", "phantom_50um", "--rows", **_settings(home))
     assert again.returncode == 0, again.stderr
-    assert "phantom_50um: loaded voxel in" in again.stderr
+    assert "phantom_50um: loaded voxel rows in" in again.stderr
     assert _left_behind(home) == {**NOTHING, "last": "SUCCESS", "voxels": 3_235_273}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -129,3 +132,44 @@ def test_what_is_missing_is_found_without_reading_a_site(phantom_database: sa.En
         assert atlases > 0
         assert set(unregistered(phantom_database)) == {"a.csv"}
         assert siteless(phantom_database, ["a.csv", "b.csv"]) == {"b.csv"}
+
+
+def test_nobody_can_use_the_counting_on_a_table_of_their_own(phantom_database: sa.Engine) -> None:
+    for function, event in (("tally_sites", "TRUNCATE"), ("tally_regions", "DELETE")):
+        with pytest.raises(sa.exc.DatabaseError, match=f"{function}.. is a trigger of ccf"):
+            tell(
+                phantom_database,
+                "CREATE TEMP TABLE mine (source text, reported_region text)",
+                f"CREATE TRIGGER count AFTER {event} ON mine EXECUTE FUNCTION ccf.{function}()",
+                "TRUNCATE mine" if event == "TRUNCATE" else "DELETE FROM mine",
+            )
+
+
+def test_truncating_beside_a_tick_leaves_no_count(phantom_database: sa.Engine) -> None:
+    for number in range(150):
+        tell(phantom_database, INSERT_SITE, source="inserted", first=number, last=number)
+
+    def truncate() -> None:
+        tell(phantom_database, EMPTY)
+
+    with ThreadPoolExecutor(1) as beside:
+        with phantom_database.begin() as ticking:
+            ticking.exec_driver_sql("SELECT ccf.condense_tally()")
+            truncated = beside.submit(truncate)
+            wait([truncated], timeout=1)
+        truncated.result(10)
+    assert ask(phantom_database, SITES_BY_SOURCE[1]) == []
+
+
+def test_many_sites_change_in_a_session_that_changed_one_before(phantom_database: sa.Engine) -> None:
+    many = 3_000
+    tell(phantom_database, INSERT_SITE, source="inserted", first=0, last=many)
+    tell(phantom_database, REGISTER, first=0, last=many, voxels_of=1)
+    with phantom_database.connect() as connection:
+        # Compared each with each, these would take a minute.
+        connection.exec_driver_sql("SET statement_timeout = '20s'")
+        connection.exec_driver_sql("UPDATE ccf.recording_site SET ap = ap + 1 WHERE site_id = 0")
+        connection.exec_driver_sql("UPDATE ccf.recording_site SET ap = ap + 1")
+        connection.commit()
+    assert ask(phantom_database, REGIONS_BY_SOURCE[0]) == []
+    assert_counted(phantom_database)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from ccf_assets.atlas.export import export
-from ccf_assets.cli import load, main
+from ccf_assets.cli import load, recordings
 from ccf_assets.cli.outcome import Outcome, failure
 from ccf_assets.db import loaded
 from ccf_assets.definitions import defs
@@ -319,15 +319,15 @@ def test_a_folder_that_was_named_and_is_not_there_does_not_pass_for_an_empty_one
 ) -> None:
     said = "does not exist; is its disk mounted"
     lab.folder.rmdir()
-    main.list_recordings()
-    assert "No recordings yet" in capsys.readouterr().out, "nobody named it, and nothing was ever in it"
+    recordings.list_recordings()
+    assert "No recordings yet" in capsys.readouterr().err, "nobody named it, and nothing was ever in it"
     assert sources.missing_folder(lab.folder, []) is None
     assert said in str(sources.missing_folder(lab.folder, ["a.csv"]))
     monkeypatch.setenv("CCF_RECORDINGS", str(tmp_path / "not mounted"))
-    main.list_recordings()
+    recordings.list_recordings()
     told = capsys.readouterr()
     assert said in told.err
-    assert told.out == ""
+    assert told.out.splitlines() == ["source\tsites\tregions\tstate\trefused\twarnings"]
     load._report(Outcome("recordings", remark="It is not there."))
     assert capsys.readouterr().err == "recordings: It is not there.\n"
 
@@ -340,7 +340,7 @@ def test_what_was_refused_is_not_said_to_be_registered(capsys: pytest.CaptureFix
         "recordings: registered a.csv in 2 s",
         "recordings: refused b.csv; `ccf-assets recordings` lists the reasons",
         "recordings: refused b.csv; `ccf-assets recordings` lists the reasons",
-        "structure_graph: loaded structure_graph in 1 s",
+        "ontology: loaded in 1 s",
     ]
 
 

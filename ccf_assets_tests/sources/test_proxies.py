@@ -166,6 +166,8 @@ def test_a_proxy_whose_name_nobody_knows_is_named(monkeypatch: pytest.MonkeyPatc
     [
         f"http://me:{SECRET}@proxy:port",
         f"http://{SECRET}@",
+        f"http://me:2024/{SECRET}@proxy:8080",
+        f"http://me:2024#{SECRET}@proxy:8080",
         "nonsense://proxy:1",
         "http://[::1",
         "http://p:99999",

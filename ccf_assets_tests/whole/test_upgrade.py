@@ -83,15 +83,17 @@ def test_a_load_and_the_sensors_carry_it_on(
 ) -> None:
     monkeypatch.setenv("CCF_SOURCE", "phantom")
     monkeypatch.setenv("CCF_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("CCF_RECORDINGS", str(tmp_path))
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    monkeypatch.setenv("CCF_RECORDINGS", str(folder))
     with new_records() as instance:
         for job, key in (("refresh_ontology", None), ("load_atlas", "phantom_100um")):
             done = defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=key)
             assert done.success
-        lab = RecordingsLab(tmp_path, upgraded, instance)
-        (tmp_path / "day1.csv").write_text(DAY_1)
-        (tmp_path / "day1.toml").write_text('frame = "stereotaxic"\n')
-        lab.age(tmp_path / "day1.csv", tmp_path / "day1.toml")
+        lab = RecordingsLab(folder, upgraded, instance)
+        (folder / "day1.csv").write_text(DAY_1)
+        (folder / "day1.toml").write_text('frame = "stereotaxic"\n')
+        lab.age(folder / "day1.csv", folder / "day1.toml")
         lab.serve(new_recordings)  # the folder is known again by the file that was read from it
         lab.write("day1.csv", ("mouse 1", 0, 8900, 1300, 8200))
         assert [run.success for run in lab.serve(new_recordings)] == [True]

@@ -17,7 +17,7 @@ import numpy as np
 
 from ccf_assets.ccf.frames.maps import DvFrom, Floats, Frame, T
 from ccf_assets.ccf.space import AXES, Axis
-from ccf_assets.errors import CcfError, suggestion, why
+from ccf_assets.errors import CcfError, UnknownNameError, suggestion, why
 from ccf_assets.files import TomlError, read_toml
 
 DV_FROM: tuple[DvFrom, ...] = ("corner", "bregma", "surface")
@@ -56,7 +56,7 @@ def named_frame(name: str, frames: Mapping[str, Frame] | None = None) -> Frame:
     known = FRAMES if frames is None else frames
     if name in known:
         return known[name]
-    raise CcfError(f"There is no coordinate frame {name!r}; {suggestion(name, sorted(known))}")
+    raise UnknownNameError(f"There is no coordinate frame {name!r}; {suggestion(name, sorted(known))}")
 
 
 def load_frames(*paths: Path) -> dict[str, Frame]:

@@ -114,7 +114,7 @@ recording_site = sa.Table(
         nullable=False,
         comment="Frame of ap, dv, ml (coordinate_frame.name); there is no default",
     ),
-    sa.Column("reported_region", sa.Text, comment="Region as reported with the site: id or acronym"),
+    sa.Column("reported_region", sa.Text, comment="Region as reported with the site: id, acronym or name"),
     sa.Column(
         "source",
         sa.Text,
@@ -162,7 +162,7 @@ recording_agreement = sa.Table(
         sa.Integer,
         nullable=False,
         server_default="0",
-        comment="Of compared, report lies in the computed region, has no voxel there",
+        comment="Of compared, report has no voxel in the atlas; the computed region is in its place",
     ),
     comment="Comparison of the reported regions of each source with the computed ones",
 )

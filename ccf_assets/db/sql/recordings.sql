@@ -1,28 +1,85 @@
 -- Views, functions and triggers of the recording tables. The whole file is run on every upgrade; all of it is idempotent.
 
+-- A site has a row for each loaded atlas from the moment it is inserted. Not a UNION of registered and waiting sites:
+-- as one join it is asked by the keys of sites, and a condition on the region turns it into an inner join that begins
+-- at the regions. OFFSET 0 has it looked up once for each atlas, not for each site, whether it is loaded.
 CREATE OR REPLACE VIEW ccf.recording_site_region AS
 SELECT a.key AS atlas,
-       rr.recording_id,
-       rr.site_id,
+       s.recording_id,
+       s.site_id,
        r.acronym,
        r.region_name,
        rr.region_id,
        rr.hemisphere,
-       rr.status,
+       coalesce(rr.status, 'not_registered') AS status,
        rr.x,
        rr.y,
        rr.z,
        s.frame,
        s.reported_region,
-       rr.source,
-       rr.ccf_id
-FROM ccf.recording_region AS rr
-JOIN ccf.recording_site AS s USING (recording_id, site_id)
-JOIN ccf.atlas AS a USING (ccf_id)
-LEFT JOIN ccf.brain_region AS r USING (ccf_id, region_id);
+       s.source,
+       a.ccf_id
+FROM ccf.recording_site AS s
+CROSS JOIN (
+  SELECT one.ccf_id,
+         one.key,
+         EXISTS (SELECT FROM ccf.voxel_run AS run WHERE run.ccf_id = one.ccf_id)
+           AND EXISTS (SELECT FROM ccf.brain_surface AS top WHERE top.ccf_id = one.ccf_id) AS is_loaded
+  FROM ccf.atlas AS one
+  OFFSET 0
+) AS a
+LEFT JOIN ccf.recording_region AS rr
+  ON (rr.recording_id, rr.site_id, rr.ccf_id) = (s.recording_id, s.site_id, a.ccf_id)
+LEFT JOIN ccf.brain_region AS r ON (r.ccf_id, r.region_id) = (rr.ccf_id, rr.region_id)
+WHERE rr.status IS NOT NULL OR a.is_loaded;
 
 COMMENT ON VIEW ccf.recording_site_region IS
-  'Every site with its region by name. WHERE atlas = ''ccf_2017_25um'' gives one row per site; coordinates are CCF µm';
+  'Every site with its region by name. WHERE atlas = ''ccf_2017_25um'' gives one row per site; coordinates are CCF µm. A site that was just inserted has the status not_registered until its region is computed';
+
+COMMENT ON COLUMN ccf.recording_site_region.atlas IS 'Key of the atlas (atlas.key)';
+COMMENT ON COLUMN ccf.recording_site_region.recording_id IS 'Recording (recording_site)';
+COMMENT ON COLUMN ccf.recording_site_region.site_id IS 'Number of the site in the recording';
+COMMENT ON COLUMN ccf.recording_site_region.acronym IS 'Acronym of the region; null where there is none';
+COMMENT ON COLUMN ccf.recording_site_region.region_name IS 'Name of the region, without commas; null where there is none';
+COMMENT ON COLUMN ccf.recording_site_region.region_id IS 'Region at the point; null outside the brain, and before it is registered';
+COMMENT ON COLUMN ccf.recording_site_region.hemisphere IS 'left (z < 5700 µm) or right; null outside the volume';
+COMMENT ON COLUMN ccf.recording_site_region.status IS 'Why there is no region, or assigned: a status of recording_region, or not_registered if that has no row yet';
+COMMENT ON COLUMN ccf.recording_site_region.x IS 'AP, CCF µm; null where it is not known';
+COMMENT ON COLUMN ccf.recording_site_region.y IS 'DV, CCF µm; null where it is not known';
+COMMENT ON COLUMN ccf.recording_site_region.z IS 'ML, CCF µm; null where it is not known';
+COMMENT ON COLUMN ccf.recording_site_region.frame IS 'Frame in which the site was given (coordinate_frame.name)';
+COMMENT ON COLUMN ccf.recording_site_region.reported_region IS 'Region as reported with the site: id or acronym';
+COMMENT ON COLUMN ccf.recording_site_region.source IS 'The file it came from, or the source of rows inserted by SQL';
+COMMENT ON COLUMN ccf.recording_site_region.ccf_id IS 'Number of the atlas';
+
+-- An unknown frame is an error that names the known ones; the foreign key's would name only itself. The frames of the
+-- program are in the condition, which costs nothing beside the row: only for the others is the function called.
+CREATE OR REPLACE FUNCTION ccf.check_frame() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM ccf.coordinate_frame AS f WHERE f.name = NEW.frame) THEN
+    RAISE EXCEPTION 'There is no coordinate frame %; there are %.', quote_nullable(NEW.frame),
+      (SELECT string_agg(f.name, ', ' ORDER BY f.name) FROM ccf.coordinate_frame AS f)
+      USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'recording_site_frame_fkey', TABLE = 'recording_site',
+        SCHEMA = 'ccf';
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.check_frame() IS
+'Trigger: refuses a site whose coordinate frame is unknown, with the names of those that there are.';
+
+CREATE OR REPLACE TRIGGER check_frame
+BEFORE INSERT OR UPDATE OF frame ON ccf.recording_site
+FOR EACH ROW
+WHEN (NEW.frame <> ALL (ARRAY['ccf', 'ccf_mm', 'nwb', 'ibl', 'ibl_um', 'ibl_ccf', 'stereotaxic', 'stereotaxic_bregma',
+  'brainglobe', 'brainglobe_mirrored', 'map_ephys', 'trajectory_explorer', 'pinpoint', 'allen_forum']))
+EXECUTE FUNCTION ccf.check_frame();
+
+ALTER TABLE ccf.recording_site ENABLE ALWAYS TRIGGER check_frame;
 
 CREATE OR REPLACE FUNCTION ccf.sites_in(region text, atlas text DEFAULT NULL)
 RETURNS SETOF ccf.recording_site_region
@@ -87,15 +144,20 @@ SELECT DISTINCT recording_id FROM ccf.sites_in(549, ''ccf_2017_25um'');';
 
 -- Rows are counted when they are written: counting those of ten million sites takes seconds, and the sensors ask
 -- every few seconds. A count is never updated but added to, so that two who insert at once need not wait for each
--- other. The triggers fire ALWAYS: the IO manager switches the others off while it inserts many rows. They fire in the
--- order of their names, and those that look at recording_source come later.
+-- other. The triggers fire ALWAYS: the IO manager switches the others off while it inserts many rows.
 CREATE OR REPLACE FUNCTION ccf.tally_sites() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog
 AS $$
 BEGIN
+  -- It runs with the owner's rights: nobody may attach it to a table of their own.
+  IF TG_RELID <> 'ccf.recording_site'::regclass THEN
+    RAISE EXCEPTION 'ccf.tally_sites() is a trigger of ccf.recording_site';
+  END IF;
   IF TG_OP = 'TRUNCATE' THEN
-    DELETE FROM ccf.recording_tally WHERE registered_in IS NULL;
+    INSERT INTO ccf.recording_tally (source, sites, reporting, changed_at)
+    SELECT source, -sum(sites), -sum(reporting), now()
+    FROM ccf.recording_tally WHERE registered_in IS NULL GROUP BY source;
     RETURN NULL;
   END IF;
   IF TG_OP <> 'INSERT' THEN
@@ -118,8 +180,14 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog
 AS $$
 BEGIN
+  IF TG_RELID <> 'ccf.recording_region'::regclass THEN
+    RAISE EXCEPTION 'ccf.tally_regions() is a trigger of ccf.recording_region';
+  END IF;
   IF TG_OP = 'TRUNCATE' THEN
-    DELETE FROM ccf.recording_tally WHERE registered_in IS NOT NULL;
+    INSERT INTO ccf.recording_tally (source, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
+    SELECT source, registered_in, voxels_of, surface_of, -sum(sites), 0, now()
+    FROM ccf.recording_tally WHERE registered_in IS NOT NULL
+    GROUP BY source, registered_in, voxels_of, surface_of;
     RETURN NULL;
   END IF;
   IF TG_OP <> 'INSERT' THEN
@@ -239,8 +307,15 @@ CREATE OR REPLACE FUNCTION ccf.recount_sites() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
+DECLARE
+  t record;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('ccf.recount_sites'));
+  -- DISABLE TRIGGER ALL and ENABLE TRIGGER ALL, as pg_restore uses them, leave the triggers enabled but not always.
+  FOR t IN SELECT tgname, tgrelid::regclass AS of FROM pg_trigger
+           WHERE tgfoid IN ('ccf.tally_sites'::regproc, 'ccf.tally_regions'::regproc) AND tgenabled <> 'A' LOOP
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.of, t.tgname);
+  END LOOP;
   -- In one statement, and so as of one moment: nobody need be kept from writing meanwhile.
   INSERT INTO ccf.recording_tally (source, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
   SELECT source, registered_in, voxels_of, surface_of, sum(sites), sum(reporting), now()
@@ -259,7 +334,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.recount_sites() IS
-'Counts the rows of recording_site and recording_region again and puts recording_tally right. Needed only where rows came in without the triggers, such as those of a backup of rows alone.
+'Counts the rows of recording_site and recording_region again and puts recording_tally right. Needed only after rows were restored alone (pg_restore --data-only), or written while triggers were disabled.
 
 SELECT ccf.recount_sites();';
 
@@ -274,11 +349,13 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
 BEGIN
-  DELETE FROM ccf.recording_region AS rr
-  USING before AS o
-  JOIN after AS n USING (recording_id, site_id)
-  WHERE (rr.recording_id, rr.site_id) = (o.recording_id, o.site_id)
-    AND (o.ap, o.dv, o.ml, o.frame, o.source) IS DISTINCT FROM (n.ap, n.dv, n.ml, n.frame, n.source);
+  -- Planned anew each time: the plan for one site, kept by the session, would compare each of many sites with each.
+  EXECUTE '
+    DELETE FROM ccf.recording_region AS rr
+    USING before AS o
+    JOIN after AS n USING (recording_id, site_id)
+    WHERE (rr.recording_id, rr.site_id) = (o.recording_id, o.site_id)
+      AND (o.ap, o.dv, o.ml, o.frame, o.source) IS DISTINCT FROM (n.ap, n.dv, n.ml, n.frame, n.source)';
   RETURN NULL;
 END
 $$;
@@ -330,7 +407,7 @@ AS $$
 BEGIN
   DELETE FROM ccf.recording_agreement AS a
   WHERE a.source IN (SELECT c.source FROM gone AS c WHERE c.reported_region IS NOT NULL)
-    AND EXISTS (SELECT FROM ccf.recording_source AS s WHERE s.source = a.source AND s.reporting > 0);
+    AND EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = a.source AND s.reported_region IS NOT NULL);
   RETURN NULL;
 END
 $$;
@@ -356,7 +433,7 @@ BEGIN
     FULL JOIN after AS n USING (recording_id, site_id, source, reported_region)
     WHERE (o.source IS NULL OR n.source IS NULL) AND reported_region IS NOT NULL
   )
-    AND EXISTS (SELECT FROM ccf.recording_source AS s WHERE s.source = a.source AND s.reporting > 0);
+    AND EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = a.source AND s.reported_region IS NOT NULL);
   RETURN NULL;
 END
 $$;
@@ -379,7 +456,7 @@ AS $$
 BEGIN
   DELETE FROM ccf.recording_finding AS f
   WHERE f.source IN (SELECT g.source FROM gone AS g)
-    AND NOT EXISTS (SELECT FROM ccf.recording_source AS s WHERE s.source = f.source)
+    AND NOT EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = f.source)
     AND NOT EXISTS (SELECT FROM ccf.recording_file AS r WHERE r.source = f.source);
   RETURN NULL;
 END

@@ -297,7 +297,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.ancestors(integer, text) IS
-'The region itself and everything that contains it, up to the root. In all SQL functions a region counts as inside itself; Region.ancestors in Python does not include it, and begins at the root.
+'The region itself and everything that contains it, up to the root. In all SQL functions a region counts as inside itself; Region.ancestors in Python is the same.
 
 SELECT acronym FROM ccf.ancestors(1, ''CA1'');  -- CA1, CA, HIP, HPF, CTXpl, CTX, CH, grey, root';
 
@@ -330,7 +330,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.descendants(integer, text) IS
-'The region itself and everything inside it, in the ontology''s order: this is what "in VISp" means. The region itself is included because many divided regions also own voxels. Region.descendants in Python does not include it.
+'The region itself and everything inside it, in the ontology''s order: this is what "in VISp" means. The region itself is included because many divided regions also own voxels. Region.descendants in Python is the same.
 
 SELECT acronym FROM ccf.descendants(1, ''VISp'');  -- VISp, VISp1, VISp2/3, VISp4, VISp5, VISp6a, VISp6b';
 

@@ -33,8 +33,9 @@ def compared_regions(
     some tools write for sites in no region; and as root contains every region, it agrees with any. A negative
     id is that of the left hemisphere, in tools that distinguish hemispheres.
 
-    The ontology is finer than the atlas: a report that lies inside the computed region and has no voxel in
-    this atlas (CA1sp where CA1 is computed) neither agrees nor contradicts.
+    The ontology is finer than the atlas: a report that has no voxel in this atlas neither agrees nor
+    contradicts if the computed region is the nearest that contains it and has voxels (CA1sp where CA1 is
+    computed, but not where HPF is: CA1 is drawn, and the site is outside it).
 
     Sites without a report (or with a word of `NO_REPORT`, in any case), without coordinates or not yet
     computed are not compared. Reports that are no region of the ontology, or could be several, are counted
@@ -50,7 +51,7 @@ def compared_regions(
     Returns:
         One row per site compared: ``reported`` and ``computed``, the regions in words; ``known``, the report
         is a region or outside; ``several``, the regions that it could be, if there are several; ``agrees``;
-        ``equal``, it is the computed one; ``finer``, it is not drawn and lies inside the computed one.
+        ``equal``, it is the computed one; ``finer``, it is not drawn, and the computed one is in its place.
     """
     both = _with_labels(sites, computed, regions)
     is_root = ancestors.group_by("region_id").len().filter(pl.col("len") == 1).select("region_id")
@@ -68,13 +69,32 @@ def compared_regions(
         .fill_null(value=False),
     )
     same = ((pl.col("reported_id") == pl.col("region_id")) | outside).fill_null(value=False)
-    finer = closure.filter(pl.col("region_id").is_in(list(not_drawn))).rename({"contains": "finer"})
+    finer = _nearest_drawn(closure, not_drawn)
     return (
         both.join(
             finer, left_on=["reported_id", "region_id"], right_on=["region_id", "ancestor_id"], how="left"
         )
         .with_columns(pl.col("finer").fill_null(value=False), agrees=agrees, equal=agrees & same)
         .with_columns(finer=pl.col("finer") & ~pl.col("agrees"))
+    )
+
+
+def _nearest_drawn(closure: pl.DataFrame, not_drawn: Collection[int]) -> pl.DataFrame:
+    """Each region without a voxel, and the nearest with one that contains it: region_id, ancestor_id, finer.
+
+    Args:
+        closure: region_id, ancestor_id, every region among its own ancestors.
+        not_drawn: ids of the regions that have no voxel, with everything inside them.
+    """
+    empty = pl.col("region_id").is_in(list(not_drawn))
+    depth = closure.group_by(pl.col("region_id").alias("ancestor_id")).len("depth")
+    return (
+        closure.filter(empty & ~pl.col("ancestor_id").is_in(list(not_drawn)))
+        .join(depth, on="ancestor_id")
+        .sort("depth")
+        .group_by("region_id", maintain_order=True)
+        .last()
+        .select("region_id", "ancestor_id", finer=pl.lit(value=True))
     )
 
 

@@ -94,11 +94,14 @@ def _remedy(name: str, shift_um: float, frames: Mapping[str, Frame]) -> str:
             if same and np.allclose(other.affine, wanted, rtol=1e-9, atol=1e-6):
                 what = other.description.partition(":")[0]
                 return f'These are {what}: write frame = "{other.name}" if so.'
-    start, more = (
-        ("The coordinates seem to count from the centre of the first voxel, not from its corner", "larger")
-        if shift_um > 0
-        else (f"The coordinates seem to be half a voxel too large for the frame {name}", "smaller")
-    )
+    if frame is not None and frame.dv_from == "surface":
+        return f"Depths have no such shift: see what the frame {name} is for the program that wrote the file."
+    if frame is not None and frame.dv_from == "corner" and shift_um > 0:
+        start = "The coordinates seem to count from the centre of the first voxel, not from its corner"
+    else:
+        size = "small" if shift_um > 0 else "large"
+        start = f"The coordinates seem to be half a voxel too {size} for the frame {name}"
+    more = "larger" if shift_um > 0 else "smaller"
     return (
         f"{start}: if so, add a frame like {name} to frames.toml, with a shift_um that is "
         f"{abs(shift_um):g} µm {more} along each axis."
