@@ -1,6 +1,7 @@
 """The table of contents: everything that Dagster loads from this package.
 
-Importing it opens no network connection, no database and no file, and reads no setting.
+Importing it opens no network connection, no database and no file. It reads two settings that the UI shows:
+CCF_OWNER and CCF_CODE_URL.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from ccf_assets.db import schema
+from ccf_assets.defs.alert_sensors import alert_sensors
 from ccf_assets.defs.assets import (
     comparison,
     files,
@@ -21,10 +23,10 @@ from ccf_assets.defs.assets import (
 )
 from ccf_assets.defs.atlas_checks import atlas_checks
 from ccf_assets.defs.jobs import jobs
-from ccf_assets.defs.resources import PostgresResource, SourcesResource
+from ccf_assets.defs.labels import labelled
+from ccf_assets.defs.resources import AtlasIOManager, PostgresResource, SourcesResource
 from ccf_assets.defs.schedules import schedules
 from ccf_assets.defs.sensors import sensors
-from ccf_assets.io_manager import PostgresIOManager
 from ccf_assets.runs.console import console
 
 
@@ -34,15 +36,15 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
     modules = [files, regions, voxels, voxel_rows, comparison, recordings, recording_checks]
     assets = [each for each in dg.load_assets_from_modules(modules) if isinstance(each, dg.AssetsDefinition)]
     return dg.Definitions(
-        assets=assets,
+        assets=labelled(assets),
         asset_checks=[*atlas_checks, regions.share_in_groups, recording_checks.inserted_sites],
         jobs=jobs,
-        sensors=sensors,
+        sensors=[*sensors, *alert_sensors],
         schedules=schedules,
         resources={
             "postgres": postgres,
             "sources": SourcesResource(),
-            "io_manager": PostgresIOManager(postgres=postgres, schema=schema.SCHEMA),
+            "io_manager": AtlasIOManager(postgres=postgres, schema=schema.SCHEMA),
             **(resource_overrides or {}),
         },
         loggers={"console": console},

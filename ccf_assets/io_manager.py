@@ -192,12 +192,13 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         counted = "dagster/partition_row_count" if _is_partitioned(context) else "dagster/row_count"
         context.add_output_metadata(
             {
+                # In this order on the page: pictures come with a stream.
+                **side_metadata,
                 **({} if written.per_key else {counted: written.row_count}),
                 "dagster/table_name": f"{schema}.{name}",
-                **written.numbers,
-                "preview": _table(written.preview),
+                **_changes(written.numbers),
                 "write_seconds": seconds,
-                **side_metadata,
+                "preview": _table(written.preview),
             }
         )
 
@@ -263,6 +264,10 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         prefix = path[-2] if len(path) > 1 else "public"
         return metadata.get("schema") or self.schema_ or prefix, path[-1]
 
+    def values_of(self, metadata: Mapping[str, Any]) -> Mapping[str, object]:
+        """The values of ``partition_expr`` by partition key; a subclass may know them without metadata."""
+        return cast("Mapping[str, object]", metadata.get("partition_values") or {})
+
     def _slice(
         self,
         context: dg.OutputContext | dg.InputContext,
@@ -286,8 +291,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
             )
         definition, keys = context.asset_partitions_def, sorted(context.asset_partition_keys)
         if not isinstance(definition, dg.MultiPartitionsDefinition):
-            values = metadata.get("partition_values") or {}
-            dimension = Dimension(expression, values, _spans(definition, keys))
+            dimension = Dimension(expression, self.values_of(metadata), _spans(definition, keys))
             return Slice(table, [dimension], {key: [key] for key in keys})
         expressions = expression if isinstance(expression, Mapping) else {}
         missing = [part.name for part in definition.partitions_defs if part.name not in expressions]
@@ -304,6 +308,16 @@ class PostgresIOManager(dg.ConfigurableIOManager):
             for place, part in enumerate(definition.partitions_defs)
         ]
         return Slice(table, dimensions, parts)
+
+
+def _changes(numbers: Mapping[str, float]) -> dict[str, str | float]:
+    """The numbers of a write; what a merge did is a text, since its plots would mostly be flat lines."""
+    changed = [f"{n:,} {name.removeprefix(_ROWS)}" for name, n in numbers.items() if name.startswith(_ROWS)]
+    others = {name: number for name, number in numbers.items() if not name.startswith(_ROWS)}
+    return {**({"rows": ", ".join(changed)} if changed else {}), **others}
+
+
+_ROWS = "rows_"
 
 
 def _spans(definition: dg.PartitionsDefinition[Any], keys: Iterable[str]) -> Mapping[str, Span]:

@@ -71,6 +71,27 @@ def region_sets() -> Path:
     return path(named) if named else home() / "region_sets"
 
 
+def alert_url() -> str | None:
+    """CCF_ALERT_URL: the web address that is told of failed runs and checks; a secret. None: nobody is."""
+    return os.environ.get("CCF_ALERT_URL") or None
+
+
+def ui_url() -> str | None:
+    """CCF_UI_URL: the address of the UI, for links in alerts; ``ccf-assets up`` sets it for its processes."""
+    return os.environ.get("CCF_UI_URL") or None
+
+
+def code_url() -> str | None:
+    """CCF_CODE_URL: where the UI links the code of assets to, such as ``https://github.com/lab/x/tree/main``."""
+    return os.environ.get("CCF_CODE_URL") or None
+
+
+def owner() -> str:
+    """CCF_OWNER: the owner that the UI shows of every asset, a mail address or a team's name."""
+    named = (os.environ.get("CCF_OWNER") or "ccf-assets").strip()
+    return named if "@" in named or named.startswith("team:") else f"team:{named}"
+
+
 def dagster_file(name: str) -> Path:
     """``dagster.yaml`` or ``workspace.yaml``: beside pyproject.toml, or inside an installed package."""
     root = _project_root()

@@ -5,6 +5,7 @@ Checks of tables are in defs.atlas_checks; those of a new ontology in db.ontolog
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 
@@ -12,7 +13,13 @@ from ccf_assets.ccf import nrrd, ontology, runs
 from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.finding import Finding, Numbers, listed
 
-ANNOTATION_CHECKS = ("volume_as_catalogued", "painted_ids_known")
+ANNOTATION_CHECKS: Mapping[str, str] = MappingProxyType(
+    {
+        "volume_as_catalogued": "The file's type, shape and resolution are those of the catalogue",
+        "painted_ids_known": "Every region id in the volume is in the ontology, and there is one",
+    }
+)
+"""Name of each check of `annotation_checks` → what it looks at."""
 
 
 def annotation_checks(

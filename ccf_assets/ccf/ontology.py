@@ -34,8 +34,17 @@ REQUIRED_COLUMNS = (
 
 CASE_TWINS = "case_twins"
 
-CHECKS = ("one_root", "no_orphan", "no_cycle", "unique_ids", "depth_equals_path", CASE_TWINS)
-"""Names of the checks of `check_structure_graph`; each must pass, except CASE_TWINS, which only reports."""
+CHECKS: Mapping[str, str] = MappingProxyType(
+    {
+        "one_root": "There is exactly one root, a structure without a parent",
+        "no_orphan": "Every parent is in the file",
+        "no_cycle": "No structure is its own ancestor",
+        "unique_ids": "Every id and every acronym occurs once, and every id fits the tables",
+        "depth_equals_path": "Path and depth of every structure agree with its parents",
+        CASE_TWINS: "Acronyms that differ by upper and lower case only; this one only reports",
+    }
+)
+"""Name of each check of `check_structure_graph` → what it looks at; all must pass, except CASE_TWINS."""
 
 _NUMBERS: Mapping[str, pl.DataType] = MappingProxyType(
     {"id": pl.Int64(), "parent_structure_id": pl.Int64(), "depth": pl.Int64(), "graph_order": pl.Int32()}

@@ -431,6 +431,7 @@ def _run(
 
     from ccf_assets.runs import console
     from ccf_assets.runs.liveness import alive_tag, held
+    from ccf_assets.runs.tags import ATLAS_TAG, launcher_tags
 
     if assets:
         console.steps(name, len(assets))
@@ -446,7 +447,12 @@ def _run(
             partition_key=partition,
             asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
             run_id=run_id,
-            tags={**(tags or {}), **alive_tag(run_id)},
+            tags={
+                **({ATLAS_TAG: partition} if partition else {}),
+                **(tags or {}),
+                **alive_tag(run_id),
+                **launcher_tags(),
+            },
             raise_on_error=False,
         )
     seconds = time.monotonic() - started

@@ -79,7 +79,7 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
          "--host", host, "--port", str(port), "--log-level", "error"],
         start_new_session=True,
         # No warnings of Dagster and its dependencies about each other, in any process it starts.
-        env={**os.environ, **temporary, "PYTHONWARNINGS": "ignore"},
+        env={"CCF_UI_URL": _address(host, port), **os.environ, **temporary, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     try:
         ready, reported = False, ""
@@ -118,6 +118,12 @@ def _keep_database(place: DaemonPlace, reported: str, report: Callable[[str], ob
             report(sentence)
         return sentence
     return ""
+
+
+def _address(host: str, port: int) -> str:
+    """The address of the UI for other machines, where it listens for them."""
+    everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+    return f"http://{socket.gethostname() if everywhere else host}:{port}"
 
 
 def _answers(host: str, port: int) -> bool:

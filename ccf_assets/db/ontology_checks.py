@@ -3,7 +3,9 @@
 The checks that need no database are in ccf.ontology.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 import sqlalchemy as sa
@@ -14,7 +16,14 @@ from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding, Numbers
 
-ONTOLOGY_CHECKS = ("columns", *ontology.CHECKS, "painted_regions_kept")
+ONTOLOGY_CHECKS: Mapping[str, str] = MappingProxyType(
+    {
+        "columns": "The file has every column that is needed, and every value can be read",
+        **ontology.CHECKS,
+        "painted_regions_kept": "The new ontology has every region that owns voxels of a loaded atlas",
+    }
+)
+"""Name of each check of `ontology_checks` → what it looks at."""
 
 
 def ontology_checks(path: Path, engine: sa.Engine, *, phantom: bool) -> tuple[list[Finding], pl.DataFrame]:

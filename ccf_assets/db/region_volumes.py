@@ -68,6 +68,13 @@ def region_volumes(runs: sa.Select[Any], ancestors: sa.Select[Any], resolution_u
     )
 
 
+def whole_volume_mm3(runs: sa.Select[Any], resolution_um: int) -> sa.Select[Any]:
+    """The volume of everything in the brain, in mm³: of all runs, whatever their region."""
+    run = runs.subquery("run")
+    length_um = sa.func.sum(run.c.z_end - run.c.z)
+    return sa.select(sa.cast(length_um, sa.Double) * resolution_um**2 / 1e9)
+
+
 def _on_one_side(runs: sa.Select[Any], resolution_um: int) -> sa.Select[Any]:
     """Sums of the runs that do not cross the midline, by region and side."""
     run = runs.subquery("run")

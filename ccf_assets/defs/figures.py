@@ -33,6 +33,9 @@ UM_PER_PIXEL = 24
 
 Metadata = Mapping[str, dg.MarkdownMetadataValue]
 
+ASSIGNED_SHARE = "assigned_share"
+"""Metadata: the share of sites that are in a region, of those that a picture looks up."""
+
 
 def shown(log: Logger, name: str, draw: Callable[[], bytes | None]) -> Metadata:
     """The picture that ``draw`` makes, as metadata ``name``; nothing if it returns None or fails."""
@@ -87,22 +90,27 @@ def depth_chart(log: Logger, parents: pl.DataFrame) -> Metadata:
     return shown(log, "regions_by_depth", draw)
 
 
-def sites_on_plane(log: Logger, engine: sa.Engine, sites: sa.Select[Any]) -> Metadata:
+def sites_on_plane(log: Logger, engine: sa.Engine, sites: sa.Select[Any]) -> Mapping[str, Any]:
     """Sites over the coronal plane through their median, of the finest loaded atlas; see `shown`.
+
+    With it comes the share of them that are in a region, as ASSIGNED_SHARE.
 
     Args:
         log: of the run.
         engine: the database.
         sites: rows of recording_site.
     """
-    return shown(log, "sites", lambda: _sites_png(engine, sites))
+    share: dict[str, float] = {}
+    return {**shown(log, "sites", lambda: _sites_png(engine, sites, share)), **share}
 
 
-def _sites_png(engine: sa.Engine, sites: sa.Select[Any]) -> bytes | None:
-    """The picture; None if no atlas is loaded or no site lies in the volume."""
+def _sites_png(engine: sa.Engine, sites: sa.Select[Any], share: dict[str, float]) -> bytes | None:
+    """The picture; None if no atlas is loaded or no site lies in the volume. Adds to ``share``."""
     registered = site_regions.site_regions(sites, loaded.select_loaded_atlases().limit(1)).subquery()
     r = registered.c
-    found = read_arrow(engine.url, sa.select(r.ccf_id, r.x, r.y, r.z)).read_all()
+    found = read_arrow(engine.url, sa.select(r.ccf_id, r.x, r.y, r.z, r.region_id)).read_all()
+    if found.num_rows:
+        share[ASSIGNED_SHARE] = round(1 - found["region_id"].null_count / found.num_rows, 4)
     points = np.column_stack([found[axis].to_numpy() for axis in "xyz"])  # NaN where null
     inside = points[((points >= 0) & (points < EXTENT_UM)).all(axis=1)]
     if not len(inside):

@@ -11,14 +11,19 @@ REGION_SETS = ("region_set", "region_set_member")
 
 VOXEL_ROWS = "voxel"
 
+KIND_TAG = "ccf/kind"
+"""Tag of a job and its runs: ``download``, ``load``, ``compare`` or ``recordings``."""
+
 refresh_ontology = dg.define_asset_job(
     "refresh_ontology",
+    tags={KIND_TAG: "download"},
     selection=dg.AssetSelection.assets("structure_graph"),
     description="Fetch the ontology again, check it, and use it if it passes its checks.",
 )
 
 load_atlas = dg.define_asset_job(
     "load_atlas",
+    tags={KIND_TAG: "load"},
     selection=(
         dg.AssetSelection.groups("files", "regions", "voxels") - dg.AssetSelection.assets("structure_graph")
     ),
@@ -27,24 +32,28 @@ load_atlas = dg.define_asset_job(
 
 load_voxel_rows = dg.define_asset_job(
     "load_voxel_rows",
+    tags={KIND_TAG: "load"},
     selection=dg.AssetSelection.assets(VOXEL_ROWS),
     description="Add one row per voxel of a loaded atlas.",
 )
 
 load_region_sets = dg.define_asset_job(
     "load_region_sets",
+    tags={KIND_TAG: "load"},
     selection=dg.AssetSelection.assets(*REGION_SETS),
     description="Group one atlas's regions by the region maps, for example after a lab's own maps changed.",
 )
 
 compare_atlases = dg.define_asset_job(
     "compare_atlases",
+    tags={KIND_TAG: "compare"},
     selection=dg.AssetSelection.assets("region_consistency"),
     description="Compare every region in each loaded atlas with the finest loaded atlas of its version.",
 )
 
 check_annotation = dg.define_asset_job(
     "check_annotation",
+    tags={KIND_TAG: "download"},
     selection=dg.AssetSelection.assets("annotation"),
     description="Fetch one atlas's annotation volume again and verify it.",
 )
@@ -56,12 +65,14 @@ register_recordings = dg.define_asset_job(
         dg.AssetSelection.groups("recordings")
         - dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("recording_region"), "inserted_sites"))
     ),
-    tags={".dagster/ccf_assets/reads_files": "yes"},  # limited in dagster.yaml; not shown in the UI
+    # The first is limited in dagster.yaml, and not shown in the UI.
+    tags={".dagster/ccf_assets/reads_files": "yes", KIND_TAG: "recordings"},
     description="Read files of recording sites and find the region of each site in every loaded atlas.",
 )
 
 register_sites = dg.define_asset_job(
     "register_sites",
+    tags={KIND_TAG: "recordings"},
     selection=dg.AssetSelection.assets("recording_region", "recording_agreement"),
     description="Find the region, in every loaded atlas, of sites that are already in the database.",
 )

@@ -5,14 +5,17 @@ They have no settings of their own, so that a URL with a password never appears 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
 
+from ccf_assets.ccf.catalogue import CATALOGUE
 from ccf_assets.db import database
-from ccf_assets.io_manager import EngineResource
+from ccf_assets.defs.partitions import CCF_ID_OF
+from ccf_assets.io_manager import EngineResource, PostgresIOManager
 from ccf_assets.sources.source import Sources
 
 
@@ -21,18 +24,32 @@ class PostgresResource(EngineResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[None]:
-        """Record in the database that the run's process is alive while the run has this resource."""
+        """Record in the database that the run's process is alive while the run has this resource.
+
+        The run also gets the tags by which the UI filters runs, where it has none.
+        """
         from ccf_assets.runs.liveness import alive
+        from ccf_assets.runs.tags import described
 
         if context.run is None or context.instance is None:
             yield self.create_resource(context)
         else:
             with alive(context.instance, context.run.run_id):
+                if more := described(context.run.tags, CATALOGUE):
+                    context.instance.add_run_tags(context.run.run_id, more)
                 yield self.create_resource(context)
 
     def create_engine(self) -> sa.Engine:
         """An engine on the database, with the tables of schema ccf installed."""
         return database.create_engine()
+
+
+class AtlasIOManager(PostgresIOManager):
+    """The IO manager, which knows the number of each atlas in the tables; in metadata it would be shown."""
+
+    def values_of(self, metadata: Mapping[str, Any]) -> Mapping[str, object]:
+        """The numbers, for assets that are divided by them."""
+        return CCF_ID_OF if metadata.get("partition_expr") == "ccf_id" else super().values_of(metadata)
 
 
 class SourcesResource(dg.ConfigurableResource[None]):

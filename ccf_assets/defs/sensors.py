@@ -360,4 +360,21 @@ def _succeeded(instance: dg.DagsterInstance, request: Request) -> bool:
     return instance.get_runs_count(done) > 0
 
 
-sensors = [new_recordings, unregistered_sites, outdated_atlases, changed_region_sets, lost_runs]
+# Dagster would make one by itself, which is stopped.
+changed_atlases = dg.AutomationConditionSensorDefinition(
+    "changed_atlases",
+    target=dg.AssetSelection.assets("region_consistency"),
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Compares the atlases again when one was loaded with other content (the automation condition "
+    "of region_consistency).",
+)
+
+sensors = [
+    new_recordings,
+    unregistered_sites,
+    outdated_atlases,
+    changed_region_sets,
+    changed_atlases,
+    lost_runs,
+]

@@ -5,15 +5,16 @@ Not here: numbers of a run, which assets and the IO manager record.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets.db import reference
-from ccf_assets.defs.partitions import CCF_ID_OF
 
 OWNERS = ["team:ccf-assets"]
+"""The owner of every asset, unless CCF_OWNER names another (labels)."""
 
 BULK_LOAD_POOL = "bulk_load"
 """Pool of the assets that write millions of rows; dagster.yaml limits how many load at once."""
@@ -21,7 +22,23 @@ BULK_LOAD_POOL = "bulk_load"
 
 def table_metadata(table: sa.Table) -> dict[str, Any]:
     """Definition metadata of an asset that fills one atlas's slice of ``table``."""
-    return {"partition_expr": "ccf_id", "partition_values": CCF_ID_OF, **whole_table_metadata(table)}
+    return {"partition_expr": "ccf_id", **whole_table_metadata(table)}
+
+
+def column_lineage(**sources: Sequence[str]) -> dict[str, dg.TableColumnLineage]:
+    """Metadata of a materialization: which columns each of its columns is made from.
+
+    Args:
+        sources: column → the columns it is made from, each as ``asset.column``.
+    """
+    lineage = {
+        column: [
+            dg.TableColumnDep(dg.AssetKey(asset), name)
+            for asset, _, name in (source.partition(".") for source in named)
+        ]
+        for column, named in sources.items()
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(lineage)}
 
 
 def whole_table_metadata(table: sa.Table) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Tags of Dagster's runs: the partitions of a run, and the batch of requests it belongs to."""
 
-from collections.abc import Mapping, Sequence
+import getpass
+from collections.abc import Collection, Mapping, Sequence
 
 _START, _END, _ONE = (
     "dagster/asset_partition_range_start",
@@ -28,6 +29,41 @@ def keys_of_run(tags: Mapping[str, str], in_order: Sequence[str]) -> list[str] |
 def range_tags(first: str, last: str) -> dict[str, str]:
     """Tags of a run for the partitions from ``first`` to ``last``, both included."""
     return {_START: first, _END: last}
+
+
+LAUNCHED_BY_TAG = "ccf/launched_by"
+"""Tag of every run that uses the database: ``cli``, ``sensor``, ``schedule``, ``backfill`` or ``ui``."""
+
+FILES_TAG, REFUSED_TAG = "ccf/files", "ccf/refused"
+"""Tags of a run of files of sites: how many it read, and how many of these were refused."""
+
+_LAUNCHERS = {
+    "dagster/sensor_name": "sensor",
+    "dagster/schedule_name": "schedule",
+    "dagster/backfill": "backfill",
+}
+
+
+def described(tags: Mapping[str, str], atlases: Collection[str]) -> dict[str, str]:
+    """Tags that a run lacks: who launched it, and its atlas; for those that the UI starts.
+
+    Args:
+        tags: of the run.
+        atlases: keys of all atlases.
+    """
+    launched = next((name for tag, name in _LAUNCHERS.items() if tag in tags), "ui")
+    key = tags.get(_ONE)
+    more = {LAUNCHED_BY_TAG: launched, **({ATLAS_TAG: key} if key in atlases and key else {})}
+    return {tag: value for tag, value in more.items() if tag not in tags}
+
+
+def launcher_tags() -> dict[str, str]:
+    """Tags of a run of the command line; the UI shows the user of this machine as the one who launched it."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in some containers
+        user = "unknown"
+    return {LAUNCHED_BY_TAG: "cli", "user": user}
 
 
 def atlas_tags(key: str) -> dict[str, str]:

@@ -430,7 +430,7 @@ def painted(tmp_path: Path) -> Path:
 
 def look(path: Path, entry: AtlasEntry, graph: pl.DataFrame) -> tuple[dict[str, Finding], dict[int, int]]:
     found, counts = file_checks.annotation_checks(path, entry, graph, lambda _line: None)
-    assert tuple(each.name for each in found) == ANNOTATION_CHECKS
+    assert [each.name for each in found] == list(ANNOTATION_CHECKS)
     return {each.name: each for each in found}, dict(counts)
 
 

@@ -14,6 +14,7 @@ import pytest
 from ccf_assets.ccf.ontology import REQUIRED_COLUMNS
 from ccf_assets.db import schema
 from ccf_assets.definitions import build_defs, defs
+from ccf_assets.defs.assets import comparison, recordings, voxels
 from ccf_assets.defs.jobs import jobs
 from ccf_assets.defs.partitions import (
     add_atlases,
@@ -176,3 +177,70 @@ def test_a_load_makes_what_it_made_before_the_groups_were_named() -> None:
 
 def test_every_job_says_what_it_does() -> None:
     assert all(job.description for job in defs.jobs or [])
+    assert all("ccf/kind" in defs.resolve_job_def(job.name).tags for job in jobs)
+
+
+def test_every_check_and_sensor_says_what_it_looks_at() -> None:
+    graph = defs.resolve_asset_graph()
+    silent = [key for key in graph.asset_check_keys if not graph.get_check_spec(key).description]
+    assert silent == []
+    assert all(sensor.description for sensor in defs.sensors or [])
+
+
+def test_every_asset_links_to_its_code_and_on_the_web_where_that_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def code(asset: str) -> object:
+        [spec] = [each for each in build_defs().resolve_all_asset_specs() if each.key.path[-1] == asset]
+        [reference] = spec.metadata["dagster/code_references"].code_references
+        return reference
+
+    local = code("voxel_run")
+    assert isinstance(local, dg.LocalFileCodeReference)
+    path = "ccf_assets/defs/assets/voxels.py"
+    assert Path(local.file_path) == ROOT / path
+    lines = (ROOT / path).read_text("utf-8").splitlines()
+    assert any(line.startswith("def voxel_run(") for line in lines[local.line_number or 0 :][:16])
+    monkeypatch.setenv("CCF_CODE_URL", "https://git.example/lab/ccf_assets/blob/main/")
+    linked = code("voxel_run")
+    assert isinstance(linked, dg.UrlCodeReference)
+    assert linked.url == f"https://git.example/lab/ccf_assets/blob/main/{path}#L{local.line_number}"
+
+
+@pytest.mark.parametrize(
+    ("named", "owner"),
+    [
+        ("", "team:ccf-assets"),
+        ("anna@lab.example", "anna@lab.example"),
+        ("svoboda-lab", "team:svoboda-lab"),
+        ("team:data", "team:data"),
+    ],
+)
+def test_a_lab_names_the_owner_of_all_assets(monkeypatch: pytest.MonkeyPatch, named: str, owner: str) -> None:
+    monkeypatch.setenv("CCF_OWNER", named)
+    assert {tuple(spec.owners) for spec in build_defs().resolve_all_asset_specs()} == {(owner,)}
+
+
+@pytest.mark.parametrize(
+    ("asset", "column", "upstream"),
+    [
+        ("recording_region", "region_id", {"recording_site.ap", "voxel_run.region_id"}),
+        ("region_volume", "volume_mm3", {"voxel_run.z_end", "region_ancestor.region_id"}),
+        ("region_consistency", "reference_mm3", {"region_volume.volume_mm3"}),
+    ],
+)
+def test_the_lineage_of_columns_names_columns_that_exist(asset: str, column: str, upstream: set[str]) -> None:
+    made = {
+        "recording_region": recordings._REGION_LINEAGE,
+        "region_volume": voxels._VOLUME_LINEAGE,
+        "region_consistency": comparison._LINEAGE,
+    }[asset]["dagster/column_lineage"].deps_by_column
+    columns = {table.name: set(table.columns.keys()) for table in schema.metadata.tables.values()}
+    assert made.keys() <= columns[asset]
+    for deps in made.values():
+        assert all(dep.column_name in columns[dep.asset_key.path[-1]] for dep in deps)
+    assert {f"{dep.asset_key.path[-1]}.{dep.column_name}" for dep in made[column]} >= upstream
+
+
+def test_no_page_shows_the_numbers_of_all_atlases() -> None:
+    assert not [spec for spec in defs.resolve_all_asset_specs() if "partition_values" in spec.metadata]

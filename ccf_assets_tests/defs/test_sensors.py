@@ -599,10 +599,8 @@ def test_one_more_row_is_registered_and_no_other_touched(lab: RecordingsLab) -> 
     (result,) = lab.serve(unregistered_sites)
     events = result.get_asset_materialization_events()
     (made,) = [event.materialization for event in events if event.asset_key.path[-1] == "recording_region"]
-    assert [made.metadata[name].value for name in ("rows_inserted", "dagster/partition_row_count")] == [
-        2,
-        2_002,
-    ]
+    assert made.metadata["rows"].value == "0 deleted, 0 updated, 2 inserted"
+    assert made.metadata["dagster/partition_row_count"].value == 2_002
     after = lab.ask("SELECT recording_id, site_id, ccf_id, xmin FROM ccf.recording_region ORDER BY 1, 2, 3")
     assert [row for row in after if row[0] == "own"] == before
 
@@ -924,3 +922,47 @@ def test_a_map_that_was_refused_is_not_read_again_before_it_changes(
     assert asked(lab) == []
     file.write_text("set,region,group\nmine,CTX,x\n", "utf-8")
     assert asked(lab) == PHANTOMS
+
+
+# --- tags of runs -----------------------------------------------------------------------------------------
+
+
+def tags_of(lab: RecordingsLab, result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    run = lab.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    return {tag: value for tag, value in run.tags.items() if tag.startswith("ccf/")}
+
+
+def test_runs_are_found_by_who_launched_them_their_atlas_their_files_and_those_refused(
+    lab: RecordingsLab,
+) -> None:
+    lab.write("good.csv", ("m", 0, *BRAIN))
+    lab.write("bad.csv", ("n", 0, "left", 1, 1))
+    (result,) = lab.serve(new_recordings)
+    assert tags_of(lab, result) == {
+        "ccf/kind": "recordings",
+        "ccf/launched_by": "sensor",
+        "ccf/files": "2",
+        "ccf/refused": "1",
+    }
+    by_hand = defs.resolve_job_def("load_region_sets").execute_in_process(
+        instance=lab.instance, partition_key="phantom_100um"
+    )
+    assert tags_of(lab, by_hand) == {
+        "ccf/kind": "load",
+        "ccf/launched_by": "ui",
+        "ccf/atlas": "phantom_100um",
+    }
+
+
+def test_a_check_that_looked_at_nothing_is_skipped_not_passed(lab: RecordingsLab) -> None:
+    lab.write("m1.csv", ("m1", 0, *BRAIN))
+    (result,) = lab.serve(new_recordings)
+    assert "reported_region" not in checks(result)
+    lab.tell("DELETE FROM ccf.recording_region")
+    (result,) = lab.serve(unregistered_sites)
+    assert "inserted_sites" not in checks(result)
+    grouped = defs.resolve_job_def("load_region_sets").execute_in_process(
+        instance=lab.instance, partition_key="phantom_100um"
+    )
+    assert "region_maps_taken" not in checks(grouped)

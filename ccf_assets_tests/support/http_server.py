@@ -92,6 +92,7 @@ class LocalServer:
         self.faults: dict[str, list[Answer]] = {}
         self.forever: dict[str, Answer] = {}
         self.requests: list[str] = []
+        self.posted: list[bytes] = []
         self.authorizations: list[str | None] = []
         self.stopping = threading.Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -167,6 +168,10 @@ class LocalServer:
                 else:
                     answer = whole if path in server.files else status(404)
                 answer(self, server.files.get(path, b""))
+
+            def do_POST(self) -> None:
+                server.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+                self.do_GET()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 """Silent: the test asks ``requests``."""

@@ -209,7 +209,12 @@ class Database:
 
 
 def numbers(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
-    return {name: value.value for name, value in metadata.items()}
+    """Metadata by name; the rows that a merge inserted, updated and deleted each by a name of their own."""
+    found = {name: value.value for name, value in metadata.items()}
+    for part in str(found.pop("rows", "")).split(", ") if "rows" in found else ():
+        number, _, done = part.partition(" ")
+        found[f"rows_{done}"] = int(number.replace(",", ""))
+    return found
 
 
 def stream(frame: pl.DataFrame, rows: int = 2) -> pa.RecordBatchReader:

@@ -5,6 +5,7 @@ Not here: the tables that are made from them (regions, voxels), and how a file i
 
 import time
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 import dagster as dg
 import polars as pl
@@ -69,9 +70,15 @@ class RefreshConfig(dg.Config):
     kinds={"csv", "file"},
     code_version="1",
     metadata={"reference": dg.MetadataValue.md(_ONTOLOGY_FILE)},
+    # The schedule weekly_ontology_refresh fetches it every seven days.
+    freshness_policy=dg.FreshnessPolicy.time_window(
+        warn_window=timedelta(days=8), fail_window=timedelta(days=15)
+    ),
     check_specs=[
-        dg.AssetCheckSpec(name, asset="structure_graph", blocking=name != ontology.CASE_TWINS)
-        for name in ONTOLOGY_CHECKS
+        dg.AssetCheckSpec(
+            name, asset="structure_graph", blocking=name != ontology.CASE_TWINS, description=about
+        )
+        for name, about in ONTOLOGY_CHECKS.items()
     ],
 )
 @in_words
@@ -118,7 +125,10 @@ def structure_graph(
     partitions_def=atlas_partitions,
     metadata={"reference": dg.MetadataValue.md(_VOLUME_FILE)},
     deps=[after("structure_graph")],
-    check_specs=[dg.AssetCheckSpec(name, asset="annotation", blocking=True) for name in ANNOTATION_CHECKS],
+    check_specs=[
+        dg.AssetCheckSpec(name, asset="annotation", blocking=True, description=about)
+        for name, about in ANNOTATION_CHECKS.items()
+    ],
 )
 @in_words
 def annotation(

@@ -50,17 +50,24 @@ _AGREEMENT_SCHEMA = pl.Schema(
 )
 
 
-@dg.asset_check(
-    asset=recording_region,
-    name="inserted_sites",
-    description="Rows inserted by SQL, checked as files are; it only warns and never removes rows",
+@dg.multi_asset_check(
+    can_subset=True,  # it is skipped where there is nothing to look at
+    specs=[
+        dg.AssetCheckSpec(
+            "inserted_sites",
+            asset=recording_region,
+            description="Rows inserted by SQL, checked as files are; it only warns and never removes rows",
+        )
+    ],
 )
 @in_words
-def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
+def inserted_sites(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+) -> Iterator[dg.AssetCheckResult]:
     """Check the rows inserted by SQL for a lost column, another unit and the like, source by source.
 
     Only the sources of the run are checked; the stored findings of others are repeated as long as they have
-    sites.
+    sites. If there are neither, the check is skipped.
     """
     engine, site, stored = postgres.create_engine(), schema.recording_site.c, schema.recording_finding.c
     keys = keys_of_run(
@@ -92,10 +99,14 @@ def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresRes
         connection.execute(sa.delete(schema.recording_finding).where(stored.source.in_(sources)))
         if rows:
             connection.execute(sa.insert(schema.recording_finding), rows)
+    if not sources and not others:
+        return
     failed = [*((row["source"], row["name"], row["sentence"]) for row in rows), *others]
     lines = [f"{source}, {name}: {sentence}" for source, name, sentence in failed] or ["Nothing found."]
     numbers = {f"{source}, {name}": finding for (source, name), finding in bad.items()}
-    return dg.AssetCheckResult(
+    yield dg.AssetCheckResult(
+        check_name="inserted_sites",
+        asset_key="recording_region",
         passed=not failed,
         severity=dg.AssetCheckSeverity.WARN,
         description=description_of(lines),
@@ -103,15 +114,24 @@ def inserted_sites(context: dg.AssetCheckExecutionContext, postgres: PostgresRes
     )
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"postgres", "polars"},
-    code_version="2",
+@dg.multi_asset(
+    can_subset=True,  # its check is skipped where no site has a reported region
+    outs={
+        "recording_agreement": dg.AssetOut(
+            description="The regions that came with the sites, compared with those computed in the finest "
+            "loaded atlas.",
+            group_name=GROUP,
+            owners=OWNERS,
+            kinds={"postgres", "polars"},
+            code_version="2",
+            metadata=source_metadata(schema.recording_agreement),
+            dagster_type=pl.DataFrame,
+            is_required=False,
+        )
+    },
     partitions_def=recording_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[recording_region],
-    metadata=source_metadata(schema.recording_agreement),
     check_specs=check_specs("recording_agreement", {REPORTED: look.CHECKS[REPORTED]}),
 )
 @in_words
@@ -134,14 +154,25 @@ def recording_agreement(
         )
         for source, one in found.items()
     ]
+    stored = schema.recording_agreement.c
+    with engine.connect() as connection:
+        before = connection.scalar(sa.select(sa.exists().where(stored.source.in_(context.partition_keys))))
     yield dg.MaterializeResult(value=pl.DataFrame(rows, schema=_AGREEMENT_SCHEMA, orient="row"))
-    yield _reported_check(engine, found, context.partition_keys)
+    if (check := _reported_check(engine, found, context.partition_keys)) is not None:
+        yield check
+    elif before:
+        yield dg.AssetCheckResult(
+            asset_key="recording_agreement",
+            check_name=REPORTED,
+            passed=True,
+            description="No site has a reported region any more.",
+        )
 
 
 def _reported_check(
     engine: sa.Engine, found: Mapping[str, Comparison], sources: Sequence[str]
-) -> dg.AssetCheckResult:
-    """One check of all sources: those of this run, and the stored results of others.
+) -> dg.AssetCheckResult | None:
+    """One check of all sources: those of this run, and the stored results of others; None if there are none.
 
     Args:
         engine: the database.
@@ -153,6 +184,8 @@ def _reported_check(
         others = connection.execute(
             sa.select(t.source, t.passed, t.sentence).where(t.source.not_in(sources)).order_by(t.source)
         ).all()
+    if not found and not others:
+        return None
     findings = {source: one.finding for source, one in found.items()}
     results = [*((source, finding.passed, finding.sentence) for source, finding in findings.items()), *others]
     bad = [f"{source}: {sentence}" for source, passed, sentence in results if not passed]
@@ -162,7 +195,7 @@ def _reported_check(
         check_name=REPORTED,
         passed=not bad,
         severity=dg.AssetCheckSeverity.WARN,
-        description=description_of(bad or good) if results else "No site has a reported region.",
+        description=description_of(bad or good),
         metadata={
             "sources_compared": len(results),
             "sources_that_differ": len(bad),

@@ -23,7 +23,7 @@ from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.defs.figures import sites_on_plane
 from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.defs.resources import PostgresResource
-from ccf_assets.defs.table_metadata import OWNERS, whole_table_metadata
+from ccf_assets.defs.table_metadata import OWNERS, column_lineage, whole_table_metadata
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.pg.connect import let_go_if_interrupted
@@ -47,6 +47,7 @@ from ccf_assets.recordings.intake import (
     stored_rows,
 )
 from ccf_assets.refusals import in_words
+from ccf_assets.runs.tags import FILES_TAG, REFUSED_TAG
 
 
 def check_of_files(
@@ -100,7 +101,21 @@ _FINDING_SCHEMA = pl.Schema(
 _LINES_OF_A_CHECK = 20
 
 DRAWN_SITES = 5_000
-"""Most sites in the picture of a run: more would only hide each other, and each costs a lookup."""
+"""Most sites in the picture of a run, and in its share of sites with a region: each costs a lookup."""
+
+_POINT = tuple(f"recording_site.{column}" for column in ("ap", "dv", "ml", "frame"))
+
+_REGION_LINEAGE = column_lineage(
+    recording_id=["recording_site.recording_id"],
+    site_id=["recording_site.site_id"],
+    source=["recording_site.source"],
+    ccf_id=["voxel_run.ccf_id"],
+    **dict.fromkeys("xz", _POINT),
+    y=[*_POINT, "brain_surface.y"],
+    hemisphere=_POINT,
+    region_id=[*_POINT, "voxel_run.region_id"],
+    status=[*_POINT, "voxel_run.region_id"],
+)
 
 
 def source_metadata(table: sa.Table) -> dict[str, Any]:
@@ -211,6 +226,8 @@ def read_recordings(
     for key, name, blocking, sentence in failed:
         context.log.warning(f"{key} {'was refused' if blocking else f'is suspicious ({name})'}: {sentence}")
     refused = {file.key for file in read if file.sites is None}
+    counts = {FILES_TAG: len(read), REFUSED_TAG: len(refused)}
+    context.instance.add_run_tags(context.run_id, {tag: str(count) for tag, count in counts.items()})
 
     def stored(table: sa.Table, rows: pl.DataFrame, **numbers: int) -> Iterator[dg.Output[pl.DataFrame]]:
         if not refused:
@@ -220,7 +237,7 @@ def read_recordings(
         counts = store(engine, table, keys, rows, context.log.info)
         for key in keys:
             if key not in refused:
-                of_key = {"dagster/partition_row_count": counts.get(key, 0)}
+                of_key = {"dagster/partition_row_count": counts.get(key, 0), **numbers}
                 context.log_event(dg.AssetMaterialization(table.name, partition=key, metadata=of_key))
 
     # If storing them fails, the generator is closed here, which ends the transaction and its locks.
@@ -241,6 +258,7 @@ def read_recordings(
         file_,
         pl.concat([files_before, pl.DataFrame(rows, schema=_FILE_SCHEMA, orient="row")]),
         files=len(read),
+        files_refused=len(refused),
         files_still_being_written=len(left),
     )
     if refused:
@@ -282,12 +300,16 @@ def recording_region(
     _record_inserted(context, engine)
     atlases = select_loaded_atlases()
     some_sites = _spread(recording_site, DRAWN_SITES)
+
+    def shown() -> dict[str, Any]:
+        # While the rows are being made, so this computes the places of some sites itself.
+        return {**sites_on_plane(context.log, engine, some_sites), **_REGION_LINEAGE}
+
     return Stream(
         site_regions.site_regions(
             recording_site, atlases, lock_sites=True, only_missing=missing, in_bulk=in_bulk
         ),
-        # Drawn while the rows are being made, so the picture computes the places of the sites itself.
-        lambda: sites_on_plane(context.log, engine, some_sites),
+        shown,
     )
 
 

@@ -183,7 +183,7 @@ def group_regions(
             yield dg.MaterializeResult(
                 asset_key=name, value=rows, data_version=content_version(rows), tags=tags
             )
-    if context.selected_asset_check_keys:
+    if context.selected_asset_check_keys and files:
         yield check_result(_maps_taken(made.refused, len(files)))
 
 
@@ -198,15 +198,22 @@ def _maps_taken(refused: Sequence[str], files: int) -> Finding:
     )
 
 
-@dg.asset_check(
-    asset="region_set",
-    additional_deps=["region_set_member", "region_volume"],
-    description="The share of the brain that is in no group; a lab's own set without a voxel is a warning",
+@dg.multi_asset_check(
+    can_subset=True,  # it is skipped where there is nothing to look at
+    specs=[
+        dg.AssetCheckSpec(
+            "share_in_groups",
+            asset="region_set",
+            additional_deps=["region_set_member", "region_volume"],
+            description="The share of the brain that is in no group; a lab's own set without a voxel is a "
+            "warning",
+        )
+    ],
 )
 @in_words
 def share_in_groups(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource
-) -> dg.AssetCheckResult:
+) -> Iterator[dg.AssetCheckResult]:
     """Report each set's share of voxels in no group: in the run's atlas, or the largest of all atlases."""
     shares = sa.text(
         "SELECT set_name, source, coalesce(max(share) FILTER (WHERE group_name IS NULL), 0) AS nothing "
@@ -216,9 +223,11 @@ def share_in_groups(
     atlas = context.run.tags.get("dagster/partition")
     with postgres.create_engine().connect() as connection:
         rows = connection.execute(shares, {"atlas": atlas}).all()
+    if not rows:
+        return
     # The built-in set depth_10 is empty rightly: no voxel is so deep in the hierarchy.
     empty = [row.set_name for row in rows if row.nothing == 1 and row.source != region_sets.BUILT_IN]
-    return check_result(
+    yield check_result(
         Finding(
             "share_in_groups",
             blocking=False,

@@ -5,7 +5,6 @@ Not here: the volume's file (files), the regions that voxels refer to (regions),
 """
 
 import time
-from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -20,11 +19,27 @@ from ccf_assets.defs.figures import planes_of_runs
 from ccf_assets.defs.partitions import atlas_partitions
 from ccf_assets.defs.provenance import after, ontology_of
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
-from ccf_assets.defs.table_metadata import BULK_LOAD_POOL, OWNERS, table_metadata
+from ccf_assets.defs.table_metadata import BULK_LOAD_POOL, OWNERS, column_lineage, table_metadata
 from ccf_assets.pg.copy_in import Stream
 from ccf_assets.refusals import in_words
 
 GROUP = "voxels"
+
+_RUNS = ("voxel_run.z", "voxel_run.z_end")
+
+_VOLUME_LINEAGE = column_lineage(
+    region_id=["region_ancestor.ancestor_id"],
+    own_voxels=["voxel_run.region_id", *_RUNS],
+    own_mm3=["voxel_run.region_id", *_RUNS],
+    voxels=["voxel_run.region_id", "region_ancestor.region_id", *_RUNS],
+    volume_mm3=["voxel_run.region_id", "region_ancestor.region_id", *_RUNS],
+    **{f"centroid_{axis}": [f"voxel_run.{axis}", *_RUNS] for axis in "xy"},
+    centroid_z=_RUNS,
+    **{f"{end}_{axis}": [f"voxel_run.{axis}"] for axis in "xy" for end in ("min", "max")},
+    min_z=["voxel_run.z"],
+    max_z=["voxel_run.z_end"],
+    hemisphere=_RUNS,
+)
 
 
 @dg.asset(
@@ -55,12 +70,13 @@ def voxel_run(
     of_voxels = runs.find_runs(nrrd.planes(file.path, entry, context.log.info))
     read_seconds = round(time.monotonic() - started, 2)
 
+    def shown() -> dict[str, Any]:
+        pictures = planes_of_runs(context.log, of_voxels, entry, lambda: ontology_of(entry, sources))
+        return {**pictures, "runs": len(of_voxels), "read_seconds": read_seconds}
+
     # The pictures take a second; they are drawn while the server builds the keys.
-    pictures = partial(planes_of_runs, context.log, of_voxels, entry, lambda: ontology_of(entry, sources))
     return dg.MaterializeResult(
-        value=Stream(runs.run_batches(of_voxels, entry), pictures),
-        data_version=dg.DataVersion(file.sha256),
-        metadata={"runs": len(of_voxels), "read_seconds": read_seconds},
+        value=Stream(runs.run_batches(of_voxels, entry), shown), data_version=dg.DataVersion(file.sha256)
     )
 
 
@@ -97,12 +113,20 @@ def brain_surface(
 @in_words
 def region_volume(
     context: dg.AssetExecutionContext,
+    postgres: PostgresResource,
     voxel_run: sa.Select[Any],
     region_ancestor: sa.Select[Any],
-) -> sa.Select[Any]:
+) -> Stream:
     """Size of every structure, with its descendants and alone: voxels, mm³, centroid, bounding box.
 
     For the left and the right hemisphere and both. A structure without voxels has a row, with zero.
     """
     entry = atlas_entry(context.partition_key)
-    return region_volumes.region_volumes(voxel_run, region_ancestor, entry.resolution_um)
+    engine = postgres.create_engine()
+
+    def shown() -> dict[str, Any]:
+        with engine.connect() as connection:
+            total = connection.scalar(region_volumes.whole_volume_mm3(voxel_run, entry.resolution_um))
+        return {"volume_mm3_total": round(float(total or 0), 3), **_VOLUME_LINEAGE}
+
+    return Stream(region_volumes.region_volumes(voxel_run, region_ancestor, entry.resolution_um), shown)
