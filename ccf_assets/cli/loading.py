@@ -10,16 +10,16 @@ import dataclasses
 import functools
 import signal
 import time
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.ccf.catalogue import AtlasEntry
-from ccf_assets.cli.outcome import Outcome, failure
+from ccf_assets.cli.outcome import Outcome
+from ccf_assets.cli.run_job import run_job
 from ccf_assets.cli.watch import Watch
 from ccf_assets.cli.workers import KILLED, Worker, end_workers, outcome_of
 from ccf_assets.db import database
@@ -242,7 +242,9 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
             if candidate.sha256 in (seen[:1] if candidate.fetched else seen):
                 files.accept_structure_graph(candidate)
                 return Outcome(key, seconds=time.monotonic() - started)
-        return _run(defs, instance, "refresh_ontology", key, started=started, assets=[key], refresh=refresh)
+        return run_job(
+            defs, instance, "refresh_ontology", key, started=started, assets=[key], refresh=refresh
+        )
 
 
 def _ask_for(name: str, keys: Sequence[str]) -> Outcome:
@@ -268,7 +270,7 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
     with instance:
         if refresh:
             # By itself and first: whether the file is a new one decides what else is stale.
-            outcome = _run(
+            outcome = run_job(
                 defs, instance, "load_atlas", key,
                 started=started, partition=key, assets=["annotation"], refresh=True,
             )  # fmt: skip
@@ -281,7 +283,7 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
             if not stale:
                 continue
             add_atlases(instance, {key: jobs == ("load_voxel_rows",)})
-            outcome = _run(defs, instance, jobs[0], key, started=started, partition=key, assets=stale)
+            outcome = run_job(defs, instance, jobs[0], key, started=started, partition=key, assets=stale)
             if outcome.error is not None:
                 return outcome
             loaded += outcome.loaded
@@ -327,7 +329,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
             there = instance.get_dynamic_partitions(partitions)
             for batch in requests.batches(keys, there, len(there), also, len(also)):
                 tags = range_tags(batch[0], batch[-1])
-                outcome = _run(defs, instance, job, name, started=started, tags=tags)
+                outcome = run_job(defs, instance, job, name, started=started, tags=tags)
                 if outcome.error is not None:
                     return outcome
             if job == "register_recordings":
@@ -363,7 +365,7 @@ def _compare_atlases(name: str, changed: bool) -> Outcome:
         return Outcome(name)
     defs, instance = _dagster()
     with instance:
-        outcome = _run(
+        outcome = run_job(
             defs, instance, "compare_atlases", name, started=started, assets=["region_consistency"]
         )
     return dataclasses.replace(outcome, verb="made")
@@ -400,65 +402,3 @@ def _definitions() -> dg.Definitions:
     from ccf_assets.definitions import build_defs
 
     return build_defs()
-
-
-def _run(
-    defs: dg.Definitions,
-    instance: dg.DagsterInstance,
-    job: str,
-    name: str,
-    *,
-    started: float,
-    partition: str | None = None,
-    assets: Sequence[str] | None = None,
-    refresh: bool = False,
-    tags: dict[str, str] | None = None,
-) -> Outcome:
-    """Run a job in this process and put into words how it ended.
-
-    Args:
-        defs: all definitions.
-        instance: Dagster's records.
-        job: its name.
-        name: of the task, for its lines on the terminal and its outcome.
-        started: when the task began, as time.monotonic() has it.
-        partition: key of the atlas; None for a job without partitions, or where ``tags`` name a range.
-        assets: the assets to materialize; all of the job's if not given.
-        refresh: whether the first of ``assets`` fetches its file again.
-        tags: of the run.
-    """
-    import dagster as dg
-
-    from ccf_assets.runs import console
-    from ccf_assets.runs.liveness import alive_tag, held
-    from ccf_assets.runs.tags import ATLAS_TAG, launcher_tags
-
-    if assets:
-        console.steps(name, len(assets))
-    config: dict[str, Any] = {"loggers": {"console": {"config": {"label": name}}}}
-    if refresh and assets:
-        config["ops"] = {assets[0]: {"config": {"refresh": True}}}
-    run_id = str(uuid.uuid4())
-    # The lock comes before the run: a run killed before its first step would otherwise stay NOT_STARTED.
-    with held(run_id):
-        result = defs.resolve_job_def(job).execute_in_process(
-            run_config=config,
-            instance=instance,
-            partition_key=partition,
-            asset_selection=[dg.AssetKey(asset) for asset in assets] if assets else None,
-            run_id=run_id,
-            tags={
-                **({ATLAS_TAG: partition} if partition else {}),
-                **(tags or {}),
-                **alive_tag(run_id),
-                **launcher_tags(),
-            },
-            raise_on_error=False,
-        )
-    seconds = time.monotonic() - started
-    if result.success:
-        return Outcome(name, list(assets or []), seconds=seconds)
-    failed = failure(result)
-    if failed.refused_files:
-        return Outcome(name, seconds=seconds)  # which they are is in the database
-    return Outcome(name, error=failed.sentence, unreachable=failed.unreachable, seconds=seconds)
