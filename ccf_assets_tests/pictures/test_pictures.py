@@ -30,7 +30,7 @@ from ccf_assets.ccf.planes import PLANES, Orientation, Plane
 from ccf_assets.definitions import defs
 from ccf_assets.defs import figures
 from ccf_assets.defs.assets.files import LARGEST
-from ccf_assets.defs.sensors import new_recordings
+from ccf_assets.defs.sensors import new_recordings, unregistered_sites
 from ccf_assets.errors import CcfError
 from ccf_assets.pictures import depth_chart, drawing, plane, track
 from ccf_assets.pictures.depth_chart import depth_chart_png
@@ -409,7 +409,11 @@ def test_registered_sites_are_shown_over_the_plane_through_their_median(
     lab.write("probe.csv", *(("a", i, ap, 3000, 4000 + 100 * i) for i, ap in enumerate((6000, 6500, 7000))))
     lab.write("beside.csv", ("b", 0, 6500, 90_000, 4000))
     lab.serve(new_recordings)
-    assert picture(of_latest(lab.instance, "recording_region"), "sites").any()
+    lab.serve(unregistered_sites)  # those of the good file, beside which the other was refused
+    shown = of_latest(lab.instance, "recording_region")
+    assert picture(shown, "sites").any()
+    assert next(iter(shown)) == "sites", "pictures come first"
+    assert shown["assigned_share"].value == 1.0
     found = set(texts(drawn[-1]))
     assert "Coronal plane at AP 6500 µm: dorsal up, the left of the brain on the left." in found
     assert {"1 site within 250 µm of the plane", "2 sites farther off"} <= found

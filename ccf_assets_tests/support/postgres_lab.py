@@ -105,7 +105,7 @@ class Database:
             step_context=SimpleNamespace(add_asset_metadata=lambda metadata, asset, key: None),
         )
         self.manager.handle_output(context, value)  # type: ignore[arg-type]
-        return added
+        return counted(added)
 
     def voxels(self, value: object, key: str | Sequence[str] = "1") -> dict[str, Any]:
         """Load a partition of the table voxel."""
@@ -209,9 +209,14 @@ class Database:
 
 
 def numbers(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
-    """Metadata by name; the rows that a merge inserted, updated and deleted each by a name of their own."""
-    found = {name: value.value for name, value in metadata.items()}
-    for part in str(found.pop("rows", "")).split(", ") if "rows" in found else ():
+    """The values of metadata by name; see `counted`."""
+    return counted({name: value.value for name, value in metadata.items()})
+
+
+def counted(found: dict[str, Any]) -> dict[str, Any]:
+    """Metadata in which the rows that a merge inserted, updated and deleted have a name each."""
+    rows = found.pop("rows", None)
+    for part in rows.split(", ") if isinstance(rows, str) else ():
         number, _, done = part.partition(" ")
         found[f"rows_{done}"] = int(number.replace(",", ""))
     return found
