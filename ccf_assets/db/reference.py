@@ -87,10 +87,14 @@ def _index(relations: Sequence[sa.Row[Any]], functions: Sequence[sa.Row[Any]]) -
     for title, is_table in (("Tables", True), ("Views", False)):
         links = [_link(each.name) for each in relations if each.is_table == is_table]
         lines += [f"{title}: {', '.join(links)}.", ""]
-    first: dict[str, str] = {}
+    forms: dict[str, list[str]] = {}
     for function in functions:
-        first.setdefault(function.name, _first_sentence(function.comment))
-    rows: list[tuple[str, ...]] = [(_link(name), _cell(sentence)) for name, sentence in first.items()]
+        forms.setdefault(function.name, []).append(_first_sentence(function.comment))
+    # Of several forms the one that does not refer to another; they come in the order in which they were made.
+    rows: list[tuple[str, ...]] = [
+        (_link(name), _cell(min(sentences, key=lambda each: (each.startswith("The same"), each))))
+        for name, sentences in forms.items()
+    ]
     return [*lines, *_table(("function", "what it gives"), rows), ""]
 
 

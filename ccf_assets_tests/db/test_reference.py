@@ -62,7 +62,7 @@ def test_functions_run_with_the_callers_rights_but_those_that_count_inserted_sit
 ) -> None:
     with database.connect() as connection:
         definers = sa.text(f"SELECT proname FROM pg_proc WHERE {OWN} AND prosecdef ORDER BY 1")
-        assert connection.scalars(definers).all() == ["tally_regions", "tally_sites"]
+        assert connection.scalars(definers).all() == ["check_frame", "tally_regions", "tally_sites"]
 
 
 def test_the_page_has_what_a_reader_looks_for() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets.cli import main
+from ccf_assets.cli import recordings
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.folder import site_file
@@ -241,6 +241,6 @@ def test_a_folder_that_was_moved_to_another_host_is_taken_over_when_its_user_say
     monkeypatch.setenv("CCF_RECORDINGS", str(moved))
     with pytest.raises(CcfError, match="say so once: ccf-assets recordings --moved"):
         folder_of(database, moved)
-    main.list_recordings(moved=True)
+    recordings.list_recordings(moved=True)
     assert "probe00.csv  not read yet" in capsys.readouterr().out
     assert folder_of(database, moved).name == ""
