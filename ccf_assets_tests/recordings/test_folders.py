@@ -242,5 +242,5 @@ def test_a_folder_that_was_moved_to_another_host_is_taken_over_when_its_user_say
     with pytest.raises(CcfError, match="say so once: ccf-assets recordings --moved"):
         folder_of(database, moved)
     recordings.list_recordings(moved=True)
-    assert "probe00.csv  not read yet" in capsys.readouterr().out
+    assert "probe00.csv\t0\t\tnot read yet" in capsys.readouterr().out
     assert folder_of(database, moved).name == ""

@@ -104,13 +104,18 @@ BEGIN
   ) THEN
     RAISE EXCEPTION '%', ccf.no_such_region(one, region);
   END IF;
+  -- Not from the view, which begins at the sites: only some of them are in the region.
   RETURN QUERY
-  SELECT v.*
-  FROM ccf.recording_site_region AS v
-  JOIN ccf.region_ancestor AS inside ON inside.ccf_id = v.ccf_id AND inside.region_id = v.region_id
-  JOIN ccf.brain_region AS a ON a.ccf_id = inside.ccf_id AND a.region_id = inside.ancestor_id
-  WHERE (a.acronym = region OR a.region_id = number) AND (one IS NULL OR v.ccf_id = one)
-  ORDER BY v.ccf_id, v.recording_id, v.site_id;
+  SELECT a.key, rr.recording_id, rr.site_id, r.acronym, r.region_name, rr.region_id, rr.hemisphere, rr.status,
+         rr.x, rr.y, rr.z, s.frame, s.reported_region, rr.source, rr.ccf_id
+  FROM ccf.brain_region AS asked
+  JOIN ccf.region_ancestor AS inside ON (inside.ccf_id, inside.ancestor_id) = (asked.ccf_id, asked.region_id)
+  JOIN ccf.recording_region AS rr ON (rr.ccf_id, rr.region_id) = (inside.ccf_id, inside.region_id)
+  JOIN ccf.recording_site AS s ON (s.recording_id, s.site_id) = (rr.recording_id, rr.site_id)
+  JOIN ccf.brain_region AS r ON (r.ccf_id, r.region_id) = (rr.ccf_id, rr.region_id)
+  JOIN ccf.atlas AS a ON a.ccf_id = rr.ccf_id
+  WHERE (asked.acronym = region OR asked.region_id = number) AND (one IS NULL OR asked.ccf_id = one)
+  ORDER BY rr.ccf_id, rr.recording_id, rr.site_id;
   IF FOUND THEN
     RETURN;
   END IF;
