@@ -17,7 +17,7 @@ from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import LoadedAtlas
 from ccf_assets.finding import Finding
-from ccf_assets.recordings.findings.agreement import compared_regions, reported_region
+from ccf_assets.recordings.findings.agreement import Ontology, compared_regions, reported_region
 from ccf_assets.recordings.findings.claims import KEY
 from ccf_assets.recordings.findings.half_voxel import half_voxel
 from ccf_assets.recordings.intake import as_frame
@@ -64,7 +64,7 @@ def compare_reports(
             region.source.in_(sources), region.ccf_id == atlas.ccf_id
         ),
     )
-    known, asked = _Ontology.read(engine, atlas), Atlas(atlas.key, engine=engine)
+    known, asked = _read_ontology(engine, atlas), Atlas(atlas.key, engine=engine)
     return {
         str(source): _compare_source(known, asked, of, computed, frames)
         for (source,), of in sites.group_by("source", maintain_order=True)
@@ -76,34 +76,22 @@ def region_sizes_of(ccf_id: int | sa.ColumnElement[int]) -> sa.Exists:
     return sa.exists().where(schema.region_volume.c.ccf_id == ccf_id)
 
 
-@dataclass(frozen=True)
-class _Ontology:
-    """What a comparison needs to know of the regions of an atlas."""
-
-    regions: pl.DataFrame
-    ancestors: pl.DataFrame
-    not_drawn: Sequence[int]
-
-    @classmethod
-    def read(cls, engine: sa.Engine, atlas: LoadedAtlas) -> _Ontology:
-        """Read it from the database."""
-        region, up, size = schema.brain_region.c, schema.region_ancestor.c, schema.region_volume.c
-        names = (region.region_id, region.acronym, region.region_name, region.full_name)
-        empty = (size.ccf_id == atlas.ccf_id, size.hemisphere == "both", size.voxels == 0)
-        with engine.connect() as connection:
-            not_drawn = list(connection.scalars(sa.select(size.region_id).where(*empty)))
-        return cls(
-            as_frame(engine, sa.select(*names).where(region.ccf_id == atlas.ccf_id)),
-            as_frame(engine, sa.select(up.region_id, up.ancestor_id).where(up.ccf_id == atlas.ccf_id)),
-            not_drawn,
-        )
-
-    def compare(self, sites: pl.DataFrame, computed: pl.DataFrame) -> pl.DataFrame:
-        return compared_regions(sites, computed, self.regions, self.ancestors, self.not_drawn)
+def _read_ontology(engine: sa.Engine, atlas: LoadedAtlas) -> Ontology:
+    """The regions of an atlas, and which of them have no voxel in it."""
+    region, up, size = schema.brain_region.c, schema.region_ancestor.c, schema.region_volume.c
+    names = (region.region_id, region.acronym, region.region_name, region.full_name)
+    empty = (size.ccf_id == atlas.ccf_id, size.hemisphere == "both", size.voxels == 0)
+    with engine.connect() as connection:
+        not_drawn = list(connection.scalars(sa.select(size.region_id).where(*empty)))
+    return Ontology(
+        as_frame(engine, sa.select(*names).where(region.ccf_id == atlas.ccf_id)),
+        as_frame(engine, sa.select(up.region_id, up.ancestor_id).where(up.ccf_id == atlas.ccf_id)),
+        not_drawn,
+    )
 
 
 def _compare_source(
-    known: _Ontology, atlas: Atlas, sites: pl.DataFrame, computed: pl.DataFrame, frames: Mapping[str, Frame]
+    known: Ontology, atlas: Atlas, sites: pl.DataFrame, computed: pl.DataFrame, frames: Mapping[str, Frame]
 ) -> Comparison:
     """Compare the reported regions of one source.
 
@@ -114,20 +102,18 @@ def _compare_source(
         computed: rows of recording_region; it may have more sites.
         frames: the known frames by name.
     """
-    compared = known.compare(sites, computed)
+    compared = compared_regions(sites, computed, known)
     placed = sites.join(computed.drop_nulls(_PLACE), on=KEY)
 
     def moved(which: pl.DataFrame, shift_um: float) -> pl.DataFrame:
         there = placed.join(which, on=KEY, how="semi")
         found = atlas.locate(there.select(_PLACE).to_numpy() + shift_um)
         regions = np.where(found.region_id > 0, found.region_id, -1)
-        return known.compare(
-            there,
-            there.select(KEY).with_columns(
-                region_id=pl.Series(regions, dtype=pl.Int64).replace(-1, None),
-                status=pl.Series(found.status.tolist(), dtype=pl.String),
-            ),
+        computed_there = there.select(KEY).with_columns(
+            region_id=pl.Series(regions, dtype=pl.Int64).replace(-1, None),
+            status=pl.Series(found.status.tolist(), dtype=pl.String),
         )
+        return compared_regions(there, computed_there, known)
 
     explained = half_voxel(compared, placed, moved, frames, atlas.resolution_um)
     return Comparison(compared, reported_region(compared, atlas.key, explained))

@@ -17,7 +17,12 @@ from ccf_assets.ccf.region_words import NO_REPORT, OUTSIDE
 from ccf_assets.finding import Finding
 from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
-from ccf_assets.recordings.findings.agreement import commonest_differences, compared_regions, reported_region
+from ccf_assets.recordings.findings.agreement import (
+    Ontology,
+    commonest_differences,
+    compared_regions,
+    reported_region,
+)
 from ccf_assets.recordings.findings.claims import claimed_elsewhere, claims, duplicate_sites
 from ccf_assets.recordings.findings.half_voxel import half_voxel
 from ccf_assets.recordings.findings.look import CHECKS, site_findings
@@ -519,7 +524,7 @@ def compared(*pairs: tuple[str | None, int | None, str], not_drawn: Collection[i
     computed = sites.select("recording_id", "site_id").with_columns(
         region_id=pl.Series(ids, dtype=pl.Int32), status=pl.Series(statuses)
     )
-    return compared_regions(sites, computed, REGIONS, ANCESTORS, not_drawn)
+    return compared_regions(sites, computed, Ontology(REGIONS, ANCESTORS, not_drawn))
 
 
 def compare(*pairs: tuple[str | None, int | None, str]) -> Finding:
@@ -550,7 +555,9 @@ def test_every_form_of_every_region_is_known(read_regions: pl.DataFrame, form: s
     computed = sites.select("recording_id", "site_id").with_columns(
         region_id=pl.Series(ids, dtype=pl.Int32), status=pl.lit("assigned")
     )
-    numbers = reported_region(compared_regions(sites, computed, read_regions, own), "an_atlas").numbers
+    numbers = reported_region(
+        compared_regions(sites, computed, Ontology(read_regions, own)), "an_atlas"
+    ).numbers
     assert numbers["compared"] == 1327
     assert (numbers["equal_share"], numbers["unknown"]) == (1.0, 0)
 
@@ -573,7 +580,7 @@ def test_a_name_of_two_regions_is_reported_with_both_and_never_guessed():
         region_id=pl.lit(5, pl.Int32), status=pl.lit("assigned")
     )
     ancestors = pl.DataFrame({"region_id": [5, 6, 997, 5, 6], "ancestor_id": [5, 6, 997, 997, 997]})
-    found = reported_region(compared_regions(sites, computed, twice, ancestors), "an_atlas")
+    found = reported_region(compared_regions(sites, computed, Ontology(twice, ancestors)), "an_atlas")
     assert not found.passed
     assert (found.numbers["compared"], found.numbers["unknown"]) == (1, 1)
     assert "1 report could be several regions of the ontology: 'Cortex' (CTXl or CTXr; 1)." in found.sentence
@@ -591,7 +598,9 @@ def test_an_acronym_that_is_also_a_word_for_no_report_is_a_region():
     computed = sites.select("recording_id", "site_id").with_columns(
         region_id=pl.lit(7, pl.Int32), status=pl.lit("assigned")
     )
-    both = compared_regions(sites, computed, regions, pl.DataFrame({"region_id": [7], "ancestor_id": [7]}))
+    both = compared_regions(
+        sites, computed, Ontology(regions, pl.DataFrame({"region_id": [7], "ancestor_id": [7]}))
+    )
     assert reported_region(both, "an_atlas").numbers["agreeing"] == 1
     assert both.height == 1
 
@@ -719,7 +728,7 @@ class RealBrain:
         )
 
     def compared(self, sites: pl.DataFrame, shift_um: float = 0.0) -> pl.DataFrame:
-        return compared_regions(sites, self.computed(sites, shift_um), self.regions, self.ancestors)
+        return compared_regions(sites, self.computed(sites, shift_um), Ontology(self.regions, self.ancestors))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ The other checks of a table of sites need no computed regions; see look.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -18,13 +20,53 @@ _AGREE = 0.95
 """Below this share of agreeing regions the reports are suspicious. A shift of half a voxel gives 91 %."""
 
 
-def compared_regions(
-    sites: pl.DataFrame,
-    computed: pl.DataFrame,
-    regions: pl.DataFrame,
-    ancestors: pl.DataFrame,
-    not_drawn: Collection[int] = (),
-) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Ontology:
+    """The regions of an atlas, for any number of comparisons: what all of them need is made once.
+
+    Attributes:
+        regions: region_id, acronym, region_name, full_name.
+        ancestors: region_id, ancestor_id: the closure, every region among its own ancestors.
+        not_drawn: ids of the regions that have no voxel in the atlas, with everything inside them.
+    """
+
+    regions: pl.DataFrame
+    ancestors: pl.DataFrame
+    not_drawn: Collection[int] = ()
+
+    @cached_property
+    def words(self) -> pl.DataFrame:
+        """Every text that is a region, as `region_words.meanings` gives them."""
+        return meanings(self.regions)
+
+    @cached_property
+    def closure(self) -> pl.DataFrame:
+        """``ancestors`` with 64-bit ids, as reports have them."""
+        return self.ancestors.select(pl.col("region_id", "ancestor_id").cast(pl.Int64))
+
+    @cached_property
+    def roots(self) -> list[int]:
+        """Ids of the regions that nothing contains."""
+        return self.closure.group_by("region_id").len().filter(pl.col("len") == 1)["region_id"].to_list()
+
+    @cached_property
+    def nearest_drawn(self) -> pl.DataFrame:
+        """Each region without a voxel, and the nearest with one that contains it: region_id, ancestor_id."""
+        not_drawn = list(self.not_drawn)
+        depth = self.closure.group_by(pl.col("region_id").alias("ancestor_id")).len("depth")
+        return (
+            self.closure.filter(
+                pl.col("region_id").is_in(not_drawn) & ~pl.col("ancestor_id").is_in(not_drawn)
+            )
+            .join(depth, on="ancestor_id")
+            .sort("depth")
+            .group_by("region_id", maintain_order=True)
+            .last()
+            .select("region_id", "ancestor_id")
+        )
+
+
+def compared_regions(sites: pl.DataFrame, computed: pl.DataFrame, ontology: Ontology) -> pl.DataFrame:
     """The reported regions of a file beside those computed in one atlas, usually the finest loaded one.
 
     A report is a region's acronym, id, full name, or name without commas, exactly. It agrees if it is the
@@ -44,67 +86,45 @@ def compared_regions(
     Args:
         sites: recording_id, site_id, reported_region.
         computed: recording_id, site_id, region_id (null outside), status, for one atlas.
-        regions: region_id, acronym, region_name, full_name of the ontology.
-        ancestors: region_id, ancestor_id: the closure, every region among its own ancestors.
-        not_drawn: ids of the regions that have no voxel in the atlas, with everything inside them.
+        ontology: the regions of that atlas.
 
     Returns:
         One row per site compared: ``reported`` and ``computed``, the regions in words; ``known``, the report
         is a region or outside; ``several``, the regions that it could be, if there are several; ``agrees``;
         ``equal``, it is the computed one; ``finer``, it is not drawn, and the computed one is in its place.
     """
-    both = _with_labels(sites, computed, regions)
-    is_root = ancestors.group_by("region_id").len().filter(pl.col("len") == 1).select("region_id")
+    both = _with_labels(sites, computed, ontology)
     outside = pl.col("status").is_in(["outside_brain", "outside_volume"])
     agrees = pl.col("contains") | (outside & (pl.col("says_outside") | pl.col("says_root")))
-    closure = ancestors.select(
-        pl.col("region_id").cast(pl.Int64), pl.col("ancestor_id").cast(pl.Int64), contains=pl.lit(value=True)
-    )
     both = both.join(
-        closure, left_on=["region_id", "reported_id"], right_on=["region_id", "ancestor_id"], how="left"
+        ontology.closure.with_columns(contains=pl.lit(value=True)),
+        left_on=["region_id", "reported_id"],
+        right_on=["region_id", "ancestor_id"],
+        how="left",
     ).with_columns(
         pl.col("contains").fill_null(value=False),
-        says_root=pl.col("reported_id")
-        .is_in(is_root["region_id"].cast(pl.Int64).to_list())
-        .fill_null(value=False),
+        says_root=pl.col("reported_id").is_in(ontology.roots).fill_null(value=False),
     )
     same = ((pl.col("reported_id") == pl.col("region_id")) | outside).fill_null(value=False)
-    finer = _nearest_drawn(closure, not_drawn)
     return (
         both.join(
-            finer, left_on=["reported_id", "region_id"], right_on=["region_id", "ancestor_id"], how="left"
+            ontology.nearest_drawn.with_columns(finer=pl.lit(value=True)),
+            left_on=["reported_id", "region_id"],
+            right_on=["region_id", "ancestor_id"],
+            how="left",
         )
         .with_columns(pl.col("finer").fill_null(value=False), agrees=agrees, equal=agrees & same)
         .with_columns(finer=pl.col("finer") & ~pl.col("agrees"))
     )
 
 
-def _nearest_drawn(closure: pl.DataFrame, not_drawn: Collection[int]) -> pl.DataFrame:
-    """Each region without a voxel, and the nearest with one that contains it: region_id, ancestor_id, finer.
-
-    Args:
-        closure: region_id, ancestor_id, every region among its own ancestors.
-        not_drawn: ids of the regions that have no voxel, with everything inside them.
-    """
-    empty = pl.col("region_id").is_in(list(not_drawn))
-    depth = closure.group_by(pl.col("region_id").alias("ancestor_id")).len("depth")
-    return (
-        closure.filter(empty & ~pl.col("ancestor_id").is_in(list(not_drawn)))
-        .join(depth, on="ancestor_id")
-        .sort("depth")
-        .group_by("region_id", maintain_order=True)
-        .last()
-        .select("region_id", "ancestor_id", finer=pl.lit(value=True))
-    )
-
-
-def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, regions: pl.DataFrame) -> pl.DataFrame:
+def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, ontology: Ontology) -> pl.DataFrame:
     """The sites to compare: the report (reported_id, says_outside, known, reported) and what is computed."""
-    named = regions.select(pl.col("region_id").cast(pl.Int64), name=pl.col("acronym"))
+    named = ontology.regions.select(pl.col("region_id").cast(pl.Int64), name=pl.col("acronym"))
     text = pl.col("reported_region").str.strip_chars()
     both = (
         sites.select(*KEY, "reported_region")
-        .join(meanings(regions), left_on=text, right_on="word", how="left", coalesce=False)
+        .join(ontology.words, left_on=text, right_on="word", how="left", coalesce=False)
         # Null is neither. In another ontology such a word may be an acronym, which has priority.
         .filter(pl.col("word").is_not_null() | ~text.str.to_lowercase().is_in(NO_REPORT))
         .join(
