@@ -36,7 +36,6 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from typing import Any, cast
 
 import dagster as dg
@@ -49,13 +48,12 @@ from pydantic import Field
 
 from ccf_assets.errors import CcfError
 from ccf_assets.pg.arrow import read_arrow
-from ccf_assets.pg.connect import engine_on, let_go_if_interrupted, parse_url
+from ccf_assets.pg.connect import engine_on, parse_url
 from ccf_assets.pg.copy_in import Metadata, Output, Rows, Stream, as_rows, to_pandas
-from ccf_assets.pg.merge import merge
 from ccf_assets.pg.session import one_sentence
 from ccf_assets.pg.slices import Dimension, Slice, Span
-from ccf_assets.pg.swap import list_column_of, swap
-from ccf_assets.pg.write import Preview, Write, Written
+from ccf_assets.pg.store import store
+from ccf_assets.pg.write import Preview, Written
 from ccf_assets.refusals import in_words
 
 
@@ -203,22 +201,16 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         )
 
     def _write(self, context: dg.OutputContext, rows: Rows, start_side_work: Callable[[], object]) -> Written:
-        """Merge or swap ``rows`` into the slice of ``context`` and commit."""
-        with (
-            ExitStack() as open_sessions,
-            one_sentence(".".join(self._place(context, context))),
-            self.postgres.create_engine().begin() as connection,
-            let_go_if_interrupted(connection),
-        ):
-            target = self._slice(context, context, connection)
-            write = Write(connection, target, context.log.info, start_side_work, open_sessions)
-            list_column = list_column_of(connection, target.table)
-            if list_column is not None:
-                return swap(write, list_column, rows)
-            rows_stay = bool((context.definition_metadata or {}).get("rows_stay"))
-            written = merge(write, rows, rows_stay=rows_stay)
-            write.check_query_session()
-            return written
+        """Store ``rows`` in the slice of ``context``."""
+        with one_sentence(".".join(self._place(context, context))):
+            return store(
+                self.postgres.create_engine(),
+                lambda connection: self._slice(context, context, connection),
+                rows,
+                context.log.info,
+                start_side_work,
+                rows_stay=bool((context.definition_metadata or {}).get("rows_stay")),
+            )
 
     # ---- reading
 

@@ -7,7 +7,6 @@ import hashlib
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,12 +22,10 @@ from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.errors import FILES_REFUSED, CcfError
 from ccf_assets.finding import Finding, counted, listed
 from ccf_assets.pg.arrow import read_arrow
-from ccf_assets.pg.connect import let_go_if_interrupted
 from ccf_assets.pg.copy_in import as_rows
-from ccf_assets.pg.merge import merge
 from ccf_assets.pg.session import one_sentence
 from ccf_assets.pg.slices import Dimension, Slice
-from ccf_assets.pg.write import Write
+from ccf_assets.pg.store import store
 from ccf_assets.progress import Progress
 from ccf_assets.recordings.files.folder import StillWritingError, site_file
 from ccf_assets.recordings.files.keys import is_file
@@ -285,7 +282,7 @@ def held_sites(connection: sa.Connection, sources: Collection[str]) -> pl.DataFr
     return pl.DataFrame(rows, schema=SITES_SCHEMA, orient="row")
 
 
-def store(
+def store_sources(
     engine: sa.Engine,
     table: sa.Table,
     keys: Sequence[str],
@@ -301,14 +298,8 @@ def store(
         CcfError: they do not fit the table, which is unchanged then.
     """
     target = Slice(table, [Dimension("source")], {key: [key] for key in keys})
-    with (
-        ExitStack() as sessions,
-        one_sentence(str(table)),
-        engine.begin() as connection,
-        let_go_if_interrupted(connection),
-    ):
-        write = Write(connection, target, report, lambda: None, sessions)
-        return merge(write, as_rows(str(table), rows)).per_key
+    with one_sentence(str(table)):
+        return store(engine, lambda _connection: target, as_rows(str(table), rows), report).per_key
 
 
 def stored_rows(

@@ -20,6 +20,7 @@ from ccf_assets.db import loaded
 from ccf_assets.definitions import defs
 from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.defs.sensors import unregistered_sites
+from ccf_assets.pg import store as pg_store
 from ccf_assets.pg.write import Write
 from ccf_assets.recordings import intake, sources
 from ccf_assets.runs.tags import range_tags
@@ -204,7 +205,7 @@ def test_sites_of_a_refused_file_cannot_be_deleted_while_they_are_written_back(
     lab.write("a.csv", ("a", 0, *BRAIN))
     register(lab, "a.csv")
     lab.write("a.csv", ("a", 0, "left", 1, 1))
-    write, told = intake.merge, []
+    write, told = pg_store.merge, []
 
     def merge(writing: Write, *rest: Any, **options: Any) -> Any:
         if writing.target.table.name == "recording_site":
@@ -213,7 +214,7 @@ def test_sites_of_a_refused_file_cannot_be_deleted_while_they_are_written_back(
             told.append(writing.target.table.name)
         return write(writing, *rest, **options)
 
-    monkeypatch.setattr(intake, "merge", merge)
+    monkeypatch.setattr(pg_store, "merge", merge)
     register(lab, "a.csv")
     assert told == ["recording_site"]
     assert sites(lab) == [("a", 0, 6600.0, "a.csv")]

@@ -43,7 +43,7 @@ from ccf_assets.recordings.intake import (
     owned_sites,
     read_files,
     rests_on,
-    store,
+    store_sources,
     stored_rows,
 )
 from ccf_assets.refusals import in_words
@@ -234,7 +234,7 @@ def read_recordings(
             yield dg.Output(rows, output_name=table.name, metadata=numbers)
             return
         # Dagster would record every partition of the run as materialized, those of refused files too.
-        counts = store(engine, table, keys, rows, context.log.info)
+        counts = store_sources(engine, table, keys, rows, context.log.info)
         for key in keys:
             if key not in refused:
                 of_key = {"dagster/partition_row_count": counts.get(key, 0), **numbers}

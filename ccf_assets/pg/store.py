@@ -1,0 +1,55 @@
+"""Rows into a slice of a table, in one transaction: merged or swapped, as the table is.
+
+Not here: the two ways themselves (merge.py, swap.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import sqlalchemy as sa
+
+from ccf_assets.pg.connect import let_go_if_interrupted
+from ccf_assets.pg.copy_in import Rows
+from ccf_assets.pg.merge import merge
+from ccf_assets.pg.session import Report
+from ccf_assets.pg.slices import Slice
+from ccf_assets.pg.swap import list_column_of, swap
+from ccf_assets.pg.write import Write, Written
+
+
+def store(
+    engine: sa.Engine,
+    slice_of: Callable[[sa.Connection], Slice],
+    rows: Rows,
+    report: Report,
+    start_side_work: Callable[[], object] = lambda: None,
+    *,
+    rows_stay: bool = False,
+) -> Written:
+    """Make a slice equal ``rows``, and commit.
+
+    Args:
+        engine: the database.
+        slice_of: the slice, in the session that writes.
+        rows: what the slice will hold.
+        report: receives sentences about the progress.
+        start_side_work: see `Write`.
+        rows_stay: of an ordinary table, delete no row.
+
+    Raises:
+        CcfError: the rows do not fit the table or the slice, which are unchanged then.
+    """
+    with (
+        ExitStack() as open_sessions,
+        engine.begin() as connection,
+        let_go_if_interrupted(connection),
+    ):
+        write = Write(connection, slice_of(connection), report, start_side_work, open_sessions)
+        list_column = list_column_of(connection, write.target.table)
+        if list_column is not None:
+            return swap(write, list_column, rows)
+        written = merge(write, rows, rows_stay=rows_stay)
+        write.check_query_session()
+        return written
