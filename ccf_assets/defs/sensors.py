@@ -82,7 +82,7 @@ def new_recordings(
     except (CcfError, OSError) as error:
         return dg.SkipReason(str(error))
     # A refused file that has not changed would be refused again, and make the run of the others fail.
-    also = set(scan.files) - refused_files(engine)
+    also = set(scan.files) - refused_files(engine) if lacking else ()
     return _requests(context, lacking, _nothing_new(scan, change), also, WIDEST_GAP)
 
 
