@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import psutil
+import psycopg
 import sqlalchemy as sa
 
 from ccf_assets.db import database, loaded, schema, site_regions
@@ -60,6 +61,12 @@ _LEFT_OVER = {
 }
 
 
+def _unlimited(connection: psycopg.Connection, _record: object) -> None:
+    """A time limit that a drill sets for the program is none for the drill."""
+    connection.execute("SET statement_timeout = 0")
+    connection.commit()
+
+
 class DrillLab:
     """A database of its own, a folder of recordings, and the program as people run it."""
 
@@ -72,7 +79,6 @@ class DrillLab:
         os.environ.update({"CCF_HOME": str(home), "CCF_RECORDINGS": str(self.recordings)})
         self.settings = dict(os.environ)
         os.environ["PGAPPNAME"] = _OURSELVES
-        os.environ["PGOPTIONS"] = "-c statement_timeout=0"  # what a drill limits is not the drill
         self.process: subprocess.Popen[bytes] | None = None
         self.on_small_disk = False
 
@@ -114,7 +120,9 @@ class DrillLab:
     def engine(self) -> sa.Engine:
         """A new engine: the server may be another by now, and is started if there is none."""
         database.forget()
-        return database.create_engine()
+        engine = database.create_engine()
+        sa.event.listen(engine, "connect", _unlimited)
+        return engine
 
     def row(self, query: str, **values: object) -> tuple[object, ...]:
         """The first row of a query."""

@@ -120,11 +120,12 @@ def undiverted(url: sa.URL) -> Iterator[None]:
 def diverting(url: sa.URL) -> list[str]:
     """The variables of the shell that could lead a connection elsewhere than ``url`` says.
 
-    The embedded server needs none of PostgreSQL's. For another one those that the address leaves open count,
-    such as PGPASSFILE, but no service: that would put a host or a port into an address without them.
+    The embedded server needs none of PostgreSQL's but the name of the session. For another one those that the
+    address leaves open count, such as PGPASSFILE, but no service: that would put a host or a port into an
+    address without them.
     """
     if embedded.is_socket(url.query.get("host")):
-        return [name for name in os.environ if name.startswith("PG")]
+        return [name for name in os.environ if name.startswith("PG") and name != "PGAPPNAME"]
     named = url.host or url.query.get("host")
     names = ["PGSERVICE", *(["PGHOSTADDR"] if named else [])]
     return [name for name in names if name in os.environ]

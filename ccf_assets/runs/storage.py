@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -41,9 +42,13 @@ class CcfDagsterStorage(DagsterPostgresStorage):
         """Make the storage; ``config_value`` is empty."""
         # A run for 100 files materializes each table 100 times: 8 s to record one by one, 4.5 s at once.
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
-        url = database.dagster_url()
+        found = _found.get(database.database_url())
+        if found and not _has_tables(found):  # the database was made anew
+            found = None
+        url = found or database.dagster_url()
         with undiverted(sa.make_url(url)):
-            storage = cls(postgres_url=url, inst_data=inst_data)
+            storage = cls(url, should_autocreate_tables=not found, inst_data=inst_data)
+        _found[database.database_url()] = url
         for part in storages_of(storage):
             part._engine = _kept_connection(storage.postgres_url)
         return storage
@@ -52,6 +57,21 @@ class CcfDagsterStorage(DagsterPostgresStorage):
 def storages_of(storage: DagsterPostgresStorage) -> tuple[Any, Any, Any]:
     """The three storages that it consists of: of runs, events and schedules."""
     return storage._run_storage, storage._event_log_storage, storage._schedule_storage
+
+
+_found: dict[sa.URL, str] = {}
+"""Where this process found or made Dagster's tables: the address of the database, and Dagster's own for it.
+
+Each tick of a sensor makes an instance. Dagster would look for the tables with a new connection for each of
+the three storages, and the server starts a process for each connection.
+"""
+
+
+def _has_tables(url: str) -> bool:
+    """Whether Dagster's tables are still there."""
+    with suppress(sa.exc.SQLAlchemyError), _kept_connection(url).connect() as connection:
+        return connection.scalar(sa.func.to_regclass(f"{database.DAGSTER_SCHEMA}.runs")) is not None
+    return False
 
 
 @functools.lru_cache(maxsize=1)

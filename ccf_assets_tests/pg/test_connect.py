@@ -24,6 +24,7 @@ ELSEWHERE = {
     "PGPORT": "9",
     "PGDATABASE": "elsewhere",
     "PGUSER": "somebody",
+    "PGAPPNAME": "a lab's script",
     "PGOPTIONS": "-c search_path=elsewhere -c default_transaction_read_only=on",
     "PGCLIENTENCODING": "SQL_ASCII",
     "PGREQUIREAUTH": "scram-sha-256",
@@ -86,6 +87,8 @@ def test_python_and_streams_find_the_embedded_server_and_the_shell_keeps_its_var
         query = sa.select(sa.func.current_database().label("name"))
         with engine.connect() as connection:
             assert connection.scalar(query) == "ccf"
+            named = connection.scalar(sa.func.current_setting("application_name"))
+            assert named == "a lab's script", "which diverts nothing, and says who is connected"
         assert pl.DataFrame(read_arrow(engine.url, query).read_all())["name"].to_list() == ["ccf"]
         assert os.environ["PGSERVICE"] == "elsewhere"
     finally:

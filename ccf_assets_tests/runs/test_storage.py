@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import dagster as dg
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from dagster._serdes import ConfigurableClassData
@@ -42,6 +43,25 @@ def test_each_of_dagsters_storages_has_the_engine_that_is_replaced(database: sa.
     engines = {id(part._engine) for part in storage.storages_of(ours)}
     assert len(engines) == 1, "one engine, and so one connection, for all three"
     assert engines.isdisjoint({id(part._engine) for part in storage.storages_of(plain)})
+
+
+def test_a_process_looks_for_the_tables_once_and_makes_them_again_if_they_are_gone(
+    database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections: list[object] = []
+
+    def runs() -> list[int]:
+        made = storage.CcfDagsterStorage.from_config_value(None, {})
+        return [made.run_storage.get_runs_count() for _ in range(3)]
+
+    assert runs() == [0, 0, 0]
+    monkeypatch.setattr(psycopg2, "connect", lambda *_, **__: connections.append(1))
+    assert runs() == [0, 0, 0]
+    monkeypatch.undo()
+    assert connections == [], "a tick of a sensor uses the connection that the process keeps"
+    with database.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA ccf_dagster CASCADE")
+    assert runs() == [0, 0, 0]
 
 
 def test_the_class_that_dagster_hands_to_a_storage_is_the_one_of_our_annotations(
