@@ -164,7 +164,7 @@ def new_database(
     name = name or _new_name()
     admin = _administration(server_url)
     with admin.connect() as connection:
-        # The one connection that Dagster keeps may be to it.
+        # Connections that Dagster keeps may be to it.
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %(template)s",
             {"template": template or "template0"},

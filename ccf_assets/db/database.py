@@ -11,7 +11,7 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from ccf_assets.db import install, roles
 from ccf_assets.db.frames import add_frames
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import embedded
-from ccf_assets.pg.connect import ENCODING, engine_on, new_engine, parse_url
+from ccf_assets.pg.connect import ENCODING, KEPT, engine_on, new_engine, parse_url
 
 DATABASE = "ccf"
 """The embedded server's database."""
@@ -170,12 +170,25 @@ def create_engine() -> sa.Engine:
     The embedded server is started again by the first connection after it was killed, and joined by one that a
     forked process makes.
     """
-    named, home = settings.postgres_url(), settings.home()
+    return _engine(settings.postgres_url(), settings.home())
 
+
+def kept_engine() -> sa.Engine:
+    """The engine of a process that asks again and again: as `create_engine`, but it keeps connections."""
+    named, home = settings.postgres_url(), settings.home()
+    return _kept_engine(_joined_url(named, home), named, home)
+
+
+@functools.lru_cache(maxsize=1)
+def _kept_engine(_url: sa.URL, named: str | None, home: Path) -> sa.Engine:
+    return _engine(named, home, KEPT)
+
+
+def _engine(named: str | None, home: Path, pool: Mapping[str, Any] | None = None) -> sa.Engine:
     def join(parameters: dict[str, Any]) -> None:
         parameters.update(_joined_url(None, home).query)
 
-    return engine_on(_joined_url(named, home), None if named else join)
+    return engine_on(_joined_url(named, home), None if named else join, pool)
 
 
 def dagster_url() -> str:

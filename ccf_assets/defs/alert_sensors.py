@@ -28,7 +28,7 @@ _WILL_RETRY = "dagster/will_retry"
 
 @dg.sensor(
     minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=dg.DefaultSensorStatus.RUNNING if settings.alert_url() else dg.DefaultSensorStatus.STOPPED,
     description="Sends a message when a run fails, or a check of severity ERROR, if CCF_ALERT_URL is set.",
 )
 def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:

@@ -43,6 +43,10 @@ class PostgresResource(EngineResource):
         """An engine on the database, with the tables of schema ccf installed."""
         return database.create_engine()
 
+    def kept_engine(self) -> sa.Engine:
+        """The engine of the ticks of sensors and schedules, which keeps connections from tick to tick."""
+        return database.kept_engine()
+
 
 class AtlasIOManager(PostgresIOManager):
     """The IO manager, which knows the number of each atlas in the tables; in metadata it would be shown."""

@@ -35,7 +35,7 @@ def monthly_annotation_check(
     context: dg.ScheduleEvaluationContext, postgres: PostgresResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Request a check of each loaded atlas's annotation file."""
-    keys = freshness.atlases_to_follow(postgres.create_engine(), settings.source())
+    keys = freshness.atlases_to_follow(postgres.kept_engine(), settings.source())
     if not keys:
         yield dg.SkipReason("No atlas is loaded for which CCF_SOURCE has files.")
     for key in keys:

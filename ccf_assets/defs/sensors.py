@@ -72,7 +72,7 @@ def new_recordings(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Request runs for the files that are new or have changed, many files to a run."""
-    path, engine = settings.recordings(), postgres.create_engine()
+    path, engine = settings.recordings(), postgres.kept_engine()
     try:
         put_examples(path, context.instance.get_dynamic_partitions(_PARTITIONS))
         folder = folder_of(engine, path)
@@ -110,7 +110,7 @@ def unregistered_sites(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Request runs for the sources with unregistered sites, or with reported regions not yet compared."""
-    engine = postgres.create_engine()
+    engine = postgres.kept_engine()
     try:
         frames = load_frames(*settings.frames_files())
     except CcfError as error:
@@ -209,7 +209,7 @@ def outdated_atlases(
 ) -> dg.SensorResult:
     """Request a run for the stale assets of each loaded atlas, such as after a refresh with new content."""
     engine, source, graph = (
-        postgres.create_engine(),
+        postgres.kept_engine(),
         sources.get(),
         freshness.graph_of(context.repository_def),
     )
@@ -305,7 +305,7 @@ def _atlas_requests(
 
 
 @dg.sensor(
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Records runs whose process was killed as failed, so that their work is requested again.",
 )
@@ -321,7 +321,7 @@ def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 @dg.sensor(
     job=load_region_sets,
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Groups the regions of loaded atlases again when the maps in CCF_REGION_SETS change.",
 )
@@ -329,7 +329,7 @@ def changed_region_sets(
     context: dg.SensorEvaluationContext, postgres: PostgresResource, sources: SourcesResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Request a run for every loaded atlas whose regions were grouped by other maps than the present ones."""
-    engine, instance = postgres.create_engine(), context.instance
+    engine, instance = postgres.kept_engine(), context.instance
     source, graph = sources.get(), freshness.graph_of(context.repository_def)
     atlases = freshness.atlases_to_follow(engine, settings.source())
     busy, before = _busy(instance, atlases), _requested_before(context)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -60,14 +60,22 @@ ENCODING = {"client_encoding": "utf8"}
 """Parameter of every connection: the shell, the user's role and the database may have another encoding."""
 
 
-def engine_on(url: sa.URL, prepare: Prepare | None = None) -> sa.Engine:
+KEPT: Mapping[str, Any] = {"pool_size": 3, "max_overflow": -1, "pool_pre_ping": True, "pool_use_lifo": True}
+"""Pool of a process that asks again and again. It keeps three connections, makes more as they are needed, and
+replaces lost ones. With one the threads of Dagster's daemon, which wake up together, made one every 2 s."""
+
+
+def engine_on(
+    url: sa.URL, prepare: Prepare | None = None, pool: Mapping[str, Any] | None = None
+) -> sa.Engine:
     """An engine that keeps no idle connection: every one is closed when it is given back.
 
     Args:
         url: of the database, for psycopg 3.
         prepare: as for `new_engine`.
+        pool: of the connections, as SQLAlchemy's ``create_engine`` takes it, if some are to be kept.
     """
-    engine = new_engine(url, prepare, poolclass=sa.NullPool)
+    engine = new_engine(url, prepare, **(pool or {"poolclass": sa.NullPool}))
     sa.event.listen(engine, "connect", notice_hang_up)
     return engine
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from dagster_postgres import DagsterPostgresStorage
 
 from ccf_assets.db import database
-from ccf_assets.pg.connect import new_engine, undiverted
+from ccf_assets.pg.connect import KEPT, new_engine, undiverted
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
@@ -50,7 +50,7 @@ class CcfDagsterStorage(DagsterPostgresStorage):
             storage = cls(url, should_autocreate_tables=not found, inst_data=inst_data)
         _found[database.database_url()] = url
         for part in storages_of(storage):
-            part._engine = _kept_connection(storage.postgres_url)
+            part._engine = _kept_engine(storage.postgres_url)
         return storage
 
 
@@ -69,17 +69,15 @@ the three storages, and the server starts a process for each connection.
 
 def _has_tables(url: str) -> bool:
     """Whether Dagster's tables are still there."""
-    with suppress(sa.exc.SQLAlchemyError), _kept_connection(url).connect() as connection:
+    with suppress(sa.exc.SQLAlchemyError), _kept_engine(url).connect() as connection:
         return connection.scalar(sa.func.to_regclass(f"{database.DAGSTER_SCHEMA}.runs")) is not None
     return False
 
 
 @functools.lru_cache(maxsize=1)
-def _kept_connection(url: str) -> sa.Engine:
-    """An engine that keeps one connection for the process; dagster-postgres makes a new one for every query.
+def _kept_engine(url: str) -> sa.Engine:
+    """An engine that keeps connections for the process; dagster-postgres makes a new one for every query.
 
     A run for 100 files makes 5,000 queries, and the server starts a process for each: half of the run's time.
     """
-    return new_engine(
-        sa.make_url(url), isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=-1, pool_pre_ping=True
-    )
+    return new_engine(sa.make_url(url), isolation_level="AUTOCOMMIT", **KEPT)

@@ -474,3 +474,19 @@ def test_a_file_of_frames_that_cannot_be_read_keeps_nobody_from_what_needs_none(
     with database_module.create_engine().connect() as connection:
         assert "ibl" in set(connection.scalars(sa.select(schema.coordinate_frame.c.name)))
     assert str(tmp_path / "frames.toml") in caplog.text
+
+
+def test_a_process_that_asks_again_and_again_keeps_its_session_and_replaces_a_lost_one(
+    database: sa.Engine,
+) -> None:
+    def session() -> int:
+        with database_module.kept_engine().connect() as connection:
+            return int(connection.scalar(sa.func.pg_backend_pid()))
+
+    first = session()
+    assert session() == first
+    with database.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_terminate_backend(first, 5000)))
+    second = session()
+    assert second != first
+    assert session() == second

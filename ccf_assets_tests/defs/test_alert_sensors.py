@@ -15,6 +15,7 @@ from ccf_assets.errors import CcfError
 from ccf_assets.refusals import Refused
 from ccf_assets.runs.alerts import TIMEOUT_S, alert_of, send
 from ccf_assets_tests.support.http_server import LocalServer, status, whole
+from ccf_assets_tests.support.program import python
 from ccf_assets_tests.support.recordings_lab import RecordingsLab
 
 HOOK = "/ccf/T0KEN-s3cret"
@@ -196,3 +197,14 @@ def test_the_address_is_on_no_page_of_the_definitions(channel: LocalServer, data
     told = {sensor.name: sensor.description for sensor in defs.sensors or []}
     assert "CCF_ALERT_URL" in (told["alerts"] or "")
     assert "s3cret" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("address", "by_default"), [("", "STOPPED"), ("https://example.org/hook", "RUNNING")]
+)
+def test_the_sensor_runs_where_an_address_is_set_and_costs_nothing_elsewhere(
+    address: str, by_default: str
+) -> None:
+    code = "from ccf_assets.defs.alert_sensors import alerts; print(alerts.default_status.value)"
+    said, _ = python("-Wignore", "-c", code, CCF_ALERT_URL=address).communicate(timeout=120)
+    assert said.split() == [by_default]

@@ -41,12 +41,12 @@ def test_each_of_dagsters_storages_has_the_engine_that_is_replaced(database: sa.
     assert [type(part._engine) for part in storage.storages_of(plain)] == [sa.Engine] * 3
     ours = storage.CcfDagsterStorage.from_config_value(None, {})
     engines = {id(part._engine) for part in storage.storages_of(ours)}
-    assert len(engines) == 1, "one engine, and so one connection, for all three"
+    assert len(engines) == 1, "one engine, and so the same connections, for all three"
     assert engines.isdisjoint({id(part._engine) for part in storage.storages_of(plain)})
 
 
 def test_a_process_looks_for_the_tables_once_and_makes_them_again_if_they_are_gone(
-    database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    database: sa.Engine,
 ) -> None:
     connections: list[object] = []
 
@@ -55,10 +55,10 @@ def test_a_process_looks_for_the_tables_once_and_makes_them_again_if_they_are_go
         return [made.run_storage.get_runs_count() for _ in range(3)]
 
     assert runs() == [0, 0, 0]
-    monkeypatch.setattr(psycopg2, "connect", lambda *_, **__: connections.append(1))
-    assert runs() == [0, 0, 0]
-    monkeypatch.undo()
-    assert connections == [], "a tick of a sensor uses the connection that the process keeps"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg2, "connect", lambda *_, **__: connections.append(1))
+        assert runs() == [0, 0, 0]
+    assert connections == [], "a tick of a sensor uses a connection that the process keeps"
     with database.begin() as connection:
         connection.exec_driver_sql("DROP SCHEMA ccf_dagster CASCADE")
     assert runs() == [0, 0, 0]
