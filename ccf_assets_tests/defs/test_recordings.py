@@ -137,6 +137,26 @@ def test_the_partition_of_a_refused_file_is_not_green_until_it_is_mended(lab: Re
     )
 
 
+def test_checks_that_a_refused_file_did_not_come_to_are_skipped(lab: RecordingsLab) -> None:
+    lab.write("wrong.csv", ("w", 0, "left", 1, 1))
+    found = checks(register(lab, "wrong.csv"))
+    assert {name: check.passed for name, check in found.items()} == {"readable": False}
+
+
+def test_one_table_alone_cannot_be_written_so_the_run_of_one_writes_all_four(lab: RecordingsLab) -> None:
+    lab.write("a.csv", ("a", 0, *BRAIN), ("a", 1, *OUT))
+    lab.instance.add_dynamic_partitions("recording", ["a.csv"])
+    result = defs.resolve_job_def("register_recordings").execute_in_process(
+        instance=lab.instance, partition_key="a.csv", asset_selection=[dg.AssetKey("recording_site")]
+    )
+    assert checks(result) == {}
+    assert sites(lab) == [("a", 0, 6600.0, "a.csv"), ("a", 1, 1.0, "a.csv")]
+    assert set(files(lab)) == {"a.csv"}
+    made = ("recording_site", "recording_claim", "recording_finding", "recording_file")
+    for name in made:
+        assert lab.instance.get_materialized_partitions(dg.AssetKey(name)) == {"a.csv"}
+
+
 def test_the_failure_of_a_run_names_the_refused_file_and_says_what_to_do(lab: RecordingsLab) -> None:
     lab.write("good.csv", ("g", 0, *BRAIN))
     lab.write("wrong.csv", ("w", 0, "left", 1, 1))
@@ -345,13 +365,22 @@ def test_what_was_refused_is_not_said_to_be_registered(capsys: pytest.CaptureFix
     ]
 
 
-def test_rows_that_a_lab_inserted_are_not_read_and_written_back(lab: RecordingsLab) -> None:
-    lab.instance.add_dynamic_partitions("recording", ["inserted"])
-    result = defs.resolve_job_def("register_recordings").execute_in_process(
-        instance=lab.instance, partition_key="inserted", raise_on_error=False
-    )
-    assert not result.success
-    assert result.get_asset_materialization_events() == []
+@pytest.mark.parametrize("keys", [("inserted",), ("inserted", "a.csv")], ids=["alone", "beside a file"])
+def test_rows_that_a_lab_inserted_are_not_read_and_written_back(
+    lab: RecordingsLab, keys: tuple[str, ...]
+) -> None:
+    """Such as by "Materialize all", which takes every partition."""
+    lab.write("a.csv", ("a", 0, *BRAIN))
+    insert = "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) VALUES "
+    with lab.engine.begin() as connection:
+        connection.exec_driver_sql(insert + "('m', 0, 1, 1, 1, 'ccf')")
+    result = register(lab, *keys)
+    assert result.success
+    assert {event.partition for event in result.get_asset_materialization_events()} <= {"a.csv"}
+    of_file = [("a", 0, 6600.0, "a.csv")] if "a.csv" in keys else []
+    assert sites(lab) == [*of_file, ("m", 0, 1.0, "inserted")]
+    lab.serve(unregistered_sites)
+    assert len(lab.ask("SELECT 1 FROM ccf.recording_region")) == 2 * len(keys)
 
 
 def test_the_view_and_the_function_give_regions_by_name(lab: RecordingsLab) -> None:

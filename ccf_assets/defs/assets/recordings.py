@@ -24,7 +24,6 @@ from ccf_assets.defs.figures import sites_on_plane
 from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.defs.table_metadata import OWNERS, column_lineage, whole_table_metadata
-from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.pg.connect import let_go_if_interrupted
 from ccf_assets.pg.copy_in import Stream
@@ -36,6 +35,7 @@ from ccf_assets.recordings.folders import folder_of
 from ccf_assets.recordings.intake import (
     CLAIM_SCHEMA,
     READABLE,
+    ReadFile,
     circumstances,
     files_refused,
     findings_of_others,
@@ -152,10 +152,12 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
         code_version="1",
         metadata=source_metadata(table),
         dagster_type=pl.DataFrame,
+        is_required=False,
     )
 
 
 @dg.multi_asset(
+    can_subset=True,  # a check is skipped if no file got as far as it; the tables are written together
     # In this order: a file counts as read once all of it is stored, so a killed run is requested again.
     outs={
         "recording_site": _out(
@@ -190,33 +192,26 @@ def read_recordings(
 ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
     """Read and check the files of the run's partitions; store their sites, then the findings."""
     engine = postgres.create_engine()
-    frames, keys = load_frames(*settings.frames_files()), context.partition_keys
-    others = [key for key in keys if not is_file(key)]
-    if others:
-        # Reading its rows and writing them back would undo what the lab inserts meanwhile.
-        raise CcfError(
-            f"{', '.join(others)}: these rows were inserted by SQL and come from no file. Run the job "
-            "register_sites for them."
+    frames = load_frames(*settings.frames_files())
+    keys = [key for key in context.partition_keys if is_file(key)]
+    inserted = [key for key in context.partition_keys if key not in keys]
+    if inserted:
+        # Reading these rows and writing them back would undo what the lab inserts meanwhile.
+        context.log.info(
+            f"{', '.join(inserted)}: these rows were inserted by SQL and come from no file; they stay as "
+            "they are. The job register_sites finds their regions."
         )
+    if not keys:
+        return
     with engine.begin() as connection:
         keep_frames(connection, frames)
     now = circumstances(engine, frames)  # first: if they change meanwhile, the files are checked again
     folder = folder_of(engine, settings.recordings())
     read, left = read_files(folder, keys, frames, engine, context.log.info)
     taken = {file.key: file.sites for file in read if file.sites is not None}
-    owned = owned_sites(engine, taken)
     claim, finding_, file_ = schema.recording_claim, schema.recording_finding, schema.recording_file
-    parts = []
-    claims = [stored_rows(engine, claim, CLAIM_SCHEMA, claim.c.source.in_(left))]
-    for place, file in enumerate(read):
-        if file.sites is not None:
-            finding, claimed = claimed_elsewhere(file.sites, owned), claims_of(file.sites, owned)
-            claims.append(claimed)
-            parts.append(
-                file.sites.join(claimed, on=["recording_id", "site_id"], how="anti", maintain_order="left")
-            )
-            owned = pl.concat([owned, parts[-1].select(owned.columns)])
-            read[place] = replace(file, findings=[*file.findings, finding])
+    read, parts, claims = _divided(read, owned_sites(engine, taken))
+    claims.append(stored_rows(engine, claim, CLAIM_SCHEMA, claim.c.source.in_(left)))
     failed = [
         (file.key, finding.name, finding.blocking, finding.sentence)
         for file in read
@@ -230,10 +225,10 @@ def read_recordings(
     context.instance.add_run_tags(context.run_id, {tag: str(count) for tag, count in counts.items()})
 
     def stored(table: sa.Table, rows: pl.DataFrame, **numbers: int) -> Iterator[dg.Output[pl.DataFrame]]:
-        if not refused:
+        if not refused and not inserted and table.name in context.selected_output_names:
             yield dg.Output(rows, output_name=table.name, metadata=numbers)
             return
-        # Dagster would record every partition of the run as materialized, those of refused files too.
+        # An output is of every partition of the run, those of refused files and inserted rows too.
         counts = store_sources(engine, table, keys, rows, context.log.info)
         for key in keys:
             if key not in refused:
@@ -245,13 +240,17 @@ def read_recordings(
         parts.append(held_sites(holding, set(keys) - set(taken)))
         yield from stored(schema.recording_site, pl.concat(parts))
     yield from stored(claim, pl.concat(claims))
-    found_before = stored_rows(engine, finding_, _FINDING_SCHEMA, finding_.c.source.in_(left))
-    found = [found_before, pl.DataFrame(failed, schema=_FINDING_SCHEMA, orient="row")]
+    before = stored_rows(engine, finding_, _FINDING_SCHEMA, finding_.c.source.in_(keys))
+    found = [
+        before.filter(pl.col("source").is_in(left)),
+        pl.DataFrame(failed, schema=_FINDING_SCHEMA, orient="row"),
+    ]
     yield from stored(finding_, pl.concat(found))
     still = findings_of_others(engine, set(keys) - set(left))
-    for name in _FILE_CHECKS:
+    for _, name in sorted(context.selected_asset_check_keys):
         of_run = {file.key: finding for file in read for finding in file.findings if finding.name == name}
-        yield check_of_files(name, of_run, still.get(name, {}))
+        if of_run or name in still or name in before["name"]:
+            yield check_of_files(name, of_run, still.get(name, {}))
     rows = [(f.key, f.digest, rests_on(f.sites, now), f.height, f.sites is None) for f in read]
     files_before = stored_rows(engine, file_, _FILE_SCHEMA, file_.c.source.in_(left))
     yield from stored(
@@ -263,6 +262,32 @@ def read_recordings(
     )
     if refused:
         raise files_refused({key: text for key, _, blocking, text in failed if blocking}, len(read))
+
+
+def _divided(
+    read: Sequence[ReadFile], owned: pl.DataFrame
+) -> tuple[list[ReadFile], list[pl.DataFrame], list[pl.DataFrame]]:
+    """Divide the sites among the files: one that another source has already stays with that one.
+
+    Args:
+        read: the files, in the order in which they became known.
+        owned: the sites of other sources.
+
+    Returns:
+        The files, with what was found about claims; the sites that each keeps; and the claims of each.
+    """
+    files, parts, claims = list(read), [], []
+    for place, file in enumerate(files):
+        if file.sites is not None:
+            claimed = claims_of(file.sites, owned)
+            finding = claimed_elsewhere(file.sites, owned)
+            files[place] = replace(file, findings=[*file.findings, finding])
+            claims.append(claimed)
+            parts.append(
+                file.sites.join(claimed, on=["recording_id", "site_id"], how="anti", maintain_order="left")
+            )
+            owned = pl.concat([owned, parts[-1].select(owned.columns)])
+    return files, parts, claims
 
 
 @dg.asset(
