@@ -305,7 +305,7 @@ def _atlas_requests(
 
 
 @dg.sensor(
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Records runs whose process was killed as failed, so that their work is requested again.",
 )

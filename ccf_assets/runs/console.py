@@ -48,9 +48,11 @@ class _OwnLines(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         about = getattr(record, "dagster_meta", {})
-        # After a failure Dagster logs this for every downstream step: up to eleven lines without news.
-        follows = str(about.get("orig_message") or "").startswith("Dependencies for step ")
-        return about.get("dagster_event") is None and not follows
+        # Dagster logs the one after a failure for each of up to eleven downstream steps, the other if a check
+        # is skipped.
+        said = str(about.get("orig_message") or "")
+        no_news = said.startswith("Dependencies for step ") or "did not yield or return expected" in said
+        return about.get("dagster_event") is None and not no_news
 
 
 def _message(record: logging.LogRecord) -> str:

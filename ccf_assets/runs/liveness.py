@@ -40,6 +40,9 @@ SILENT_S = 900
 """A run that never took its lock, and has logged nothing for so long, is dead: whatever takes long logs its
 progress every few seconds, and Dagster's monitoring ends a run that does not start."""
 
+START_S = 60
+"""The same for a process that this host's launcher started and that has not begun, which takes 3 to 12 s."""
+
 BEAT_S = 1.0
 """How often a run's process verifies that it holds its lock."""
 
@@ -148,10 +151,12 @@ def _is_unlocked(engine: sa.Engine, run: dg.DagsterRun) -> bool:
 
 
 def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether a run without a lock has logged nothing for SILENT_S."""
+    """Whether a run without a lock has logged nothing for SILENT_S, or START_S."""
     last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
     made = instance.get_run_record_by_id(run.run_id)
     if made is None:  # deleted meanwhile
         return False
     heard = last[0].timestamp if last else made.create_timestamp.timestamp()
-    return time.time() - heard > SILENT_S
+    here = isinstance(instance.run_launcher, dg.DefaultRunLauncher)
+    starting = here and run.status == dg.DagsterRunStatus.STARTING
+    return time.time() - heard > (START_S if starting else SILENT_S)

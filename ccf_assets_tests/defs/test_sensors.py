@@ -716,6 +716,18 @@ def test_a_run_that_was_made_and_never_begun_nor_heard_of_is_lost(lab: Recording
     assert run.run_id in lab.tick(lost_runs)[1]
 
 
+def test_a_process_that_was_killed_while_it_started_is_not_waited_for_long(
+    lab: RecordingsLab, clock: Clock
+) -> None:
+    """Such as by the end of the UI: Dagster's own monitoring notices after five minutes."""
+    run = lab.queue("load_atlas", {}, dg.DagsterRunStatus.STARTING)
+    lab.instance.report_engine_event("Started process", run)
+    clock.now = time.time() + 30
+    assert lab.tick(lost_runs)[1] == "No run has lost its process."
+    clock.now += 31
+    assert run.run_id in lab.tick(lost_runs)[1]
+
+
 def test_a_run_that_never_said_it_was_alive_is_lost_when_it_has_been_silent(
     lab: RecordingsLab, clock: Clock
 ) -> None:
