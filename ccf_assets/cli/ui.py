@@ -91,7 +91,7 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
             if not ready and time.monotonic() > deadline:
                 raise CcfError(f"The UI did not answer within {_START_S} s; see the messages above.")
             reported = _keep_database(place, reported, report)
-            time.sleep(0.5)
+            time.sleep(1)
         if not interrupted:
             raise CcfError(f"The UI ended by itself (exit code {child.returncode}); see the messages above.")
         report("Stopping …")

@@ -10,8 +10,9 @@ Not here: recordings, whose backlog is in recordings.backlog, and when a run is 
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import atlases_in_database
 from ccf_assets.defs.jobs import REGION_SETS, load_atlas, load_region_sets, load_voxel_rows
-from ccf_assets.defs.partitions import atlas_partitions, atlases_of
+from ccf_assets.defs.partitions import atlases_of
 from ccf_assets.defs.provenance import ORDER_ONLY, ontology_tag
 from ccf_assets.errors import CcfError
 
@@ -121,13 +122,14 @@ def outdated(
         atlas: key of the atlas; None where ``selection`` has no asset that belongs to an atlas.
     """
     specs = {node.key: node.to_asset_spec() for node in graph.asset_nodes}
+    latest = functools.cache(functools.partial(_latest, instance))  # of what many are made from, too
     stale: set[dg.AssetKey] = set()
     wanted = {dg.AssetKey(name) for name in selection}
     order = [key for key in graph.toposorted_asset_keys if key in wanted]
     with engine.connect() as connection:
         for key in order:
             spec = specs[key]
-            tags, run_id = _latest(instance, spec, atlas)
+            tags, run_id = latest(*_what(spec, atlas))
             blocking = {
                 check for check in graph.get_check_keys_for_assets({key}) if graph.get(check).blocking
             }
@@ -136,7 +138,7 @@ def outdated(
                 tags.get(_CODE) == spec.code_version
                 and _has_rows(connection, key.path[-1], atlas)
                 and not any(upstream.key in stale for upstream in content)
-                and all(_made_of(tags, instance, sources, upstream, atlas) for upstream in content)
+                and all(_made_of(tags, latest, sources, upstream, atlas) for upstream in content)
                 and blocking <= _passed(instance, run_id, blocking)
             )
             if not current:
@@ -146,7 +148,7 @@ def outdated(
 
 def _made_of(
     tags: Mapping[str, str],
-    instance: dg.DagsterInstance,
+    latest: Callable[[dg.AssetKey, str | None], tuple[Mapping[str, str], str]],
     sources: Sources,
     upstream: dg.AssetSpec,
     atlas: str | None,
@@ -158,7 +160,7 @@ def _made_of(
         except CcfError:  # no ontology of this source has been accepted yet; every load begins with that
             return True
         return tags.items() >= ontology_tag(own).items()
-    present = _as_input(upstream, _latest(instance, upstream, atlas)[0].get(_DATA))
+    present = _as_input(upstream, latest(*_what(upstream, atlas))[0].get(_DATA))
     return tags.get(_INPUT + upstream.key.to_user_string()) == present
 
 
@@ -181,21 +183,25 @@ def maps_changed(instance: dg.DagsterInstance, atlas: str, folder: Path) -> bool
 
     True where one cannot be read: the asset's run then names the file.
     """
-    spec = dg.AssetSpec("region_set", partitions_def=atlas_partitions)
-    taken = _latest(instance, spec, atlas)[0].get(region_sets.TAKEN)
+    taken = _latest(instance, dg.AssetKey("region_set"), atlas)[0].get(region_sets.TAKEN)
     try:
         return taken != region_sets.digest(region_sets.map_files(folder))
     except OSError:
         return True
 
 
+def _what(spec: dg.AssetSpec, atlas: str | None) -> tuple[dg.AssetKey, str | None]:
+    """The key of an asset and its partition, if it has any."""
+    return spec.key, atlas if spec.partitions_def is not None else None
+
+
 def _latest(
-    instance: dg.DagsterInstance, spec: dg.AssetSpec, partition: str | None
+    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None
 ) -> tuple[Mapping[str, str], str]:
     """Tags of the latest materialization and the id of its run; both empty when there is none."""
-    partitions = [partition] if spec.partitions_def is not None and partition is not None else None
+    partitions = None if partition is None else [partition]
     records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=spec.key, asset_partitions=partitions), limit=1
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions), limit=1
     ).records
     materialization = records[0].asset_materialization if records else None
     return (materialization.tags or {}, records[0].run_id) if materialization else ({}, "")

@@ -39,6 +39,8 @@ def test_a_dagster_home_that_names_the_storage_as_before_loads_an_instance(
 def test_each_of_dagsters_storages_has_the_engine_that_is_replaced(database: sa.Engine) -> None:
     plain = DagsterPostgresStorage(our_database.dagster_url())
     assert [type(part._engine) for part in storage.storages_of(plain)] == [sa.Engine] * 3
+    with plain._schedule_storage.connect() as connection:
+        assert plain._schedule_storage._has_instigators_table(connection), "as ours says without looking"
     ours = storage.CcfDagsterStorage.from_config_value(None, {})
     engines = {id(part._engine) for part in storage.storages_of(ours)}
     assert len(engines) == 1, "one engine, and so the same connections, for all three"
