@@ -11,10 +11,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import dagster as dg
 import sqlalchemy as sa
@@ -25,6 +27,7 @@ from ccf_assets.db.loaded import atlases_in_database
 from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.errors import CcfError, server_said, why
 from ccf_assets.pg.embedded import short_folders
+from ccf_assets.runs.code_server import CodeServer, only_module
 from ccf_assets.runs.daemon import DaemonPlace, DaemonRunsElsewhereError
 from ccf_assets.runs.home import dagster_home
 from ccf_assets.runs.liveness import close_dead_runs
@@ -60,7 +63,6 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
         close_dead_runs(instance)
         # Those that an older version loaded, too.
         add_atlases(instance, atlases_in_database(database.create_engine()))
-    workspace = str(settings.dagster_file("workspace.yaml"))
     report("Starting Dagster …")
     interrupted = False
 
@@ -68,36 +70,49 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
         nonlocal interrupted
         interrupted = True
 
-    # Before the child starts: a script's background job ignores SIGINT, and its children would inherit that.
+    # Before the children start: a script's background job ignores SIGINT, and they would inherit that.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     # Dagster's processes meet at sockets among the temporary files, whose path may be too long for one.
     temporary = dict(zip(["TMPDIR"], map(str, short_folders()), strict=False))
-    # In a session of its own: Ctrl-C in the terminal reaches only this process, which then stops the child.
-    child = subprocess.Popen(
-        [sys.executable, "-m", "dagster", "dev", "-w", workspace,
-         "--host", host, "--port", str(port), "--log-level", "error"],
-        start_new_session=True,
-        # No warnings of Dagster and its dependencies about each other, in any process it starts.
-        env={"CCF_UI_URL": _address(host, port), **os.environ, **temporary, "PYTHONWARNINGS": "ignore"},
-    )  # fmt: skip
-    try:
-        ready, reported = False, ""
-        deadline = time.monotonic() + _START_S
-        while not interrupted and child.poll() is None:
-            if not ready and _answers(host, port):
-                ready = True
-                report(f"The UI is at http://{host}:{port} — stop it with Ctrl-C.")
-            if not ready and time.monotonic() > deadline:
-                raise CcfError(f"The UI did not answer within {_START_S} s; see the messages above.")
-            reported = _keep_database(place, reported, report)
-            time.sleep(1)
-        if not interrupted:
-            raise CcfError(f"The UI ended by itself (exit code {child.returncode}); see the messages above.")
-        report("Stopping …")
-    finally:
-        _stop(child)
-        place.close()
+    # No warnings of Dagster and its dependencies about each other, in any process it starts.
+    quiet = {"CCF_UI_URL": _address(host, port), **os.environ, **temporary, "PYTHONWARNINGS": "ignore"}
+    workspace, code = settings.dagster_file("workspace.yaml"), None
+    with tempfile.TemporaryDirectory(prefix="ccf_", dir=temporary.get("TMPDIR")) as folder:
+        if module := only_module(workspace):
+            code = CodeServer(*module, Path(folder), quiet)
+            code.keep()
+            workspace = code.workspace
+        # In sessions of their own: Ctrl-C in the terminal reaches only this process, which then stops them.
+        child = subprocess.Popen(
+            [sys.executable, "-m", "dagster", "dev", "-w", str(workspace),
+             "--host", host, "--port", str(port), "--log-level", "error"],
+            start_new_session=True,
+            env=quiet,
+        )  # fmt: skip
+        try:
+            ready, reported = False, ""
+            deadline = time.monotonic() + _START_S
+            while not interrupted and child.poll() is None:
+                if not ready and _answers(host, port):
+                    ready = True
+                    report(f"The UI is at http://{host}:{port} — stop it with Ctrl-C.")
+                if not ready and time.monotonic() > deadline:
+                    raise CcfError(f"The UI did not answer within {_START_S} s; see the messages above.")
+                if not ready and code is not None and code.has_ended:
+                    raise CcfError("The definitions could not be loaded; see the messages above.")
+                reported = _keep_database(place, reported, report)
+                if code is not None:
+                    code.keep()
+                time.sleep(1)
+            if not interrupted:
+                raise CcfError(
+                    f"The UI ended by itself (exit code {child.returncode}); see the messages above."
+                )
+            report("Stopping …")
+        finally:
+            _stop([child, *([code.process] if code is not None and code.process is not None else [])])
+            place.close()
 
 
 def _keep_database(place: DaemonPlace, reported: str, report: Callable[[str], object]) -> str:
@@ -134,20 +149,25 @@ def _answers(host: str, port: int) -> bool:
         return False
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """End every process in the session of ``child``, runs in progress included, and wait for that.
+def _stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End every process in the sessions of ``children``, runs in progress included, and wait for that.
 
     On SIGINT Dagster's processes shut down, and a run is recorded as failed. A process that does not end in
     time is killed.
     """
+    left = list(children)
     for number, seconds in ((signal.SIGINT, _STOP_S), (signal.SIGKILL, 5)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, number)
+        left = [child for child in left if _signalled(child, number)]
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            child.poll()  # or the ended child would go on counting as a process
-            try:
-                os.killpg(child.pid, 0)
-            except ProcessLookupError:
-                return
+        while left and time.monotonic() < deadline:
             time.sleep(0.1)
+            left = [child for child in left if _signalled(child, 0)]
+
+
+def _signalled(child: subprocess.Popen[bytes], number: int) -> bool:
+    """Whether any process in the session of ``child`` was there to be sent a signal; 0 sends none."""
+    child.poll()  # or the ended child would go on counting as a process
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
+        return True
+    return False
