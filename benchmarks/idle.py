@@ -40,9 +40,9 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
         "--port",
         str(port),
     ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        _wait_for(port)
+        _wait_for(process, port)
         say(f"the UI is up; waiting {SETTLE_S + WATCHED_S} s")
         time.sleep(SETTLE_S)
         before, begun = _seconds(place, process.pid), time.monotonic()
@@ -51,7 +51,9 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
         percent = 100 * used / (time.monotonic() - begun)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+        process.kill()
     yield Row(
         "an idle `ccf-assets up`, the database included",
         [Sample(percent)],
@@ -60,12 +62,14 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
     )
 
 
-def _wait_for(port: int) -> None:
+def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
     for _ in range(120):
+        if process.poll() is not None:
+            break
         with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=2):
             return
         time.sleep(1)
-    raise RuntimeError("The UI did not answer within two minutes.")
+    raise RuntimeError("The UI ended, or did not answer within two minutes.")
 
 
 def _seconds(place: Place, pid: int) -> float:
@@ -73,7 +77,7 @@ def _seconds(place: Place, pid: int) -> float:
     servers = [
         process
         for process in psutil.process_iter(["cmdline"])
-        if str(place.folder / "postgres") in (process.info["cmdline"] or []) and process.pid != pid
+        if str(place.folder.resolve() / "postgres") in (process.info["cmdline"] or []) and process.pid != pid
     ]
     total = 0.0
     for root in (psutil.Process(pid), *servers):

@@ -5,6 +5,7 @@ Importing it sets up the database's folder, which `cleanup` removes.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -22,10 +23,11 @@ from ccf_assets.db import database
 
 home = Path(tempfile.mkdtemp(prefix="ccf_tutorial_"))
 os.environ["CCF_HOME"] = str(home)
+atexit.register(shutil.rmtree, home, ignore_errors=True)  # of a notebook that was not run to its end
 for setting in ("CCF_POSTGRES_URL", "CCF_RECORDINGS", "CCF_FRAMES", "CCF_REGION_SETS", "DAGSTER_HOME"):
     os.environ.pop(setting, None)
 
-source = os.environ.get("CCF_SOURCE", "allen")
+source = os.environ.get("CCF_SOURCE") or "allen"
 phantom = source == "phantom"
 coarse, fine = (f"{'phantom' if phantom else 'ccf_2017'}_{um}um" for um in (100, 50))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
@@ -189,7 +190,8 @@ def url(
         signal.signal(signal.SIGINT, signal.default_int_handler)
         say("Holding the server; stop with Ctrl-C.")
         with suppress(KeyboardInterrupt):
-            signal.pause()
+            while True:
+                time.sleep(1)  # signal.pause would not see one that arrives just before it
 
 
 _PASSED_ON = {

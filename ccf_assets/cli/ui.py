@@ -27,10 +27,10 @@ from ccf_assets.db.loaded import atlases_in_database
 from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.errors import CcfError, server_said, why
 from ccf_assets.pg.embedded import short_folders
-from ccf_assets.runs.code_server import CodeServer, only_module
+from ccf_assets.runs.code_server import CodeServer, only_module, signalled
 from ccf_assets.runs.daemon import DaemonPlace, DaemonRunsElsewhereError
 from ccf_assets.runs.home import dagster_home
-from ccf_assets.runs.liveness import close_dead_runs
+from ccf_assets.runs.liveness import START_S, close_dead_runs
 
 _START_S = 120
 
@@ -60,7 +60,7 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
     place.take()
     dagster_home(report)
     with dg.DagsterInstance.get() as instance:
-        close_dead_runs(instance)
+        close_dead_runs(instance, START_S)
         # Those that an older version loaded, too.
         add_atlases(instance, atlases_in_database(database.create_engine()))
     report("Starting Dagster …")
@@ -78,41 +78,66 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
     # No warnings of Dagster and its dependencies about each other, in any process it starts.
     quiet = {"CCF_UI_URL": _address(host, port), **os.environ, **temporary, "PYTHONWARNINGS": "ignore"}
     workspace, code = settings.dagster_file("workspace.yaml"), None
+    dagster: subprocess.Popen[bytes] | None = None
     with tempfile.TemporaryDirectory(prefix="ccf_", dir=temporary.get("TMPDIR")) as folder:
         if module := only_module(workspace):
             code = CodeServer(*module, Path(folder), quiet)
-            code.keep()
             workspace = code.workspace
-        # In sessions of their own: Ctrl-C in the terminal reaches only this process, which then stops them.
-        child = subprocess.Popen(
-            [sys.executable, "-m", "dagster", "dev", "-w", str(workspace),
-             "--host", host, "--port", str(port), "--log-level", "error"],
-            start_new_session=True,
-            env=quiet,
-        )  # fmt: skip
         try:
-            ready, reported = False, ""
-            deadline = time.monotonic() + _START_S
-            while not interrupted and child.poll() is None:
-                if not ready and _answers(host, port):
-                    ready = True
-                    report(f"The UI is at http://{host}:{port} — stop it with Ctrl-C.")
-                if not ready and time.monotonic() > deadline:
-                    raise CcfError(f"The UI did not answer within {_START_S} s; see the messages above.")
-                if not ready and code is not None and code.has_ended:
-                    raise CcfError("The definitions could not be loaded; see the messages above.")
-                reported = _keep_database(place, reported, report)
-                if code is not None:
-                    code.keep()
-                time.sleep(1)
-            if not interrupted:
-                raise CcfError(
-                    f"The UI ended by itself (exit code {child.returncode}); see the messages above."
-                )
+            if code is not None:
+                code.keep()
+                _wait_for(code, lambda: interrupted)
+            # In a session of its own: Ctrl-C in the terminal reaches only this process, which then stops it.
+            dagster = subprocess.Popen(
+                [sys.executable, "-m", "dagster", "dev", "-w", str(workspace),
+                 "--host", host, "--port", str(port), "--log-level", "error"],
+                start_new_session=True,
+                env=quiet,
+            )  # fmt: skip
+            _watch(dagster, code, lambda: interrupted, place, (host, port), report)
             report("Stopping …")
         finally:
-            _stop([child, *([code.process] if code is not None and code.process is not None else [])])
+            _stop([*([dagster] if dagster else []), *(code.processes if code else [])])
             place.close()
+
+
+def _watch(
+    dagster: subprocess.Popen[bytes],
+    code: CodeServer | None,
+    interrupted: Callable[[], bool],
+    place: DaemonPlace,
+    address: tuple[str, int],
+    report: Callable[[str], object],
+) -> None:
+    """Keep the database and the code server up until the command is interrupted.
+
+    Raises:
+        CcfError: the UI did not answer in time, or ended by itself.
+    """
+    ready, reported = False, ""
+    deadline = time.monotonic() + _START_S
+    while not interrupted() and dagster.poll() is None:
+        if not ready and _answers(*address):
+            ready = True
+            report("The UI is at http://{}:{} — stop it with Ctrl-C.".format(*address))
+        if not ready and time.monotonic() > deadline:
+            raise CcfError(f"The UI did not answer within {_START_S} s; see the messages above.")
+        reported = _keep_database(place, reported, report)
+        if code is not None:
+            with contextlib.suppress(OSError):  # no memory or process left: tried again
+                code.keep()
+        time.sleep(1)
+    if not interrupted():
+        raise CcfError(f"The UI ended by itself (exit code {dagster.returncode}); see the messages above.")
+
+
+def _wait_for(code: CodeServer, interrupted: Callable[[], bool]) -> None:
+    """Wait until the definitions are loaded, or the command is interrupted."""
+    deadline = time.monotonic() + _START_S
+    while not (code.listens or interrupted()):
+        if code.has_ended or time.monotonic() > deadline:
+            raise CcfError("The definitions could not be loaded; see the messages above.")
+        time.sleep(0.1)
 
 
 def _keep_database(place: DaemonPlace, reported: str, report: Callable[[str], object]) -> str:
@@ -157,17 +182,8 @@ def _stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
     """
     left = list(children)
     for number, seconds in ((signal.SIGINT, _STOP_S), (signal.SIGKILL, 5)):
-        left = [child for child in left if _signalled(child, number)]
+        left = [child for child in left if signalled(child, number)]
         deadline = time.monotonic() + seconds
         while left and time.monotonic() < deadline:
             time.sleep(0.1)
-            left = [child for child in left if _signalled(child, 0)]
-
-
-def _signalled(child: subprocess.Popen[bytes], number: int) -> bool:
-    """Whether any process in the session of ``child`` was there to be sent a signal; 0 sends none."""
-    child.poll()  # or the ended child would go on counting as a process
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, number)
-        return True
-    return False
+            left = [child for child in left if signalled(child)]

@@ -174,7 +174,10 @@ def create_engine() -> sa.Engine:
 
 
 def kept_engine() -> sa.Engine:
-    """The engine of a process that asks again and again: as `create_engine`, but it keeps connections."""
+    """The engine of a process that asks again and again: as `create_engine`, but it keeps connections.
+
+    A forked process must not use it, because it would share them.
+    """
     named, home = settings.postgres_url(), settings.home()
     return _kept_engine(_joined_url(named, home), named, home)
 

@@ -27,8 +27,9 @@ _WILL_RETRY = "dagster/will_retry"
 
 
 @dg.sensor(
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING if settings.alert_url() else dg.DefaultSensorStatus.STOPPED,
+    # Without an address it only notes from when on to tell.
+    minimum_interval_seconds=30 if settings.alert_url() else 600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Sends a message when a run fails, or a check of severity ERROR, if CCF_ALERT_URL is set.",
 )
 def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:

@@ -43,7 +43,7 @@ from ccf_assets.recordings.files.folder import (
 )
 from ccf_assets.recordings.folders import folder_of
 from ccf_assets.recordings.sources import put_examples
-from ccf_assets.runs.liveness import UNFINISHED, close_dead_runs
+from ccf_assets.runs.liveness import START_S, UNFINISHED, close_dead_runs
 from ccf_assets.runs.requests import Request, batches, due, request
 from ccf_assets.runs.tags import BATCH_TAG, atlas_tags, keys_of_run, range_tags
 
@@ -311,7 +311,7 @@ def _atlas_requests(
 )
 def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Record as failed the runs that no process executes any more; see runs.liveness.close_dead_runs."""
-    lost = close_dead_runs(context.instance)
+    lost = close_dead_runs(context.instance, START_S)
     return dg.SkipReason(
         f"Recorded as failed, because their processes were killed: {', '.join(lost)}."
         if lost

@@ -60,15 +60,22 @@ ENCODING = {"client_encoding": "utf8"}
 """Parameter of every connection: the shell, the user's role and the database may have another encoding."""
 
 
-KEPT: Mapping[str, Any] = {"pool_size": 3, "max_overflow": -1, "pool_pre_ping": True, "pool_use_lifo": True}
-"""Pool of a process that asks again and again. It keeps three connections, makes more as they are needed, and
-replaces lost ones. With one the threads of Dagster's daemon, which wake up together, made one every 2 s."""
+KEPT: Mapping[str, Any] = {
+    "pool_size": 3,
+    "max_overflow": -1,
+    "pool_use_lifo": True,
+    "pool_pre_ping": True,
+    "pool_recycle": 300,  # s; a firewall may drop a connection that was idle for longer, without a word
+}
+"""Pool of a process that asks again and again. It keeps three connections, opens more as they are needed, and
+replaces lost ones. With a pool of one connection the threads of Dagster's daemon, which wake up together,
+opened a new one every 2 s."""
 
 
 def engine_on(
     url: sa.URL, prepare: Prepare | None = None, pool: Mapping[str, Any] | None = None
 ) -> sa.Engine:
-    """An engine that keeps no idle connection: every one is closed when it is given back.
+    """An engine that keeps no idle connection, unless ``pool`` says so: each is closed when it is given back.
 
     Args:
         url: of the database, for psycopg 3.

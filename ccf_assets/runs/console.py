@@ -48,8 +48,8 @@ class _OwnLines(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         about = getattr(record, "dagster_meta", {})
-        # Dagster logs the one after a failure for each of up to eleven downstream steps, the other if a check
-        # is skipped.
+        # Dagster logs the first of these for each step that follows on a failed one, up to eleven, and the
+        # second if a check is skipped.
         said = str(about.get("orig_message") or "")
         no_news = said.startswith("Dependencies for step ") or "did not yield or return expected" in said
         return about.get("dagster_event") is None and not no_news

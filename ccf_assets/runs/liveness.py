@@ -41,7 +41,8 @@ SILENT_S = 900
 progress every few seconds, and Dagster's monitoring ends a run that does not start."""
 
 START_S = 60
-"""The same for a process that this host's launcher started and that has not begun, which takes 3 to 12 s."""
+"""A run that was launched so long ago and has not begun is dead, too, for the daemon that launched it: to
+begin takes 3 to 12 s. Of Dagster's own launcher only: another may have to wait for a machine."""
 
 BEAT_S = 1.0
 """How often a run's process verifies that it holds its lock."""
@@ -113,24 +114,31 @@ def _hold(engine: sa.Engine, connection: sa.Connection, run_id: str, ended: thre
         connection.close()
 
 
-def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+def close_dead_runs(instance: dg.DagsterInstance, start_s: float = SILENT_S) -> list[str]:
     """Record the runs whose process was killed as failed; takes SECOND_LOOK_S where there may be any.
 
     Dagster would count them as running for ever: they would keep their places in the queue and the pool, and
     their work would never be done.
+
+    Args:
+        instance: Dagster's records.
+        start_s: how long a run may take to begin; START_S for the daemon, which compares its own clock with
+            itself.
 
     Returns:
         The ids of the runs that were dead.
     """
     engine = lock_engine()
     suspects = [
-        run for run in instance.get_runs(dg.RunsFilter(statuses=_TAKEN_UP)) if _is_lost(engine, instance, run)
+        run
+        for run in instance.get_runs(dg.RunsFilter(statuses=_TAKEN_UP))
+        if _is_lost(engine, instance, run, start_s)
     ]
     if suspects:
         time.sleep(SECOND_LOOK_S)
     dead = []
     for suspect in suspects:
-        lost = _is_lost(engine, instance, suspect)
+        lost = _is_lost(engine, instance, suspect, start_s)
         run = instance.get_run_by_id(suspect.run_id)  # read last: the run may have ended just before
         if lost and run is not None and not run.is_finished:
             instance.report_run_failed(run, "The process that executed this run was killed.")
@@ -138,9 +146,13 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     return dead
 
 
-def _is_lost(engine: sa.Engine, instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+def _is_lost(engine: sa.Engine, instance: dg.DagsterInstance, run: dg.DagsterRun, start_s: float) -> bool:
     """Whether no process seems to execute a run."""
-    return _is_unlocked(engine, run) if run.tags.get(_ALIVE) == run.run_id else _is_silent(instance, run)
+    if run.tags.get(_ALIVE) == run.run_id:
+        return _is_unlocked(engine, run)
+    here = isinstance(instance.run_launcher, dg.DefaultRunLauncher)
+    starting = here and run.status == dg.DagsterRunStatus.STARTING
+    return _is_silent(instance, run, start_s if starting else SILENT_S)
 
 
 def _is_unlocked(engine: sa.Engine, run: dg.DagsterRun) -> bool:
@@ -150,13 +162,11 @@ def _is_unlocked(engine: sa.Engine, run: dg.DagsterRun) -> bool:
         return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_key(run.run_id)))))
 
 
-def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether a run without a lock has logged nothing for SILENT_S, or START_S."""
+def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun, seconds: float) -> bool:
+    """Whether a run without a lock has logged nothing for so long."""
     last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
     made = instance.get_run_record_by_id(run.run_id)
     if made is None:  # deleted meanwhile
         return False
     heard = last[0].timestamp if last else made.create_timestamp.timestamp()
-    here = isinstance(instance.run_launcher, dg.DefaultRunLauncher)
-    starting = here and run.status == dg.DagsterRunStatus.STARTING
-    return time.time() - heard > (START_S if starting else SILENT_S)
+    return time.time() - heard > seconds

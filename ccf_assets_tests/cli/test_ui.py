@@ -190,7 +190,7 @@ def test_the_password_is_in_no_process_title_and_on_no_page_and_ctrl_c_ends_it(
 
         _backfill(ask, ["annotation"], ["phantom_100um"])
         wait_for(succeeded, 240)
-        # The server of the code hands the instance on in an argument; a run is a process that it spawns.
+        # dagster dev hands the instance on in an argument; a run is a process that the code server spawns.
         for what in ("dagster_webserver", "dagster._daemon", "--instance-ref", "spawn_main"):
             assert [title for title in titles if what in title], what
         assert not [title for title in titles if secret in title]

@@ -199,12 +199,10 @@ def test_the_address_is_on_no_page_of_the_definitions(channel: LocalServer, data
     assert "s3cret" not in str(told)
 
 
-@pytest.mark.parametrize(
-    ("address", "by_default"), [("", "STOPPED"), ("https://example.org/hook", "RUNNING")]
-)
-def test_the_sensor_runs_where_an_address_is_set_and_costs_nothing_elsewhere(
-    address: str, by_default: str
+@pytest.mark.parametrize(("address", "seconds"), [("", 600), ("https://example.org/hook", 30)])
+def test_the_sensor_looks_often_where_an_address_is_set_and_rarely_elsewhere(
+    address: str, seconds: int
 ) -> None:
-    code = "from ccf_assets.defs.alert_sensors import alerts; print(alerts.default_status.value)"
+    code = "from ccf_assets.defs.alert_sensors import alerts; print(alerts.minimum_interval_seconds)"
     said, _ = python("-Wignore", "-c", code, CCF_ALERT_URL=address).communicate(timeout=120)
-    assert said.split() == [by_default]
+    assert said.split() == [str(seconds)]

@@ -143,6 +143,18 @@ def test_checks_that_a_refused_file_did_not_come_to_are_skipped(lab: RecordingsL
     assert {name: check.passed for name, check in found.items()} == {"readable": False}
 
 
+def test_the_check_of_a_file_alone_is_refused_in_words(lab: RecordingsLab) -> None:
+    """The UI offers to execute it, without a partition."""
+    key = dg.AssetCheckKey(dg.AssetKey("recording_finding"), "readable")
+    job = defs.get_implicit_global_asset_job_def()
+    result = job.get_subset(asset_check_selection={key}, asset_selection=[]).execute_in_process(
+        instance=lab.instance, raise_on_error=False
+    )
+    assert failure(result).sentence == (
+        "Files are checked while they are read: materialize recording_finding for a file."
+    )
+
+
 def test_one_table_alone_cannot_be_written_so_the_run_of_one_writes_all_four(lab: RecordingsLab) -> None:
     lab.write("a.csv", ("a", 0, *BRAIN), ("a", 1, *OUT))
     lab.instance.add_dynamic_partitions("recording", ["a.csv"])

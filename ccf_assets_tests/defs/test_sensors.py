@@ -717,9 +717,10 @@ def test_a_run_that_was_made_and_never_begun_nor_heard_of_is_lost(lab: Recording
 
 
 def test_a_process_that_was_killed_while_it_started_is_not_waited_for_long(
-    lab: RecordingsLab, clock: Clock
+    lab: RecordingsLab, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as by the end of the UI: Dagster's own monitoring notices after five minutes."""
+    monkeypatch.setattr(dg.DagsterInstance, "run_launcher", dg.DefaultRunLauncher())
     run = lab.queue("load_atlas", {}, dg.DagsterRunStatus.STARTING)
     lab.instance.report_engine_event("Started process", run)
     clock.now = time.time() + 30

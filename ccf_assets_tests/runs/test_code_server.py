@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from dagster._grpc.client import DagsterGrpcClient
 
 from ccf_assets import settings
+from ccf_assets.runs import code_server
 from ccf_assets.runs.code_server import CodeServer, only_module
 from ccf_assets_tests.support.program import wait_for
 
 OURS = "- python_module:\n      module_name: ccf_assets.definitions\n      location_name: ccf_assets\n"
 
 
-def test_a_code_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
-    server = CodeServer("ccf_assets.definitions", "ccf_assets", tmp_path, {**os.environ})
-    listens = tmp_path / "code"
-    server.keep()
-    first = server.process
-    assert first is not None
+def test_a_code_server_is_told_that_it_is_needed_and_started_again_when_it_was_killed(
+    database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code_server, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(code_server, "_BEAT_S", 0.0)
+    beats: list[str] = []
+    beat = DagsterGrpcClient.heartbeat
+    monkeypatch.setattr(DagsterGrpcClient, "heartbeat", lambda client, echo: beats.append(beat(client, echo)))
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(settings.dagster_file("dagster.yaml"), home)
+    environment = {**os.environ, "DAGSTER_HOME": str(home)}
+    server = CodeServer("ccf_assets.definitions", "ccf_assets", tmp_path, environment)
     try:
-        wait_for(listens.exists, 60)
         server.keep()
-        assert server.process is first
+        wait_for(lambda: server.listens, 60)
+        first = server.processes[-1]
+        server.keep()
+        assert server.processes == [first]
+        assert beats == ["ping"]
         os.killpg(first.pid, signal.SIGKILL)
         wait_for(lambda: server.has_ended, 10)
+        assert not server.listens
         server.keep()
-        assert server.process is not first
-        assert not server.has_ended
-        wait_for(listens.exists, 60)
+        server.keep()
+        assert first not in server.processes, "nothing of its session is left"
+        wait_for(lambda: server.listens, 60)
     finally:
-        assert server.process is not None
-        os.killpg(server.process.pid, signal.SIGKILL)
-        server.process.wait(10)
+        os.killpg(server.processes[-1].pid, signal.SIGKILL)
+        server.processes[-1].wait(10)
+
+
+def test_definitions_that_cannot_be_loaded_end_the_code_server(tmp_path: Path) -> None:
+    server = CodeServer("no.such.module", "lab", tmp_path, {**os.environ, "PYTHONWARNINGS": "ignore"})
+    server.keep()
+    wait_for(lambda: server.has_ended, 60)
+    server.keep()
+    assert len(server.processes) == 1, "it is started again after a pause"
 
 
 def test_the_workspace_that_is_shipped_is_one_module() -> None:
@@ -48,8 +70,10 @@ def test_the_workspace_that_is_shipped_is_one_module() -> None:
         "- python_file: own.py",
         OURS + "      working_directory: /lab",
         "- python_module: lab.definitions",
+        "python_module",
+        "- [",
     ],
-    ids=["ours and another", "another", "with an option", "in short"],
+    ids=["ours and another", "another", "with an option", "in short", "another shape", "no YAML"],
 )
 def test_a_lab_s_own_workspace_is_left_to_dagster(tmp_path: Path, load_from: str) -> None:
     file = tmp_path / "workspace.yaml"

@@ -60,6 +60,7 @@ def shown(cell: nbformat.NotebookNode) -> list[str]:
             words.append("picture")
         else:
             text = re.sub(r"[\d,]+ MB", "… MB", data["text/plain"])  # on disk: it varies by a page or two
+            text = re.sub(r"\d+ +\d{4}-\d\d-\d\d \d\d:\d\d", "…", text)  # the same, and when it was loaded
             words += re.findall(r"[^\s│┆╞╡═╪─┌┐└┘┬┴┼]+", text)
     return words
 

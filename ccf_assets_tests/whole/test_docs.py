@@ -251,6 +251,5 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
 
 def test_every_page_is_in_the_list_of_the_readme() -> None:
     listed = README.read_text("utf-8").partition("## Learn more")[2]
-    assert [
-        page.name for page in DOCS.iterdir() if page.is_file() and f"](docs/{page.name})" not in listed
-    ] == []
+    pages_ = [*DOCS.glob("*.md"), *DOCS.glob("*.ipynb")]
+    assert [page.name for page in pages_ if f"](docs/{page.name})" not in listed] == []

@@ -24,6 +24,7 @@ from ccf_assets.defs.figures import sites_on_plane
 from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.defs.table_metadata import OWNERS, column_lineage, whole_table_metadata
+from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.pg.connect import let_go_if_interrupted
 from ccf_assets.pg.copy_in import Stream
@@ -157,7 +158,7 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
 
 
 @dg.multi_asset(
-    can_subset=True,  # a check is skipped if no file got as far as it; the tables are written together
+    can_subset=True,  # so that a check that no file reached can be skipped; the tables are written together
     # In this order: a file counts as read once all of it is stored, so a killed run is requested again.
     outs={
         "recording_site": _out(
@@ -191,15 +192,17 @@ def read_recordings(
     context: dg.AssetExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
     """Read and check the files of the run's partitions; store their sites, then the findings."""
+    if not (context.has_partition_key or context.has_partition_key_range):  # of a check alone
+        raise CcfError("Files are checked while they are read: materialize recording_finding for a file.")
     engine = postgres.create_engine()
     frames = load_frames(*settings.frames_files())
     keys = [key for key in context.partition_keys if is_file(key)]
-    inserted = [key for key in context.partition_keys if key not in keys]
+    inserted = [key for key in context.partition_keys if not is_file(key)]
     if inserted:
         # Reading these rows and writing them back would undo what the lab inserts meanwhile.
         context.log.info(
             f"{', '.join(inserted)}: these rows were inserted by SQL and come from no file; they stay as "
-            "they are. The job register_sites finds their regions."
+            "they are. The job register_sites finds the regions of these and of the files of this run."
         )
     if not keys:
         return
