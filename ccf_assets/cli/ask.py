@@ -177,18 +177,27 @@ def locate(
         tell(f"{region.acronym}  {region.name}  (id {region.id}, {found.hemisphere[0]}, {found.atlas})", 2)
     else:
         tell(f"{found.status[0].replace('_', ' ')}  ({found.atlas})")
-        if hint := _what_else(frame, (ap, dv, ml)):
-            say(hint)
+    if not as_json and (hint := _what_else(frame, (ap, dv, ml), in_region=found.acronym[0] is not None)):
+        say(hint)
 
 
-def _what_else(frame: str, point: tuple[float, float, float]) -> str:
-    """Which frame or unit a point far from the brain might be in, as the checks of files say it."""
+def _what_else(frame: str, point: tuple[float, float, float], *, in_region: bool) -> str:
+    """Which frame or unit a point that lies oddly might be in, as the checks of files say it.
+
+    A point in a region is odd only in the voxel of the frame's origin, where mm lie that are read as µm.
+    """
+    import numpy as np
+
     from ccf_assets.ccf.frames import files
     from ccf_assets.db import database
+    from ccf_assets.recordings.findings.otherwise import tiny
     from ccf_assets.recordings.intake import other_readings
 
     frames = files.load_frames(*settings.frames_files())
-    return other_readings(database.create_engine(), point, files.named_frame(frame, frames), frames)
+    named = files.named_frame(frame, frames)
+    if in_region and not tiny(named, np.array([point])):
+        return ""
+    return other_readings(database.create_engine(), point, named, frames)
 
 
 def _locate_rows(atlas: Atlas, frame: str, *, as_json: bool) -> None:

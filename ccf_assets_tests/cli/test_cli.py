@@ -193,6 +193,15 @@ def test_a_table_of_points_is_answered_beside_its_own_columns(phantom_database: 
     assert lines[1] == "u2,-1,2,3,,phantom_50um,-1.0,2.0,3.0,outside_volume,,,,"
 
 
+def test_a_point_in_mm_that_is_read_as_um_is_told_so_although_it_lies_in_a_region(
+    phantom_database: sa.Engine, run: Run
+) -> None:
+    ended = run("locate", "--frame", "stereotaxic", "-2.0", "1.5", "1.5")
+    assert "phantom_50um" in ended.out
+    assert "in mm" in ended.err
+    assert run("locate", "--frame", "stereotaxic", "-2000", "1500", "1500").err == ""
+
+
 def test_a_point_far_from_the_brain_is_told_what_it_might_be(phantom_database: sa.Engine, run: Run) -> None:
     ended = run("locate", "8.9", "1.3", "8.2")
     assert ended.out == "outside brain  (phantom_50um)\n"

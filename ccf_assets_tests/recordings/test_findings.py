@@ -339,6 +339,17 @@ def test_the_order_is_named_in_the_frames_own_order_of_x_y_z():
     assert "Are the columns AP, ML, DV, or DV, ML, AP, which puts as many there?" in found.sentence
 
 
+def test_a_depth_with_the_wrong_sign_is_named_before_columns_that_are_exchanged():
+    """One probe fits both, and who exchanges the columns gets other regions without a word."""
+    depths = np.linspace(-2050, -150, 20)
+    probe = np.column_stack([np.full(20, -3500.0), depths, np.full(20, 2500.0)])
+    found = look(table(probe, frame="stereotaxic"))["axis_order"]
+    assert not found.passed
+    assert "read as AP, -DV, ML, 20 would (100 %). Are the columns AP, -DV, ML (for a reversed axis" in (
+        found.sentence
+    )
+
+
 def test_a_cyclic_exchange_is_named_the_right_way_round():
     points = spread((9000, 11_000), (1500, 2500), (4500, 6500))
     # Columns x, y, z hold DV, ML, AP.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +48,11 @@ class Order:
         held = [self.source.index(AXES.index(axis)) for axis in xyz]
         return ", ".join(("-" if self.sign[axis] < 0 else "") + AXES[axis].upper() for axis in held)
 
+    @property
+    def changes(self) -> int:
+        """How many axes are elsewhere, and how many are reversed."""
+        return sum(place != axis for axis, place in enumerate(self.source)) + self.sign.count(-1.0)
+
 
 _AS_READ = Order((0, 1, 2), (1.0, 1.0, 1.0))
 
@@ -86,6 +91,8 @@ def axis_order(reading: Reading) -> Finding:
         inside_of[order] = reading.inside(points_of[order])
     most = max(int(inside.sum()) for inside in inside_of.values())
     best, *as_good = (order for order, inside in inside_of.items() if int(inside.sum()) == most)
+    if best != _AS_READ and (simpler := _simplest(inside_of, most)).changes < best.changes:
+        best, as_good = simpler, [best]
     as_read, with_best = inside_of[_AS_READ], inside_of[best]
     xyz = reading.frame.xyz
     numbers: Numbers = {
@@ -112,12 +119,31 @@ def axis_order(reading: Reading) -> Finding:
     held = tuple(AXES[best.source.index(AXES.index(axis))] for axis in xyz)
     other = frame_like(reading, held, 1.0) if best.sign == _AS_READ.sign else None
     remedy = f' (x, y, z in that order are the frame "{other}")' if other else ""
-    alike = "".join(f", or {order.name(xyz)}, which puts as many there" for order in as_good[:1])
+    if best.sign != _AS_READ.sign:
+        remedy = " (for a reversed axis write a frame of your own)"
+    count = int(with_best.sum())
+    alike = "".join(
+        f", or {order.name(xyz)}, which puts {'as many' if count == most else f'{most:,}'} there"
+        for order in as_good[:1]
+    )
     sentence = (
-        f"{start}; read as {best.name(xyz)}, {most:,} would ({percent(most / len(rows))}).{hint} "
+        f"{start}; read as {best.name(xyz)}, {count:,} would ({percent(count / len(rows))}).{hint} "
         f"Are the columns {best.name(xyz)}{remedy}{alike}? No column was exchanged."
     )
     return Finding.warns(name, sentence, numbers)
+
+
+def _simplest(inside_of: Mapping[Order, Bools], most: int) -> Order:
+    """The order with fewest changes, of those that put nearly as many sites in the brain as the best one.
+
+    A sign that is forgotten is far commoner than two columns exchanged, and a probe of a few sites fits both.
+    """
+    near = [
+        order
+        for order, inside in inside_of.items()
+        if order != _AS_READ and int(inside.sum()) >= most - _SAMPLE_ERROR * len(inside)
+    ]
+    return min(near, key=lambda order: order.changes)
 
 
 def _rivals(reading: Reading, rows: Floats, as_read: Bools) -> list[Order]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ccf_assets.ccf.frames.files import UNIT_UM
 from ccf_assets.ccf.frames.maps import Floats, Frame
-from ccf_assets.recordings.findings.axis_order import ORDERS, Order
+from ccf_assets.recordings.findings.axis_order import ORDERS
 from ccf_assets.recordings.findings.reading import RIGHT_OTHERWISE, Bools, Reading, unit_name
 from ccf_assets.recordings.findings.units import RESOLUTIONS_UM, TINY_UM
 
@@ -48,7 +48,7 @@ def otherwise(reading: Reading) -> str:
     some = np.flatnonzero(reading.meaningful)
     some = some[:: -(-len(some) // _SAMPLE)]
     raw, as_read = reading.raw[some], reading.as_read[some]
-    if not (_tiny(reading.frame, raw) or _far(reading, as_read)):
+    if not (tiny(reading.frame, raw) or _far(reading, as_read)):
         return ""
     what = {1: "it", 2: "both"}.get(len(some), "most")
     parts = []
@@ -67,7 +67,7 @@ def _one_of(items: Sequence[str]) -> str:
     return " or ".join(items[:_MOST]) + more
 
 
-def _tiny(frame: Frame, raw: Floats) -> bool:
+def tiny(frame: Frame, raw: Floats) -> bool:
     """Whether all sites lie so close to the frame's origin that they share a voxel, as mm read as µm do."""
     return float(np.abs(raw).max()) * UNIT_UM.get(frame.unit, np.inf) <= TINY_UM
 
@@ -106,7 +106,7 @@ def _frames(reading: Reading, raw: Floats) -> Iterator[str]:
             continue
         axes = ("ap", "dv", "ml")
         by_place = [axes.index(reading.frame.xyz[frame.xyz.index(axis)]) for axis in axes]
-        if _tiny(frame, raw):
+        if tiny(frame, raw):
             continue
         if _fits(other, other.points(raw)) or _fits(other, other.points(raw[:, by_place])):
             seen.add(_map_of(frame))
@@ -127,16 +127,15 @@ def _ways(reading: Reading, raw: Floats) -> dict[str, list[str]]:
     if own and reading.frame.dv_from == "corner":
         sizes |= {f"voxels of {edge} µm": edge / own for edge in RESOLUTIONS_UM}
     turned = reading.frame.dv_from != "corner"  # from the corner, a reversed axis leaves the volume
-    orders = sorted((order for order in ORDERS if turned or order.sign == (1.0, 1.0, 1.0)), key=_changes)
+    orders = sorted(
+        (order for order in ORDERS if turned or order.sign == (1.0, 1.0, 1.0)),
+        key=lambda order: order.changes,
+    )
     found: dict[str, list[str]] = {}
     for order, (unit, factor) in itertools.product(orders, sizes.items()):
         scaled = raw[:, order.source] * np.array(order.sign) * factor
-        if (factor != 1 or _changes(order)) and _fits(reading, reading.points(scaled)):
+        if (factor != 1 or order.changes) and _fits(reading, reading.points(scaled)):
             found.setdefault(unit, []).append(f'"{order.name(reading.frame.xyz)}"')
     as_read = f'"{ORDERS[0].name(reading.frame.xyz)}"'
     alone: dict[str, list[str]] = {unit: [] for unit, names in found.items() if as_read in names}
     return alone or found
-
-
-def _changes(order: Order) -> int:
-    return sum(place != axis for axis, place in enumerate(order.source)) + order.sign.count(-1.0)
