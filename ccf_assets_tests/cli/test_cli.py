@@ -677,6 +677,12 @@ def test_inserted_rows_are_registered_at_once_on_request(
     assert re.search(r"^recordings: registered inserted in \d+ s$", ended.err, re.MULTILINE)
     with engine.begin() as connection:
         assert connection.exec_driver_sql(query).scalars().all() == ["assigned"]
+        connection.exec_driver_sql(
+            "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) "
+            "SELECT 'in mm', i, 6 + i / 10.0, 3, 4 + i / 10.0, 'ccf' FROM generate_series(0, 9) i"
+        )
+    assert "warning: inserted is suspicious (unit): " in here("register", **lab).err
+    with engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM ccf.recording_site")
     assert "recordings: up to date" in here("register", **lab).err
 

@@ -227,6 +227,7 @@ def test_settings_with_a_byte_order_mark_are_read(tmp_path: Path):
         ('frame = "ccf"\n[columns]\nap = 1', "ap must be the name of a column in quotes"),
         ('frame = "ccf"\n[columns]\nap = "a"\nml = "a"', 'ap and ml are both read from the column "a"'),
         ("frame = ", "is not valid TOML"),
+        ("frame = ccf", 'Text needs quotation marks, as in frame = "ccf".'),
         ("frame = " + 5000 * "[", "is not valid TOML: it is nested too deeply."),
         ("frame = " + 5000 * "1", "is not valid TOML: Exceeds the limit"),
         ('frame = "ccf"\n[columns]\nap = "AP_um"', 'says ap = "AP_um", but m.csv has no such column'),

@@ -89,6 +89,8 @@ def inserted_sites(
         {"source": source, "name": name, "blocking": False, "sentence": finding.sentence}
         for (source, name), finding in bad.items()
     ]
+    for row in rows:
+        context.log.warning(f"{row['source']} is suspicious ({row['name']}): {row['sentence']}")
     with_sites = sa.select(schema.recording_source.c.source)
     of_inserted = stored.source.in_(with_sites) & ~stored.source.in_(sources)
     with engine.begin() as connection:

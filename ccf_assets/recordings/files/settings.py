@@ -72,7 +72,10 @@ def read_settings(folder: Path, path: Path) -> FileSettings:
         except UnicodeDecodeError as error:
             raise CcfError(f"{place} cannot be read: {error}; save it in UTF-8.") from None
         except TomlError as error:
-            raise CcfError(f"{place} is not valid TOML: {error}.") from None
+            quotes = (
+                ' Text needs quotation marks, as in frame = "ccf".' if "Invalid value" in str(error) else ""
+            )
+            raise CcfError(f"{place} is not valid TOML: {error}.{quotes}") from None
         _check_settings(place, given)
         if "frame" in given:
             frame = given["frame"]
