@@ -27,7 +27,7 @@ from ccf_assets.db.loaded import atlases_in_database
 from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.errors import CcfError, server_said, why
 from ccf_assets.pg.embedded import short_folders
-from ccf_assets.runs.code_server import CodeServer, only_module, signalled
+from ccf_assets.runs.code_server import CodeServer, end_with_parent, only_module, signalled
 from ccf_assets.runs.daemon import DaemonPlace, DaemonRunsElsewhereError
 from ccf_assets.runs.home import dagster_home
 from ccf_assets.runs.liveness import START_S, close_dead_runs
@@ -93,6 +93,7 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
                  "--host", host, "--port", str(port), "--log-level", "error"],
                 start_new_session=True,
                 env=quiet,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - no other thread is busy here
             )  # fmt: skip
             _watch(dagster, code, lambda: interrupted, place, (host, port), report)
             report("Stopping …")

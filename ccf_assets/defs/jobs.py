@@ -73,7 +73,7 @@ register_recordings = dg.define_asset_job(
 register_sites = dg.define_asset_job(
     "register_sites",
     tags={KIND_TAG: "recordings"},
-    selection=dg.AssetSelection.assets("recording_region", "recording_agreement"),
+    selection=dg.AssetSelection.assets("recording_region").downstream(),
     description="Find the region, in every loaded atlas, of sites that are already in the database.",
 )
 

@@ -10,7 +10,9 @@ Not here: the UI and the daemon themselves (cli.ui).
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +30,16 @@ _PATIENCE_S = 120
 
 _PAUSE_S = 10.0
 """From one start to the next: what makes it end may last, and each start logs why."""
+
+
+_PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h: the signal that a process gets when its parent ends."""
+
+
+def end_with_parent() -> None:
+    """Called in a child before its program begins: Linux interrupts it when its parent is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 class CodeServer:
@@ -78,7 +90,12 @@ class CodeServer:
             self._socket.unlink(missing_ok=True)
             self._started = self._told = now
             self.processes.append(
-                subprocess.Popen(self._command, start_new_session=True, env=self._environment)
+                subprocess.Popen(
+                    self._command,
+                    start_new_session=True,
+                    env=self._environment,
+                    preexec_fn=end_with_parent,  # noqa: PLW1509 - no other thread is busy here
+                )
             )
         elif self.listens and now - self._told > _BEAT_S:
             self._told = now

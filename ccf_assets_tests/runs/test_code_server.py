@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import sqlalchemy as sa
 from dagster._grpc.client import DagsterGrpcClient
@@ -49,6 +52,25 @@ def test_a_code_server_is_told_that_it_is_needed_and_started_again_when_it_was_k
     finally:
         os.killpg(server.processes[-1].pid, signal.SIGKILL)
         server.processes[-1].wait(10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has ended")
+def test_what_the_ui_started_ends_when_the_command_is_killed() -> None:
+    script = (
+        "import subprocess, sys, time\n"
+        "from ccf_assets.runs.code_server import end_with_parent\n"
+        "sleep = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "child = subprocess.Popen(sleep, start_new_session=True, preexec_fn=end_with_parent)\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    assert child.is_running()
+    parent.kill()
+    parent.communicate()
+    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 20)
 
 
 def test_definitions_that_cannot_be_loaded_end_the_code_server(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from ccf_assets.defs.assets.recordings import (
     check_specs,
     description_of,
     recording_region,
+    refuse_check_alone,
     source_metadata,
 )
 from ccf_assets.defs.partitions import recording_partitions
@@ -141,6 +142,9 @@ def recording_agreement(
     context: dg.AssetExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """Compare the regions that came with the sites with those computed in the finest loaded atlas."""
+    refuse_check_alone(
+        context, "Reports are compared when sites are registered: materialize recording_agreement"
+    )
     engine = postgres.create_engine()
     atlas = next(iter(loaded_atlases(engine)), None)
     frames = load_frames(*settings.frames_files())

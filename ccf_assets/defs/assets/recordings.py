@@ -65,7 +65,8 @@ def check_of_files(
     refused = any(finding.blocking for finding in bad.values())
     lines = [f"{key}: {finding.sentence}" for key, finding in bad.items()]
     if not lines:
-        lines = [finding.sentence for finding in read.values()] if len(read) == 1 else ["Nothing found."]
+        nothing = "Nothing found." if read else "Not looked at: the run's files were refused before."
+        lines = [finding.sentence for finding in read.values()] if len(read) == 1 else [nothing]
     return dg.AssetCheckResult(
         asset_key="recording_finding",
         check_name=name,
@@ -192,8 +193,7 @@ def read_recordings(
     context: dg.AssetExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
     """Read and check the files of the run's partitions; store their sites, then the findings."""
-    if not (context.has_partition_key or context.has_partition_key_range):  # of a check alone
-        raise CcfError("Files are checked while they are read: materialize recording_finding for a file.")
+    refuse_check_alone(context, "Files are checked while they are read: materialize recording_finding")
     engine = postgres.create_engine()
     frames = load_frames(*settings.frames_files())
     keys = [key for key in context.partition_keys if is_file(key)]
@@ -252,7 +252,8 @@ def read_recordings(
     still = findings_of_others(engine, set(keys) - set(left))
     for _, name in sorted(context.selected_asset_check_keys):
         of_run = {file.key: finding for file in read for finding in file.findings if finding.name == name}
-        if of_run or name in still or name in before["name"]:
+        # In a run that fails, Dagster shows a check without a result as failed.
+        if of_run or name in still or name in before["name"] or refused:
             yield check_of_files(name, of_run, still.get(name, {}))
     rows = [(f.key, f.digest, rests_on(f.sites, now), f.height, f.sites is None) for f in read]
     files_before = stored_rows(engine, file_, _FILE_SCHEMA, file_.c.source.in_(left))
@@ -265,6 +266,17 @@ def read_recordings(
     )
     if refused:
         raise files_refused({key: text for key, _, blocking, text in failed if blocking}, len(read))
+
+
+def refuse_check_alone(context: dg.AssetExecutionContext, instead: str) -> None:
+    """Refuse the run of a check alone, which the UI offers and starts without a partition.
+
+    Args:
+        context: of the asset that the check belongs to.
+        instead: what to do, without the end of the sentence.
+    """
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise CcfError(f"{instead} for a file.")
 
 
 def _divided(
