@@ -11,6 +11,8 @@ from benchmarks.measuring import Row, Sample, Way, in_turns, timed
 from benchmarks.options import Options
 from benchmarks.place import Place
 
+PROGRAM = [sys.executable, "-c", "from ccf_assets.cli.main import main; main()"]
+
 SECONDS = {("--help",): 0.5, ("region", "VISp"): 1.5}
 """Arguments → the longest that `ccf-assets` may take with them."""
 
@@ -29,5 +31,5 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
 
 
 def _run(arguments: tuple[str, ...]) -> Sample:
-    command = [sys.executable, "-c", "from ccf_assets.cli.main import main; main()", *arguments]
+    command = [*PROGRAM, *arguments]
     return Sample(timed(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True)))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 
 import psutil
 
+from benchmarks.commands import PROGRAM
 from benchmarks.measuring import Row, Sample, say
 from benchmarks.options import Options
 from benchmarks.place import Place
+from ccf_assets.cli.ui import answers
 
 PERCENT = 5
 """The most of a core."""
@@ -32,15 +32,7 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
     place.volume(options.standard_um)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-c",
-        "from ccf_assets.cli.main import main; main()",
-        "up",
-        "--port",
-        str(port),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*PROGRAM, "up", "--port", str(port)], stdout=subprocess.DEVNULL)
     try:
         _wait_for(process, port)
         say(f"the UI is up; waiting {SETTLE_S + WATCHED_S} s")
@@ -66,7 +58,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
     for _ in range(120):
         if process.poll() is not None:
             break
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=2):
+        if answers("127.0.0.1", port):
             return
         time.sleep(1)
     raise RuntimeError("The UI ended, or did not answer within two minutes.")

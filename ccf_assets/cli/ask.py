@@ -191,12 +191,13 @@ def _what_else(frame: str, point: tuple[float, float, float], *, in_region: bool
     from ccf_assets.ccf.frames import files
     from ccf_assets.db import database
     from ccf_assets.recordings.findings.otherwise import tiny
-    from ccf_assets.recordings.intake import other_readings
 
     frames = files.load_frames(*settings.frames_files())
     named = files.named_frame(frame, frames)
     if in_region and not tiny(named, np.array([point])):
         return ""
+    from ccf_assets.recordings.intake import other_readings  # 0.3 s, which most points need not wait for
+
     return other_readings(database.create_engine(), point, named, frames)
 
 

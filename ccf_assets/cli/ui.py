@@ -118,7 +118,7 @@ def _watch(
     ready, reported = False, ""
     deadline = time.monotonic() + _START_S
     while not interrupted() and dagster.poll() is None:
-        if not ready and _answers(*address):
+        if not ready and answers(*address):
             ready = True
             report("The UI is at http://{}:{} — stop it with Ctrl-C.".format(*address))
         if not ready and time.monotonic() > deadline:
@@ -167,7 +167,8 @@ def _address(host: str, port: int) -> str:
     return f"http://{socket.gethostname() if everywhere else host}:{port}"
 
 
-def _answers(host: str, port: int) -> bool:
+def answers(host: str, port: int) -> bool:
+    """Whether the UI answers there."""
     try:
         with urllib.request.urlopen(f"http://{host}:{port}/server_info", timeout=2):
             return True

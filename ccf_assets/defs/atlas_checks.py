@@ -4,7 +4,7 @@ Not here: the checks of files, made before anything is loaded (ccf.file_checks, 
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -31,6 +31,21 @@ def check_result(finding: Finding) -> dg.AssetCheckResult:
     )
 
 
+def skippable_check(
+    name: str,
+    asset: str,
+    description: str,
+    *,
+    blocking: bool = False,
+    additional_deps: Sequence[str] | None = None,
+) -> Callable[[Callable[..., Any]], dg.AssetChecksDefinition]:
+    """Decorator of a check that is skipped if it yields nothing: with can_subset Dagster needs no result."""
+    spec = dg.AssetCheckSpec(
+        name, asset=asset, description=description, blocking=blocking, additional_deps=additional_deps
+    )
+    return dg.multi_asset_check(can_subset=True, specs=[spec])
+
+
 def _atlases_of(context: dg.AssetCheckExecutionContext, engine: sa.Engine) -> list[AtlasEntry]:
     """The atlas of the run; if the check runs by itself, without a partition, every loaded atlas."""
     key = context.run.tags.get("dagster/partition")
@@ -41,18 +56,11 @@ def _atlases_of(context: dg.AssetCheckExecutionContext, engine: sa.Engine) -> li
         return [atlas_entry(key) for key in keys if key in CATALOGUE]
 
 
-# A check that may be skipped: with can_subset Dagster does not insist on a result.
-@dg.multi_asset_check(
-    can_subset=True,
-    specs=[
-        dg.AssetCheckSpec(
-            "voxel_counts_equal_file",
-            asset="voxel_run",
-            blocking=True,
-            description="In each hemisphere the runs hold as many voxels of every region as the annotation "
-            "file.",
-        )
-    ],
+@skippable_check(
+    "voxel_counts_equal_file",
+    "voxel_run",
+    "In each hemisphere the runs hold as many voxels of every region as the annotation file.",
+    blocking=True,
 )
 @in_words
 def voxel_counts_equal_file(
@@ -115,17 +123,11 @@ def _voxels_by_side(entry: AtlasEntry) -> sa.Select[Any]:
     return sa.select(part.c.side, part.c.region_id, voxels).group_by(part.c.side, part.c.region_id)
 
 
-@dg.multi_asset_check(
-    can_subset=True,
-    specs=[
-        dg.AssetCheckSpec(
-            "runs_maximal_and_disjoint",
-            asset="voxel_run",
-            blocking=True,
-            description="No two runs share a voxel, every run is at least one voxel long, equal neighbours "
-            "are one.",
-        )
-    ],
+@skippable_check(
+    "runs_maximal_and_disjoint",
+    "voxel_run",
+    "No two runs share a voxel, every run is at least one voxel long, equal neighbours are one.",
+    blocking=True,
 )
 @in_words
 def runs_maximal_and_disjoint(

@@ -43,13 +43,14 @@ class CcfDagsterStorage(DagsterPostgresStorage):
         """Make the storage; ``config_value`` is empty."""
         # A run for 100 files materializes each table 100 times: 8 s to record one by one, 4.5 s at once.
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
-        found = _found.get(database.database_url())
+        address = database.database_url()
+        found = _found.get(address)
         if found and not _has_tables(found):  # the database was made anew
             found = None
         url = found or database.dagster_url()
         with undiverted(sa.make_url(url)):
             storage = cls(url, should_autocreate_tables=not found, inst_data=inst_data)
-        _found[database.database_url()] = url
+        _found[address] = url
         for part in storages_of(storage):
             part._engine = _kept_engine(storage.postgres_url)
         # It lists all tables once a second, to see whether the one of a version from 2022 is among them.

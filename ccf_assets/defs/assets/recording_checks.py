@@ -25,6 +25,7 @@ from ccf_assets.defs.assets.recordings import (
     refuse_check_alone,
     source_metadata,
 )
+from ccf_assets.defs.atlas_checks import skippable_check
 from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.defs.table_metadata import OWNERS
@@ -51,15 +52,10 @@ _AGREEMENT_SCHEMA = pl.Schema(
 )
 
 
-@dg.multi_asset_check(
-    can_subset=True,  # it is skipped where there is nothing to look at
-    specs=[
-        dg.AssetCheckSpec(
-            "inserted_sites",
-            asset=recording_region,
-            description="Rows inserted by SQL, checked as files are; it only warns and never removes rows",
-        )
-    ],
+@skippable_check(
+    "inserted_sites",
+    "recording_region",
+    "Rows inserted by SQL, checked as files are; it only warns and never removes rows",
 )
 @in_words
 def inserted_sites(

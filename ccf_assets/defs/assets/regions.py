@@ -16,7 +16,7 @@ from ccf_assets.ccf import ontology, region_sets
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.db import schema
 from ccf_assets.defs.assets.files import annotation, structure_graph
-from ccf_assets.defs.atlas_checks import check_result
+from ccf_assets.defs.atlas_checks import check_result, skippable_check
 from ccf_assets.defs.figures import depth_chart
 from ccf_assets.defs.partitions import atlas_partitions
 from ccf_assets.defs.provenance import after, content_version, ontology_tag
@@ -198,17 +198,11 @@ def _maps_taken(refused: Sequence[str], files: int) -> Finding:
     )
 
 
-@dg.multi_asset_check(
-    can_subset=True,  # it is skipped where there is nothing to look at
-    specs=[
-        dg.AssetCheckSpec(
-            "share_in_groups",
-            asset="region_set",
-            additional_deps=["region_set_member", "region_volume"],
-            description="The share of the brain that is in no group; a lab's own set without a voxel is a "
-            "warning",
-        )
-    ],
+@skippable_check(
+    "share_in_groups",
+    "region_set",
+    "The share of the brain that is in no group; a lab's own set without a voxel is a warning",
+    additional_deps=["region_set_member", "region_volume"],
 )
 @in_words
 def share_in_groups(

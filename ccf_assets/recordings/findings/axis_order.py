@@ -31,6 +31,9 @@ whole probes they are not: 000253, which is correct, has 15 % outside, above the
 better for eight of its thirteen recordings and worse for five.
 """
 
+_NEARLY = 0.05
+"""An order with fewer changes is named first if it puts at most this share of the sites less in the brain."""
+
 _SAMPLE, _SAMPLE_ERROR = 20_000, 0.05
 """Rows of a large table by which the axis orders far behind the best one are excluded. The odds that the
 share in such a sample is wrong by half of the second number are 1 to 10^10."""
@@ -141,7 +144,7 @@ def _simplest(inside_of: Mapping[Order, Bools], most: int) -> Order:
     near = [
         order
         for order, inside in inside_of.items()
-        if order != _AS_READ and int(inside.sum()) >= most - _SAMPLE_ERROR * len(inside)
+        if order != _AS_READ and int(inside.sum()) >= most - _NEARLY * len(inside)
     ]
     return min(near, key=lambda order: order.changes)
 
