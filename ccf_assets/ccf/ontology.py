@@ -39,7 +39,7 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "one_root": "There is exactly one root, a structure without a parent",
         "no_orphan": "Every parent is in the file",
         "no_cycle": "No structure is its own ancestor",
-        "unique_ids": "Every id and every acronym occurs once, and every id fits the tables",
+        "unique_ids": "Every id and every acronym occurs once, and every id has at most 32 bits",
         "depth_equals_path": "Path and depth of every structure agree with its parents",
         CASE_TWINS: "Acronyms that differ by upper and lower case only; this one only reports",
     }
@@ -54,7 +54,8 @@ _NUMBERS: Mapping[str, pl.DataType] = MappingProxyType(
 _LONGEST_TEXT = 500
 """Bytes of an acronym or a name, which are in indexes; the longest official name has 104."""
 
-_LARGEST_INT32 = 2**31 - 1
+_LARGEST_UINT32 = 2**32 - 1
+"""Volumes hold ids of 32 bits without a sign; the Blue Brain's are hashed into all of them."""
 
 
 def read_structure_graph(path: Path) -> pl.DataFrame:
@@ -232,7 +233,7 @@ def _no_cycle(hierarchy: _Hierarchy) -> Finding:
 def _unique_ids(hierarchy: _Hierarchy) -> Finding:
     name, ids = "unique_ids", hierarchy.ids
     repeated = _repeated(ids) + _repeated(hierarchy.acronyms)
-    out_of_range = [i for i in ids if not 0 < i <= _LARGEST_INT32]
+    out_of_range = [i for i in ids if not 0 < i <= _LARGEST_UINT32]
     numbers: Numbers = {
         "structures": len(ids),
         "repeated": len(repeated),
@@ -243,7 +244,7 @@ def _unique_ids(hierarchy: _Hierarchy) -> Finding:
         return Finding.blocks(name, sentence, numbers)
     if out_of_range:
         names = hierarchy.named(out_of_range)
-        sentence = f"{len(out_of_range)} ids are not positive numbers of 32 bits: {names}."
+        sentence = f"{len(out_of_range)} ids are not whole numbers of 1 to {_LARGEST_UINT32:,}: {names}."
         return Finding.blocks(name, sentence, numbers)
     return Finding.passes(name, f"{len(ids)} ids and as many acronyms, each once.", numbers)
 
