@@ -3,7 +3,8 @@
 The server is the embedded one, or the one CCF_POSTGRES_URL names (its user must be allowed to create
 databases). The real files are those of the folder that CCF_TEST_DATA names, laid out like the Allen
 Institute's archive; tests that need them are skipped where the variable is unset, and fail where it is set
-and a file is missing.
+and a file is missing. So are those that need files as other programs write them, in the
+folder that CCF_TEST_CASES names.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Fixtures of the session, too, see no setting of the shell the suite was started from but the suite's own.
-for _name in {name for name in os.environ if name.startswith("CCF_")} - {"CCF_TEST_DATA", "CCF_POSTGRES_URL"}:
+_OURS = {"CCF_TEST_DATA", "CCF_TEST_CASES", "CCF_POSTGRES_URL"}
+for _name in {name for name in os.environ if name.startswith("CCF_")} - _OURS:
     del os.environ[_name]
 
 _create_engine = functools.lru_cache(maxsize=8)(lambda _url: _new_engine())
@@ -279,14 +281,25 @@ def phantom_database(_phantom_copies: Copies, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture(scope="session")
 def ccf_data() -> Callable[[str], Path]:
     """Path of a real file below CCF_TEST_DATA: ``ccf_data("ontology/structure_graph.csv")``."""
-    folder = os.environ.get("CCF_TEST_DATA")
+    return _below("CCF_TEST_DATA")
+
+
+@pytest.fixture(scope="session")
+def ccf_cases() -> Callable[[str], Path]:
+    """Path of a file of another program below CCF_TEST_CASES: ``ccf_cases("formats/a/b.json")``."""
+    return _below("CCF_TEST_CASES")
+
+
+def _below(variable: str) -> Callable[[str], Path]:
+    """Paths below the folder that a variable names; the test is skipped where it names none."""
+    folder = os.environ.get(variable)
     if not folder:
-        pytest.skip("CCF_TEST_DATA names no folder with the real files")
+        pytest.skip(f"{variable} names no folder")
 
     def path(relative: str) -> Path:
         file = Path(folder).resolve() / relative
         if not file.exists():
-            pytest.fail(f"CCF_TEST_DATA is set, but {file} is missing")
+            pytest.fail(f"{variable} is set, but {file} is missing")
         return file
 
     return path

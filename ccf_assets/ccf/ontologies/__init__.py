@@ -1,0 +1,1 @@
+"""Ontologies in the forms that labs have, read into the one graph that everything else uses."""
