@@ -6,7 +6,7 @@ import importlib
 
 from fuzz.target import Target
 
-NAMES = ("ontology", "annotation", "sites", "parquet", "frames", "region_sets")
+NAMES = ("ontology", "annotation", "sites", "parquet", "frames", "region_sets", "ontologies")
 """Each is the ``TARGET`` of the module of its name."""
 
 
