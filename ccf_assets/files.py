@@ -116,6 +116,21 @@ def _has_large_number(tables: dict[str, Any]) -> bool:
     return False
 
 
+def sha256_of_all(path: Path) -> str:
+    """The checksum of a file, or of a folder: of the names and the checksums of all files in it.
+
+    Raises:
+        OSError: something cannot be read.
+    """
+    if path.is_file():
+        return sha256_of(path)
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())
+    return digest.hexdigest()
+
+
 def sha256_of(path: Path) -> str:
     """The checksum of a file's content, as hexadecimal digits.
 

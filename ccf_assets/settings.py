@@ -65,6 +65,12 @@ def frames_files() -> list[Path]:
     return [usual] if usual.is_file() else []
 
 
+def atlases_file() -> Path:
+    """CCF_ATLASES: a TOML file of a lab's own atlases; ``atlases.toml`` in CCF_HOME. It need not exist."""
+    named = os.environ.get("CCF_ATLASES")
+    return path(named) if named else home() / "atlases.toml"
+
+
 def region_sets() -> Path:
     """CCF_REGION_SETS: the folder of a lab's own region sets; ``region_sets`` in CCF_HOME."""
     named = os.environ.get("CCF_REGION_SETS")

@@ -19,12 +19,13 @@ from ccf_assets.atlas.located import Located, beside_pandas, beside_polars
 from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
 from ccf_assets.atlas.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
 from ccf_assets.ccf import space
-from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
-from ccf_assets.ccf.frames import files
-from ccf_assets.ccf.frames.files import load_frames
+from ccf_assets.ccf.frames.files import named_frame
 from ccf_assets.ccf.frames.maps import Floats, Frame
-from ccf_assets.ccf.space import MIDLINE_UM
+from ccf_assets.ccf.region_id import source_ids
+from ccf_assets.ccf.space import ALLEN_CCF
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import database, schema, site_regions
+from ccf_assets.db.frames import known_frames
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases, pick_atlas, select_loaded_atlases
 from ccf_assets.errors import CcfError, InvalidValueError, UnknownNameError
 
@@ -52,14 +53,16 @@ class Atlas:
     memory once they have been read. If the atlas is loaded again meanwhile, further questions raise a
     CcfError instead of mixing old and new data. Recording sites are read again each time.
 
-    Coordinates are CCF µm from the corner of the volume: x = AP to posterior, y = DV to ventral, z = ML to
-    the right; arrays of voxels have the axes AP, DV, ML.
+    Coordinates are µm from the corner of the volume in the space of the atlas ("CCF µm"): x = AP to
+    posterior, y = DV to ventral, z = ML to the right; arrays of voxels have the axes AP, DV, ML. Ids of
+    regions are those of the ontology: region_id of the tables, or source_id where that is larger.
 
     It may be handed to other processes, as those of a pool. Each opens it anew at the database that its own
     settings name; no address and no password travel along.
 
     Args:
-        key: key of the atlas, for example ``ccf_2017_25um``; the finest loaded if not given.
+        key: key of the atlas, for example ``ccf_2017_25um``; if not given, the finest loaded one of CCFv3
+            2017, and where none is, of what is there (SQL function default_atlas).
         engine: the database, as ``ccf_assets.create_engine`` makes it; the configured one if not
             given. The embedded server is started where none is configured.
 
@@ -70,7 +73,6 @@ class Atlas:
     def __init__(self, key: str | None = None, *, engine: sa.Engine | None = None) -> None:
         self._engine = database.create_engine() if engine is None else engine
         self._loaded = pick_atlas(self._engine, key)
-        self._entry: AtlasEntry = atlas_entry(self._loaded.key)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickle may be kept in a file: the address, which may hold a password, is no part of it.
@@ -106,14 +108,25 @@ class Atlas:
         return self._loaded.ccf_id
 
     @property
-    def resolution_um(self) -> int:
-        """Edge of a voxel, µm."""
-        return self._entry.resolution_um
+    def space(self) -> str:
+        """Name of the reference space it lies in, for example ``allen_ccf_v3``."""
+        return self._loaded.space
+
+    @property
+    def grid(self) -> VoxelGrid:
+        """Its grid: shape, edges of a voxel, midline."""
+        return self._loaded.grid
+
+    @property
+    def resolution_um(self) -> float:
+        """Edge of a voxel, µm; the smallest where they differ."""
+        edge = self.grid.resolution_um
+        return int(edge) if edge == int(edge) else edge
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels along AP, DV, ML."""
-        return self._entry.shape
+        return self.grid.shape
 
     # ---- regions
 
@@ -144,8 +157,8 @@ class Atlas:
                 for region in self._regions
             ],
             schema_overrides={
-                "region_id": pl.Int32,
-                "parent_id": pl.Int32,
+                "region_id": pl.Int32 if self._regions.narrow else pl.Int64,
+                "parent_id": pl.Int32 if self._regions.narrow else pl.Int64,
                 "depth": pl.Int16,
                 "voxels": pl.Int64,
                 "volume_mm3": pl.Float64,
@@ -188,16 +201,16 @@ class Atlas:
     # ---- points
 
     @overload
-    def locate(self, points: pl.DataFrame, frame: str = "ccf") -> pl.DataFrame: ...
+    def locate(self, points: pl.DataFrame, frame: str | None = None) -> pl.DataFrame: ...
 
     @overload
-    def locate(self, points: pd.DataFrame, frame: str = "ccf") -> pd.DataFrame: ...
+    def locate(self, points: pd.DataFrame, frame: str | None = None) -> pd.DataFrame: ...
 
     @overload
-    def locate(self, points: npt.ArrayLike, frame: str = "ccf") -> Located: ...
+    def locate(self, points: npt.ArrayLike, frame: str | None = None) -> Located: ...
 
     def locate(
-        self, points: npt.ArrayLike | pl.DataFrame | pd.DataFrame, frame: str = "ccf"
+        self, points: npt.ArrayLike | pl.DataFrame | pd.DataFrame, frame: str | None = None
     ) -> Located | pl.DataFrame | pd.DataFrame:
         """Where points lie: the region of each, or why it has none. No point is left out.
 
@@ -210,21 +223,39 @@ class Atlas:
             points: an array of shape (N, 3), or (3,): AP, DV, ML in the frame's unit and signs; or a polars
                 or pandas frame with columns ap, dv, ml, or x, y, z in the frame's own order. What is missing
                 (None, NaN, null) makes a point invalid, not the call.
-            frame: name of the frame of the coordinates; ``ccf`` is CCF µm.
+            frame: name of the frame of the coordinates; if not given they are µm in the space of the atlas,
+                for one in the Allen CCF as in the frame ``ccf``.
 
         Returns:
             For a frame the same with the columns of `Located.to_polars` added; for an array a `Located`.
 
         Raises:
-            CcfError: there is no such frame, the points are invalid, or the atlas was loaded again meanwhile.
+            CcfError: there is no such frame, it leads into another space, the points are invalid, or the
+                atlas was loaded again meanwhile.
         """
-        known = files.named_frame(frame, load_frames(*settings.frames_files()))
+        known = self.frame(frame)
         located = Located(self._places(known, *coordinates(points, known)), self._regions)
         if is_polars(points):
             return beside_polars(points, located)
         if is_pandas(points):
             return beside_pandas(points, located)
         return located
+
+    def frame(self, name: str | None = None) -> Frame:
+        """A frame into the space of the atlas; if none is named, that of the space itself.
+
+        Raises:
+            CcfError: there is no such frame, or it leads into another space.
+        """
+        own = "ccf" if self.space == ALLEN_CCF.name else self.space
+        frame = named_frame(name or own, known_frames(self._engine))
+        if frame.space != self.space:
+            raise InvalidValueError(
+                f"The frame {frame.name} leads into the space {frame.space}, and {self.key} lies in "
+                f"{self.space}: no point of the one is a place in the other. Name a frame into {self.space}, "
+                f"such as {own}, or an atlas in {frame.space}."
+            )
+        return frame
 
     def _places(self, frame: Frame, ap: Floats, dv: Floats, ml: Floats) -> Places:
         few = len(ap) <= FEW_POINTS and "_grid" not in self.__dict__
@@ -249,15 +280,16 @@ class Atlas:
         self._check_current()
         ccf_um = np.array([row[:3] for row in rows], dtype=np.float64).reshape(-1, 3)
         status = np.array([space.Status[row[3].upper()] for row in rows], dtype=np.uint8)
-        region_id = np.array([row[4] for row in rows], dtype=np.int32)
-        ids = np.union1d(0, region_id).astype(np.int32)
-        return Places(ccf_um, status, ids, np.searchsorted(ids, region_id).astype(np.uint16))
+        region_id = source_ids(np.array([row[4] for row in rows], dtype=np.int32))
+        ids = np.union1d(np.zeros(1, np.uint32), region_id)
+        index = np.searchsorted(ids, region_id).astype(np.uint16)
+        return Places(ccf_um, status, ids, index, self.grid.midline_um)
 
     @cached_property
     def _grid(self) -> RegionGrid:
         from ccf_assets.atlas.read import read_grid
 
-        grid = read_grid(self._engine.url, self._entry)
+        grid = read_grid(self._engine.url, self._loaded)
         self._check_current()
         return grid
 
@@ -265,7 +297,7 @@ class Atlas:
     def _surface(self) -> Floats:
         from ccf_assets.atlas.read import read_surface
 
-        surface = read_surface(self._engine.url, self._entry)
+        surface = read_surface(self._engine.url, self._loaded)
         self._check_current()
         return surface
 
@@ -279,22 +311,23 @@ class Atlas:
         from ccf_assets.atlas.read import read_runs
         from ccf_assets.ccf.grid import paint
 
-        runs = read_runs(self._engine.url, self._entry)
+        runs = read_runs(self._engine.url, self._loaded)
         self._check_current()
-        return paint(runs, runs.region_id, self._entry)
+        return paint(runs, runs.region_id, self.grid)
 
     def mask(self, region: str | int, hemisphere: str | None = None) -> npt.NDArray[np.bool_]:
         """The voxels of a region and everything inside it.
 
         Args:
             region: its exact acronym or its id.
-            hemisphere: ``left`` (z < 5700 µm) or ``right``: the part there; both if not given.
+            hemisphere: ``left`` or ``right`` of the midline: the part there; both if not given. Voxels that
+                the midline cuts belong to the side of their centre.
 
         Returns:
             Shape (AP, DV, ML), bool.
 
         Raises:
-            CcfError: there is no such region or hemisphere.
+            CcfError: there is no such region or hemisphere, or a hemisphere in a space without a midline.
         """
         from ccf_assets.atlas.read import read_runs
         from ccf_assets.ccf.grid import paint
@@ -302,10 +335,14 @@ class Atlas:
         check_hemisphere(hemisphere or "both")
         chosen = self.region(region)
         ids = [each.id for each in chosen.descendants]
-        runs = read_runs(self._engine.url, self._entry, ids)
+        runs = read_runs(self._engine.url, self._loaded, ids)
         self._check_current()
-        mask = paint(runs, np.ones(len(runs), bool), self._entry)
-        middle = MIDLINE_UM // self.resolution_um
+        mask = paint(runs, np.ones(len(runs), bool), self.grid)
+        middle = self.grid.first_right
+        if middle is None and hemisphere in ("left", "right"):
+            raise InvalidValueError(
+                f"The space {self.space} has no midline, so {self.key} has no hemispheres."
+            )
         if hemisphere == "left":
             mask[:, :, middle:] = False
         elif hemisphere == "right":
@@ -327,35 +364,37 @@ class Atlas:
         """
         from ccf_assets.atlas import read
 
-        plane = read.plane(self._engine, self._entry, orientation, position_um)
+        plane = read.plane(self._engine, self._loaded, orientation, position_um)
         self._check_current()
         return plane
 
-    def differences(self, other: str) -> pl.DataFrame:
+    def differences(self, other: str, *, by: str = "id") -> pl.DataFrame:
         """The pairs of regions that this atlas and another assign to the same place, the largest first.
 
         Args:
-            other: key of a loaded atlas, of whatever version and resolution.
+            other: key of a loaded atlas of the same space, of whatever version and resolution.
+            by: what makes two regions the same: ``id``, ``acronym``, or the name of a region set of both
+                atlases, for atlases with two ontologies.
 
         Returns:
             Rows of the SQL function region_diff, this atlas as a: acronym_a and acronym_b, null outside the
             brain; voxels of the finer atlas, mm3, and share of what is brain in either.
 
         Raises:
-            CcfError: the other is not loaded.
+            CcfError: the other is not loaded, or lies in another space, or there is no such region set.
         """
-        call = sa.func.ccf.region_diff(self.ccf_id, pick_atlas(self._engine, other).ccf_id)
+        call = sa.func.ccf.region_diff(self.ccf_id, pick_atlas(self._engine, other).ccf_id, by)
         return self._frame(sa.select(sa.text("*")).select_from(call.alias("pair")))
 
     # ---- tracks and sites
 
-    def track(self, start: npt.ArrayLike, end: npt.ArrayLike, frame: str = "ccf") -> pl.DataFrame:
+    def track(self, start: npt.ArrayLike, end: npt.ArrayLike, frame: str | None = None) -> pl.DataFrame:
         """The regions along a straight line, such as a probe's.
 
         Args:
             start: AP, DV, ML of its first point in the frame's unit and signs.
             end: AP, DV, ML of its second.
-            frame: name of the frame of the coordinates.
+            frame: name of the frame of the coordinates, as for `locate`.
 
         Returns:
             A row per stretch, in order, without a gap: region_id and acronym, null outside the brain;
@@ -434,5 +473,5 @@ def _handed_over(loaded: LoadedAtlas) -> Atlas:
 @lru_cache(maxsize=2)  # the tasks of a pool share what has been read
 def _here(loaded: LoadedAtlas, _named: str | None, _home: Path) -> Atlas:
     atlas = Atlas.__new__(Atlas)
-    atlas._loaded, atlas._entry = loaded, atlas_entry(loaded.key)
+    atlas._loaded = loaded
     return atlas

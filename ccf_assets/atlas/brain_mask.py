@@ -5,18 +5,19 @@ The checks are in recordings.findings.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from ccf_assets.atlas.read import read_runs, read_surface
-from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry
+from ccf_assets.atlas.read import every, read_runs, read_surface
+from ccf_assets.ccf.catalogue import CCF_RESOLUTIONS_UM, USUAL_VERSION
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.grid import paint, surface_above
-from ccf_assets.db.loaded import select_loaded_atlases
+from ccf_assets.ccf.space import ALLEN_CCF
+from ccf_assets.ccf.voxel_grid import VoxelGrid
+from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases
 
 FINE_ENOUGH_UM = 50
 """Findings are shares of many sites: a mask of 10 MB gives the same as one of 77 MB at 25 µm."""
@@ -26,64 +27,74 @@ class Brain:
     """What is inside the brain, and where its surface is, in one atlas.
 
     Attributes:
-        edge_um: edge of the mask's voxels, µm.
+        grid: the grid of the mask.
+        extent_um: size of the atlas along AP, DV, ML in µm.
+        resolutions_um: grids of the space, whose voxel indices may be taken for µm.
         step: of the atlas, only every so many voxels along each axis are in the mask.
         inside: shape (AP, DV, ML), bool.
         surface: shape (AP, ML), float64: CCF y in µm of each column's first in-brain voxel, NaN without one.
     """
 
     def __init__(
-        self, edge_um: int, inside: npt.NDArray[np.bool_], surface: npt.NDArray[np.float64], step: int = 1
+        self,
+        atlas: VoxelGrid,
+        inside: npt.NDArray[np.bool_],
+        surface: npt.NDArray[np.float64],
+        step: int = 1,
+        resolutions_um: tuple[float, ...] = (),
     ) -> None:
-        self.edge_um = edge_um
+        self.grid = every(step, atlas)
+        self.extent_um = atlas.extent_um
+        self.resolutions_um = resolutions_um or (atlas.resolution_um,)
         self.step = step
         self.inside = inside
         self.surface = surface
 
     def in_brain(self, points: Floats) -> npt.NDArray[np.bool_]:
         """Whether points, shape (N, 3), CCF µm, inside the volume, are in the brain."""
-        # Divided and truncated: for numbers that are not negative the same as //, in a third of the time.
-        x, y, z = (points / self.edge_um).astype(np.intp).T
+        # Divided and truncated: for numbers that are not negative the same as //, in a third of the time. A
+        # coarser mask may lack the atlas's last voxels along an axis; those count as the ones before them.
+        last = np.array(self.inside.shape) - 1
+        x, y, z = np.minimum((points / np.array(self.grid.edges_um)).astype(np.intp), last).T
         in_brain: npt.NDArray[np.bool_] = self.inside[x, y, z]
         return in_brain
 
     def surface_y(self, x: Floats, z: Floats) -> Floats:
         """CCF y of the surface above points, µm; NaN where there is none."""
-        return surface_above(self.surface, self.edge_um, x, z)
+        return surface_above(self.surface, self.grid, x, z)
 
 
-@functools.lru_cache(maxsize=1)
-def _brain(url: sa.URL, entry: AtlasEntry) -> Brain:
+@functools.lru_cache(maxsize=2)
+def _brain(url: sa.URL, atlas: LoadedAtlas) -> Brain:
     """The mask of an atlas, read once: one process checks many files.
 
     Of a finer atlas only every second voxel, or every fifth, along each axis: that takes a quarter of the
     time at 25 µm, and is the mask of its atlas of 50 µm.
     """
-    step = max(FINE_ENOUGH_UM // entry.resolution_um, 1)
-    ap, dv, ml = (voxels // step for voxels in entry.shape)
-    grid = dataclasses.replace(entry, resolution_um=step * entry.resolution_um, shape=(ap, dv, ml))
-    runs = read_runs(url, entry, grid=grid)
-    inside = paint(runs, np.ones(len(runs), bool), grid)
-    return Brain(grid.resolution_um, inside, read_surface(url, entry, grid), step)
+    step = max(int(FINE_ENOUGH_UM // atlas.resolution_um), 1)
+    runs = read_runs(url, atlas, step=step)
+    inside = paint(runs, np.ones(len(runs), bool), every(step, atlas.grid))
+    of_ccf = CCF_RESOLUTIONS_UM if atlas.space == ALLEN_CCF.name else ()
+    return Brain(atlas.grid, inside, read_surface(url, atlas, step=step), step, of_ccf)
 
 
-def brain_atlas(engine: sa.Engine) -> AtlasEntry | None:
-    """The loaded atlas used to check sites: the coarsest of at most 50 µm, otherwise the finest; or None.
+def brain_atlas(engine: sa.Engine, space: str = ALLEN_CCF.name) -> LoadedAtlas | None:
+    """The loaded atlas used to check sites in a space: the coarsest of at most 50 µm, otherwise the finest.
 
-    A phantom is used only if no real atlas is loaded.
+    A phantom, and in the space of the Allen CCF an atlas of another version than 2017, is used only if there
+    is no other. None if no atlas of the space is loaded.
     """
-    with engine.connect() as connection:
-        ids = set(connection.scalars(select_loaded_atlases()))
-    entries = [entry for entry in CATALOGUE.values() if entry.ccf_id in ids]
-    return min(entries, key=_preference, default=None)
+    atlases = [atlas for atlas in loaded_atlases(engine) if atlas.space == space]
+    return min(atlases, key=_preference, default=None)
 
 
-def read_brain(engine: sa.Engine) -> Brain | None:
+def read_brain(engine: sa.Engine, space: str = ALLEN_CCF.name) -> Brain | None:
     """The brain of the atlas that `brain_atlas` chooses; None if none is loaded."""
-    entry = brain_atlas(engine)
-    return None if entry is None else _brain(engine.url, entry)
+    atlas = brain_atlas(engine, space)
+    return None if atlas is None else _brain(engine.url, atlas)
 
 
-def _preference(entry: AtlasEntry) -> tuple[bool, bool, int]:
-    fine = entry.resolution_um <= FINE_ENOUGH_UM
-    return entry.is_phantom, not fine, -entry.resolution_um if fine else entry.resolution_um
+def _preference(atlas: LoadedAtlas) -> tuple[bool, bool, bool, float]:
+    fine = atlas.resolution_um <= FINE_ENOUGH_UM
+    edge = atlas.resolution_um
+    return atlas.is_phantom, atlas.version != USUAL_VERSION, not fine, -edge if fine else edge

@@ -34,7 +34,7 @@ _ELECTRODE_COLUMNS = {
     "location": "Acronym of the region; unknown where there is none, and status says why",
     "group_name": "The recording",
     "site_id": "Number of the site in its recording",
-    "hemisphere": "left or right; null outside the volume",
+    "hemisphere": "left or right; null outside the volume, and in a space without a midline",
     "status": f"One of {', '.join(space.STATUSES)}",
     "atlas": "Key of the atlas that the coordinates and the location are of",
 }
@@ -129,7 +129,7 @@ def _voxels(engine: sa.Engine, atlas: LoadedAtlas) -> pa.RecordBatchReader:
     """The voxels in the order of the runs, which the key gives without sorting them."""
     run = schema.voxel_run
     runs = sa.select(run).where(run.c.ccf_id == atlas.ccf_id).order_by(run.c.x, run.c.y, run.c.z)
-    return voxel_batches(read_arrow(engine.url, runs), atlas.resolution_um)
+    return voxel_batches(read_arrow(engine.url, runs), atlas.grid)
 
 
 def _electrodes(atlas: LoadedAtlas) -> sa.Select[Any]:

@@ -6,7 +6,7 @@ How the points are given is in points.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -60,9 +60,9 @@ class Located:
         if not len(self):
             return []
         places = self.places
-        first = Places(
-            places.ccf_um[:SHOWN], places.status[:SHOWN], places.ids, places.index[:SHOWN]
-        )  # fmt: skip
+        first = replace(
+            places, ccf_um=places.ccf_um[:SHOWN], status=places.status[:SHOWN], index=places.index[:SHOWN]
+        )
         rows = Located(first, self.regions).to_polars()
         columns = ("ccf_x_um", "ccf_y_um", "ccf_z_um", "acronym", "hemisphere", "status", "region_name")
         with pl.Config(
@@ -88,9 +88,10 @@ class Located:
         return self.places.ccf_um
 
     @cached_property
-    def region_id(self) -> npt.NDArray[np.int32]:
-        """Shape (N,), int32; 0 where the point is in no region."""
-        return self.places.region_id
+    def region_id(self) -> npt.NDArray[np.int32] | npt.NDArray[np.int64]:
+        """Shape (N,), int32, or int64 where the ontology has ids beyond it; 0 where in no region."""
+        ids = self.places.region_id
+        return ids.view(np.int32) if self.regions.narrow else ids.astype(np.int64)
 
     @cached_property
     def status(self) -> Words:
@@ -99,7 +100,10 @@ class Located:
 
     @cached_property
     def hemisphere(self) -> Words:
-        """Shape (N,), of str: "left" or "right", None outside the volume and where ML is not known."""
+        """Shape (N,), of str: "left" or "right", None outside the volume and where ML is not known.
+
+        None everywhere in a space without a midline.
+        """
         return _words(HEMISPHERE_WORDS)[self.places.hemisphere]
 
     @cached_property
@@ -131,7 +135,8 @@ class Located:
             return pl.Series(choice, dtype=pl.String).gather(place)
 
         x, y, z = (pl.Series(axis, nan_to_null=True) for axis in np.ascontiguousarray(self.ccf_um.T))
-        ids = pl.Series([region.id if region else None for region in found], dtype=pl.Int32)
+        id_type = pl.Int32 if self.regions.narrow else pl.Int64
+        ids = pl.Series([region.id if region else None for region in found], dtype=id_type)
         return pl.DataFrame(
             {
                 "atlas": pl.repeat(self.atlas, len(self), dtype=pl.String, eager=True),
@@ -147,9 +152,9 @@ class Located:
         )
 
     def to_pandas(self) -> pd.DataFrame:
-        """As `to_polars`; region_id is Int32, <NA> where there is none."""
+        """As `to_polars`; region_id is Int32 (or Int64), <NA> where there is none."""
         frame = self.to_polars().to_pandas()
-        frame["region_id"] = frame["region_id"].astype("Int32")
+        frame["region_id"] = frame["region_id"].astype("Int32" if self.regions.narrow else "Int64")
         return frame
 
 

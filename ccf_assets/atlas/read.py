@@ -5,80 +5,98 @@ What is computed from them is in ccf.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 import sqlalchemy as sa
 
-from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.grid import RegionGrid, of_runs, paint, voxel_place
-from ccf_assets.ccf.planes import Orientation, Plane, paint_plane, plane_index
+from ccf_assets.ccf.planes import PLANES, Orientation, Plane, paint_plane, plane_index
+from ccf_assets.ccf.region_id import source_ids, table_number
 from ccf_assets.ccf.runs import Runs
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
+from ccf_assets.db.loaded import LoadedAtlas
+from ccf_assets.db.region_volumes import number_of
 from ccf_assets.pg.arrow import read_arrow
 
 _NONE = np.empty(0, np.uint16)
 
 
-def read_runs(
-    url: sa.URL, entry: AtlasEntry, regions: Sequence[int] | None = None, grid: AtlasEntry | None = None
-) -> Runs:
+def every(step: int, grid: VoxelGrid) -> VoxelGrid:
+    """The grid of every so many voxels along each axis; incomplete ones at the ends are left out."""
+    ap, dv, ml = (voxels // step for voxels in grid.shape)
+    x, y, z = (edge * step for edge in grid.edges_um)
+    return dataclasses.replace(grid, shape=(ap, dv, ml), edges_um=(x, y, z))
+
+
+def read_runs(url: sa.URL, atlas: LoadedAtlas, regions: Sequence[int] | None = None, step: int = 1) -> Runs:
     """The runs of an atlas, in voxel indices.
 
     Args:
         url: the database.
-        entry: the atlas.
-        regions: ids of the regions whose runs are read; all if not given.
-        grid: a coarser grid, whose edge is a multiple of the atlas's; only voxels at its corners are read.
+        atlas: the atlas.
+        regions: ids of the regions whose runs are read, as the ontology has them; all if not given.
+        step: read only every so many voxels along each axis, with the indices of that coarser grid.
     """
-    grid = grid or entry
-    run, edge, dv = schema.voxel_run.c, grid.resolution_um, grid.shape[1]
-    query = sa.select(run.x, run.y, run.z, run.z_end, run.region_id).where(run.ccf_id == entry.ccf_id)
+    run, grid = schema.voxel_run.c, atlas.grid
+    coarse = every(step, grid)
+    (aps, dv, mls), edges = coarse.shape, grid.edges_um
+    query = sa.select(run.x, run.y, run.z, run.z_end, run.region_id).where(run.ccf_id == atlas.ccf_id)
     if regions is not None:
-        query = query.where(run.region_id.in_(regions))
-    if edge != entry.resolution_um:
-        query = query.where(run.x % edge == 0, run.y % edge == 0)
+        query = query.where(run.region_id.in_([table_number(region) for region in regions]))
+    if step > 1:
+        query = query.where(*(number_of(run[c], edges[axis]) % step == 0 for axis, c in ((0, "x"), (1, "y"))))
     line, z, z_end, region_id = [_NONE.astype("u4")], [_NONE], [_NONE], [_NONE.astype("u4")]
     for batch in read_arrow(url, query):
         xs, ys, *rest = (np.asarray(column) for column in batch.columns)
-        line.append((xs // edge * dv + ys // edge).astype("u4"))
-        # Rounded up: the first corner of the grid that is in the run, or behind it.
-        z.append((-(-rest[0] // edge)).astype("u2"))
-        z_end.append((-(-rest[1] // edge)).astype("u2"))
-        region_id.append(rest[2].astype("u4"))
+        i, j = (grid.index(axis, c) // step for axis, c in ((0, xs), (1, ys)))
+        # Rounded up: the first voxel of the coarser grid that is in the run, or behind it.
+        k, k_end = (-(-grid.index(2, c) // step) for c in rest[:2])
+        if step > 1:  # the grid may have more voxels than the coarser one has room for
+            there = (i < aps) & (j < dv)
+            i, j, k, k_end = i[there], j[there], k[there], np.minimum(k_end[there], mls)
+            rest[2] = rest[2][there]
+        line.append((i * dv + j).astype("u4"))
+        z.append(k.astype("u2"))
+        z_end.append(k_end.astype("u2"))
+        region_id.append(source_ids(np.ascontiguousarray(rest[2], np.int32)))
     runs = Runs(*map(np.concatenate, (line, z, z_end, region_id)))
-    if grid != entry:
+    if step > 1:
         runs = of_runs(runs, runs.z < runs.z_end)
-    first = voxel_place(runs.line, runs.z, grid)
+    first = voxel_place(runs.line, runs.z, coarse)
     if (first[1:] > first[:-1]).all():  # the order in which they were loaded, and usually are stored
         return runs
     return of_runs(runs, np.argsort(first))
 
 
-def read_surface(url: sa.URL, entry: AtlasEntry, grid: AtlasEntry | None = None) -> Floats:
+def read_surface(url: sa.URL, atlas: LoadedAtlas, step: int = 1) -> Floats:
     """The brain surface: shape (AP, ML), float64, CCF y in µm of each column's top, NaN without one.
 
     Arguments as for `read_runs`.
     """
-    grid = grid or entry
-    surface, edge = schema.brain_surface.c, grid.resolution_um
-    heights = np.full((grid.shape[0], grid.shape[2]), np.nan)
-    query = sa.select(surface.x, surface.z, surface.y).where(surface.ccf_id == entry.ccf_id)
-    if edge != entry.resolution_um:
-        query = query.where(surface.x % edge == 0, surface.z % edge == 0)
+    surface, grid = schema.brain_surface.c, atlas.grid
+    aps, _, mls = every(step, grid).shape
+    heights = np.full((aps, mls), np.nan)
+    query = sa.select(surface.x, surface.z, surface.y).where(surface.ccf_id == atlas.ccf_id)
     for batch in read_arrow(url, query):
         x, z, y = (np.asarray(column) for column in batch.columns)
-        heights[x // edge, z // edge] = y
+        i, k = grid.index(0, x), grid.index(2, z)
+        if step > 1:
+            there = (i % step == 0) & (k % step == 0) & (i // step < aps) & (k // step < mls)
+            i, k, y = i[there] // step, k[there] // step, y[there]
+        heights[i, k] = y
     return heights
 
 
-def plane(engine: sa.Engine, entry: AtlasEntry, orientation: Orientation, position_um: float) -> Plane:
+def plane(engine: sa.Engine, atlas: LoadedAtlas, orientation: Orientation, position_um: float) -> Plane:
     """One plane of a loaded atlas.
 
     Args:
         engine: the database.
-        entry: the atlas, in the catalogue; if it is not loaded, the plane is empty.
+        atlas: the atlas.
         orientation: how the plane lies.
         position_um: where, in CCF µm along AP (coronal), ML (sagittal) or DV (horizontal).
 
@@ -88,22 +106,26 @@ def plane(engine: sa.Engine, entry: AtlasEntry, orientation: Orientation, positi
     Raises:
         CcfError: there is no such orientation, or the position is outside the volume.
     """
-    run, edge = schema.voxel_run.c, entry.resolution_um
-    place = plane_index(entry, orientation, position_um) * edge
+    run, grid = schema.voxel_run.c, atlas.grid
+    axis = PLANES[orientation].normal if orientation in PLANES else 0
+    index = plane_index(grid, orientation, position_um)
+    place = int(grid.coordinate(axis, np.array([index]))[0])
     meets = {
         "coronal": run.x == place,
         "sagittal": sa.and_(run.z <= place, run.z_end > place),
         "horizontal": run.y == place,
     }[orientation]
-    query = sa.select(run.x, run.y, run.z, run.z_end, run.region_id).where(run.ccf_id == entry.ccf_id, meets)
+    query = sa.select(run.x, run.y, run.z, run.z_end, run.region_id).where(run.ccf_id == atlas.ccf_id, meets)
     table = read_arrow(engine.url, query).read_all()
-    x, y, z, z_end, region_id = (column.to_numpy() for column in table.columns)
-    return paint_plane(entry, orientation, x // edge, y // edge, z // edge, z_end // edge, region_id)
+    x, y, z, z_end, numbers = (column.to_numpy() for column in table.columns)
+    ids = source_ids(np.ascontiguousarray(numbers, np.int32))
+    i, j, k, k_end = (grid.index(axis, c) for axis, c in ((0, x), (1, y), (2, z), (2, z_end)))
+    return paint_plane(grid, orientation, i, j, k, k_end, ids)
 
 
-def read_grid(url: sa.URL, entry: AtlasEntry) -> RegionGrid:
+def read_grid(url: sa.URL, atlas: LoadedAtlas) -> RegionGrid:
     """The grid of a loaded atlas; at 25 µm it takes 2 s, and 250 MB of memory meanwhile."""
-    runs = read_runs(url, entry)
-    ids = np.union1d(0, runs.region_id).astype(np.int32)
+    runs = read_runs(url, atlas)
+    ids = np.union1d(np.zeros(1, np.uint32), runs.region_id)
     index = np.searchsorted(ids, runs.region_id).astype(np.uint16)
-    return RegionGrid(entry, ids, paint(runs, index, entry))
+    return RegionGrid(atlas.grid, ids, paint(runs, index, atlas.grid))

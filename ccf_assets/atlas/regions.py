@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ccf_assets.ccf import space
 from ccf_assets.ccf.likeness import everyday, folded, nearest
-from ccf_assets.ccf.region_id import is_id
+from ccf_assets.ccf.region_id import is_id, source_id, table_number
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError, InvalidValueError
 
@@ -40,13 +40,14 @@ class Region:
 
     Attributes:
         atlas: key of the atlas.
-        id: structure id of the Allen ontology.
+        id: structure id, as the ontology has it.
         acronym: exact; case matters.
         name: the ontology's name, with its commas.
         safe_name: the ontology's safe_name, without commas: region_name in the tables.
-        color_hex: the Allen colour, RRGGBB.
+        color_hex: the ontology's colour, RRGGBB.
         depth: steps from the root, which is 0.
-        sizes: by hemisphere: left, right, both; empty before the table region_volume is loaded.
+        sizes: by hemisphere: left, right, both, or only both in a space without a midline; empty before the
+            table region_volume is loaded.
     """
 
     atlas: str
@@ -65,7 +66,7 @@ class Region:
 
     @property
     def color(self) -> str:
-        """The Allen colour as #RRGGBB, as pictures take it."""
+        """The ontology's colour as #RRGGBB, as pictures take it."""
         return f"#{self.color_hex}"
 
     @property
@@ -135,7 +136,7 @@ class Region:
 
     @property
     def left(self) -> Size:
-        """Its part in the left hemisphere (z < 5700 µm)."""
+        """Its part in the left hemisphere."""
         return self.size("left")
 
     @property
@@ -147,13 +148,17 @@ class Region:
         """Its size in one hemisphere or in both.
 
         Raises:
-            CcfError: there is no such hemisphere, or the sizes are not loaded yet.
+            CcfError: there is no such hemisphere, the sizes are not loaded yet, or the space has no midline.
         """
         check_hemisphere(hemisphere)
         if not self.sizes:
             raise CcfError(
                 f"The sizes of the regions of {self.atlas} are not loaded yet; "
                 f"run `ccf-assets load {self.atlas}`."
+            )
+        if hemisphere not in self.sizes:
+            raise InvalidValueError(
+                f"The space of {self.atlas} has no midline, so there is no {hemisphere} side."
             )
         return self.sizes[hemisphere]
 
@@ -170,6 +175,11 @@ class Regions:
 
     def __len__(self) -> int:
         return len(self.by_id)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether every id fits 32 bits with a sign, as those of the Allen Institute do."""
+        return max(self.by_id, default=0) == table_number(max(self.by_id, default=0))
 
     @cached_property
     def by_acronym(self) -> Mapping[str, Region]:
@@ -298,11 +308,12 @@ def read_regions(engine: sa.Engine, ccf_id: int, atlas: str) -> Regions:
         sizes: dict[int, dict[str, Size]] = {}
         for region_id, hemisphere, voxels, mm3, *centroid in connection.execute(measured):
             place = None if centroid[0] is None else tuple(centroid)
-            sizes.setdefault(region_id, {})[hemisphere] = Size(voxels, mm3, place)
+            sizes.setdefault(source_id(region_id), {})[hemisphere] = Size(voxels, mm3, place)
     regions = Regions(atlas)
-    for region_id, acronym, name, safe_name, color_hex, depth, parent in rows:
+    for number, acronym, name, safe_name, color_hex, depth, parent in rows:
+        region_id = source_id(number)
         regions.by_id[region_id] = Region(
-            atlas, region_id, acronym, name, safe_name, color_hex, depth, parent,
+            atlas, region_id, acronym, name, safe_name, color_hex, depth, source_id(parent),
             sizes.get(region_id, {}), regions,
         )  # fmt: skip
     return regions

@@ -11,6 +11,7 @@ import polars as pl
 
 from ccf_assets.ccf import nrrd, ontology, runs
 from ccf_assets.ccf.catalogue import AtlasEntry
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.finding import Finding, Numbers, listed
 
 ANNOTATION_CHECKS: Mapping[str, str] = MappingProxyType(
@@ -23,13 +24,14 @@ ANNOTATION_CHECKS: Mapping[str, str] = MappingProxyType(
 
 
 def annotation_checks(
-    path: Path, entry: AtlasEntry, graph: pl.DataFrame, report: Callable[[str], object]
+    path: Path, entry: AtlasEntry, grid: VoxelGrid, graph: pl.DataFrame, report: Callable[[str], object]
 ) -> tuple[list[Finding], Mapping[int, int]]:
     """Check a volume before anything is built on it.
 
     Args:
         path: the NRRD file.
         entry: its entry in the catalogue.
+        grid: the grid that it must have.
         graph: the ontology that must have its ids.
         report: receives progress.
 
@@ -37,8 +39,8 @@ def annotation_checks(
         The checks, and the number of voxels by id (empty if the header is already wrong).
     """
     # The path itself may be the temporary name of a file that is being downloaded.
-    name = Path(entry.path).name
-    problems = nrrd.header_problems(nrrd.read_header(path), entry)
+    name = Path(entry.annotation).name
+    problems = nrrd.header_problems(nrrd.read_header(path), grid)
     if problems:
         not_checked = "Not checked, since the header is wrong."
         numbers: Numbers = {"ids": 0, "unknown_ids": 0}
@@ -46,7 +48,7 @@ def annotation_checks(
             _volume_as_catalogued(name, entry, problems),
             Finding.passes("painted_ids_known", not_checked, numbers),
         ], {}
-    counts = runs.count_voxels(nrrd.planes(path, entry, report))
+    counts = runs.count_voxels(nrrd.planes(path, grid, report))
     unknown = [f"{i} ({counts[i]} voxels)" for i in ontology.missing_regions(graph, set(counts))]
     return [
         _volume_as_catalogued(name, entry, problems),

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.frames.maps import Floats, Frame, to_ccf
+from ccf_assets.ccf.region_id import Ids
 from ccf_assets.ccf.runs import Runs
-from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM, Status
+from ccf_assets.ccf.space import Status
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 
 RUNS_AT_ONCE = 32_768
 """Runs painted in one turn, so that little memory is needed besides the volume itself."""
@@ -34,34 +35,34 @@ def of_runs(runs: Runs, which: npt.NDArray[Any]) -> Runs:
     return Runs(runs.line[which], runs.z[which], runs.z_end[which], runs.region_id[which])
 
 
-def paint(runs: Runs, values: npt.NDArray[AnyScalar], entry: AtlasEntry) -> npt.NDArray[AnyScalar]:
+def paint(runs: Runs, values: npt.NDArray[AnyScalar], grid: VoxelGrid) -> npt.NDArray[AnyScalar]:
     """A volume in which each run has its value, and 0 (or False) is elsewhere.
 
     Args:
         runs: runs of the atlas, ordered.
         values: one value per run.
-        entry: the atlas, for the grid.
+        grid: the grid of the atlas.
 
     Returns:
         Shape (AP, DV, ML), of the type of ``values``.
     """
-    painted = np.zeros(entry.shape, values.dtype)
+    painted = np.zeros(grid.shape, values.dtype)
     flat = painted.reshape(-1)
     for first in range(0, len(runs), RUNS_AT_ONCE):
         turn = slice(first, first + RUNS_AT_ONCE)
         # Stretches in turn: a run, the gap behind it, the next run, … to the end of the last run.
         borders = np.empty(2 * len(runs.line[turn]), np.int64)
-        borders[::2] = voxel_place(runs.line[turn], runs.z[turn], entry)
-        borders[1::2] = voxel_place(runs.line[turn], runs.z_end[turn], entry)
+        borders[::2] = voxel_place(runs.line[turn], runs.z[turn], grid)
+        borders[1::2] = voxel_place(runs.line[turn], runs.z_end[turn], grid)
         stretches = np.zeros(len(borders) - 1, values.dtype)
         stretches[::2] = values[turn]
         flat[borders[0] : borders[-1]] = np.repeat(stretches, np.diff(borders))
     return painted
 
 
-def voxel_place(line: npt.NDArray[np.uint32], z: npt.NDArray[np.uint16], entry: AtlasEntry) -> Any:  # noqa: ANN401
+def voxel_place(line: npt.NDArray[np.uint32], z: npt.NDArray[np.uint16], grid: VoxelGrid) -> Any:  # noqa: ANN401
     """Index of a voxel in the flattened volume: int64."""
-    return line.astype(np.int64) * entry.shape[2] + z
+    return line.astype(np.int64) * grid.shape[2] + z
 
 
 @dataclass(frozen=True)
@@ -71,26 +72,33 @@ class Places:
     Attributes:
         ccf_um: shape (N, 3), float64: x, y, z in CCF µm, NaN where they are not known.
         status: shape (N,), uint8: numbers of `Status`.
-        ids: shape (R,), int32: 0, then region ids, ascending.
+        ids: shape (R,), uint32: 0, then region ids of the source, ascending.
         index: shape (N,), uint16: places in ``ids``, 0 where the status is not "assigned".
+        midline_um: ML of the midline in CCF µm; None where the space has none.
     """
 
     ccf_um: Floats
     status: npt.NDArray[np.uint8]
-    ids: npt.NDArray[np.int32]
+    ids: Ids
     index: npt.NDArray[np.uint16]
+    midline_um: float | None
 
     @property
-    def region_id(self) -> npt.NDArray[np.int32]:
-        """Shape (N,), int32: 0 where the status is not "assigned"."""
+    def region_id(self) -> Ids:
+        """Shape (N,), uint32: 0 where the status is not "assigned"."""
         return self.ids.take(self.index)
 
     @property
     def hemisphere(self) -> npt.NDArray[np.uint8]:
-        """Shape (N,), uint8: 0 left (z < 5700 µm), 1 right, 2 where z is unknown or outside the volume."""
+        """Shape (N,), uint8: 0 left (z < midline), 1 right, 2 where z is unknown or outside the volume.
+
+        2 everywhere in a space without a midline.
+        """
         z = self.ccf_um[:, 2]
+        if self.midline_um is None:
+            return np.full(len(z), 2, np.uint8)
         nowhere = np.isnan(z) | (self.status == Status.OUTSIDE_VOLUME)
-        return np.where(nowhere, np.uint8(2), (z >= MIDLINE_UM).astype(np.uint8))
+        return np.where(nowhere, np.uint8(2), (z >= self.midline_um).astype(np.uint8))
 
 
 @dataclass(frozen=True)
@@ -98,13 +106,13 @@ class RegionGrid:
     """The region of every voxel of an atlas, in 2 bytes each: 154 MB at 25 µm.
 
     Attributes:
-        entry: the atlas.
-        ids: shape (R,), int32: 0, then the region ids, ascending.
+        grid: the grid of the atlas.
+        ids: shape (R,), uint32: 0, then the region ids, ascending.
         index: shape (AP, DV, ML), uint16: places in ``ids``, 0 outside the brain.
     """
 
-    entry: AtlasEntry
-    ids: npt.NDArray[np.int32]
+    grid: VoxelGrid
+    ids: Ids
     index: npt.NDArray[np.uint16]
 
     def locate(
@@ -120,7 +128,13 @@ class RegionGrid:
             surface: as `read_surface` gives it; needed where the frame measures dv from it.
         """
         count = len(ap)
-        found = Places(np.empty((count, 3)), np.empty(count, np.uint8), self.ids, np.empty(count, np.uint16))
+        found = Places(
+            np.empty((count, 3)),
+            np.empty(count, np.uint8),
+            self.ids,
+            np.empty(count, np.uint16),
+            self.grid.midline_um,
+        )
         for first in range(0, count, POINTS_AT_ONCE):
             turn = slice(first, first + POINTS_AT_ONCE)
             self._locate_some(frame, ap[turn], dv[turn], ml[turn], surface, found, turn)
@@ -137,16 +151,21 @@ class RegionGrid:
         turn: slice,
     ) -> None:
         """Locate the points of one turn and write them into ``found``."""
-        edge, (_, dvs, mls) = self.entry.resolution_um, self.entry.shape
-        points = to_ccf(frame, ap, dv, ml, None if surface is None else partial(surface_above, surface, edge))
+        edges, (_, dvs, mls) = self.grid.edges_um, self.grid.shape
+        above = None if surface is None else partial(surface_above, surface, self.grid)
+        points = to_ccf(frame, ap, dv, ml, above)
         found.ccf_um[turn] = points
         x, y, z = points.T
         inside_x, inside_y, inside_z = (
-            (c >= 0) & (c < extent) for c, extent in zip((x, y, z), EXTENT_UM, strict=True)
+            (c >= 0) & (c < extent) for c, extent in zip((x, y, z), self.grid.extent_um, strict=True)
         )
         inside = inside_x & inside_y & inside_z
         # Not //, which computes the remainder first: PostgreSQL divides and rounds down, and so does this.
-        i, j, k = (np.where(inside, c / edge, 0).astype(np.int64) for c in (x, y, z))
+        # At most the last voxel: a quotient can be rounded up to the number of voxels.
+        i, j, k = (
+            np.minimum(np.where(inside, c / edge, 0).astype(np.int64), n - 1)
+            for c, edge, n in zip((x, y, z), edges, self.grid.shape, strict=True)
+        )
         index = self.index.reshape(-1).take((i * dvs + j) * mls + k) * inside
         found.index[turn] = index
         # A column without a surface (only y is NaN) is beside the brain, inside the volume or not.
@@ -161,15 +180,19 @@ class RegionGrid:
         found.status[turn] = status
 
 
-def surface_above(surface: Floats, edge_um: int, x: Floats, z: Floats) -> Floats:
+def surface_above(surface: Floats, grid: VoxelGrid, x: Floats, z: Floats) -> Floats:
     """CCF y of the surface above points, µm; NaN beside the brain and outside the volume.
 
     Args:
         surface: as `read_surface` gives it.
-        edge_um: edge of a voxel in µm.
+        grid: its grid.
         x: AP of the points in CCF µm.
         z: ML, likewise.
     """
-    inside = (x >= 0) & (x < EXTENT_UM[0]) & (z >= 0) & (z < EXTENT_UM[2])
-    i, k = (np.where(inside, c / edge_um, 0).astype(np.intp) for c in (x, z))
+    (ap_um, _, ml_um), (aps, _, mls) = grid.extent_um, grid.shape
+    inside = (x >= 0) & (x < ap_um) & (z >= 0) & (z < ml_um)
+    i, k = (
+        np.minimum(np.where(inside, c / edge, 0).astype(np.intp), n - 1)
+        for c, edge, n in ((x, grid.edges_um[0], aps), (z, grid.edges_um[2], mls))
+    )
     return np.where(inside, surface[i, k], np.nan)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from isal import igzip
 from isal.igzip_lib import IsalError
 
-from ccf_assets.ccf.catalogue import AtlasEntry
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError
 from ccf_assets.progress import Progress
 
@@ -108,17 +108,16 @@ def read_header(path: Path) -> VolumeHeader:
         return parse_header(file, path)
 
 
-def header_problems(header: VolumeHeader, entry: AtlasEntry) -> list[str]:
-    """The differences between the header and the catalogue, in words; empty if there are none."""
-    expected_spacing = (float(entry.resolution_um),) * 3
+def header_problems(header: VolumeHeader, grid: VoxelGrid) -> list[str]:
+    """The differences between the header and a grid, in words; empty if there are none."""
     return [
         f"{name} is {value!s:.200}, expected {expected}{_WHY_NOT.get(value, '')}"
         for name, value, expected in (
             ("type", header.dtype, "uint32"),
             ("byte order", header.endian, "little"),
             ("encoding", header.encoding, "gzip"),
-            ("shape (AP, DV, ML)", header.shape, entry.shape),
-            ("voxel size in µm", header.spacing_um, expected_spacing),
+            ("shape (AP, DV, ML)", header.shape, grid.shape),
+            ("voxel size in µm", header.spacing_um, grid.edges_um),
             ("direction of the axes", header.axes, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))),
             *((name, given, "none") for name, given in header.elsewhere.items()),
         )
@@ -127,27 +126,27 @@ def header_problems(header: VolumeHeader, entry: AtlasEntry) -> list[str]:
 
 
 def planes(
-    path: Path, entry: AtlasEntry, report: Callable[[str], object] | None = None
+    path: Path, grid: VoxelGrid, report: Callable[[str], object] | None = None
 ) -> Iterator[SagittalPlane]:
     """The sagittal planes of the annotation file, ML ascending.
 
     Args:
         path: a gzip-encoded NRRD file.
-        entry: its entry in the catalogue.
+        grid: the grid that it must have.
         report: receives a line of progress every few seconds.
 
     Yields:
         ML arrays of shape (DV, AP), dtype uint32, each its own memory.
 
     Raises:
-        CcfError: the header differs from the catalogue, or the data end early, go on too long or are damaged.
+        CcfError: the header differs from the grid, or the data end early, go on too long or are damaged.
     """
-    ap, dv, ml = entry.shape
+    ap, dv, ml = grid.shape
     voxels = Progress(report or (lambda _line: None), "read", "voxels", total=ap * dv * ml)
     with path.open("rb") as file:
-        problems = header_problems(parse_header(file, path), entry)
+        problems = header_problems(parse_header(file, path), grid)
         if problems:
-            raise CcfError(f"{path} is not the volume of {entry.key}: {'; '.join(problems)}. {OFFICIAL}")
+            raise CcfError(f"{path} is not the volume that was asked for: {'; '.join(problems)}. {OFFICIAL}")
         # ISA-L unpacks 25 µm in 0.1 s where zlib takes 0.9 s; a load reads its file four times.
         data = io.BufferedReader(igzip.open(file), _READ_BYTES)
         try:

@@ -321,11 +321,20 @@ def missing_regions(graph: pl.DataFrame, painted: Set[int]) -> list[int]:
     return sorted(painted - set(graph["region_id"].to_list()))
 
 
+LARGEST_INT32 = 2**31 - 1
+
+
+def _number(name: str, ids: pl.Expr | None = None) -> pl.Expr:
+    """Ids as their numbers in tables: `region_id.table_number` of a column."""
+    ids = pl.col(name) if ids is None else ids
+    return pl.when(ids > LARGEST_INT32).then(ids - 2**32).otherwise(ids).cast(pl.Int32).alias(name)
+
+
 def brain_region_rows(graph: pl.DataFrame, ccf_id: int) -> pl.DataFrame:
     """The rows of table brain_region for one atlas."""
     return graph.select(
         pl.lit(ccf_id, pl.Int32).alias("ccf_id"),
-        pl.col("region_id").cast(pl.Int32),
+        _number("region_id"),
         "acronym",
         "region_name",
         "full_name",
@@ -338,8 +347,8 @@ def region_parent_rows(graph: pl.DataFrame, ccf_id: int) -> pl.DataFrame:
     """The rows of table region_parent for one atlas; the root is its own parent, at depth 0."""
     return graph.select(
         pl.lit(ccf_id, pl.Int32).alias("ccf_id"),
-        pl.col("region_id").cast(pl.Int32),
-        pl.coalesce("parent_id", "region_id").cast(pl.Int32).alias("parent_id"),
+        _number("region_id"),
+        _number("parent_id", pl.coalesce("parent_id", "region_id")),
         pl.col("depth").cast(pl.Int16),
     )
 

@@ -30,7 +30,7 @@ from typing import Any
 
 import polars as pl
 
-from ccf_assets.ccf.region_id import is_id
+from ccf_assets.ccf.region_id import is_id, table_number
 from ccf_assets.errors import CcfError, first_line
 from ccf_assets.files import TomlError, read_toml
 from ccf_assets.text_columns import decoded
@@ -279,9 +279,14 @@ def members(one: RegionMap, ontology: Ontology) -> dict[int, str]:
     return {region_id: named[ancestor] for region_id, ancestor in nearest if ancestor is not None}
 
 
+def is_for(one: RegionMap, ontology: Ontology) -> bool:
+    """Whether a map is of this ontology: at least one of its regions is there, by acronym."""
+    return any(region in ontology.id_of for region in one.groups)
+
+
 def _region_id(region: str, one: RegionMap, ontology: Ontology) -> int:
-    if is_id(region) and int(region) in ontology.above:
-        return int(region)
+    if is_id(region) and table_number(int(region)) in ontology.above:
+        return table_number(int(region))
     if region in ontology.id_of:
         return ontology.id_of[region]
     raise CcfError(f"{one.source}, set {one.name!r}: {ontology.no_such_region(region)}")
@@ -317,18 +322,31 @@ _MEMBERS_SCHEMA = pl.Schema(
 )
 
 
-def region_sets(ccf_id: int, ontology: Ontology, files: Sequence[Path]) -> RegionSets:
+def region_sets(
+    ccf_id: int, ontology: Ontology, files: Sequence[Path], *, of_allen: bool = True
+) -> RegionSets:
     """All sets of an atlas: the built-in ones, and those of a lab's files.
 
-    A file with an error is refused as a whole; the other files are used.
+    A file with an error is refused as a whole; the other files are used. A set belongs to the ontology that
+    it was made for: the published ones to that of the Allen Institute, a lab's own to those that have its
+    regions.
+
+    Args:
+        ccf_id: the atlas.
+        ontology: its regions.
+        files: the lab's files.
+        of_allen: whether the ontology is that of the Allen Institute.
     """
-    taken = {
-        one.name: (one, members(one, ontology)) for one in depth_maps(ontology) + published_maps(ontology)
-    }
+    published = published_maps(ontology) if of_allen else []
+    taken = {one.name: (one, members(one, ontology)) for one in depth_maps(ontology) + published}
     refused = []
     for path in files:
         try:
-            read = {one.name: (one, members(one, ontology)) for one in read_maps(path)}
+            read = {
+                one.name: (one, members(one, ontology))
+                for one in read_maps(path)
+                if of_allen or is_for(one, ontology)
+            }
             for name in read.keys() & taken.keys():
                 raise CcfError(
                     f"{path.name}: {taken[name][0].source} has a set {name!r} already; rename one."

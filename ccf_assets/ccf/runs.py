@@ -20,8 +20,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.nrrd import SagittalPlane
+from ccf_assets.ccf.region_id import table_numbers
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError
 from ccf_assets.prefetch import one_ahead
 from ccf_assets.progress import ROWS_KEY
@@ -163,27 +164,27 @@ def _check_fits(what: str, count: int, most: int) -> None:
         raise CcfError(f"A volume may have {most:,} {what} at most, and this one has more.")
 
 
-def run_batches(runs: Runs, entry: AtlasEntry) -> pa.RecordBatchReader:
-    """The runs as rows of the table voxel_run.
+def run_batches(runs: Runs, ccf_id: int, grid: VoxelGrid) -> pa.RecordBatchReader:
+    """The runs of an atlas as rows of the table voxel_run.
 
     Returns:
         A stream of (ccf_id, x, y, z, z_end, region_id), all int32, coordinates in µm.
     """
     names = ("ccf_id", "x", "y", "z", "z_end", "region_id")
     schema = pa.schema([(name, pa.int32()) for name in names], metadata={ROWS_KEY: str(len(runs))})
-    dv, edge = entry.shape[1], entry.resolution_um
+    dv = np.int32(grid.shape[1])
 
     def batches() -> Iterator[pa.RecordBatch]:
         for first in range(0, len(runs), ROWS_PER_BATCH):
             part = slice(first, first + ROWS_PER_BATCH)
-            x, y = np.divmod(runs.line[part].astype(np.int32), np.int32(dv))
+            x, y = np.divmod(runs.line[part].astype(np.int32), dv)
             columns = (
-                np.full(len(x), entry.ccf_id, np.int32),
-                x * edge,
-                y * edge,
-                runs.z[part].astype(np.int32) * edge,
-                runs.z_end[part].astype(np.int32) * edge,
-                runs.region_id[part].astype(np.int32),
+                np.full(len(x), ccf_id, np.int32),
+                grid.coordinate(0, x),
+                grid.coordinate(1, y),
+                grid.coordinate(2, runs.z[part]),
+                grid.coordinate(2, runs.z_end[part]),
+                table_numbers(runs.region_id[part]),
             )
             yield pa.record_batch([pa.array(column) for column in columns], schema=schema)
 
@@ -191,13 +192,13 @@ def run_batches(runs: Runs, entry: AtlasEntry) -> pa.RecordBatchReader:
 
 
 def voxel_batches(
-    runs: pa.RecordBatchReader, resolution_um: int, count: int | None = None
+    runs: pa.RecordBatchReader, grid: VoxelGrid, count: int | None = None
 ) -> pa.RecordBatchReader:
     """The voxels of runs, in their order, as rows of the table voxel.
 
     Args:
         runs: rows of voxel_run.
-        resolution_um: edge of a voxel in µm.
+        grid: the grid of their atlas.
         count: the number of voxels, if known; the reader of the stream uses it to report progress.
 
     Returns:
@@ -209,11 +210,12 @@ def voxel_batches(
 
     def expanded(batch: pa.RecordBatch) -> pa.RecordBatch:
         run = {name: batch[name].to_numpy() for name in batch.schema.names}
-        voxels = (run["z_end"] - run["z"]) // resolution_um
+        first = grid.index(2, run["z"])
+        voxels = grid.index(2, run["z_end"]) - first
         column = {name: np.repeat(run[name], voxels) for name in ("ccf_id", "x", "y", "region_id")}
         # Of each voxel its place in its run: a count that starts anew with every run.
         place = np.arange(voxels.sum()) - np.repeat(np.cumsum(voxels) - voxels, voxels)
-        column["z"] = (np.repeat(run["z"], voxels) + place * resolution_um).astype(np.int32)
+        column["z"] = grid.coordinate(2, np.repeat(first, voxels) + place)
         return pa.record_batch([pa.array(column[name]) for name in names], schema=schema)
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -224,12 +226,12 @@ def voxel_batches(
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def brain_surface(volume: Iterable[SagittalPlane], resolution_um: int) -> dict[str, npt.NDArray[np.int32]]:
+def brain_surface(volume: Iterable[SagittalPlane], grid: VoxelGrid) -> dict[str, npt.NDArray[np.int32]]:
     """The brain's upper surface: for each column (x, z), the first in-brain voxel going ventrally.
 
     Args:
         volume: sagittal planes of shape (DV, AP), ML ascending.
-        resolution_um: edge of a voxel in µm.
+        grid: the grid of the volume.
 
     Returns:
         Columns ``x``, ``z`` and ``y`` (the voxel's top), int32 µm, one row per column that meets the brain.
@@ -241,4 +243,5 @@ def brain_surface(volume: Iterable[SagittalPlane], resolution_um: int) -> dict[s
         parts["x"].append(x.astype(np.int32))
         parts["z"].append(np.full(len(x), index, np.int32))
         parts["y"].append(in_brain[:, x].argmax(axis=0).astype(np.int32))
-    return {name: np.concatenate(pieces) * resolution_um for name, pieces in parts.items()}
+    axes = {"x": 0, "z": 2, "y": 1}
+    return {name: grid.coordinate(axis, np.concatenate(parts[name])) for name, axis in axes.items()}

@@ -1,7 +1,14 @@
-"""The space of the CCF: its extent, its midline, its axes, and the words for where a point lies."""
+"""Reference spaces: what coordinates are measured in, and the words for where a point lies.
+
+A space is one brain in one position, such as that of the Allen CCF. An atlas lies in a space, a coordinate
+frame leads into one, and sites meet the atlases of the space of their frame only. Inside every space there is
+one convention: µm from the corner of the volume, x = AP to posterior, y = DV to inferior, z = ML to the
+right.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal, TypeAlias
 
@@ -10,11 +17,65 @@ Axis: TypeAlias = Literal["ap", "dv", "ml"]
 AXES: tuple[Axis, Axis, Axis] = ("ap", "dv", "ml")
 """Antero-posterior, dorso-ventral, medio-lateral: the order of the axes everywhere inside (PIR)."""
 
+Direction: TypeAlias = Literal["posterior", "anterior", "inferior", "superior", "right", "left"]
+"""Where an axis runs to: away from the first voxel, towards the last."""
+
+DIRECTIONS: dict[Direction, tuple[int, bool]] = {
+    "posterior": (0, False),
+    "anterior": (0, True),
+    "inferior": (1, False),
+    "superior": (1, True),
+    "right": (2, False),
+    "left": (2, True),
+}
+"""Direction → the axis (0, 1, 2: AP, DV, ML) along which it runs, and whether against it."""
+
+AXES_OF_SPACES = (
+    "x = AP to posterior, y = DV to inferior, z = ML to the right; µm from the corner of the volume"
+)
+"""The axes of every space, in words."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """A reference space.
+
+    Attributes:
+        name: the name atlases and frames refer to.
+        species: the animal, as a species name; empty where nobody has said it.
+        extent_um: size along AP, DV, ML in µm.
+        midline_um: ML coordinate of the plane between the hemispheres in µm: points at or beyond it are
+            right. None where it is not known, or sides mean nothing: hemispheres are null then.
+        source: where its numbers come from.
+    """
+
+    name: str
+    species: str
+    extent_um: tuple[float, float, float]
+    midline_um: float | None
+    source: str
+
+
 EXTENT_UM = (13_200, 8_000, 11_400)
 """Size of the CCFv3 grid along AP, DV, ML in µm, the same at every resolution (528·25, 320·25, 456·25)."""
 
 MIDLINE_UM = EXTENT_UM[2] // 2
 """ML coordinate of the midline in CCF µm: 5700, half the grid's width. z >= 5700 is the right hemisphere."""
+
+ALLEN_CCF = Space(
+    name="allen_ccf_v3",
+    species="Mus musculus",
+    extent_um=EXTENT_UM,
+    midline_um=MIDLINE_UM,
+    source="Allen Institute, Mouse Brain Atlas API, 3-D reference models; the same from CCFv3 2015 to 2022",
+)
+"""The space of the Allen CCF, version 3, and of the phantom; the one that is meant where none is named."""
+
+
+def space_words(name: str) -> str:
+    """A space before "µm" and in sentences: CCF for that of the Allen Institute, otherwise its name."""
+    return "CCF" if name == ALLEN_CCF.name else name
+
 
 HEMISPHERES = ("left", "right", "both")
 

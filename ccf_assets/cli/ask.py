@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ccf_assets import settings
 from ccf_assets.cli import complete
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.options import (
@@ -79,9 +78,10 @@ def region(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOpti
     if found.not_drawn:
         tell(f"volume    {found.not_drawn} (the atlas is coarser here than the ontology)", _LABEL)
     elif found.sizes:
+        parts = [f"{s} {found.sizes[s].volume_mm3:.3f} mm³" for s in ("left", "right") if s in found.sizes]
+        sides = f" ({', '.join(parts)})" if parts else ""
         tell(
-            f"volume    {found.volume_mm3:.3f} mm³ in {found.voxels:,} voxels, all inside it included "
-            f"(left {found.left.volume_mm3:.3f} mm³, right {found.right.volume_mm3:.3f} mm³)",
+            f"volume    {found.volume_mm3:.3f} mm³ in {found.voxels:,} voxels, all inside it included{sides}",
             _LABEL,
         )
 
@@ -107,8 +107,7 @@ def _sizes(found: Region) -> dict[str, Any]:
         "drawn_as": drawn.acronym if (drawn := found.drawn_as) else None,
         "voxels": found.voxels if sizes else None,
         "volume_mm3": found.volume_mm3 if sizes else None,
-        "left_mm3": found.left.volume_mm3 if sizes else None,
-        "right_mm3": found.right.volume_mm3 if sizes else None,
+        **{f"{s}_mm3": sizes[s].volume_mm3 if s in sizes else None for s in ("left", "right")},
         "centroid_um": {side: size.centroid for side, size in sizes.items()} or None,
     }
 
@@ -151,7 +150,7 @@ def locate(
     ap: Annotated[float | None, typer.Argument(help="AP in the frame's unit and sign.")] = None,
     dv: Annotated[float | None, typer.Argument(help="DV, likewise.")] = None,
     ml: Annotated[float | None, typer.Argument(help="ML, likewise.")] = None,
-    frame: FrameOption = "ccf",
+    frame: FrameOption = None,
     atlas: AtlasOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -174,10 +173,13 @@ def locate(
         answer(found.to_polars().row(0, named=True))
     elif found.acronym[0] is not None:
         region = picked.region(found.acronym[0])
-        tell(f"{region.acronym}  {region.name}  (id {region.id}, {found.hemisphere[0]}, {found.atlas})", 2)
+        side = f"{found.hemisphere[0]}, " if found.hemisphere[0] else ""
+        tell(f"{region.acronym}  {region.name}  (id {region.id}, {side}{found.atlas})", 2)
     else:
         tell(f"{found.status[0].replace('_', ' ')}  ({found.atlas})")
-    if not as_json and (hint := _what_else(frame, (ap, dv, ml), in_region=found.acronym[0] is not None)):
+    if not as_json and (
+        hint := _what_else(picked.frame(frame).name, (ap, dv, ml), in_region=found.acronym[0] is not None)
+    ):
         say(hint)
 
 
@@ -188,12 +190,13 @@ def _what_else(frame: str, point: tuple[float, float, float], *, in_region: bool
     """
     import numpy as np
 
-    from ccf_assets.ccf.frames import files
+    from ccf_assets.ccf.frames.files import named_frame
     from ccf_assets.db import database
+    from ccf_assets.db.frames import known_frames
     from ccf_assets.recordings.findings.otherwise import tiny
 
-    frames = files.load_frames(*settings.frames_files())
-    named = files.named_frame(frame, frames)
+    frames = known_frames(database.create_engine())
+    named = named_frame(frame, frames)
     if in_region and not tiny(named, np.array([point])):
         return ""
     from ccf_assets.recordings.intake import other_readings  # 0.3 s, which most points need not wait for
@@ -201,18 +204,16 @@ def _what_else(frame: str, point: tuple[float, float, float], *, in_region: bool
     return other_readings(database.create_engine(), point, named, frames)
 
 
-def _locate_rows(atlas: Atlas, frame: str, *, as_json: bool) -> None:
+def _locate_rows(atlas: Atlas, frame: str | None, *, as_json: bool) -> None:
     """Answer a CSV on standard input row by row; its columns are copied to the answer."""
     import numpy as np
 
     from ccf_assets.atlas.located import beside_polars
-    from ccf_assets.ccf.frames import files
     from ccf_assets.cli.stdin import point_columns, read_numbers
 
     if sys.stdin.isatty():
         raise CcfError("Give a point (AP DV ML), or a CSV on standard input: ccf-assets locate < points.csv")
-    known = files.named_frame(frame, files.load_frames(*settings.frames_files()))
-    rows, coordinates = point_columns(sys.stdin.buffer, known)
+    rows, coordinates = point_columns(sys.stdin.buffer, atlas.frame(frame))
     if rows.is_empty():
         raise CcfError("The CSV on standard input has a header and no row.")
     located = atlas.locate(np.column_stack(coordinates), frame)
@@ -231,7 +232,7 @@ def track(
     to_ap: Annotated[float, typer.Argument(help="AP of the second point.")],
     to_dv: Annotated[float, typer.Argument(help="DV of the second point.")],
     to_ml: Annotated[float, typer.Argument(help="ML of the second point.")],
-    frame: FrameOption = "ccf",
+    frame: FrameOption = None,
     output: Annotated[Path | None, png_option("Draw the strip into this PNG.")] = None,
     force: ForceOption = False,
     atlas: AtlasOption = None,
@@ -291,6 +292,7 @@ def slice_(
 
     Example: ccf-assets slice coronal 6600 -o coronal.png
     """
+    from ccf_assets.ccf.space import space_words
     from ccf_assets.files import new_file
     from ccf_assets.pictures.drawing import RegionStyle
     from ccf_assets.pictures.plane import plane_png
@@ -298,19 +300,20 @@ def slice_(
     picked = _atlas(atlas)
     lies = cast("Orientation", orientation)  # Atlas.slice refuses another word
     plane = picked.slice(lies, position_um)
-    root = picked.region("root")
     points = picked.sites().select("x", "y", "z").to_numpy() if sites else None
-    styles = {each.id: RegionStyle(each.acronym, each.name, each.color_hex) for each in root.descendants}
+    looks = picked.regions().select("region_id", "acronym", "full_name", "color_hex")
+    styles = {region_id: RegionStyle(*look) for region_id, *look in looks.iter_rows()}
     with new_file(output, force=force) as aside:
         aside.write_bytes(
             plane_png(
                 plane,
                 lies,
                 position_um,
-                picked.resolution_um,
+                picked.grid,
                 styles,
                 title=f"{orientation.capitalize()} plane of {picked.key}",
                 sites=points,
+                space=space_words(picked.space),
             )
         )
     wrote(output)
@@ -319,7 +322,17 @@ def slice_(
 @command(app, "Ask")
 def compare(
     atlas: Annotated[str, typer.Argument(help="Key of a loaded atlas.", autocompletion=complete.atlases)],
-    other: Annotated[str, typer.Argument(help="Key of another.", autocompletion=complete.atlases)],
+    other: Annotated[
+        str, typer.Argument(help="Key of another, in the same space.", autocompletion=complete.atlases)
+    ],
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            help="What makes two regions the same: id, acronym, or a region set of both atlases, where they "
+            "have two ontologies.",
+        ),
+    ] = "id",
     limit: LimitOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -328,7 +341,7 @@ def compare(
 
     Example: ccf-assets compare ccf_2017_50um ccf_2017_100um
     """
-    pairs = _atlas(atlas).differences(other)
+    pairs = _atlas(atlas).differences(other, by=by)
     if as_json:
         answer(pairs.to_dicts())
         return

@@ -26,9 +26,10 @@ def regions(incomplete: str) -> list[tuple[str, str]]:
 
 def atlases(incomplete: str) -> list[tuple[str, str]]:
     """The keys of the catalogue that begin with a text."""
-    from ccf_assets.ccf.catalogue import CATALOGUE
+    from ccf_assets.ccf.catalogue import catalogue
 
-    return _beginning(incomplete, ((entry.key, entry.description) for entry in CATALOGUE.values()))
+    entries = catalogue().entries.values()
+    return _beginning(incomplete, ((entry.key, entry.description) for entry in entries))
 
 
 def frames(incomplete: str) -> list[tuple[str, str]]:

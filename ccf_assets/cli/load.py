@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ccf_assets import settings
-from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry, default_atlases
+from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry, catalogue, default_atlases
 from ccf_assets.cli import complete
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.database import print_holdings
@@ -127,7 +127,7 @@ def _nothing_reachable(outcomes: Sequence[Outcome]) -> bool:
     if outcomes[0].error:
         unreachable = outcomes[0].unreachable
     else:
-        unreachable = all(outcome.unreachable for outcome in outcomes if outcome.key in CATALOGUE)
+        unreachable = all(outcome.unreachable for outcome in outcomes if outcome.key in catalogue().entries)
     real = [atlas for atlas in loaded.loaded_atlases(database.create_engine()) if not atlas.is_phantom]
     return unreachable and not real
 
@@ -160,7 +160,7 @@ _PARTS = {
 
 def _what(outcome: Outcome) -> str:
     """What was done, as far as it is not all that the name of the task says."""
-    if outcome.key not in CATALOGUE:
+    if outcome.key not in catalogue().entries:
         return _listed(outcome.loaded) if outcome.verb == "registered" else ""
     if "voxel_run" in outcome.loaded:
         return "with voxel rows" if "voxel" in outcome.loaded else ""
@@ -196,16 +196,17 @@ def _print_things_to_try(setting: str) -> None:
     )
 
 
-@command(app, "Load")
-def catalogue(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
-    """The atlases that can be loaded."""
+@command(app, "Load", "catalogue")
+def list_catalogue(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
+    """The atlases that can be loaded: the built-in ones, and your own (CCF_ATLASES)."""
+    known = catalogue()
     if as_json:
-        answer([entry.as_json() for entry in CATALOGUE.values()])
+        answer([entry.as_json() for entry in known.entries.values()])
         return
     columns = (Column("atlas", "key"), Column("load"), Column("description"))
     show(
         columns,
-        [(entry.key, _marks(entry), entry.description) for entry in CATALOGUE.values()],
+        [(entry.key, _marks(entry), entry.description) for entry in known.entries.values()],
         as_csv=as_csv,
     )
 

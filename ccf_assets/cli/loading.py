@@ -186,9 +186,8 @@ def _load_all(
     outcome_of(workers[0].submit(_ask_for, _ONTOLOGY, [entry.key for entry in entries]), _ONTOLOGY)
     idle = list(reversed(workers))
     running: dict[Future[Outcome], tuple[str, Worker]] = {}
-    waiting = sorted(
-        set(entries), key=lambda entry: -entry.resolution_um
-    )  # taken from the end: largest first
+    # Taken from the end: the largest first, and those first whose size only their files say.
+    waiting = sorted(set(entries), key=lambda entry: -(entry.resolution_um or 0))
     while waiting or running:
         while waiting and idle:
             entry, worker = waiting.pop(), idle.pop()
@@ -292,9 +291,8 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
 
 def _register_recordings(name: str, examples: bool) -> Outcome:
     """Run at once what the sensors of recordings would request: new files, sites without a region."""
-    from ccf_assets.ccf.frames.files import load_frames
     from ccf_assets.db import schema
-    from ccf_assets.db.frames import keep_frames
+    from ccf_assets.db.frames import keep_frames, known_frames
     from ccf_assets.defs.partitions import recording_partitions
     from ccf_assets.recordings import backlog, sources
     from ccf_assets.recordings.files.keys import is_file
@@ -306,7 +304,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     partitions = str(recording_partitions.name)
     engine = database.create_engine()
     with engine.begin() as connection:
-        keep_frames(connection, load_frames(*settings.frames_files()))
+        keep_frames(connection, known_frames(engine))
     path = settings.recordings()
     defs, instance = _dagster()
     done: list[str] = []

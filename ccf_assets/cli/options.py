@@ -24,11 +24,11 @@ AtlasOption = Annotated[
 ]
 
 FrameOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--frame",
         "-f",
-        help="Frame of the numbers, e.g. ccf, stereotaxic, ibl.",
+        help="Frame of the numbers, e.g. stereotaxic, ibl; if not given CCF µm, or µm in the atlas's space.",
         autocompletion=complete.frames,
     ),
 ]

@@ -27,10 +27,9 @@ app = typer.Typer()
 @command(app, "Recordings", "frames")
 def list_frames(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
     """The known coordinate frames, including your own (CCF_FRAMES)."""
-    from ccf_assets.ccf.frames import files
-    from ccf_assets.db import frames
+    from ccf_assets.db import database, frames
 
-    known = files.load_frames(*settings.frames_files())
+    known = frames.known_frames(database.create_engine())
     if as_json:
         answer(frames.frame_rows(known))
         return

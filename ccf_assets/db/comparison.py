@@ -12,7 +12,7 @@ _UM3_PER_MM3 = 1e9
 
 
 def references() -> sa.Select[Any]:
-    """The atlases that are coarser than another of their version: what each is compared with.
+    """The atlases that are coarser than another of their version and space: what each is compared with.
 
     Returns:
         ccf_id, and reference_id: the finest atlas of that version whose region volumes are in the database.
@@ -22,6 +22,7 @@ def references() -> sa.Select[Any]:
         sa.select(finer.c.ccf_id)
         .where(
             finer.c.ccf_version == atlas.c.ccf_version,
+            finer.c.space == atlas.c.space,
             finer.c.ccf_resolution < atlas.c.ccf_resolution,
             sa.exists().where(volume.ccf_id == finer.c.ccf_id),
         )

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from ccf_assets import settings
+from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.ccf.frames.maps import COEFFICIENTS, LARGEST, SMALLEST, Frame
-from ccf_assets.db.schema import coordinate_frame
+from ccf_assets.db.schema import coordinate_frame, reference_space
+from ccf_assets.errors import CcfError
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -23,7 +26,7 @@ def add_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:
     """
     t = coordinate_frame
     existing = set(connection.scalars(sa.select(t.c.name)))
-    new = [row for row in frame_rows(frames) if row["name"] not in existing]
+    new = [row for row in _in_known_spaces(connection, frames) if row["name"] not in existing]
     may_insert = sa.func.has_table_privilege(str(t), "INSERT")
     may_write = sa.func.current_setting("transaction_read_only") == "off"
     if new and connection.scalar(sa.select(may_insert & may_write)):
@@ -37,12 +40,48 @@ def keep_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:
     regions of its sites, so that they are computed again.
     """
     t = coordinate_frame
-    stored = {row["name"]: dict(row) for row in connection.execute(sa.select(t)).mappings()}
-    changed = [row for row in frame_rows(frames) if stored.get(str(row["name"])) != row]
+    columns = [column for column in t.columns if column is not t.c.of_atlas]
+    stored = {row["name"]: dict(row) for row in connection.execute(sa.select(*columns)).mappings()}
+    changed = [row for row in _in_known_spaces(connection, frames) if stored.get(str(row["name"])) != row]
     if changed:
         insert = postgresql.insert(t)
-        values = {c.name: insert.excluded[c.name] for c in t.columns if not c.primary_key}
+        values = {c.name: insert.excluded[c.name] for c in columns if not c.primary_key}
         connection.execute(insert.on_conflict_do_update(index_elements=[t.c.name], set_=values), changed)
+
+
+def _in_known_spaces(connection: sa.Connection, frames: Mapping[str, Frame]) -> list[dict[str, str | float]]:
+    """The rows of the frames whose space is in the database; the others wait until an atlas in it is."""
+    known = set(connection.scalars(sa.select(reference_space.c.name)))
+    return [row for row in frame_rows(frames) if row["space"] in known]
+
+
+def known_frames(engine: sa.Engine) -> dict[str, Frame]:
+    """All frames by name: the built-in ones, those of a lab's own files, and those that loaded atlases bring.
+
+    Raises:
+        CcfError: a file of frames cannot be read, or an entry in it is wrong.
+    """
+    frames = load_frames(*settings.frames_files())
+    t = coordinate_frame
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(t).where(t.c.of_atlas.is_not(None)).order_by(t.c.name)).mappings()
+        for row in rows:
+            frame = _frame_of(dict(row))
+            if frames.setdefault(frame.name, frame) != frame:
+                raise CcfError(
+                    f"{', '.join(map(str, settings.frames_files()))}: frame {frame.name!r}: the name is "
+                    f"already used (by the files of the atlas with ccf_id {row['of_atlas']}); choose another."
+                )
+    return frames
+
+
+def _frame_of(row: Mapping[str, Any]) -> Frame:
+    """A row of coordinate_frame as a frame."""
+    return Frame(
+        **{name: row[name] for name in ("name", "description", "source", "unit", "dv_from", "space")},
+        xyz=tuple(row["xyz"].split(",")),
+        coefficients=tuple(row[name] for name in COEFFICIENTS),
+    )
 
 
 class SqlPoint(NamedTuple):
@@ -108,8 +147,8 @@ def frame_rows(frames: Mapping[str, Frame]) -> list[dict[str, str | float]]:
     """The rows of the table coordinate_frame.
 
     Returns:
-        One dict per frame: name, description, source, unit, xyz (``ml,ap,dv``), dv_from, and the 12 columns
-        of `COEFFICIENTS`.
+        One dict per frame: name, description, source, unit, xyz (``ml,ap,dv``), dv_from, space, and the 12
+        columns of `COEFFICIENTS`.
     """
     return [
         {
@@ -119,6 +158,7 @@ def frame_rows(frames: Mapping[str, Frame]) -> list[dict[str, str | float]]:
             "unit": each.unit,
             "xyz": ",".join(each.xyz),
             "dv_from": each.dv_from,
+            "space": each.space,
             **dict(zip(COEFFICIENTS, each.coefficients, strict=True)),
         }
         for each in frames.values()

@@ -10,16 +10,18 @@ from pathlib import Path
 from types import MappingProxyType
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
-from ccf_assets.db.schema import SCHEMA, atlas, metadata
+from ccf_assets.ccf.space import ALLEN_CCF
+from ccf_assets.db.schema import SCHEMA, atlas, metadata, reference_space
+from ccf_assets.db.spaces import space_row
 from ccf_assets.errors import CcfError, server_said
 
-VERSION = 11
+VERSION = 12
 """Version of the tables, views and functions; raised with every change, so that databases are upgraded.
 
-Version 11 adds recording_tally, in which triggers count the sites of each source, and the columns
-region_info.drawn_as and recording_agreement.not_drawn. It has reported regions compared again, since more
-words are known now, and deletes findings about inserted rows that are gone.
+Version 12 adds spaces: the tables reference_space and atlas_number, the space of atlases and frames, the
+edges of voxels along each axis, brain_region.source_id, and the frame in recording_tally.
 """
 
 _SQL = ("regions.sql", "points.sql", "recordings.sql", "region_sets.sql", "comparison.sql")
@@ -36,6 +38,18 @@ def _installed_version(connection: sa.Connection) -> int:
     number = text.removeprefix(_INSTALLED)
     return int(number) if text != number and number.isdecimal() else 0
 
+
+_BEFORE: Mapping[int, str] = MappingProxyType(
+    {
+        12: "ALTER TABLE ccf.atlas ADD COLUMN edge_ap double precision, ADD COLUMN edge_dv double precision, "
+        "ADD COLUMN edge_ml double precision; "
+        "UPDATE ccf.atlas SET edge_ap = ccf_resolution, edge_dv = ccf_resolution, edge_ml = ccf_resolution; "
+        "ALTER TABLE ccf.atlas ALTER COLUMN edge_ap SET NOT NULL, ALTER COLUMN edge_dv SET NOT NULL, "
+        "ALTER COLUMN edge_ml SET NOT NULL; "
+        "INSERT INTO ccf.atlas_number (ccf_id, key) SELECT ccf_id, key FROM ccf.atlas"
+    }
+)
+"""Version → statement that adds columns which rows of older versions must have a value in."""
 
 _CHANGES: Mapping[int, str] = MappingProxyType(
     {
@@ -81,7 +95,13 @@ def create_tables(connection: sa.Connection) -> bool:
     older = sa.inspect(connection).has_table(atlas.name, SCHEMA)
     try:
         metadata.create_all(connection)
+        connection.execute(
+            postgresql.insert(reference_space).on_conflict_do_nothing(), [space_row(ALLEN_CCF)]
+        )
         if older:
+            for version, statement in _BEFORE.items():
+                if installed < version:
+                    connection.exec_driver_sql(statement)
             _change_tables(connection)
             for version, statement in _CHANGES.items():
                 if installed < version:

@@ -3,12 +3,16 @@
 Counts and sizes of their tables are in holdings.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from ccf_assets.ccf.catalogue import USUAL_VERSION
+from ccf_assets.ccf.space import ALLEN_CCF, AXES
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError, UnknownNameError
 
@@ -22,33 +26,64 @@ class LoadedAtlas:
 
     ccf_id: int
     key: str
-    is_phantom: bool
-    resolution_um: int
+    version: str
+    space: str
+    grid: VoxelGrid
     voxels_of: int
     surface_of: int
 
+    @property
+    def is_phantom(self) -> bool:
+        """Whether it is the analytic stand-in."""
+        return self.version.startswith("phantom")
+
+    @property
+    def resolution_um(self) -> float:
+        """The smallest edge of a voxel, µm."""
+        return self.grid.resolution_um
+
 
 def loaded_atlases(engine: sa.Engine) -> list[LoadedAtlas]:
-    """The loaded atlases, the finest first and the phantoms last.
+    """The loaded atlases, in the order of `select_loaded_atlases`.
 
     An atlas that is being loaded for the first time is not yet one of them.
     """
     a, loaded = schema.atlas.c, select_loaded_atlases()
     columns = loaded.selected_columns
     query = loaded.with_only_columns(
-        a.ccf_id,
-        a.key,
-        a.ccf_version.startswith("phantom"),
-        sa.cast(a.ccf_resolution, sa.Integer),
-        columns.voxels_of,
-        columns.surface_of,
+        a.ccf_id, a.key, a.ccf_version, a.space, *grid_columns(), columns.voxels_of, columns.surface_of
     )
     with engine.connect() as connection:
-        return [LoadedAtlas(*row) for row in connection.execute(query)]
+        return [LoadedAtlas(*row[:4], grid_of(row[4:11]), *row[11:]) for row in connection.execute(query)]
+
+
+def grid_columns() -> list[sa.ColumnElement[Any]]:
+    """Of table atlas, and of reference_space joined to it, what `grid_of` takes."""
+    a, space = schema.atlas.c, schema.reference_space.c
+    midline = sa.select(space.midline_um).where(space.name == a.space).scalar_subquery()
+    return [a.shape_ap, a.shape_dv, a.shape_ml, a.edge_ap, a.edge_dv, a.edge_ml, midline]
+
+
+def grid_of(row: Sequence[Any]) -> VoxelGrid:
+    """The grid that the columns of `grid_columns` hold."""
+    return VoxelGrid((row[0], row[1], row[2]), (row[3], row[4], row[5]), row[6])
+
+
+def stored_grid(engine: sa.Engine, key: str) -> VoxelGrid:
+    """The grid of an atlas in the database, loaded or being loaded.
+
+    Raises:
+        CcfError: it is not in the database.
+    """
+    with engine.connect() as connection:
+        row = connection.execute(sa.select(*grid_columns()).where(schema.atlas.c.key == key)).first()
+    if row is None:
+        raise UnknownNameError(f"Atlas {key!r} is not in the database; run `ccf-assets load {key}`.")
+    return grid_of(row)
 
 
 def pick_atlas(engine: sa.Engine, key: str | None = None) -> LoadedAtlas:
-    """The loaded atlas named ``key``, or the finest one.
+    """The loaded atlas named ``key``, or the first: see `select_loaded_atlases`.
 
     Raises:
         CcfError: no atlas is loaded, or this one is not.
@@ -82,10 +117,11 @@ def select_loaded_atlases() -> sa.Select[Any]:
     """The query for the atlases whose voxels and surface are in the database.
 
     Returns:
-        ccf_id, resolution (double precision, µm), voxels_of and surface_of (see recording_region), the
-        finest atlas first and the phantoms last.
+        ccf_id, space, the grid (shape_ap, …, edge_ml), midline_um, and voxels_of and surface_of (see
+        recording_region). CCFv3 2017 first, then other atlases in the space of the Allen CCF, then those in
+        other spaces, each with the finest first; the phantoms last.
     """
-    a = schema.atlas.c
+    a, space = schema.atlas.c, schema.reference_space
     # One row of each, not EXISTS, which is planned as a join that reads every run: 0.7 s instead of 1 ms.
     voxels, surface = (
         sa.select(
@@ -100,11 +136,21 @@ def select_loaded_atlases() -> sa.Select[Any]:
     return (
         sa.select(
             a.ccf_id,
-            sa.cast(a.ccf_resolution, sa.Double).label("resolution"),
+            a.space,
+            *(a[f"{what}_{axis}"] for what in ("shape", "edge") for axis in AXES),
+            space.c.midline_um,
             voxels.c.of.label("voxels_of"),
             surface.c.of.label("surface_of"),
         )
-        .select_from(schema.atlas.join(voxels, sa.true()).join(surface, sa.true()))
+        .select_from(
+            schema.atlas.join(space, space.c.name == a.space).join(voxels, sa.true()).join(surface, sa.true())
+        )
         # As ccf.default_atlas() orders them.
-        .order_by(a.ccf_version.startswith("phantom"), a.ccf_resolution, a.ccf_id)
+        .order_by(
+            a.ccf_version.startswith("phantom"),
+            a.space != ALLEN_CCF.name,
+            a.ccf_version != USUAL_VERSION,
+            a.ccf_resolution,
+            a.ccf_id,
+        )
     )

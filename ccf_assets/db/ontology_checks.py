@@ -11,7 +11,8 @@ import polars as pl
 import sqlalchemy as sa
 
 from ccf_assets.ccf import ontology
-from ccf_assets.ccf.catalogue import CATALOGUE
+from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, catalogue
+from ccf_assets.ccf.region_id import LARGEST_ID, source_id, table_number
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding, Numbers
@@ -49,11 +50,12 @@ def ontology_checks(path: Path, engine: sa.Engine, *, phantom: bool) -> tuple[li
 
 
 def painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> Finding:
-    """Whether an ontology has every region that owns voxels, of the phantom's atlases or of the others."""
+    """Whether an ontology has every region that owns voxels of the atlases that have it, or the phantom's."""
     run, region, atlas = schema.voxel_run.c, schema.brain_region.c, schema.atlas.c
-    users = [entry.ccf_id for entry in CATALOGUE.values() if entry.is_phantom == phantom]
+    name_of = PHANTOM if phantom else ALLEN
+    users = [entry.ccf_id for entry in catalogue().entries.values() if entry.ontology == name_of]
     # An id that does not fit is another check's to tell, and no voxel's.
-    ids = graph["region_id"].cast(pl.Int32, strict=False).drop_nulls().to_list()
+    ids = [table_number(i) for i in graph["region_id"].to_list() if i is not None and 0 < i <= LARGEST_ID]
     known = sa.bindparam("known", ids, sa.ARRAY(sa.Integer))
     painted = (
         sa.select(run.ccf_id, run.region_id)
@@ -74,7 +76,7 @@ def painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: boo
         lost = connection.execute(query).all()
     by_region: dict[str, list[str]] = {}
     for key, acronym, region_id in lost:
-        by_region.setdefault(f"{acronym} ({region_id})", []).append(key)
+        by_region.setdefault(f"{acronym} ({source_id(region_id)})", []).append(key)
     name = "painted_regions_kept"
     numbers: Numbers = {"regions_lost": len(by_region)}
     if not lost:

@@ -7,12 +7,13 @@ end well does not begin.
 from __future__ import annotations
 
 import ipaddress
+import math
 import shutil
 
 import psutil
 import sqlalchemy as sa
 
-from ccf_assets.ccf.catalogue import AtlasEntry
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError
 
 BYTES_PER_ROW = 92
@@ -25,19 +26,19 @@ WHILE_LOADING = 1.4
 BYTES_PER_RUN_IN_MEMORY = 30
 """Of the process that finds the runs: 0.5 GB beside what Dagster takes, for 17.5 million runs."""
 
-_RUNS_AT_10_UM, _VOXELS_AT_10_UM = 17_460_714, 506_038_707
+_RUNS_AT_10_UM, _VOXELS_AT_10_UM, _ALL_AT_10_UM = 17_460_714, 506_038_707, 1_203_840_000
 
 _GB = 1e9
 
 
-def runs_expected(entry: AtlasEntry) -> int:
+def runs_expected(grid: VoxelGrid) -> int:
     """How many runs an atlas has, estimated: their number follows the area of the borders of regions."""
-    return round(_RUNS_AT_10_UM * (10 / entry.resolution_um) ** 2)
+    return int(_RUNS_AT_10_UM * (math.prod(grid.shape) / _ALL_AT_10_UM) ** (2 / 3))
 
 
-def voxels_expected(entry: AtlasEntry) -> int:
+def voxels_expected(grid: VoxelGrid) -> int:
     """How many voxels an atlas has in the brain, estimated."""
-    return round(_VOXELS_AT_10_UM * (10 / entry.resolution_um) ** 3)
+    return int(_VOXELS_AT_10_UM * math.prod(grid.shape) / _ALL_AT_10_UM)
 
 
 def require_disk(engine: sa.Engine, what: str, rows: int) -> None:
@@ -63,16 +64,16 @@ def require_disk(engine: sa.Engine, what: str, rows: int) -> None:
         )
 
 
-def require_memory(entry: AtlasEntry) -> None:
+def require_memory(key: str, grid: VoxelGrid) -> None:
     """Refuse to find the runs of an atlas that would not fit into the memory that is free.
 
     Raises:
         CcfError: there is too little memory; its details say how much is needed and free.
     """
-    needed, free = runs_expected(entry) * BYTES_PER_RUN_IN_MEMORY, psutil.virtual_memory().available
+    needed, free = runs_expected(grid) * BYTES_PER_RUN_IN_MEMORY, psutil.virtual_memory().available
     if needed > free:
         raise CcfError(
-            f"To find the runs of {entry.key} takes some {_gb(needed)} GB of memory, and {_gb(free)} GB are "
+            f"To find the runs of {key} takes some {_gb(needed)} GB of memory, and {_gb(free)} GB are "
             "free. End other programs, load with --jobs 1, or take a coarser atlas.",
             needed_gb=_gb(needed),
             free_gb=_gb(free),

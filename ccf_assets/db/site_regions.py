@@ -13,10 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from ccf_assets.ccf.frames.maps import LARGEST, Frame
-from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
+from ccf_assets.ccf.space import AXES
 from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows, sql_to_ccf
 from ccf_assets.db.loaded import select_loaded_atlases
+
+_LINE_UM = 2**24
+"""More than the width of any brain in µm: 16 m."""
 
 RUNS_PER_SITE = 8
 """Up to so many, reading all runs takes less time than to look up each site; see `many_sites`."""
@@ -59,7 +62,7 @@ def site_regions(
     only_missing: bool = False,
     in_bulk: bool = False,
 ) -> sa.Select[Any]:
-    """The region of each site in each atlas; no site is left out.
+    """The region of each site in each atlas of the space of its frame; no such pair is left out.
 
     Args:
         sites: recording_id, site_id, ap, dv, ml, frame, source.
@@ -88,7 +91,9 @@ def site_regions(
 def _missing(sites: sa.Select[Any], atlases: sa.CTE) -> sa.Select[Any]:
     """The sites that have no row for one of the atlases."""
     tables = sites.get_final_froms()
-    lacks = sa.select(atlases.c.ccf_id).where(_lacks(sites.selected_columns, atlases, *tables))
+    site, frame = sites.selected_columns, schema.coordinate_frame.c
+    of_space = sa.select(frame.space).where(frame.name == site.frame).correlate(*tables).scalar_subquery()
+    lacks = sa.select(atlases.c.ccf_id).where(atlases.c.space == of_space, _lacks(site, atlases, *tables))
     return sites.where(lacks.correlate(*tables).exists())
 
 
@@ -117,11 +122,14 @@ def _placed(sites: sa.Subquery, frames: sa.FromClause, atlases: sa.CTE, *, only_
     return (
         sa.select(
             s.recording_id, s.site_id, s.source, f.dv_from,
-            a.ccf_id, a.resolution, a.voxels_of, a.surface_of,
+            a.ccf_id, *_grid(a), a.voxels_of, a.surface_of,
             point.x.label("x"), point.y.label("y"), point.z.label("z"), invalid.label("invalid"),
         )
         .join_from(sites, frames, f.name == s.frame)
-        .join(atlases, _lacks(s, atlases, sites) if only_missing else sa.true())
+        .join(
+            atlases,
+            sa.and_(a.space == f.space, _lacks(s, atlases, sites) if only_missing else sa.true()),
+        )
         .offset(0)
         .subquery("over")
     )  # fmt: skip
@@ -137,8 +145,8 @@ def _on_surface(placed: sa.Subquery) -> sa.Subquery:
         sa.select(surface.y)
         .where(
             surface.ccf_id == p.ccf_id,
-            surface.x == _voxel(p.x, 0, p.resolution),
-            surface.z == _voxel(p.z, 2, p.resolution),
+            surface.x == _voxel(p.x, p, "ap"),
+            surface.z == _voxel(p.z, p, "ml"),
         )
         .scalar_subquery()
     )
@@ -147,7 +155,7 @@ def _on_surface(placed: sa.Subquery) -> sa.Subquery:
     return (
         sa.select(
             p.recording_id, p.site_id, p.source, p.invalid,
-            p.ccf_id, p.resolution, p.voxels_of, p.surface_of,
+            p.ccf_id, *_grid(p), p.voxels_of, p.surface_of,
             *(sa.case((valid, c)).label(n) for n, c in (("x", p.x), ("y", y), ("z", p.z))),
         )
         .select_from(placed)
@@ -162,9 +170,9 @@ def _in_voxel(in_ccf: sa.Subquery) -> sa.Subquery:
     return (
         sa.select(
             in_ccf,
-            _voxel(c.x, 0, c.resolution).label("voxel_x"),
-            _voxel(c.y, 1, c.resolution).label("voxel_y"),
-            _voxel(c.z, 2, c.resolution).label("voxel_z"),
+            _voxel(c.x, c, "ap").label("voxel_x"),
+            _voxel(c.y, c, "dv").label("voxel_y"),
+            _voxel(c.z, c, "ml").label("voxel_z"),
         )
         .offset(0)
         .subquery("voxel")
@@ -184,7 +192,9 @@ def _with_status(sites: sa.Subquery) -> sa.Select[Any]:
     in_volume = sa.and_(
         p.voxel_x.is_not(None), p.voxel_z.is_not(None), sa.or_(p.y.is_(None), p.voxel_y.is_not(None))
     )
-    hemisphere = sa.case((sa.not_(in_volume), None), (p.z >= MIDLINE_UM, "right"), (p.z < MIDLINE_UM, "left"))
+    hemisphere = sa.case(
+        (sa.not_(in_volume), None), (p.z >= p.midline_um, "right"), (p.z < p.midline_um, "left")
+    )
     status = sa.case(
         (p.invalid.is_not(None), p.invalid),
         (sa.not_(in_volume), "outside_volume"),
@@ -234,8 +244,12 @@ def _in_planes(voxel: sa.Subquery, atlases: sa.CTE) -> sa.Select[Any]:
     wanted = _in_plane(v.voxel_y, v.voxel_z)
     begin, end = _in_plane(run.y, run.z), _in_plane(run.y, run.z_end)
     arrays = (
-        sa.func.array_agg(postgresql.aggregate_order_by(c, run.y, run.z), type_=sa.ARRAY(sa.Integer)).label(n)
-        for n, c in (("begin", begin), ("end", end), ("region_id", run.region_id))
+        sa.func.array_agg(postgresql.aggregate_order_by(c, run.y, run.z), type_=sa.ARRAY(of)).label(n)
+        for n, c, of in (
+            ("begin", begin, sa.BigInteger),
+            ("end", end, sa.BigInteger),
+            ("region_id", run.region_id, sa.Integer),
+        )
     )
     runs = (
         sa.select(run.x, *arrays)
@@ -253,7 +267,7 @@ def _in_planes(voxel: sa.Subquery, atlases: sa.CTE) -> sa.Select[Any]:
 
 def _in_plane(y: sa.ColumnElement[int], z: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     """The place of a point (µm) in a coronal plane as one number, in the order of the key."""
-    return y * (EXTENT_UM[2] + 1) + z  # + 1: a run may end at the extent
+    return sa.cast(y, sa.BigInteger) * _LINE_UM + z
 
 
 def _lacks(
@@ -272,9 +286,21 @@ def _lacks(
     return row.limit(1).correlate(atlas, *of).scalar_subquery().is_(None)
 
 
-def _voxel(
-    coordinate: sa.ColumnElement[float], axis: int, resolution: sa.ColumnElement[float]
-) -> sa.ColumnElement[int]:
-    """The table coordinate (µm) of the voxel a coordinate falls in; null outside the volume, and for NaN."""
-    inside = sa.and_(coordinate >= 0, coordinate < EXTENT_UM[axis])
-    return sa.case((inside, sa.cast(sa.func.floor(coordinate / resolution) * resolution, sa.Integer)))
+_GRID = (*(f"{what}_{axis}" for what in ("shape", "edge") for axis in AXES), "midline_um")
+"""Columns of `select_loaded_atlases` that hold the grid of an atlas."""
+
+
+def _grid(columns: Any) -> list[Any]:  # noqa: ANN401  (as in `sql_to_ccf`)
+    """The grid of the atlas, handed on from one level of the query to the next."""
+    return [columns[name] for name in _GRID]
+
+
+def _voxel(coordinate: sa.ColumnElement[float], grid: Any, axis: str) -> sa.ColumnElement[int]:  # noqa: ANN401
+    """The table coordinate (µm) of the voxel a coordinate falls in; null outside the volume, and for NaN.
+
+    The operations are those of ccf.voxel_um and of `ccf.voxel_grid`.
+    """
+    edge, voxels = grid[f"edge_{axis}"], grid[f"shape_{axis}"]
+    inside = sa.and_(coordinate >= 0, coordinate < voxels * edge)
+    index = sa.func.least(sa.func.floor(coordinate / edge), voxels - 1, type_=sa.Double)
+    return sa.case((inside, sa.cast(sa.func.floor(index * edge), sa.Integer)))

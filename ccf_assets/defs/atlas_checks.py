@@ -11,9 +11,12 @@ import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets.ccf import nrrd, runs
-from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry
-from ccf_assets.ccf.space import MIDLINE_UM
+from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry, catalogue
+from ccf_assets.ccf.region_id import source_id
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
+from ccf_assets.db.loaded import stored_grid
+from ccf_assets.db.region_volumes import number_of
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.finding import Finding, listed
 from ccf_assets.refusals import in_words
@@ -53,7 +56,8 @@ def _atlases_of(context: dg.AssetCheckExecutionContext, engine: sa.Engine) -> li
         return [atlas_entry(key)]
     with engine.connect() as connection:
         keys = connection.scalars(sa.select(schema.atlas.c.key).order_by(schema.atlas.c.ccf_id))
-        return [atlas_entry(key) for key in keys if key in CATALOGUE]
+        known = catalogue().entries
+        return [known[key] for key in keys if key in known]
 
 
 @skippable_check(
@@ -78,13 +82,15 @@ def voxel_counts_equal_file(
     in_file: dict[tuple[str, str, int], int] = {}
     in_table: dict[tuple[str, str, int], int] = {}
     for entry in atlases:
-        planes = nrrd.planes(sources.get().annotation(entry).path, entry, context.log.info)
-        left = runs.count_voxels(itertools.islice(planes, MIDLINE_UM // entry.resolution_um))
+        file, grid = sources.get().annotation(entry), stored_grid(engine, entry.key)
+        planes = nrrd.planes(file.path, file.grid, context.log.info)
+        # Without a midline everything is on one side.
+        left = runs.count_voxels(itertools.islice(planes, grid.first_right or 0))
         for side, counts in (("left", left), ("right", runs.count_voxels(planes))):
             in_file.update({(entry.key, side, region): count for region, count in counts.items()})
         with engine.connect() as connection:
-            for side, region, count in connection.execute(_voxels_by_side(entry)):
-                in_table[entry.key, side, region] = int(count)
+            for side, number, count in connection.execute(_voxels_by_side(entry.ccf_id, grid)):
+                in_table[entry.key, side, source_id(number)] = int(count)
     wrong = sorted(k for k in in_file.keys() | in_table.keys() if in_file.get(k) != in_table.get(k))
     differ = [f"{k[2]} on the {k[1]} in {k[0]}: {in_table.get(k, 0)}, not {in_file.get(k, 0)}" for k in wrong]
     yield check_result(
@@ -104,22 +110,20 @@ def voxel_counts_equal_file(
     )
 
 
-def _voxels_by_side(entry: AtlasEntry) -> sa.Select[Any]:
+def _voxels_by_side(ccf_id: int, grid: VoxelGrid) -> sa.Select[Any]:
     """Side, region and voxels of an atlas's runs; a run across the midline is divided between the sides."""
-    run = schema.voxel_run.c
-    of_side = {
-        "left": (run.z, sa.func.least(run.z_end, MIDLINE_UM)),
-        "right": (sa.func.greatest(run.z, MIDLINE_UM), run.z_end),
-    }
+    run, edge = schema.voxel_run.c, grid.edges_um[2]
+    k, k_end, middle = number_of(run.z, edge), number_of(run.z_end, edge), grid.first_right or 0
+    of_side = {"left": (k, sa.func.least(k_end, middle)), "right": (sa.func.greatest(k, middle), k_end)}
     part = sa.union_all(
         *(
-            sa.select(sa.literal(side).label("side"), run.region_id, (end - start).label("um")).where(
-                run.ccf_id == entry.ccf_id, start < end
+            sa.select(sa.literal(side).label("side"), run.region_id, (end - start).label("voxels")).where(
+                run.ccf_id == ccf_id, start < end
             )
             for side, (start, end) in of_side.items()
         )
     ).subquery("part")
-    voxels = sa.func.sum(part.c.um // entry.resolution_um)
+    voxels = sa.func.sum(part.c.voxels)
     return sa.select(part.c.side, part.c.region_id, voxels).group_by(part.c.side, part.c.region_id)
 
 

@@ -19,9 +19,11 @@ import sqlalchemy as sa
 
 from ccf_assets.atlas import read
 from ccf_assets.ccf import planes
-from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry
+from ccf_assets.ccf.catalogue import AtlasEntry
+from ccf_assets.ccf.region_id import source_id
 from ccf_assets.ccf.runs import Runs
-from ccf_assets.ccf.space import EXTENT_UM
+from ccf_assets.ccf.space import space_words
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import loaded, schema, site_regions
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pictures.depth_chart import depth_chart_png
@@ -50,7 +52,7 @@ def shown(log: Logger, name: str, draw: Callable[[], bytes | None]) -> Metadata:
 
 
 def planes_of_runs(
-    log: Logger, runs: Runs, entry: AtlasEntry, ontology: Callable[[], pl.DataFrame]
+    log: Logger, runs: Runs, entry: AtlasEntry, grid: VoxelGrid, ontology: Callable[[], pl.DataFrame]
 ) -> Metadata:
     """A coronal, a sagittal and a horizontal plane through the middle of the volume; see `shown`.
 
@@ -58,6 +60,7 @@ def planes_of_runs(
         log: of the run.
         runs: the atlas, in memory.
         entry: its entry in the catalogue.
+        grid: its grid.
         ontology: reads the ontology: region_id, acronym, full_name and color_hex.
     """
     metadata: dict[str, dg.MarkdownMetadataValue] = {}
@@ -67,13 +70,14 @@ def planes_of_runs(
         return _styles(ontology().select("region_id", "acronym", "full_name", "color_hex").iter_rows())
 
     for orientation, axes in planes.PLANES.items():
-        middle = EXTENT_UM[axes.normal] / 2
+        middle = grid.extent_um[axes.normal] / 2
 
         def draw(orientation: planes.Orientation = orientation, middle: float = middle) -> bytes:
-            plane = planes.plane_of_runs(runs, entry, orientation, middle)
+            plane = planes.plane_of_runs(runs, grid, orientation, middle)
             return plane_png(
-                plane, orientation, middle, entry.resolution_um, styles(),
-                title=_title(entry), um_per_pixel=UM_PER_PIXEL,
+                plane, orientation, middle, grid, styles(),
+                title=f"{entry.version} at {grid.edges}", um_per_pixel=UM_PER_PIXEL,
+                space=space_words(entry.space),
             )  # fmt: skip
 
         metadata |= shown(log, orientation, draw)
@@ -105,38 +109,49 @@ def sites_on_plane(log: Logger, engine: sa.Engine, sites: sa.Select[Any]) -> Map
 
 
 def _sites_png(engine: sa.Engine, sites: sa.Select[Any], share: dict[str, float]) -> bytes | None:
-    """The picture; None if no atlas is loaded or no site lies in the volume. Adds to ``share``."""
-    registered = site_regions.site_regions(sites, loaded.select_loaded_atlases().limit(1)).subquery()
-    r = registered.c
-    found = read_arrow(engine.url, sa.select(r.ccf_id, r.x, r.y, r.z, r.region_id)).read_all()
+    """The picture; None if no atlas is loaded or no site lies in the volume. Adds to ``share``.
+
+    The atlas is the first loaded one that the sites have a place in; sites in other spaces are not drawn.
+    """
+    atlas = next((each for each in loaded.loaded_atlases(engine) if _meets(engine, sites, each.space)), None)
+    if atlas is None:
+        return None
+    of_atlas = loaded.select_loaded_atlases().where(schema.atlas.c.ccf_id == atlas.ccf_id)
+    r = site_regions.site_regions(sites, of_atlas).subquery().c
+    found = read_arrow(engine.url, sa.select(r.x, r.y, r.z, r.region_id)).read_all()
     if found.num_rows:
         share[ASSIGNED_SHARE] = round(1 - found["region_id"].null_count / found.num_rows, 4)
     points = np.column_stack([found[axis].to_numpy() for axis in "xyz"])  # NaN where null
-    inside = points[((points >= 0) & (points < EXTENT_UM)).all(axis=1)]
+    inside = points[atlas.grid.contains(points)]
     if not len(inside):
         return None
-    [entry] = [entry for entry in CATALOGUE.values() if entry.ccf_id == found["ccf_id"][0].as_py()]
     at = float(np.median(inside[:, 0]))
     region = schema.brain_region.c
     query = sa.select(region.region_id, region.acronym, region.full_name, region.color_hex)
     with engine.connect() as connection:
-        styles = _styles(tuple(row) for row in connection.execute(query.where(region.ccf_id == entry.ccf_id)))
-    plane = read.plane(engine, entry, "coronal", at)
+        rows = connection.execute(query.where(region.ccf_id == atlas.ccf_id))
+        styles = _styles((source_id(number), *look) for number, *look in rows)
+    plane = read.plane(engine, atlas, "coronal", at)
     return plane_png(
         plane,
         "coronal",
         round(at),
-        entry.resolution_um,
+        atlas.grid,
         styles,
-        title=_title(entry),
+        title=f"{atlas.version} at {atlas.grid.edges}",
         um_per_pixel=UM_PER_PIXEL,
         sites=points,
+        space=space_words(atlas.space),
     )
+
+
+def _meets(engine: sa.Engine, sites: sa.Select[Any], space: str) -> bool:
+    """Whether one of the sites is in a frame into a space."""
+    site, frame = sites.subquery().c, schema.coordinate_frame.c
+    one = sa.select(frame.name).where(frame.name == site.frame, frame.space == space)
+    with engine.connect() as connection:
+        return bool(connection.scalar(sa.select(one.exists())))
 
 
 def _styles(rows: Iterable[tuple[Any, ...]]) -> dict[int, RegionStyle]:
     return {region_id: RegionStyle(*look) for region_id, *look in rows}
-
-
-def _title(entry: AtlasEntry) -> str:
-    return f"{entry.version} at {entry.resolution_um} µm"

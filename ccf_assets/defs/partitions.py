@@ -10,10 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 import dagster as dg
 
 from ccf_assets import settings
-from ccf_assets.ccf.catalogue import CATALOGUE
-
-ATLASES = sorted(CATALOGUE.values(), key=lambda entry: (entry.is_phantom, entry.resolution_um, entry.ccf_id))
-"""All atlases: the finest first (10, 25, 50, 100 µm), the phantom's last."""
+from ccf_assets.ccf.catalogue import ALLEN, by_fineness, catalogue
 
 atlas_partitions = dg.DynamicPartitionsDefinition(name="atlas")
 """One per atlas that is in the database or was asked for. Each loads by itself: its rows share nothing with
@@ -23,16 +20,22 @@ voxel_row_partitions = dg.DynamicPartitionsDefinition(name="voxel_rows")
 """One per atlas whose rows, one per voxel, are in the database or were asked for. A set of its own, so that
 materializing all of an atlas, or all atlases, never makes 506 million rows that nobody asked for."""
 
-CCF_ID_OF = {entry.key: entry.ccf_id for entry in ATLASES}
-"""Partition key to the number that stands in the tables, for the IO manager."""
-
 recording_partitions = dg.DynamicPartitionsDefinition(name="recording")
 """One per file of recording sites, and one per source of rows that a lab inserts itself."""
 
 
 def atlases_of(source: str) -> list[str]:
-    """Keys of the atlases that a source has files of: the phantom's for ``phantom``, else the real ones."""
-    return [entry.key for entry in ATLASES if entry.is_phantom == (source == settings.PHANTOM)]
+    """Keys of the atlases that a source has files of: the phantom's for ``phantom``, else the real ones.
+
+    A lab's own atlases come from files of their own, whatever the source, but for the Allen ontology.
+    """
+    phantom = source == settings.PHANTOM
+    return [
+        entry.key
+        for entry in by_fineness(catalogue().entries.values())
+        if (entry.own and (entry.ontology != ALLEN or not phantom))
+        or (not entry.own and entry.is_phantom == phantom)
+    ]
 
 
 def missing_partitions(
@@ -44,7 +47,7 @@ def missing_partitions(
         store: Dagster's records.
         atlases: key of an atlas → whether it has one row per voxel, as db.loaded.atlases_in_database says.
     """
-    order = {entry.key: place for place, entry in enumerate(ATLASES)}
+    order = {entry.key: place for place, entry in enumerate(by_fineness(catalogue().entries.values()))}
     wanted = {
         atlas_partitions: list(atlases),
         voxel_row_partitions: [key for key, has_rows in atlases.items() if has_rows],
@@ -75,9 +78,9 @@ def unknown_partitions(
     store: dg.DagsterInstance, in_database: Collection[str]
 ) -> dict[dg.DynamicPartitionsDefinition, list[str]]:
     """Partitions that are no atlas: neither in the catalogue nor in the database, such as a misspelt key."""
-    unknown = {}
+    unknown, known = {}, catalogue().entries
     for partitions in (atlas_partitions, voxel_row_partitions):
         there = store.get_dynamic_partitions(str(partitions.name))
-        if keys := [key for key in there if key not in CATALOGUE and key not in in_database]:
+        if keys := [key for key in there if key not in known and key not in in_database]:
             unknown[partitions] = keys
     return unknown

@@ -12,9 +12,8 @@ from typing import Any
 import dagster as dg
 import sqlalchemy as sa
 
-from ccf_assets.ccf.catalogue import CATALOGUE
+from ccf_assets.ccf.catalogue import catalogue
 from ccf_assets.db import database
-from ccf_assets.defs.partitions import CCF_ID_OF
 from ccf_assets.io_manager import EngineResource, PostgresIOManager
 from ccf_assets.sources.source import Sources
 
@@ -35,7 +34,7 @@ class PostgresResource(EngineResource):
             yield self.create_resource(context)
         else:
             with alive(context.instance, context.run.run_id):
-                if more := described(context.run.tags, CATALOGUE):
+                if more := described(context.run.tags, catalogue().entries):
                     context.instance.add_run_tags(context.run.run_id, more)
                 yield self.create_resource(context)
 
@@ -53,7 +52,8 @@ class AtlasIOManager(PostgresIOManager):
 
     def values_of(self, metadata: Mapping[str, Any]) -> Mapping[str, object]:
         """The numbers, for assets that are divided by them."""
-        return CCF_ID_OF if metadata.get("partition_expr") == "ccf_id" else super().values_of(metadata)
+        ids = {key: entry.ccf_id for key, entry in catalogue().entries.items()}
+        return ids if metadata.get("partition_expr") == "ccf_id" else super().values_of(metadata)
 
 
 class SourcesResource(dg.ConfigurableResource[None]):

@@ -18,8 +18,7 @@ import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.ccf import region_sets
-from ccf_assets.ccf.frames.files import load_frames
-from ccf_assets.db.frames import keep_frames
+from ccf_assets.db.frames import keep_frames, known_frames
 from ccf_assets.db.loaded import atlases_in_database
 from ccf_assets.defs import freshness
 from ccf_assets.defs.jobs import (
@@ -112,7 +111,7 @@ def unregistered_sites(
     """Request runs for the sources with unregistered sites, or with reported regions not yet compared."""
     engine = postgres.kept_engine()
     try:
-        frames = load_frames(*settings.frames_files())
+        frames = known_frames(engine)
     except CcfError as error:
         return dg.SkipReason(str(error))
     with engine.begin() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.planes import AXIS_NAMES, PLANES, Orientation, Plane
-from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted
 from ccf_assets.pictures.drawing import (
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 UM_PER_PIXEL = 12.5
 """Scale of a plane: two pixels to a 25 µm voxel, so that the layers of the cortex can be told apart."""
 
+_USUAL_UM = 13_200
+"""Longest extent of the CCF in µm, at which the scales are meant."""
+
 NEAR_UM = 250
 """Sites at most so far from a plane count as lying in it; the others are drawn too, and differently."""
 
@@ -68,12 +72,13 @@ def plane_png(
     plane: Plane,
     orientation: Orientation,
     position_um: float,
-    resolution_um: int,
+    grid: VoxelGrid,
     regions: Mapping[int, RegionStyle],
     *,
     title: str,
     sites: npt.ArrayLike | None = None,
     um_per_pixel: float = UM_PER_PIXEL,
+    space: str = "CCF",
 ) -> bytes:
     """A plane of an atlas in its colours, with borders, scale bar, axes in µm and a legend.
 
@@ -81,34 +86,36 @@ def plane_png(
         plane: region ids, as `atlas.read.plane` gives them.
         orientation: how the plane lies.
         position_um: where, in CCF µm along its normal.
-        resolution_um: edge of a voxel in µm.
+        grid: the grid of the atlas.
         regions: at least every region in the plane, by id.
         title: the first line of the picture.
         sites: shape (N, 3), x, y, z in CCF µm, projected along the plane's normal. Those that are
             not finite or not in the volume cannot be drawn; the picture says how many.
-        um_per_pixel: the scale.
+        um_per_pixel: the scale, of a brain as long as the CCF.
+        space: what the coordinates are of, for the axes.
 
     Returns:
         A PNG, some 50 KB.
 
     Raises:
-        CcfError: the plane has another shape than orientation and resolution give, or a region that is
+        CcfError: the plane has another shape than orientation and grid give, or a region that is
             not in ``regions``.
     """
     axes = PLANES[orientation]
-    height_um, width_um = EXTENT_UM[axes.rows], EXTENT_UM[axes.columns]
-    expected = (height_um // resolution_um, width_um // resolution_um)
+    height_um, width_um = (round(grid.extent_um[axis]) for axis in (axes.rows, axes.columns))
+    expected = (grid.shape[axes.rows], grid.shape[axes.columns])
     if plane.shape != expected:
-        raise CcfError(
-            f"A {orientation} plane at {resolution_um} µm has shape {expected}, not {plane.shape}."
-        )
+        raise CcfError(f"A {orientation} plane at {grid.edges} has shape {expected}, not {plane.shape}.")
     ids, places, voxels = np.unique(plane, return_inverse=True, return_counts=True)
     unknown = [i for i in ids.tolist() if i and i not in regions]
     if unknown:
         raise CcfError(f"The plane holds region {unknown[0]}, which is not among the regions given.")
     styles = [regions[i] if i else OUTSIDE for i in ids.tolist()]
     by_size = [place for place in np.argsort(-voxels, kind="stable").tolist() if ids[place]]
-    pixels = _sampled(places.reshape(plane.shape).astype(np.uint16), um_per_pixel / resolution_um)
+    # A small brain is drawn larger, a large one smaller: the CCF has 13,200 µm.
+    um_per_pixel *= max(grid.extent_um) / _USUAL_UM
+    steps = [um_per_pixel / grid.edges_um[axis] for axis in (axes.rows, axes.columns)]
+    pixels = _sampled(places.reshape(plane.shape).astype(np.uint16), steps)
 
     height, width = pixels.shape
     left, top, below, beside = 76, 74, 54, _LEGEND_WIDTH + 36
@@ -118,31 +125,41 @@ def plane_png(
         figure.figimage(_painted(pixels, styles), left, below, origin="upper", zorder=-1)
         drawn = new_axes(figure, left, top, width, height)
         drawn.set(xlim=(0, width_um), ylim=(height_um, 0), facecolor="none")
-        drawn.set_xticks(range(0, width_um + 1, 2000))
-        drawn.set_yticks(range(0, height_um + 1, 2000))
+        tick = _round_step(max(grid.extent_um) / 7)
+        drawn.set_xticks(np.arange(0, width_um + 1, tick))
+        drawn.set_yticks(np.arange(0, height_um + 1, tick))
         drawn.tick_params(labelsize=8, color=FRAME)
         drawn.spines[:].set_color(FRAME)
-        drawn.set_xlabel(f"{AXIS_NAMES[axes.columns]}, CCF µm", fontsize=9)
-        drawn.set_ylabel(f"{AXIS_NAMES[axes.rows]}, CCF µm", fontsize=9)
-        _scale_bar(drawn)
+        drawn.set_xlabel(f"{AXIS_NAMES[axes.columns]}, {space} µm", fontsize=9)
+        drawn.set_ylabel(f"{AXIS_NAMES[axes.rows]}, {space} µm", fontsize=9)
+        _scale_bar(drawn, max(grid.extent_um))
         _directions(drawn, orientation)
         _acronyms(drawn, pixels, by_size[:LEGEND_ROWS], styles, um_per_pixel)
         where = f"{orientation.capitalize()} plane at {AXIS_NAMES[axes.normal]} {position_um:g} µm"
         write(figure, left, 30, title, width + beside - 16, TITLE)
-        subtitle = f"{where}: {_seen(orientation, position_um)}."
+        subtitle = f"{where}: {_seen(orientation, position_um, grid.midline_um)}."
         write(figure, left, 54, subtitle, width + beside - 16, SUBTITLE)
         x, y = left + width + 24, top
         if sites is not None:
             points = np.asarray(sites, np.float64).reshape(-1, 3)
-            _sites(figure, drawn, points, orientation, position_um, um_per_pixel, x, y)
+            _sites(figure, drawn, points, grid, orientation, position_um, um_per_pixel, x, y)
             y += _SITES_HEIGHT
         _legend(figure, [styles[place] for place in by_size], x, y, top + height + below - y)
         return png(figure, kept)
 
 
-def _sampled(places: _Places, step: float) -> _Places:
-    """The plane at the picture's scale: the voxel under each pixel's centre, at every ``step`` voxels."""
-    row, column = (((np.arange(int(n / step)) + 0.5) * step).astype(np.intp) for n in places.shape)
+def _round_step(um: float) -> int:
+    """The nearest of 1, 2, 5, 10, … µm, for the ticks of an axis."""
+    steps: list[int] = [factor * 10**power for power in range(8) for factor in (1, 2, 5)]
+    return min(steps, key=lambda step: abs(math.log(step / um)))
+
+
+def _sampled(places: _Places, steps: Sequence[float]) -> _Places:
+    """The plane at the picture's scale: the voxel under each pixel's centre, at every ``steps`` voxels."""
+    row, column = (
+        ((np.arange(int(n / step)) + 0.5) * step).astype(np.intp)
+        for n, step in zip(places.shape, steps, strict=True)
+    )
     sampled: _Places = places[np.ix_(row, column)]
     return sampled
 
@@ -157,20 +174,25 @@ def _painted(pixels: _Places, styles: Sequence[RegionStyle]) -> npt.NDArray[np.u
     return painted
 
 
-def _seen(orientation: Orientation, position_um: float) -> str:
+def _seen(orientation: Orientation, position_um: float, midline_um: float | None) -> str:
     """The directions in the picture, in words."""
     if orientation == "sagittal":
-        side = "left" if position_um < MIDLINE_UM else "right"
-        place = "at the midline" if position_um == MIDLINE_UM else f"in the {side} hemisphere"
+        if midline_um is None:
+            return "dorsal up, anterior on the left"
+        side = "left" if position_um < midline_um else "right"
+        place = "at the midline" if position_um == midline_um else f"in the {side} hemisphere"
         return f"dorsal up, anterior on the left, {place}"
     up = "dorsal" if orientation == "coronal" else "anterior"
     return f"{up} up, the left of the brain on the left"
 
 
-def _scale_bar(axes: Axes) -> None:
-    bottom = axes.get_ylim()[0]
-    axes.plot([300, 1300], [bottom - 300] * 2, color=INK, linewidth=3, solid_capstyle="butt")
-    axes.text(800, bottom - 400, "1 mm", ha="center", va="bottom", fontsize=9)
+def _scale_bar(axes: Axes, longest_um: float) -> None:
+    bottom, unit = axes.get_ylim()[0], longest_um / _USUAL_UM
+    length = _round_step(1000 * unit)
+    start, height = 300 * unit, bottom - 300 * unit
+    axes.plot([start, start + length], [height] * 2, color=INK, linewidth=3, solid_capstyle="butt")
+    text = f"{length / 1000:g} mm" if length >= 1000 else f"{length} µm"  # noqa: PLR2004
+    axes.text(start + length / 2, height - 100 * unit, text, ha="center", va="bottom", fontsize=9)
 
 
 def _directions(axes: Axes, orientation: Orientation) -> None:
@@ -237,6 +259,7 @@ def _sites(
     figure: Figure,
     axes: Axes,
     points: Floats,
+    grid: VoxelGrid,
     orientation: Orientation,
     position_um: float,
     um_per_pixel: float,
@@ -249,8 +272,7 @@ def _sites(
     brightness alone, and are visible on every colour.
     """
     where = PLANES[orientation]
-    inside = ((points >= 0) & (points < np.array(EXTENT_UM))).all(axis=1)  # False for NaN
-    drawable = points[inside]
+    drawable = points[grid.contains(points)]
     near = np.abs(drawable[:, where.normal] - position_um) <= NEAR_UM
     key = new_axes(figure, x, y, _LEGEND_WIDTH, _SITES_HEIGHT, blank=True)
     for line, some, text, alpha, discs in (

@@ -9,9 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ccf_assets import settings
-from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema
+from ccf_assets.db.frames import known_frames
 from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.recordings.comparison import region_sizes_of
 from ccf_assets.recordings.files.folder import FolderChange, FolderScan, what_is_new
@@ -46,7 +45,7 @@ def _known_files(engine: sa.Engine) -> tuple[dict[str, str], set[str]]:
     owned = sa.exists().where(site.recording_id == claim.recording_id, site.site_id == claim.site_id)
     free = sa.exists().where(claim.source == table.source, ~owned)
     idle = table.refused | table.source.not_in(sa.select(schema.recording_source.c.source))
-    now = circumstances(engine, load_frames(*settings.frames_files()))
+    now = circumstances(engine, known_frames(engine))
     query = sa.select(
         table.source, table.digest, table.looked_at_with, free.label("free"), idle.label("idle")
     )
@@ -76,7 +75,7 @@ def unregistered(engine: sa.Engine) -> dict[str, str]:
     Sites and regions are not read but their numbers (recording_tally). Every region is of an existing site
     and of its source, so with as many regions as sites none is missing.
     """
-    source, tally = schema.recording_source.c, schema.recording_tally.c
+    tally = schema.recording_tally.c
     loaded = select_loaded_atlases().cte("loaded")
     # Of the atlas as it is now: a reload makes new partitions, and regions from the old ones do not count.
     registered = (
@@ -93,14 +92,28 @@ def unregistered(engine: sa.Engine) -> dict[str, str]:
         .group_by(tally.source, loaded.c.ccf_id)
         .subquery("registered")
     )
-    missing = source.sites - sa.func.coalesce(registered.c.sites, 0)
-    of_both = sa.and_(registered.c.source == source.source, registered.c.ccf_id == loaded.c.ccf_id)
+    # How many sites of a source are in the space of an atlas: those in frames that lead into it.
+    frame = schema.coordinate_frame.c
+    wanted = (
+        sa.select(
+            tally.source,
+            loaded.c.ccf_id,
+            sa.func.sum(tally.sites).label("sites"),
+            sa.func.max(tally.changed_at).label("changed_at"),
+        )
+        .join_from(schema.recording_tally, schema.coordinate_frame, frame.name == tally.frame)
+        .join(loaded, loaded.c.space == frame.space)
+        .where(tally.registered_in.is_(None))
+        .group_by(tally.source, loaded.c.ccf_id)
+        .subquery("wanted")
+    )
+    missing = wanted.c.sites - sa.func.coalesce(registered.c.sites, 0)
+    of_both = sa.and_(registered.c.source == wanted.c.source, registered.c.ccf_id == wanted.c.ccf_id)
     query = (
-        sa.select(source.source, loaded.c.ccf_id, missing, source.changed_at)
-        .join_from(schema.recording_source, loaded, sa.true())
-        .join(registered, of_both, isouter=True)
+        sa.select(wanted.c.source, wanted.c.ccf_id, missing, wanted.c.changed_at)
+        .join_from(wanted, registered, of_both, isouter=True)
         .where(missing != 0)
-        .order_by(source.source, loaded.c.ccf_id)
+        .order_by(wanted.c.source, wanted.c.ccf_id)
     )
     lacks: dict[str, list[str]] = {}
     with engine.begin() as connection:
@@ -115,12 +128,20 @@ def unregistered(engine: sa.Engine) -> dict[str, str]:
 def _to_compare() -> sa.CompoundSelect[Any]:
     """The sources with reported regions and without a comparison, and those with the opposite.
 
-    None while the finest loaded atlas is still being loaded for the first time. The triggers on
+    None while the first atlas of their space is still being loaded for the first time. The triggers on
     recording_site delete a comparison when reports change; so does dropping the atlas.
     """
-    source = schema.recording_source.c
-    finest = select_loaded_atlases().limit(1).subquery()
-    ready = sa.select(finest.c.ccf_id).where(region_sizes_of(finest.c.ccf_id)).exists()
-    reporting = sa.select(source.source).where(source.reporting > 0, ready)
+    tally, frame = schema.recording_tally.c, schema.coordinate_frame.c
+    loaded = select_loaded_atlases()
+    order = sa.func.row_number().over(partition_by=schema.atlas.c.space, order_by=loaded._order_by_clauses)
+    first = loaded.add_columns(order.label("place")).subquery("first")
+    reporting = (
+        sa.select(tally.source)
+        .join_from(schema.recording_tally, schema.coordinate_frame, frame.name == tally.frame)
+        .join(first, sa.and_(first.c.space == frame.space, first.c.place == 1))
+        .where(tally.registered_in.is_(None), region_sizes_of(first.c.ccf_id))
+        .group_by(tally.source)
+        .having(sa.func.sum(tally.reporting) > 0)
+    )
     compared = sa.select(schema.recording_agreement.c.source)
     return sa.union(sa.except_(reporting, compared), sa.except_(compared, reporting))

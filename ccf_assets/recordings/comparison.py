@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
 from ccf_assets.atlas.atlas import Atlas
 from ccf_assets.ccf.frames.maps import Frame
+from ccf_assets.ccf.region_id import table_numbers
 from ccf_assets.db import schema
-from ccf_assets.db.loaded import LoadedAtlas
+from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases
 from ccf_assets.finding import Finding
 from ccf_assets.recordings.findings.agreement import Ontology, compared_regions, reported_region
 from ccf_assets.recordings.findings.claims import KEY
@@ -27,37 +27,54 @@ _PLACE = ("x", "y", "z")
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows of agreement.compared_regions of one source, and what is to be said of them."""
+    """Rows of agreement.compared_regions of one source in one atlas, and what is to be said of them."""
 
+    atlas: LoadedAtlas
     compared: pl.DataFrame
     finding: Finding
 
 
 def compare_reports(
-    engine: sa.Engine, atlas: LoadedAtlas, sources: Sequence[str], frames: Mapping[str, Frame]
+    engine: sa.Engine, sources: Sequence[str], frames: Mapping[str, Frame]
 ) -> dict[str, Comparison]:
-    """Compare the reported regions of some sources with those computed in one atlas.
+    """Compare the reported regions of some sources with those computed in the first atlas of their space.
 
     Args:
         engine: the database.
-        atlas: the atlas whose computed regions are compared.
         sources: the sources, of which those without a reported region are left out.
         frames: the known frames by name.
 
     Returns:
         Source → its comparison; none before region_volume of the atlas is loaded, which says what is drawn.
+        A source with sites in several spaces is compared in the one whose atlas comes first.
     """
-    site, region = schema.recording_site.c, schema.recording_region.c
+    site, frame = schema.recording_site.c, schema.coordinate_frame.c
     sites = as_frame(
         engine,
-        sa.select(site.recording_id, site.site_id, site.reported_region, site.frame, site.source).where(
-            site.source.in_(sources), site.reported_region.is_not(None)
-        ),
+        sa.select(site.recording_id, site.site_id, site.reported_region, site.frame, site.source, frame.space)
+        .join_from(schema.recording_site, schema.coordinate_frame, frame.name == site.frame)
+        .where(site.source.in_(sources), site.reported_region.is_not(None)),
     )
+    first: dict[str, LoadedAtlas] = {}
+    for atlas in loaded_atlases(engine):
+        first.setdefault(atlas.space, atlas)
+    found: dict[str, Comparison] = {}
+    for space, atlas in first.items():
+        of_space = sites.filter(pl.col("space") == space, ~pl.col("source").is_in(list(found)))
+        found |= _compare_in(engine, atlas, of_space.drop("space"), frames)
+    return found
+
+
+def _compare_in(
+    engine: sa.Engine, atlas: LoadedAtlas, sites: pl.DataFrame, frames: Mapping[str, Frame]
+) -> dict[str, Comparison]:
+    """Compare the reported regions of sites with those computed in one atlas, source by source."""
+    region = schema.recording_region.c
     with engine.connect() as connection:
         ready = connection.scalar(sa.select(region_sizes_of(atlas.ccf_id)))
     if sites.is_empty() or not ready:
         return {}
+    sources = sites["source"].unique().to_list()
     computed = as_frame(
         engine,
         sa.select(*(region[name] for name in (*KEY, "region_id", "status", *_PLACE))).where(
@@ -66,7 +83,7 @@ def compare_reports(
     )
     known, asked = _read_ontology(engine, atlas), Atlas(atlas.key, engine=engine)
     return {
-        str(source): _compare_source(known, asked, of, computed, frames)
+        str(source): Comparison(atlas, *_compare_source(known, asked, of, computed, frames))
         for (source,), of in sites.group_by("source", maintain_order=True)
     }
 
@@ -92,7 +109,7 @@ def _read_ontology(engine: sa.Engine, atlas: LoadedAtlas) -> Ontology:
 
 def _compare_source(
     known: Ontology, atlas: Atlas, sites: pl.DataFrame, computed: pl.DataFrame, frames: Mapping[str, Frame]
-) -> Comparison:
+) -> tuple[pl.DataFrame, Finding]:
     """Compare the reported regions of one source.
 
     Args:
@@ -108,12 +125,12 @@ def _compare_source(
     def moved(which: pl.DataFrame, shift_um: float) -> pl.DataFrame:
         there = placed.join(which, on=KEY, how="semi")
         found = atlas.locate(there.select(_PLACE).to_numpy() + shift_um)
-        regions = np.where(found.region_id > 0, found.region_id, -1)
+        numbers = table_numbers(found.places.region_id)
         computed_there = there.select(KEY).with_columns(
-            region_id=pl.Series(regions, dtype=pl.Int64).replace(-1, None),
+            region_id=pl.Series(numbers, dtype=pl.Int64).replace(0, None),
             status=pl.Series(found.status.tolist(), dtype=pl.String),
         )
         return compared_regions(there, computed_there, known)
 
     explained = half_voxel(compared, placed, moved, frames, atlas.resolution_um)
-    return Comparison(compared, reported_region(compared, atlas.key, explained))
+    return compared, reported_region(compared, atlas.key, explained)

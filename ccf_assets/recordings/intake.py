@@ -6,19 +6,19 @@ Which files have to be read is decided in backlog.
 import hashlib
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 import sqlalchemy as sa
 
 from ccf_assets.atlas.brain_mask import Brain, brain_atlas, read_brain
+from ccf_assets.ccf.frames.files import named_frame
 from ccf_assets.ccf.frames.maps import Frame
-from ccf_assets.ccf.space import AXES
+from ccf_assets.ccf.space import ALLEN_CCF, AXES
 from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows
-from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.errors import FILES_REFUSED, CcfError
 from ccf_assets.finding import Finding, counted, listed
 from ccf_assets.pg.arrow import read_arrow
@@ -32,11 +32,15 @@ from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import look
+from ccf_assets.recordings.findings.claims import duplicate_sites
 from ccf_assets.recordings.findings.otherwise import otherwise
 from ccf_assets.recordings.findings.reading import Reading
 from ccf_assets.recordings.folders import Folder
 
 READABLE = "readable"
+
+BrainOf: TypeAlias = Callable[[str], Brain | None]
+"""The brain of a space, by its name; None if no atlas of it is loaded."""
 
 _NAMED_FILES = 20
 """Most files whose sentences are metadata of a failed run."""
@@ -79,17 +83,19 @@ def findings_of_others(engine: sa.Engine, keys: Collection[str]) -> dict[str, di
 def circumstances(engine: sa.Engine, frames: Mapping[str, Frame]) -> dict[str, str]:
     """What the checks of a file depend on, by name, each with a digest or, for the brain, its tables.
 
-    ``brain`` is the loaded atlas that is used for checks, ``frames`` all frames, ``frame ibl`` one of them.
+    ``brain`` is the loaded atlas that is used for checks in the space of the Allen CCF, ``brain of
+    whs_sd_rat`` that in another space, ``frames`` all frames, ``frame ibl`` one of them.
     """
-    entry, loaded = brain_atlas(engine), select_loaded_atlases().subquery()
-    query = sa.select(loaded.c.voxels_of, loaded.c.surface_of).where(
-        loaded.c.ccf_id == (entry and entry.ccf_id)
-    )
-    with engine.connect() as connection:
-        tables = connection.execute(query).first()
     rows = frame_rows(frames)
+    spaces = sorted({ALLEN_CCF.name, *(frame.space for frame in frames.values())})
+    brains = {space: brain_atlas(engine, space) for space in spaces}
+    brain_of = {
+        space: f"{atlas.key} {(atlas.voxels_of, atlas.surface_of)}" if atlas else "none"
+        for space, atlas in brains.items()
+    }
     return {
-        "brain": f"{entry.key} {tuple(tables)}" if entry and tables else "none",
+        "brain": brain_of.pop(ALLEN_CCF.name),
+        **{f"brain of {space}": digest for space, digest in brain_of.items()},
         "frames": _digest(rows),
         **{f"frame {row['name']}": _digest(row) for row in rows},
     }
@@ -99,13 +105,19 @@ def _digest(value: object) -> str:
     return hashlib.sha256(repr(value).encode()).hexdigest()
 
 
-def rests_on(sites: pl.DataFrame | None, now: Mapping[str, str]) -> str:
+def rests_on(sites: pl.DataFrame | None, frames: Mapping[str, Frame], now: Mapping[str, str]) -> str:
     """The lines of `circumstances` that the result for a file depends on: ``name digest``, one per line.
 
     That of a loaded file depends on the frames that it uses; a refused file might be valid with any frame.
     """
-    frames = ["frames"] if sites is None else [f"frame {name}" for name in sites["frame"].unique().sort()]
-    return "\n".join(f"{name} {now[name]}" for name in ["brain", *frames])
+    if sites is None:
+        names = [name for name in now if name.startswith("brain")] + ["frames"]
+    else:
+        used = sites["frame"].unique().sort().to_list()
+        spaces = sorted({frames[name].space for name in used})
+        names = ["brain" if space == ALLEN_CCF.name else f"brain of {space}" for space in spaces]
+        names += [f"frame {name}" for name in used]
+    return "\n".join(f"{name} {now[name]}" for name in names)
 
 
 def judged_alike(looked_at_with: str | None, now: Mapping[str, str]) -> bool:
@@ -159,9 +171,14 @@ def read_files(
     left: list[str] = []
     with ThreadPoolExecutor(1) as beside:
         brain = beside.submit(read_brain, engine)  # takes half a second; the first file is parsed meanwhile
+
+        def brain_of(space: str) -> Brain | None:
+            """The brain of a space; that of the CCF, which nearly every file needs, is read beside."""
+            return brain.result() if space == ALLEN_CCF.name else read_brain(engine, space)
+
         for key in keys:
             try:
-                file = _read_file(folder, key, frames, brain)
+                file = _read_file(folder, key, frames, brain_of)
             except StillWritingError as error:
                 left.append(key)
                 report(f"{error} The sensor requests it again; its stored sites stay until then.")
@@ -175,9 +192,7 @@ def read_files(
     return sorted(read, key=lambda file: (file.mtime_ns, file.key)), left
 
 
-def _read_file(
-    folder: Folder, key: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
-) -> ReadFile | None:
+def _read_file(folder: Folder, key: str, frames: Mapping[str, Frame], brain_of: BrainOf) -> ReadFile | None:
     """Read one file and check it; None if it no longer exists.
 
     Raises:
@@ -188,7 +203,7 @@ def _read_file(
         file = site_file(folder.path, relative)
         if file is None:
             return None
-        looked_at = _look_at(folder, key, file.digest, frames, brain)
+        looked_at = _look_at(folder, key, file.digest, frames, brain_of)
         if site_file(folder.path, relative) != file:
             raise StillWritingError(f"{file.path} changed while it was read.")
     except (CcfError, OSError) as error:
@@ -197,13 +212,12 @@ def _read_file(
 
 
 def _look_at(
-    folder: Folder, key: str, digest: str, frames: Mapping[str, Frame], brain: Future[Brain | None]
+    folder: Folder, key: str, digest: str, frames: Mapping[str, Frame], brain_of: BrainOf
 ) -> ReadFile:
     """Read and check the content of a file; whatever is wrong with it becomes a finding."""
     try:
         sites = read_sites(folder.path, folder.relative(key) or "", frames).with_columns(source=pl.lit(key))
-        # Without the brain if it cannot be read, which is no fault of the file: read_files raises it.
-        findings = file_findings(sites, frames, None if brain.exception() else brain.result())
+        findings = file_findings(sites, frames, brain_of)
     except (CcfError, OSError) as error:
         return _refused(key, digest, str(error))
     except Exception as error:  # an unforeseen error must not keep the other files from being loaded
@@ -216,15 +230,42 @@ def _look_at(
 _ORDINALS = {2: "second"}
 
 
-def file_findings(sites: pl.DataFrame, frames: Mapping[str, Frame], brain: Brain | None) -> list[Finding]:
-    """The findings of a table of sites; without a brain, those that need none."""
+def file_findings(sites: pl.DataFrame, frames: Mapping[str, Frame], brain_of: BrainOf) -> list[Finding]:
+    """The findings of a table of sites; in a space without a brain, those that need none.
+
+    Args:
+        sites: the table.
+        frames: the known frames by name.
+        brain_of: the brain of a space; None if no atlas of it is loaded.
+    """
+    space_of = {name: named_frame(name, frames).space for name in sites["frame"].unique().to_list()}
+    spaces = sorted(set(space_of.values())) or [ALLEN_CCF.name]
+    parts = [
+        _findings_in(
+            sites if len(spaces) == 1 else sites.filter(pl.col("frame").replace_strict(space_of) == space),
+            frames,
+            brain_of(space),
+        )
+        for space in spaces
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    together = [look.merged(spaces, of_one, "space") for of_one in zip(*parts, strict=True)]
+    return [*together[:-1], duplicate_sites(sites)]  # the last: a site may be in two spaces
+
+
+def _findings_in(sites: pl.DataFrame, frames: Mapping[str, Frame], brain: Brain | None) -> list[Finding]:
+    """The findings of sites in one space."""
     if brain is None:
         return look.site_findings(sites, frames)
     step = f"every {_ORDINALS.get(brain.step, f'{brain.step}th')} voxel" if brain.step > 1 else ""
     sparse = (
-        f"Of the brain, {step} along each axis was looked at, a grid of {brain.edge_um} µm." if step else ""
+        f"Of the brain, {step} along each axis was looked at, a grid of {brain.grid.edges}." if step else ""
     )
-    return look.site_findings(sites, frames, brain.in_brain, brain.surface_y, sparse)
+    return look.site_findings(
+        sites, frames, brain.in_brain, brain.surface_y, sparse,
+        extent_um=brain.extent_um, resolutions_um=brain.resolutions_um,
+    )  # fmt: skip
 
 
 def other_readings(
@@ -241,11 +282,13 @@ def other_readings(
     Returns:
         A sentence; empty if the point is near the brain, or nothing puts it there.
     """
-    brain = read_brain(engine)
+    brain = read_brain(engine, frame.space)
     if brain is None:
         return ""
     site = pl.DataFrame([point], schema=dict.fromkeys(AXES, pl.Float64), orient="row")
-    return otherwise(Reading(site, frame, frames, brain.in_brain, brain.surface_y))
+    return otherwise(
+        Reading(site, frame, frames, brain.in_brain, brain.surface_y, brain.extent_um, brain.resolutions_um)
+    )
 
 
 def _refused(key: str, digest: str, why: str) -> ReadFile:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -33,6 +34,7 @@ class FetchedFile:
         size_bytes: its size.
         fetched: False when it was taken from the cache.
         warning: what the user should know about it, if anything.
+        more: what else is recorded of it, as JSON has it.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class FetchedFile:
     size_bytes: int
     fetched: bool
     warning: str | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 @contextmanager
@@ -86,7 +89,7 @@ def origin_file(target: Path) -> Path:
 
 def kept_record(file: FetchedFile, target: Path) -> FetchedFile:
     """Give a complete file its permanent name, and record its origin beside it."""
-    origin = {"url": file.url, "sha256": file.sha256, "bytes": file.size_bytes}
+    origin = {"url": file.url, "sha256": file.sha256, "bytes": file.size_bytes, **file.more}
     with whole_file(origin_file(target)) as aside:
         aside.write_text(json.dumps(origin, indent=2) + "\n", "utf-8")
         file.path.replace(target)
@@ -99,8 +102,9 @@ def cached_file(target: Path, report: Report) -> FetchedFile | None:
         return None
     try:
         origin = json.loads(origin_file(target).read_text("utf-8"))
-        known = FetchedFile(target, origin["url"], origin["sha256"], origin["bytes"], fetched=False)
-    except (OSError, ValueError, KeyError, TypeError):
+        url, sha256, size_bytes = (origin.pop(name) for name in ("url", "sha256", "bytes"))
+        known = FetchedFile(target, url, sha256, size_bytes, fetched=False, more=origin)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         report(f"{target} has no record of its origin; fetching it again.")
         return None
     if sha256_of(target) != known.sha256:

@@ -1,6 +1,7 @@
 """Where the atlas's files come from, and the cache that keeps them.
 
-A source is the Allen Institute, a mirror of it, a local folder, or the phantom that is computed here. This
+A source is the Allen Institute, a mirror of it, a local folder, or the phantom that is computed here; a lab's
+own atlas comes from the file that its entry names. This
 module has addresses, downloads, checksums, and the rules for using a cached file again. Whether the content
 of a file is valid is checked in ccf and db.
 
@@ -17,28 +18,99 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ccf_assets import settings
+from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, AtlasEntry, catalogue
+from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import shape as phantom_shape
 from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.ccf.space import ALLEN_CCF, Space
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError
-from ccf_assets.files import sha256_of
+from ccf_assets.files import sha256_of, sha256_of_all
 from ccf_assets.sources.addresses import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL, ONTOLOGY_PATH
 from ccf_assets.sources.cache import FetchedFile, cached_file, exclusive, kept_record, sweep_candidates
 from ccf_assets.sources.http import BACKOFF_S, TIMEOUT_S, Report, download
 
-if TYPE_CHECKING:
-    from ccf_assets.ccf.catalogue import AtlasEntry
+_VOLUME, _ONTOLOGY = "annotation.nrrd", "structure_graph.csv"
+"""Names of the files that a volume and an ontology in another form are made into."""
 
 
 def _silent(_line: str) -> None:
     """The report of a caller that wants none."""
+
+
+@dataclass(frozen=True)
+class Annotation(FetchedFile):
+    """An annotation volume in the official form.
+
+    Attributes:
+        grid: its grid.
+        space: the space it lies in.
+        frames: the frames that its files bring.
+        notes: what was made, changed or taken from somewhere when it was read, a sentence each.
+        own_ontology: its own ontology, where it has one, not accepted yet while this is new.
+    """
+
+    grid: VoxelGrid = field(kw_only=True)
+    space: Space = field(kw_only=True)
+    frames: tuple[Frame, ...] = field(default=(), kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
+    own_ontology: FetchedFile | None = field(default=None, kw_only=True)
+
+    @property
+    def original_sha256(self) -> str:
+        """The checksum of the file as it was found; of a folder, of all files in it."""
+        return str(self.more.get("original_sha256", self.sha256))
+
+    @property
+    def version(self) -> str:
+        """A digest of all that tables are made from: of an official file its checksum."""
+        if not self.more:
+            return self.sha256
+        return hashlib.sha256(f"{self.sha256} {self.grid} {self.space}".encode()).hexdigest()
+
+    @classmethod
+    def official(cls, file: FetchedFile, entry: AtlasEntry) -> Annotation:
+        """Of an official file, whose grid the catalogue has."""
+        assert entry.grid is not None  # noqa: S101 - every built-in entry has one
+        return cls(**_fields(file), grid=entry.grid, space=ALLEN_CCF)
+
+    @classmethod
+    def recorded(cls, file: FetchedFile, own_ontology: FetchedFile | None) -> Annotation:
+        """Of a file that was made from another, with what its record says."""
+        said = file.more
+        space = Space(**{**said["space"], "extent_um": tuple(said["space"]["extent_um"])})
+        return cls(
+            **_fields(file),
+            grid=VoxelGrid(tuple(said["shape"]), tuple(said["edges_um"]), space.midline_um),
+            space=space,
+            frames=tuple(
+                Frame(**{**f, "xyz": tuple(f["xyz"]), "coefficients": tuple(f["coefficients"])})
+                for f in said["frames"]
+            ),
+            notes=tuple(said["notes"]),
+            own_ontology=own_ontology,
+        )
+
+
+def _cached_made(folder: Path, report: Report) -> Annotation | None:
+    """The volume and the ontology that were made of other forms in a folder of the cache, if whole."""
+    volume = cached_file(folder / _VOLUME, report)
+    if volume is None or "made_from" not in volume.more:
+        return None
+    own = cached_file(folder / _ONTOLOGY, report) if volume.more["has_ontology"] else None
+    return None if own is None and volume.more["has_ontology"] else Annotation.recorded(volume, own)
+
+
+def _fields(file: FetchedFile) -> dict[str, Any]:
+    return {each.name: getattr(file, each.name) for each in fields(FetchedFile)}
 
 
 @dataclass(frozen=True)
@@ -135,15 +207,17 @@ class Sources:
             return kept_record(candidate, self._graph)
 
     def ontology(self, entry: AtlasEntry) -> FetchedFile:
-        """The accepted ontology an atlas belongs to: the phantom's own, or that of the configured source.
+        """The accepted ontology of an atlas: the phantom's, its own, or that of the configured source.
 
         Raises:
-            CcfError: no ontology of this source has been accepted yet, or the atlas is not the phantom's.
+            CcfError: it has not been accepted yet, or the source is the phantom, which has no other.
         """
         if entry.is_phantom:
             # Computed here and tested with the code: it needs no other validation.
             own = replace(self, source=settings.PHANTOM)
             return own.accept_structure_graph(own.structure_graph())
+        if entry.ontology != ALLEN:
+            return self._own_ontology(entry)
         self._refuse_real_from_phantom(entry)
         with exclusive(self._graph, _silent):
             accepted = cached_file(self._graph, _silent)
@@ -157,11 +231,12 @@ class Sources:
     @contextmanager
     def new_annotation(
         self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent
-    ) -> Iterator[FetchedFile]:
+    ) -> Iterator[Annotation]:
         """The annotation volume of an atlas, from the cache or fetched, to be checked by the caller.
 
         A fetched file is put into the cache when the block ends; after an error in the block, the cached file
-        is unchanged.
+        is unchanged. A volume in another form than the official ones is made into that form, with its own
+        ontology.
 
         Args:
             entry: the atlas.
@@ -172,32 +247,140 @@ class Sources:
             SourceUnreachableError: the source does not answer.
             CcfError: the source has no such file, or one that is not the catalogue's.
         """
-        self._refuse_real_from_phantom(entry)
-        target = self.cache / entry.path
+        if entry.ontology in (ALLEN, PHANTOM):
+            self._refuse_real_from_phantom(entry)
+        if not entry.is_canonical:
+            with self._converted(entry, refresh=refresh, report=report) as made:
+                yield made
+            return
+        target = self.cache / entry.annotation
         with exclusive(target, report) as partial:
             cached = cached_file(target, report)
             if cached and not self._still_wanted(cached, entry):
                 report(f"{target} is not the file that {entry.key} now asks for; fetching it again.")
                 cached = None
             if cached and not refresh:
-                yield replace(cached, warning=_warning(cached, entry))
+                yield Annotation.official(replace(cached, warning=_warning(cached, entry)), entry)
                 return
             if entry.is_phantom:
-                phantom_volume.write_annotation(partial, entry.resolution_um, report)
+                phantom_volume.write_annotation(partial, int(entry.resolution_um or 0), report)
                 shown = _phantom_url(entry)
             else:
-                shown = self._fetch(entry.path, partial, report, kept=cached is not None)
+                shown = self._fetch(entry.annotation, partial, report, kept=cached is not None)
             fetched = _checked(_fetched(partial, shown), entry)
-            yield fetched
+            yield Annotation.official(fetched, entry)
             kept_record(fetched, target)
 
-    def annotation(
-        self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent
-    ) -> FetchedFile:
-        """The annotation volume of an atlas in the cache, as `new_annotation` gives it, without checks."""
+    def annotation(self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent) -> Annotation:
+        """The annotation volume of an atlas in the cache, as `new_annotation` gives it, without checks.
+
+        One that was made of another form is not compared with its original again.
+        """
+        if not entry.is_canonical and not refresh and (made := self._made(entry, report)):
+            return made
         with self.new_annotation(entry, refresh=refresh, report=report) as file:
             pass
-        return replace(file, path=self.cache / entry.path)
+        return self._made(entry, report) or replace(file, path=self.cache / entry.annotation)
+
+    def _made(self, entry: AtlasEntry, report: Report) -> Annotation | None:
+        """What a volume in another form was made into, if it is in the cache as it was made."""
+        folder = self._folder_of(entry)
+        if entry.is_canonical or not (folder / _VOLUME).is_file():
+            return None
+        with exclusive(folder / _VOLUME, report):
+            return _cached_made(folder, report)
+
+    @contextmanager
+    def _converted(self, entry: AtlasEntry, *, refresh: bool, report: Report) -> Iterator[Annotation]:
+        """A volume in another form, made into the official one, and its ontology with it."""
+        from ccf_assets.ccf.ontologies.read import write_structure_graph
+        from ccf_assets.ccf.volumes.canonical import sagittal_planes, write_canonical
+        from ccf_assets.sources import converted
+
+        folder = self._folder_of(entry)
+        target, graph = folder / _VOLUME, folder / _ONTOLOGY
+        with exclusive(target, report) as partial:
+            volume = self._original(entry, entry.annotation, folder, "annotation", refresh, report)
+            table = None
+            if entry.ontology and entry.ontology != ALLEN:
+                table = self._original(entry, entry.ontology, folder, "ontology", refresh, report)
+            described = catalogue().spaces.get(entry.space)
+            checksums = [volume.sha256, table.sha256 if table else None]
+            made_from = converted.statement(entry, described, checksums)
+            made = _cached_made(folder, report)
+            if made and made.more["made_from"] == made_from:
+                yield made
+                return
+            report(f"{entry.key}: reading {volume.url}")
+            original = converted.read_original(entry, volume.path, table.path if table else None, described)
+            for note in original.notes:
+                report(f"{entry.key}: {note}")
+            planes = sagittal_planes(original.volume, original.axes, folder, report)
+            write_canonical(planes, original.grid.shape, original.grid.edges_um, partial)
+            own = None
+            if original.ontology is not None:
+                candidate = folder / f"candidate-{uuid.uuid4().hex}.csv"
+                write_structure_graph(original.ontology.graph, candidate)
+                own = _fetched(candidate, table.url if table else volume.url)
+            more = {
+                "made_from": made_from,
+                "has_ontology": own is not None,
+                "original_sha256": volume.sha256,
+                **converted.recorded(entry.key, original),
+            }
+            fetched = replace(
+                _fetched(partial, volume.url), more=more, warning=_unknown_checksum(volume, entry)
+            )
+            try:
+                yield Annotation.recorded(fetched, own)
+                if own is not None:
+                    kept_record(own, graph)
+                kept_record(fetched, target)
+            finally:
+                if own is not None:
+                    own.path.unlink(missing_ok=True)
+
+    def _original(
+        self, entry: AtlasEntry, place: str, folder: Path, what: str, refresh: bool, report: Report
+    ) -> FetchedFile:
+        """A file or folder that an entry names, on this machine; fetched if it is at an address."""
+        remote = "://" in place
+        if not remote and (entry.own or not self.is_remote):
+            path = Path(place) if entry.own else self._file_in_folder(place)
+            if not path.exists():
+                raise CcfError(f"{entry.key}: {path} does not exist; correct its {what} in the catalogue.")
+            return FetchedFile(path, path.as_uri(), sha256_of_all(path), 0, fetched=False)
+        name = Path(urlsplit(place).path).name
+        target = folder / f"original-{what}-{name}"
+        shown = _without_secrets(place) if remote else None
+        with exclusive(target, report) as partial:
+            cached = cached_file(target, report)
+            if cached and not refresh and (not shown or cached.url == shown):
+                return cached
+            if remote:
+                assert shown is not None  # noqa: S101 - set above
+                download(
+                    place, partial, shown, report,
+                    backoff_s=self.backoff_s, timeout_s=self.timeout_s, kept=cached is not None,
+                )  # fmt: skip
+            else:
+                shown = self._fetch(place, partial, report, kept=cached is not None)
+            _refuse_page(partial, shown)
+            return kept_record(_fetched(partial, shown), target)
+
+    def _own_ontology(self, entry: AtlasEntry) -> FetchedFile:
+        target = self._folder_of(entry) / _ONTOLOGY
+        with exclusive(target, _silent):
+            accepted = cached_file(target, _silent)
+        if accepted is None:
+            raise CcfError(
+                f"The ontology of {entry.key} has not been read yet; materialise annotation first."
+            )
+        return accepted
+
+    def _folder_of(self, entry: AtlasEntry) -> Path:
+        """Where a volume that is made into the official form is kept, with what belongs to it."""
+        return self.cache / "converted" / entry.key
 
     @property
     def _graph(self) -> Path:
@@ -247,9 +430,10 @@ class Sources:
 
     def _refuse_real_from_phantom(self, entry: AtlasEntry) -> None:
         if self.is_phantom and not entry.is_phantom:
+            instead = "" if entry.own else f", or load phantom_{entry.resolution_um or 25:g}um"
             raise CcfError(
-                f"{entry.key} is a real atlas and CCF_SOURCE is phantom, which has none; "
-                f"unset CCF_SOURCE, or load phantom_{entry.resolution_um}um."
+                f"{entry.key} needs files of the Allen Institute and CCF_SOURCE is phantom, which has none; "
+                f"unset CCF_SOURCE{instead}."
             )
 
     def _still_wanted(self, cached: FetchedFile, entry: AtlasEntry) -> bool:
@@ -261,7 +445,7 @@ class Sources:
         # Nothing binding is pinned. A remote file is not asked for twice; a folder is cheap to compare with.
         if self.is_remote:
             return True
-        original = self._folder / entry.path
+        original = self._folder / entry.annotation
         return not original.is_file() or sha256_of(original) == cached.sha256
 
     def _fetch(self, path: str, into: Path, report: Report, *, kept: bool) -> str:
@@ -299,7 +483,7 @@ def _phantom_url(entry: AtlasEntry) -> str:
     for file in sorted(Path(phantom_shape.__file__).parent.iterdir()):
         if file.is_file():
             code.update(file.read_bytes())
-    return f"phantom:{entry.resolution_um}um?code={code.hexdigest()[:12]}"
+    return f"phantom:{entry.resolution_um:g}um?code={code.hexdigest()[:12]}"
 
 
 def _fetched(path: Path, url: str) -> FetchedFile:
@@ -331,6 +515,16 @@ def _warning(file: FetchedFile, entry: AtlasEntry) -> str | None:
     difference = _difference(file, entry)
     return (
         difference and f"{difference}; it is kept, because that checksum is only reported and not confirmed."
+    )
+
+
+def _unknown_checksum(file: FetchedFile, entry: AtlasEntry) -> str | None:
+    """The remark that a file of the Allen Institute could not be compared with a checksum."""
+    if entry.own:
+        return None
+    return (
+        f"The catalogue has no checksum of {entry.key}, so the file was not compared with one; the sha256 of "
+        f"{file.url} is {file.sha256}."
     )
 
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ccf_assets.ccf.frames.maps import DvFrom, Floats, Frame, T
-from ccf_assets.ccf.space import AXES, Axis
+from ccf_assets.ccf.space import ALLEN_CCF, AXES, Axis
 from ccf_assets.errors import CcfError, UnknownNameError, suggestion, why
 from ccf_assets.files import TomlError, read_toml
 
@@ -42,7 +42,7 @@ _POSITIVE: Mapping[Axis, Mapping[str, float]] = MappingProxyType(
     }
 )
 
-_COMMON_KEYS = ("description", "source", "xyz", "unit", "dv_from")
+_COMMON_KEYS = ("description", "source", "space", "xyz", "unit", "dv_from")
 
 _PART_KEYS = ("unit_um", "origin_um", *AXES, "scale", "tilt_deg", "order", "shift_um")
 
@@ -137,6 +137,7 @@ def _read_frame(entry: _Entry) -> Frame:
         dv_from=dv_from,
         # Adding 0.0 turns -0.0 into 0.0: the same map, and no puzzle in the table.
         coefficients=tuple(float(value) + 0.0 for value in affine.ravel()),
+        space=_text(entry, "space") if "space" in entry.fields else ALLEN_CCF.name,
     )
 
 

@@ -20,7 +20,7 @@ from typing import Literal, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ccf_assets.ccf.space import AXES, Axis
+from ccf_assets.ccf.space import ALLEN_CCF, AXES, Axis
 from ccf_assets.errors import CcfError
 
 DvFrom: TypeAlias = Literal["corner", "bregma", "surface"]
@@ -59,6 +59,7 @@ class Frame:
         dv_from: ``corner`` or ``bregma``: dv is a coordinate; ``surface``: dv is a depth, positive or
             negative downwards as the affine says, below the first in-brain voxel of the column.
         coefficients: the affine row by row, 12 numbers named by `COEFFICIENTS`.
+        space: name of the reference space it leads into.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Frame:
     xyz: tuple[Axis, Axis, Axis]
     dv_from: DvFrom
     coefficients: tuple[float, ...]
+    space: str = ALLEN_CCF.name
 
     @cached_property
     def affine(self) -> Floats:

@@ -2,15 +2,18 @@
 
 Views and functions are in sql/; installing and upgrading are in install.
 
-Coordinates are CCF µm from the corner of the volume: x = AP to posterior, y = DV to ventral, z = ML to the
-right. Everything derived from an atlas carries its ccf_id. Foreign keys among the tables that one refresh of
-the ontology rewrites cascade; those from voxels do not, so a region that still owns voxels cannot go away.
+Coordinates are µm from the corner of the volume, in the space of the atlas: x = AP to posterior, y = DV to
+ventral, z = ML to the right; "CCF µm" where they are of that space. Everything derived from an atlas carries
+its ccf_id. Foreign keys among the tables that one refresh of the ontology rewrites cascade; those from voxels
+do not, so a region that still owns voxels cannot go away.
 """
 
 from ccf_assets.db.schema.atlases import (
     atlas,
+    atlas_number,
     brain_region,
     brain_surface,
+    reference_space,
     region_ancestor,
     region_consistency,
     region_parent,
@@ -38,6 +41,7 @@ __all__ = [
     "INSERTED",
     "SCHEMA",
     "atlas",
+    "atlas_number",
     "brain_region",
     "brain_surface",
     "coordinate_frame",
@@ -51,6 +55,7 @@ __all__ = [
     "recording_site",
     "recording_source",
     "recording_tally",
+    "reference_space",
     "region_ancestor",
     "region_consistency",
     "region_parent",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from ccf_assets.ccf.space import HEMISPHERES
+from ccf_assets.ccf.space import ALLEN_CCF, AXES, HEMISPHERES
 from ccf_assets.db.schema.columns import (
     atlas_fk,
     ccf_id_column,
@@ -14,17 +14,65 @@ from ccf_assets.db.schema.columns import (
     region_id_column,
 )
 
+reference_space = sa.Table(
+    "reference_space",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True, comment="Name of the space, e.g. allen_ccf_v3"),
+    sa.Column("species", sa.Text, nullable=False, comment="The animal; empty where nobody has said it"),
+    sa.Column("extent_ap", sa.Double, nullable=False, comment="Size along AP (x), µm"),
+    sa.Column("extent_dv", sa.Double, nullable=False, comment="Size along DV (y), µm"),
+    sa.Column("extent_ml", sa.Double, nullable=False, comment="Size along ML (z), µm"),
+    sa.Column(
+        "midline_um",
+        sa.Double,
+        comment="ML of the midline, µm: z >= midline_um is right; null where sides are not known",
+    ),
+    sa.Column("axes", sa.Text, nullable=False, comment="Where x, y, z run to, and from where"),
+    sa.Column("source", sa.Text, nullable=False, comment="Where its numbers come from"),
+    comment="Reference spaces: an atlas lies in one, a frame leads into one, and sites are registered only "
+    "in the atlases of the space of their frame",
+)
+
+atlas_number = sa.Table(
+    "atlas_number",
+    metadata,
+    sa.Column("ccf_id", sa.Integer, primary_key=True, autoincrement=False, comment="Number of the atlas"),
+    sa.Column("key", sa.Text, nullable=False, unique=True, comment="The key that it is of, for ever"),
+    comment="Every atlas that was ever loaded: a number is never used for another; a trigger writes it",
+)
+
 atlas = sa.Table(
     "atlas",
     metadata,
     sa.Column("ccf_id", sa.Integer, primary_key=True, autoincrement=False, comment="Number of the atlas"),
     sa.Column("key", sa.Text, nullable=False, unique=True, comment="Partition key, e.g. ccf_2017_25um"),
-    sa.Column("ccf_version", sa.String(64), nullable=False, comment="Version of the CCF"),
-    sa.Column("ccf_resolution", sa.REAL, nullable=False, comment="Edge of a voxel, µm"),
+    sa.Column(
+        "ccf_version", sa.String(64), nullable=False, comment="Version of the CCF, or of another atlas"
+    ),
+    sa.Column(
+        "ccf_resolution",
+        sa.REAL,
+        nullable=False,
+        comment="Edge of a voxel, µm; the smallest where they differ",
+    ),
     sa.Column("ccf_description", sa.String(255), nullable=False, comment="One line for people"),
     sa.Column("shape_ap", sa.Integer, nullable=False, comment="Voxels along AP (x)"),
     sa.Column("shape_dv", sa.Integer, nullable=False, comment="Voxels along DV (y)"),
     sa.Column("shape_ml", sa.Integer, nullable=False, comment="Voxels along ML (z)"),
+    *(
+        sa.Column(
+            f"edge_{axis}", sa.Double, nullable=False, comment=f"Edge of a voxel along {axis.upper()}, µm"
+        )
+        for axis in AXES
+    ),
+    sa.Column(
+        "space",
+        sa.Text,
+        sa.ForeignKey("reference_space.name"),
+        nullable=False,
+        server_default=ALLEN_CCF.name,
+        comment="The space it lies in (reference_space.name)",
+    ),
     sa.Column("source_url", sa.Text, nullable=False, comment="Where the annotation volume came from"),
     sa.Column("sha256", sa.Text, nullable=False, comment="Checksum of the annotation volume"),
     sa.Column(
@@ -34,7 +82,7 @@ atlas = sa.Table(
         server_default=sa.func.now(),
         comment="When this row last changed",
     ),
-    comment="One row per atlas: a version of the CCF at one resolution",
+    comment="One row per atlas: a version of the CCF, or another annotation, at one resolution",
 )
 
 brain_region = sa.Table(
@@ -45,8 +93,18 @@ brain_region = sa.Table(
     sa.Column("acronym", sa.Text, nullable=False, comment="Acronym; case matters: CM and cm are two regions"),
     sa.Column("region_name", sa.Text, nullable=False, comment="The ontology's safe_name, without commas"),
     sa.Column("full_name", sa.Text, nullable=False, comment="The ontology's name, with its commas"),
-    sa.Column("color_hex", sa.CHAR(6), nullable=False, comment="Allen colour, RRGGBB in hexadecimal"),
+    sa.Column(
+        "color_hex", sa.CHAR(6), nullable=False, comment="The ontology's colour, RRGGBB in hexadecimal"
+    ),
     sa.Column("structure_order", sa.Integer, nullable=False, comment="The ontology's graph_order, root 0"),
+    sa.Column(
+        "source_id",
+        sa.BigInteger,
+        # The 32 bits of region_id without a sign: ccf.region_id.source_id.
+        sa.Computed("(region_id::bigint & 4294967295)", persisted=True),
+        nullable=False,
+        comment="The id as the ontology has it: region_id, and 4,294,967,296 more where that is negative",
+    ),
     atlas_fk(),
     # Deferrable, so that two structures can exchange acronyms in one statement.
     sa.UniqueConstraint("ccf_id", "acronym", deferrable=True, initially="IMMEDIATE"),
@@ -132,7 +190,9 @@ region_volume = sa.Table(
     metadata,
     ccf_id_column(),
     region_id_column(key=True),
-    sa.Column("hemisphere", sa.Text, primary_key=True, comment="left (z < 5700 µm), right, or both"),
+    sa.Column(
+        "hemisphere", sa.Text, primary_key=True, comment="left or right of the midline of the space, or both"
+    ),
     sa.Column("own_voxels", sa.BigInteger, nullable=False, comment="Voxels annotated with exactly this id"),
     sa.Column("own_mm3", sa.Double, nullable=False, comment="Volume of own_voxels, mm³"),
     sa.Column("voxels", sa.BigInteger, nullable=False, comment="Voxels of the region and all inside it"),
@@ -197,7 +257,7 @@ region_consistency = sa.Table(
         sa.Integer,
         sa.ForeignKey("atlas.ccf_id", ondelete="CASCADE"),
         nullable=False,
-        comment="Reference: the finest loaded atlas of the same version (atlas.ccf_id)",
+        comment="Reference: the finest loaded atlas of the same version and space (atlas.ccf_id)",
     ),
     sa.Column("volume_mm3", sa.Double, nullable=False, comment="Volume of the region and all inside it, mm³"),
     sa.Column("reference_mm3", sa.Double, nullable=False, comment="The same in the reference, mm³"),

@@ -36,7 +36,7 @@ def region_id_column(*, key: bool) -> sa.Column[int]:
         primary_key=key,
         nullable=False,
         autoincrement=False,
-        comment="Structure id of the Allen ontology",
+        comment="Structure id of the ontology; of ids beyond 2,147,483,647 see brain_region.source_id",
     )
 
 

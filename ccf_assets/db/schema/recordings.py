@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from ccf_assets.ccf.frames.maps import COEFFICIENTS
-from ccf_assets.ccf.space import STATUSES
+from ccf_assets.ccf.space import ALLEN_CCF, STATUSES
 from ccf_assets.db.schema.columns import (
     INSERTED,
     SCHEMA,
@@ -25,6 +25,17 @@ coordinate_frame = sa.Table(
     sa.Column("unit", sa.Text, nullable=False, comment="Unit of ap, dv and ml"),
     sa.Column("xyz", sa.Text, nullable=False, comment="Which of ap, dv, ml a file's x, y, z are"),
     sa.Column("dv_from", sa.Text, nullable=False, comment="Origin of dv: corner, bregma or surface"),
+    sa.Column(
+        "space",
+        sa.Text,
+        sa.ForeignKey("reference_space.name"),
+        nullable=False,
+        server_default=ALLEN_CCF.name,
+        comment="The space it leads into (reference_space.name)",
+    ),
+    sa.Column(
+        "of_atlas", sa.Integer, comment="The atlas (ccf_id) whose files say what the frame is; null: no atlas"
+    ),
     *(
         sa.Column(
             name,
@@ -176,7 +187,11 @@ recording_region = sa.Table(
     sa.Column("x", sa.Double, comment="AP, CCF µm; null where a coordinate is not a finite number"),
     sa.Column("y", sa.Double, comment="DV, CCF µm; null also where the column has no brain surface"),
     sa.Column("z", sa.Double, comment="ML, CCF µm"),
-    sa.Column("hemisphere", sa.Text, comment="left (z < 5700 µm) or right; null outside the volume"),
+    sa.Column(
+        "hemisphere",
+        sa.Text,
+        comment="left or right of the midline; null outside the volume, and in a space without a midline",
+    ),
     sa.Column("region_id", sa.Integer, comment="Region at the point; null outside the brain"),
     sa.Column("status", sa.Text, nullable=False, comment=f"One of {', '.join(STATUSES)}"),
     sa.Column("source", sa.Text, nullable=False, comment="Where the site came from (recording_site)"),
@@ -201,7 +216,7 @@ recording_region = sa.Table(
     sa.CheckConstraint("(status = 'assigned') = (region_id IS NOT NULL)", name="assigned"),
     sa.Index(None, "ccf_id", "region_id"),
     source_index("recording_region"),
-    comment="The region of every site in every loaded atlas; no site is left out",
+    comment="The region of every site in every loaded atlas of its space; no site is left out",
 )
 
 recording_tally = sa.Table(
@@ -209,6 +224,7 @@ recording_tally = sa.Table(
     metadata,
     sa.Column("tally_id", sa.BigInteger, sa.Identity(), primary_key=True, comment="Number of the row"),
     sa.Column("source", sa.Text, nullable=False, comment="Where the sites came from (recording_site)"),
+    sa.Column("frame", sa.Text, comment="Frame of rows of recording_site; null for recording_region"),
     sa.Column(
         "registered_in", sa.Integer, comment="Atlas of rows of recording_region; null for recording_site"
     ),
@@ -219,7 +235,8 @@ recording_tally = sa.Table(
     sa.Column("sites", sa.BigInteger, nullable=False, comment="Rows that were added, less those deleted"),
     sa.Column("reporting", sa.BigInteger, nullable=False, comment="Of these, with a reported region"),
     sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False, comment="When the rows changed"),
-    comment="What each statement added to and deleted from recording_site and recording_region, by source. "
+    comment="What each statement added to and deleted from recording_site (by source and frame) and "
+    "recording_region (by source and atlas). "
     "Triggers write it; its sums are the numbers of rows (view recording_source)",
 )
 

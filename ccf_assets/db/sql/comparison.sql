@@ -20,6 +20,17 @@ DECLARE
   coarse integer := CASE WHEN a_is_fine THEN b.ccf_id ELSE a.ccf_id END;
   coarse_um integer := greatest(a.ccf_resolution, b.ccf_resolution);
 BEGIN
+  IF a.space <> b.space THEN
+    RAISE EXCEPTION '% lies in the space %, and % in the space %: no place of the one is in the other.',
+      a.key, a.space, b.key, b.space;
+  END IF;
+  -- Cubes of whole µm, as those of the CCF, are compared in integers, at a quarter of the time.
+  IF a.edge_ap <> floor(a.edge_ap) OR b.edge_ap <> floor(b.edge_ap)
+    OR (a.edge_dv, a.edge_ml, b.edge_dv, b.edge_ml) <> (a.edge_ap, a.edge_ap, b.edge_ap, b.edge_ap)
+  THEN
+    RETURN QUERY SELECT * FROM ccf.region_overlap_of_grids(ccf_id_a, ccf_id_b);
+    RETURN;
+  END IF;
   RETURN QUERY
   WITH overlap AS MATERIALIZED (
     -- A line of the finer grid lies in one line of the coarser, or crosses into the next where the one edge does not
@@ -60,9 +71,102 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.region_overlap(integer, integer) IS
-  'Volume (µm³) of the overlap of each region of one atlas with each of another; NULL stands for outside the brain. Exact, whatever the two resolutions';
+  'Volume (µm³) of the overlap of each region of one atlas with each of another of the same space; NULL stands for outside the brain. Exact, whatever the two resolutions. An error for atlases of two spaces';
 
-CREATE OR REPLACE FUNCTION ccf.region_diff(ccf_id_a integer, ccf_id_b integer)
+CREATE OR REPLACE FUNCTION ccf.region_overlap_of_grids(ccf_id_a integer, ccf_id_b integer)
+RETURNS TABLE (region_a integer, region_b integer, um3 bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog
+SET plan_cache_mode = force_custom_plan
+SET jit = off
+AS $$
+DECLARE
+  a ccf.atlas := ccf.loaded_atlas(ccf_id_a);
+  b ccf.atlas := ccf.loaded_atlas(ccf_id_b);
+  -- Faces that are nearer to each other, in voxels, are one: the distance between them is a rounding error.
+  same constant double precision := 1e-9;
+BEGIN
+  RETURN QUERY
+  WITH run_a AS MATERIALIZED (
+    SELECT r.region_id, round(r.x / a.edge_ap) AS i, round(r.y / a.edge_dv) AS j,
+           round(r.z / a.edge_ml) * a.edge_ml AS z, round(r.z_end / a.edge_ml) * a.edge_ml AS z_end
+    FROM ccf.voxel_run AS r WHERE r.ccf_id = ccf_id_a
+  ), run_b AS MATERIALIZED (
+    SELECT r.region_id, round(r.x / b.edge_ap) AS i, round(r.y / b.edge_dv) AS j,
+           round(r.z / b.edge_ml) * b.edge_ml AS z, round(r.z_end / b.edge_ml) * b.edge_ml AS z_end
+    FROM ccf.voxel_run AS r WHERE r.ccf_id = ccf_id_b
+  ), line_a AS (
+    SELECT DISTINCT i, j FROM run_a
+  ), pair AS MATERIALIZED (
+    -- The lines of b that a line of a meets, and how much of it, µm².
+    SELECT l.i, l.j, i_b, j_b,
+           (least((l.i + 1) * a.edge_ap, (i_b + 1) * b.edge_ap) - greatest(l.i * a.edge_ap, i_b * b.edge_ap))
+             * (least((l.j + 1) * a.edge_dv, (j_b + 1) * b.edge_dv) - greatest(l.j * a.edge_dv, j_b * b.edge_dv)) AS um2
+    FROM line_a AS l
+    CROSS JOIN generate_series(floor(l.i * a.edge_ap / b.edge_ap + same)::integer,
+                               ceil((l.i + 1) * a.edge_ap / b.edge_ap - same)::integer - 1) AS i_b
+    CROSS JOIN generate_series(floor(l.j * a.edge_dv / b.edge_dv + same)::integer,
+                               ceil((l.j + 1) * a.edge_dv / b.edge_dv - same)::integer - 1) AS j_b
+  ), overlap AS MATERIALIZED (
+    SELECT of_a.region_id AS of_a, of_b.region_id AS of_b,
+           sum((least(of_a.z_end, of_b.z_end) - greatest(of_a.z, of_b.z)) * pair.um2) AS volume
+    FROM pair
+    JOIN run_a AS of_a ON (of_a.i, of_a.j) = (pair.i, pair.j)
+    JOIN run_b AS of_b ON (of_b.i, of_b.j) = (pair.i_b, pair.j_b) AND of_b.z < of_a.z_end AND of_b.z_end > of_a.z
+    GROUP BY of_a.region_id, of_b.region_id
+  ), everything AS (
+    SELECT o.of_a, o.of_b, o.volume FROM overlap AS o
+    UNION ALL
+    SELECT r.region_id, NULL,
+           sum(r.z_end - r.z) * a.edge_ap * a.edge_dv
+             - coalesce((SELECT sum(o.volume) FROM overlap AS o WHERE o.of_a = r.region_id), 0)
+    FROM run_a AS r GROUP BY r.region_id
+    UNION ALL
+    SELECT NULL, r.region_id,
+           sum(r.z_end - r.z) * b.edge_ap * b.edge_dv
+             - coalesce((SELECT sum(o.volume) FROM overlap AS o WHERE o.of_b = r.region_id), 0)
+    FROM run_b AS r GROUP BY r.region_id
+  )
+  SELECT e.of_a, e.of_b, round(e.volume)::bigint
+  FROM everything AS e
+  -- A thousandth of the smaller voxel: what is less is a rounding error of the sums.
+  WHERE e.volume > 0.001 * least(a.edge_ap * a.edge_dv * a.edge_ml, b.edge_ap * b.edge_dv * b.edge_ml);
+END
+$$;
+
+COMMENT ON FUNCTION ccf.region_overlap_of_grids(integer, integer) IS
+  'What ccf.region_overlap gives, for grids whose edges differ along the axes or are no whole number of µm; to the nearest µm³';
+
+CREATE OR REPLACE FUNCTION ccf.region_names(ccf_id integer, by text) RETURNS TABLE (region_id integer, name text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog
+AS $$
+BEGIN
+  IF by IN ('id', 'acronym') THEN
+    RETURN QUERY
+    SELECT r.region_id, CASE by WHEN 'id' THEN r.source_id::text ELSE r.acronym END
+    FROM ccf.brain_region AS r
+    WHERE r.ccf_id = region_names.ccf_id;
+  ELSIF EXISTS (SELECT FROM ccf.region_set AS s WHERE s.ccf_id = region_names.ccf_id AND s.set_name = by) THEN
+    RETURN QUERY
+    SELECT m.region_id, m.group_name
+    FROM ccf.region_set_member AS m
+    WHERE m.ccf_id = region_names.ccf_id AND m.set_name = by;
+  ELSE
+    RAISE EXCEPTION 'Regions can be compared by id, by acronym, or by a region set of both atlases; % has no set %, it has %.',
+      (SELECT a.key FROM ccf.atlas AS a WHERE a.ccf_id = region_names.ccf_id), quote_nullable(by),
+      (SELECT coalesce(string_agg(s.set_name, ', ' ORDER BY s.set_name), 'none')
+       FROM ccf.region_set AS s WHERE s.ccf_id = region_names.ccf_id);
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.region_names(integer, text) IS
+'What the regions of an atlas are compared by with those of another: by ''id'' (of the ontology), by ''acronym'', or by their group in a region set of this name, which serves as a map between two ontologies.
+
+SELECT name FROM ccf.region_names(1, ''cosmos'') WHERE region_id = 385;  -- Isocortex';
+
+CREATE OR REPLACE FUNCTION ccf.region_diff(ccf_id_a integer, ccf_id_b integer, by text)
 RETURNS TABLE (
   acronym_a text, acronym_b text, region_a integer, region_b integer,
   voxels double precision, mm3 double precision, share double precision
@@ -73,22 +177,82 @@ AS $$
   WITH overlap AS MATERIALIZED (
     SELECT o.*, sum(o.um3) OVER () AS all_um3 FROM ccf.region_overlap(ccf_id_a, ccf_id_b) AS o
   ), finer AS (
-    SELECT min(a.ccf_resolution)::double precision AS um FROM ccf.atlas AS a WHERE a.ccf_id IN (ccf_id_a, ccf_id_b)
+    SELECT min(a.edge_ap * a.edge_dv * a.edge_ml) AS um3 FROM ccf.atlas AS a WHERE a.ccf_id IN (ccf_id_a, ccf_id_b)
   )
   SELECT a.acronym, b.acronym, o.region_a, o.region_b,
-         o.um3 / finer.um ^ 3, o.um3 / 1e9::double precision, (o.um3 / o.all_um3)::double precision
+         o.um3 / finer.um3, o.um3 / 1e9::double precision, (o.um3 / o.all_um3)::double precision
   FROM overlap AS o
   CROSS JOIN finer
   LEFT JOIN ccf.brain_region AS a ON a.ccf_id = ccf_id_a AND a.region_id = o.region_a
   LEFT JOIN ccf.brain_region AS b ON b.ccf_id = ccf_id_b AND b.region_id = o.region_b
-  WHERE o.region_a IS DISTINCT FROM o.region_b
+  LEFT JOIN ccf.region_names(ccf_id_a, by) AS name_a ON name_a.region_id = o.region_a
+  LEFT JOIN ccf.region_names(ccf_id_b, by) AS name_b ON name_b.region_id = o.region_b
+  WHERE name_a.name IS DISTINCT FROM name_b.name
   ORDER BY o.um3 DESC, o.region_a, o.region_b
 $$;
 
-COMMENT ON FUNCTION ccf.region_diff(integer, integer) IS
-  'Pairs of regions that two atlases assign to the same place, the largest first: voxels of the finer atlas (whole where its edge divides the other''s), mm³, and share of the volume that is brain in either; NULL stands for outside the brain. Reads all runs of both atlases: comparing 25 µm with 50 µm takes some ten seconds';
+COMMENT ON FUNCTION ccf.region_diff(integer, integer, text) IS
+'Pairs of regions that two atlases assign to the same place and that are not the same by ''id'', by ''acronym'' or by a region set (ccf.region_names), the largest first: voxels of the finer atlas (whole where its edge divides the other''s), mm³, and share of the volume that is brain in either; NULL stands for outside the brain. For atlases with two ontologies, whose ids mean different regions. Reads all runs of both atlases: comparing 25 µm with 50 µm takes some ten seconds.
 
-CREATE OR REPLACE VIEW ccf.site_diff AS
+SELECT acronym_a, acronym_b, mm3 FROM ccf.region_diff(1, 3, ''cosmos'');';
+
+CREATE OR REPLACE FUNCTION ccf.region_diff(ccf_id_a integer, ccf_id_b integer)
+RETURNS TABLE (
+  acronym_a text, acronym_b text, region_a integer, region_b integer,
+  voxels double precision, mm3 double precision, share double precision
+)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog
+AS $$
+  SELECT * FROM ccf.region_diff(region_diff.ccf_id_a, region_diff.ccf_id_b, 'id')
+$$;
+
+COMMENT ON FUNCTION ccf.region_diff(integer, integer) IS
+  'Pairs of regions that two atlases assign to the same place, the largest first: voxels of the finer atlas (whole where its edge divides the other''s), mm³, and share of the volume that is brain in either; NULL stands for outside the brain. Regions are the same if their ids are. Reads all runs of both atlases: comparing 25 µm with 50 µm takes some ten seconds';
+
+CREATE OR REPLACE FUNCTION ccf.region_agreement(ccf_id_a integer, ccf_id_b integer, by text DEFAULT 'id')
+RETURNS TABLE (
+  acronym text, region_a integer, region_b integer,
+  volume_mm3 double precision, other_mm3 double precision, difference_percent double precision,
+  agreement double precision
+)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog
+AS $$
+  -- A region of b of the same name; of several that are in one group of a set, none stands for the group.
+  WITH same AS (
+    SELECT a.region_id AS of_a, min(b.region_id) AS of_b
+    FROM ccf.region_names(ccf_id_a, by) AS a
+    JOIN ccf.region_names(ccf_id_b, by) AS b USING (name)
+    GROUP BY a.region_id
+    HAVING count(*) = 1
+  ), common AS (
+    SELECT same.of_a, sum(o.um3) / 1e9::double precision AS mm3
+    FROM ccf.region_overlap(ccf_id_a, ccf_id_b) AS o
+    JOIN ccf.region_ancestor AS up_a ON up_a.ccf_id = ccf_id_a AND up_a.region_id = o.region_a
+    JOIN ccf.region_ancestor AS up_b ON up_b.ccf_id = ccf_id_b AND up_b.region_id = o.region_b
+    JOIN same ON (same.of_a, same.of_b) = (up_a.ancestor_id, up_b.ancestor_id)
+    GROUP BY same.of_a
+  )
+  SELECT r.acronym, r.region_id, same.of_b, here.volume_mm3, coalesce(there.volume_mm3, 0),
+         100 * (here.volume_mm3 - coalesce(there.volume_mm3, 0)) / nullif(there.volume_mm3, 0),
+         coalesce(common.mm3, 0) / nullif(here.volume_mm3, 0)
+  FROM ccf.brain_region AS r
+  JOIN ccf.region_volume AS here ON (here.ccf_id, here.region_id) = (r.ccf_id, r.region_id) AND here.hemisphere = 'both'
+  LEFT JOIN same ON same.of_a = r.region_id
+  LEFT JOIN ccf.region_volume AS there
+    ON (there.ccf_id, there.region_id, there.hemisphere) = (ccf_id_b, same.of_b, 'both')
+  LEFT JOIN common ON common.of_a = r.region_id
+  WHERE r.ccf_id = ccf_id_a
+  ORDER BY r.structure_order
+$$;
+
+COMMENT ON FUNCTION ccf.region_agreement(integer, integer, text) IS
+'Every region of one atlas against the region of another that is the same by ''id'' or by ''acronym'' (ccf.region_names): its volume and that of the other with all inside them, mm³; the difference in % of the other; and the share of its volume that is in the same region in both. Any two atlases of one space, whatever their versions and ontologies; region_b is NULL where the other has no such region.
+
+SELECT acronym, volume_mm3, other_mm3, agreement FROM ccf.region_agreement(1, 3);';
+
+CREATE OR REPLACE VIEW ccf.site_pair AS
 SELECT a.key AS atlas_a,
        b.key AS atlas_b,
        in_a.recording_id,
@@ -106,8 +270,26 @@ JOIN ccf.recording_region AS in_b USING (recording_id, site_id)
 JOIN ccf.atlas AS a ON a.ccf_id = in_a.ccf_id
 JOIN ccf.atlas AS b ON b.ccf_id = in_b.ccf_id
 LEFT JOIN ccf.brain_region AS region_a ON (region_a.ccf_id, region_a.region_id) = (in_a.ccf_id, in_a.region_id)
-LEFT JOIN ccf.brain_region AS region_b ON (region_b.ccf_id, region_b.region_id) = (in_b.ccf_id, in_b.region_id)
-WHERE in_a.region_id IS DISTINCT FROM in_b.region_id;
+LEFT JOIN ccf.brain_region AS region_b ON (region_b.ccf_id, region_b.region_id) = (in_b.ccf_id, in_b.region_id);
+
+COMMENT ON VIEW ccf.site_pair IS
+  'Every site in every two atlases of its space, whether its region differs or not: site_diff has those that do. WHERE atlas_a = … AND atlas_b = … gives one row per site';
+
+COMMENT ON COLUMN ccf.site_pair.atlas_a IS 'Key of the one atlas (atlas.key)';
+COMMENT ON COLUMN ccf.site_pair.atlas_b IS 'Key of the other';
+COMMENT ON COLUMN ccf.site_pair.recording_id IS 'Recording (recording_site)';
+COMMENT ON COLUMN ccf.site_pair.site_id IS 'Number of the site in the recording';
+COMMENT ON COLUMN ccf.site_pair.acronym_a IS 'Acronym of its region in atlas a; null where there is none';
+COMMENT ON COLUMN ccf.site_pair.acronym_b IS 'Acronym of its region in atlas b; null where there is none';
+COMMENT ON COLUMN ccf.site_pair.region_a IS 'Its region in atlas a; null where there is none';
+COMMENT ON COLUMN ccf.site_pair.region_b IS 'Its region in atlas b; null where there is none';
+COMMENT ON COLUMN ccf.site_pair.status_a IS 'Its status in atlas a (recording_region)';
+COMMENT ON COLUMN ccf.site_pair.status_b IS 'Its status in atlas b (recording_region)';
+COMMENT ON COLUMN ccf.site_pair.ccf_id_a IS 'Number of atlas a';
+COMMENT ON COLUMN ccf.site_pair.ccf_id_b IS 'Number of atlas b';
+
+CREATE OR REPLACE VIEW ccf.site_diff AS
+SELECT * FROM ccf.site_pair WHERE region_a IS DISTINCT FROM region_b;
 
 COMMENT ON VIEW ccf.site_diff IS
   'Sites whose region differs between two atlases. WHERE atlas_a = … AND atlas_b = … gives one row per such site. Each pair of atlases is listed in both orders; a region is NULL outside the brain';
@@ -124,3 +306,21 @@ COMMENT ON COLUMN ccf.site_diff.status_a IS 'Its status in atlas a (recording_re
 COMMENT ON COLUMN ccf.site_diff.status_b IS 'Its status in atlas b (recording_region)';
 COMMENT ON COLUMN ccf.site_diff.ccf_id_a IS 'Number of atlas a';
 COMMENT ON COLUMN ccf.site_diff.ccf_id_b IS 'Number of atlas b';
+
+CREATE OR REPLACE FUNCTION ccf.sites_differing(ccf_id_a integer, ccf_id_b integer, by text DEFAULT 'id')
+RETURNS SETOF ccf.site_pair
+LANGUAGE sql STABLE
+SET search_path = pg_catalog
+AS $$
+  SELECT d.*
+  FROM ccf.site_pair AS d
+  LEFT JOIN ccf.region_names(sites_differing.ccf_id_a, by) AS name_a ON name_a.region_id = d.region_a
+  LEFT JOIN ccf.region_names(sites_differing.ccf_id_b, by) AS name_b ON name_b.region_id = d.region_b
+  WHERE d.ccf_id_a = sites_differing.ccf_id_a AND d.ccf_id_b = sites_differing.ccf_id_b
+    AND name_a.name IS DISTINCT FROM name_b.name
+$$;
+
+COMMENT ON FUNCTION ccf.sites_differing(integer, integer, text) IS
+'The rows of view site_pair for two atlases, of the sites whose regions are not the same by ''id'', by ''acronym'' or by a region set (ccf.region_names): for atlases with two ontologies.
+
+SELECT recording_id, site_id, acronym_a, acronym_b FROM ccf.sites_differing(1, 3, ''acronym'');';

@@ -1,17 +1,30 @@
--- Points, spheres, tracks and planes: the regions there. All coordinates are CCF µm from the corner of the volume unless
--- a frame is named. The whole file is run on every upgrade; all of it is idempotent.
+-- Points, spheres, tracks and planes: the regions there. All coordinates are µm from the corner of the volume, in the
+-- space of the atlas ("CCF µm"), unless a frame is named. The whole file is run on every upgrade; all of it is idempotent.
 --
 -- The planner merges region_at, to_ccf and voxels into the query that calls them, and voxel_um and usable into these. It
 -- does so only for functions without a search_path of their own. These are BEGIN ATOMIC instead: the names in them,
 -- operators included, were bound when the function was created, whatever the caller's search_path is.
 
-CREATE OR REPLACE FUNCTION ccf.voxel_um(coordinate double precision, edge real, voxels integer) RETURNS integer
+CREATE OR REPLACE FUNCTION ccf.voxel_um(coordinate double precision, edge double precision, voxels integer) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
   -- Not true of NaN, which sorts above every number.
   SELECT CASE WHEN coordinate >= 0 AND coordinate < voxels * edge
               -- The smallest number that usable leaves: below it the quotient could underflow and end the statement.
-              THEN (floor(greatest(coordinate, 1e-30) / edge) * edge)::integer END;
+              -- At most the last voxel: the quotient can be rounded up. Rounded down: an edge need not be whole µm.
+              THEN floor(least(floor(greatest(coordinate, 1e-30) / edge), voxels - 1) * edge)::integer END;
+END;
+
+COMMENT ON FUNCTION ccf.voxel_um(double precision, double precision, integer) IS
+'The table coordinate of the voxel that contains a coordinate, along one axis: the lower face of the voxel, µm, rounded down. NULL outside the volume, and for NULL and NaN. Arguments: the coordinate (µm), the edge of a voxel (µm), and the number of voxels along the axis.
+
+SELECT ccf.voxel_um(8915, 25, 528);  -- 8900';
+
+-- Before 0.3 the edge of a voxel was a real; queries of a lab may pass atlas.ccf_resolution.
+CREATE OR REPLACE FUNCTION ccf.voxel_um(coordinate double precision, edge real, voxels integer) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT ccf.voxel_um(coordinate, edge::double precision, voxels);
 END;
 
 COMMENT ON FUNCTION ccf.voxel_um(double precision, real, integer) IS
@@ -24,7 +37,8 @@ CREATE OR REPLACE FUNCTION ccf.region_at(
 ) RETURNS TABLE (region_id integer)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
-  SELECT CASE WHEN run.z_end > region_at.z THEN run.region_id END
+  -- The voxel's coordinate, not the point's, which can lie before a z_end that was rounded down.
+  SELECT CASE WHEN run.z_end > ccf.voxel_um(region_at.z, a.edge_ml, a.shape_ml) THEN run.region_id END
   -- A constant ccf_id is looked up once, not once per point.
   FROM ccf.loaded_atlas(region_at.ccf_id) AS a
   -- One descent of the primary key: the last run on the line that begins at or before the voxel.
@@ -32,9 +46,9 @@ BEGIN ATOMIC
     SELECT r.region_id, r.z_end
     FROM ccf.voxel_run AS r
     WHERE r.ccf_id = region_at.ccf_id
-      AND r.x = ccf.voxel_um(region_at.x, a.ccf_resolution, a.shape_ap)
-      AND r.y = ccf.voxel_um(region_at.y, a.ccf_resolution, a.shape_dv)
-      AND r.z <= ccf.voxel_um(region_at.z, a.ccf_resolution, a.shape_ml)
+      AND r.x = ccf.voxel_um(region_at.x, a.edge_ap, a.shape_ap)
+      AND r.y = ccf.voxel_um(region_at.y, a.edge_dv, a.shape_dv)
+      AND r.z <= ccf.voxel_um(region_at.z, a.edge_ml, a.shape_ml)
     ORDER BY r.z DESC
     LIMIT 1
   ) AS run ON true;
@@ -69,6 +83,7 @@ SET search_path = pg_catalog
 AS $$
 DECLARE
   found_frame ccf.coordinate_frame;
+  space text;
 BEGIN
   SELECT f.* INTO found_frame FROM ccf.coordinate_frame AS f WHERE f.name = known_frame.frame;
   IF NOT FOUND THEN
@@ -82,12 +97,19 @@ BEGIN
     END IF;
     PERFORM ccf.loaded_atlas(ccf_id);
   END IF;
+  IF ccf_id IS NOT NULL THEN
+    SELECT a.space INTO space FROM ccf.atlas AS a WHERE a.ccf_id = known_frame.ccf_id;
+    IF space <> found_frame.space THEN
+      RAISE EXCEPTION 'The frame % leads into the space %, and the atlas with ccf_id % lies in the space %; no point of the one is a place in the other.',
+        frame, found_frame.space, ccf_id, space;
+    END IF;
+  END IF;
   RETURN found_frame;
 END
 $$;
 
 COMMENT ON FUNCTION ccf.known_frame(text, integer) IS
-'The row of table coordinate_frame. An error if there is no such frame, and if the frame measures dv from the brain surface and ccf_id is not that of a loaded atlas.
+'The row of table coordinate_frame. An error if there is no such frame, if it leads into another space than that of the atlas ccf_id, and if the frame measures dv from the brain surface and ccf_id is not that of a loaded atlas.
 
 SELECT unit, dv_from FROM ccf.known_frame(''ibl'', NULL);  -- m, bregma';
 
@@ -114,14 +136,14 @@ BEGIN ATOMIC
     SELECT surface.y
     FROM ccf.brain_surface AS surface
     WHERE surface.ccf_id = to_ccf.ccf_id
-      AND surface.x = ccf.voxel_um(p.x, a.ccf_resolution, a.shape_ap)
-      AND surface.z = ccf.voxel_um(p.z, a.ccf_resolution, a.shape_ml)
+      AND surface.x = ccf.voxel_um(p.x, a.edge_ap, a.shape_ap)
+      AND surface.z = ccf.voxel_um(p.z, a.edge_ml, a.shape_ml)
     LIMIT 1
   ) AS top ON true;
 END;
 
 COMMENT ON FUNCTION ccf.to_ccf(text, double precision, double precision, double precision, integer) IS
-'A point given in a named frame (table coordinate_frame), in its unit and signs, as CCF µm. Always one row; NULL in all three where a coordinate is NULL, NaN, infinite or beyond 1e30. If the frame measures dv from the brain surface, it is the surface of the atlas ccf_id, and y is NULL where the column has no brain; in other frames ccf_id is not used.
+'A point given in a named frame (table coordinate_frame), in its unit and signs, as CCF µm. Always one row; NULL in all three where a coordinate is NULL, NaN, infinite or beyond 1e30. If the frame measures dv from the brain surface, it is the surface of the atlas ccf_id, and y is NULL where the column has no brain; in other frames ccf_id is only used to refuse an atlas of another space.
 
 SELECT * FROM ccf.to_ccf(''stereotaxic'', -3500, 500, 2500, 1);
 
@@ -155,8 +177,10 @@ SET search_path = pg_catalog
 AS $$
 DECLARE
   atlas ccf.atlas := ccf.loaded_atlas(ccf_id);
-  edge integer := atlas.ccf_resolution;
-  longest integer := edge * greatest(atlas.shape_ap, atlas.shape_dv, atlas.shape_ml);
+  e_x double precision := atlas.edge_ap;
+  e_y double precision := atlas.edge_dv;
+  e_z double precision := atlas.edge_ml;
+  longest double precision := greatest(e_x * atlas.shape_ap, e_y * atlas.shape_dv, e_z * atlas.shape_ml);
 BEGIN
   PERFORM ccf.check_place('The centre', x, y, z);
   IF (radius_um > 0 AND radius_um <= longest) IS NOT TRUE THEN
@@ -172,12 +196,12 @@ BEGIN
   -- The lines of voxels along z that the sphere meets, and half of the sphere's width there.
   WITH chord AS (
     SELECT i, j, sqrt(radius_um ^ 2 - beside.square) AS half
-    FROM generate_series(ceil((region_shares.x - radius_um) / edge - 0.5)::integer,
-                         floor((region_shares.x + radius_um) / edge - 0.5)::integer) AS i
-    CROSS JOIN generate_series(ceil((region_shares.y - radius_um) / edge - 0.5)::integer,
-                               floor((region_shares.y + radius_um) / edge - 0.5)::integer) AS j
+    FROM generate_series(ceil((region_shares.x - radius_um) / e_x - 0.5)::integer,
+                         floor((region_shares.x + radius_um) / e_x - 0.5)::integer) AS i
+    CROSS JOIN generate_series(ceil((region_shares.y - radius_um) / e_y - 0.5)::integer,
+                               floor((region_shares.y + radius_um) / e_y - 0.5)::integer) AS j
     CROSS JOIN LATERAL (
-      SELECT ((i + 0.5) * edge - region_shares.x) ^ 2 + ((j + 0.5) * edge - region_shares.y) ^ 2 AS square
+      SELECT ((i + 0.5) * e_x - region_shares.x) ^ 2 + ((j + 0.5) * e_y - region_shares.y) ^ 2 AS square
     ) AS beside
     WHERE beside.square <= radius_um ^ 2
   ),
@@ -186,8 +210,8 @@ BEGIN
     SELECT chord.i, chord.j, ends.k_first, ends.k_last
     FROM chord
     CROSS JOIN LATERAL (
-      SELECT ceil((region_shares.z - chord.half) / edge - 0.5)::integer AS k_first,
-             floor((region_shares.z + chord.half) / edge - 0.5)::integer AS k_last
+      SELECT ceil((region_shares.z - chord.half) / e_z - 0.5)::integer AS k_first,
+             floor((region_shares.z + chord.half) / e_z - 0.5)::integer AS k_last
     ) AS ends
     WHERE ends.k_first <= ends.k_last
   ),
@@ -196,11 +220,12 @@ BEGIN
     FROM line
     -- OFFSET 0: each line looks up its runs, whatever number of lines the planner expects.
     CROSS JOIN LATERAL (
+      -- Table coordinates are faces rounded down; rounded, their quotient by the edge is the voxel's number again.
       SELECT r.region_id,
-             (least(r.z_end, (line.k_last + 1) * edge) - greatest(r.z, line.k_first * edge)) / edge AS voxels
+             (least(round(r.z_end / e_z), line.k_last + 1) - greatest(round(r.z / e_z), line.k_first))::bigint AS voxels
       FROM ccf.voxel_run AS r
-      WHERE r.ccf_id = region_shares.ccf_id AND r.x = line.i * edge AND r.y = line.j * edge
-        AND r.z <= line.k_last * edge AND r.z_end > line.k_first * edge
+      WHERE r.ccf_id = region_shares.ccf_id AND r.x = floor(line.i * e_x)::integer AND r.y = floor(line.j * e_y)::integer
+        AND r.z <= floor(line.k_last * e_z)::integer AND r.z_end > floor(line.k_first * e_z)::integer
       OFFSET 0
     ) AS run
     GROUP BY run.region_id
@@ -245,7 +270,6 @@ SET search_path = pg_catalog
 AS $$
 DECLARE
   atlas ccf.atlas := ccf.loaded_atlas(ccf_id);
-  edge integer := atlas.ccf_resolution;
   track double precision;  -- its length, µm
   -- Faces of voxels crossed within this distance of each other, in µm, are one edge or corner: the distance between
   -- them is a rounding error.
@@ -266,18 +290,18 @@ BEGIN
       from_x, from_y, from_z;
   END IF;
   RETURN QUERY
-  WITH axis (first, last, direction, voxels) AS (
-    VALUES (from_x, to_x, (to_x - from_x) / track, atlas.shape_ap),
-           (from_y, to_y, (to_y - from_y) / track, atlas.shape_dv),
-           (from_z, to_z, (to_z - from_z) / track, atlas.shape_ml)
+  WITH axis (first, last, direction, voxels, edge) AS (
+    VALUES (from_x, to_x, (to_x - from_x) / track, atlas.shape_ap, atlas.edge_ap),
+           (from_y, to_y, (to_y - from_y) / track, atlas.shape_dv, atlas.edge_dv),
+           (from_z, to_z, (to_z - from_z) / track, atlas.shape_ml, atlas.edge_ml)
   ),
   -- Where the track passes from voxel to voxel, µm from its beginning.
   crossing AS (
-    SELECT (face * edge - axis.first) / nullif(axis.direction, 0) AS um
+    SELECT (face * axis.edge - axis.first) / nullif(axis.direction, 0) AS um
     FROM axis
     CROSS JOIN LATERAL generate_series(
-      greatest(ceil(least(axis.first, axis.last) / edge), 0)::integer,
-      least(floor(greatest(axis.first, axis.last) / edge), axis.voxels)::integer
+      greatest(ceil(least(axis.first, axis.last) / axis.edge), 0)::integer,
+      least(floor(greatest(axis.first, axis.last) / axis.edge), axis.voxels)::integer
     ) AS face
   ),
   cut AS (
@@ -325,13 +349,13 @@ SELECT acronym, entry_um, exit_um, length_um FROM ccf.regions_along(1, 8900, 0, 
 CREATE OR REPLACE FUNCTION ccf.voxels(ccf_id integer) RETURNS SETOF ccf.voxel
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-  SELECT run.ccf_id, run.x, run.y, step.z, run.region_id
+  SELECT run.ccf_id, run.x, run.y,
+         floor(step.k * (SELECT a.edge_ml FROM ccf.atlas AS a WHERE a.ccf_id = voxels.ccf_id))::integer, run.region_id
   FROM ccf.voxel_run AS run
   CROSS JOIN LATERAL generate_series(
-    run.z,
-    run.z_end - (SELECT a.ccf_resolution::integer FROM ccf.atlas AS a WHERE a.ccf_id = voxels.ccf_id),
-    (SELECT a.ccf_resolution::integer FROM ccf.atlas AS a WHERE a.ccf_id = voxels.ccf_id)
-  ) AS step (z)
+    round(run.z / (SELECT a.edge_ml FROM ccf.atlas AS a WHERE a.ccf_id = voxels.ccf_id))::integer,
+    round(run.z_end / (SELECT a.edge_ml FROM ccf.atlas AS a WHERE a.ccf_id = voxels.ccf_id))::integer - 1
+  ) AS step (k)
   -- Evaluated once, before the partition is chosen, so that a missing atlas is an error.
   WHERE run.ccf_id = (SELECT a.ccf_id FROM ccf.loaded_atlas(voxels.ccf_id) AS a);
 END;
@@ -347,11 +371,13 @@ SET search_path = pg_catalog
 AS $$
 DECLARE
   atlas ccf.atlas := ccf.loaded_atlas(ccf_id);
-  edge integer := atlas.ccf_resolution;
+  edge double precision := CASE plane WHEN 'coronal' THEN atlas.edge_ap
+                                      WHEN 'horizontal' THEN atlas.edge_dv
+                                      WHEN 'sagittal' THEN atlas.edge_ml END;
   voxels integer := CASE plane WHEN 'coronal' THEN atlas.shape_ap
                                WHEN 'horizontal' THEN atlas.shape_dv
                                WHEN 'sagittal' THEN atlas.shape_ml END;
-  face integer := ccf.voxel_um(at_um, atlas.ccf_resolution, voxels);
+  face integer := ccf.voxel_um(at_um, edge, voxels);
 BEGIN
   IF voxels IS NULL THEN
     RAISE EXCEPTION 'There is no plane %; it must be coronal, horizontal or sagittal.', quote_nullable(plane);
@@ -366,9 +392,11 @@ BEGIN
     -- Line by line: the key does not begin with y.
     RETURN QUERY
     SELECT v.*
-    FROM generate_series(0, (atlas.shape_ap - 1) * edge, edge) AS front (x)
+    FROM generate_series(0, atlas.shape_ap - 1) AS front (i)
     CROSS JOIN LATERAL (
-      SELECT * FROM ccf.voxels(slice.ccf_id) AS line WHERE line.x = front.x AND line.y = face OFFSET 0
+      SELECT * FROM ccf.voxels(slice.ccf_id) AS line
+      WHERE line.x = floor(front.i * atlas.edge_ap)::integer AND line.y = face
+      OFFSET 0
     ) AS v;
   ELSE
     RETURN QUERY

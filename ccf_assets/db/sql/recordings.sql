@@ -1,6 +1,6 @@
 -- Views, functions and triggers of the recording tables. The whole file is run on every upgrade; all of it is idempotent.
 
--- A site has a row for each loaded atlas from the moment it is inserted. Not a UNION of registered and waiting sites:
+-- A site has a row for each loaded atlas of its space from the moment it is inserted. Not a UNION of registered and waiting sites:
 -- as one join it is asked by the keys of sites, and a condition on the region turns it into an inner join that begins
 -- at the regions. OFFSET 0 has it looked up once for each atlas, not for each site, whether it is loaded.
 CREATE OR REPLACE VIEW ccf.recording_site_region AS
@@ -20,21 +20,23 @@ SELECT a.key AS atlas,
        s.source,
        a.ccf_id
 FROM ccf.recording_site AS s
-CROSS JOIN (
+JOIN ccf.coordinate_frame AS f ON f.name = s.frame
+JOIN (
   SELECT one.ccf_id,
          one.key,
+         one.space,
          EXISTS (SELECT FROM ccf.voxel_run AS run WHERE run.ccf_id = one.ccf_id)
            AND EXISTS (SELECT FROM ccf.brain_surface AS top WHERE top.ccf_id = one.ccf_id) AS is_loaded
   FROM ccf.atlas AS one
   OFFSET 0
-) AS a
+) AS a ON a.space = f.space
 LEFT JOIN ccf.recording_region AS rr
   ON (rr.recording_id, rr.site_id, rr.ccf_id) = (s.recording_id, s.site_id, a.ccf_id)
 LEFT JOIN ccf.brain_region AS r ON (r.ccf_id, r.region_id) = (rr.ccf_id, rr.region_id)
 WHERE rr.status IS NOT NULL OR a.is_loaded;
 
 COMMENT ON VIEW ccf.recording_site_region IS
-  'Every site with its region by name. WHERE atlas = ''ccf_2017_25um'' gives one row per site; coordinates are CCF µm. A site that was just inserted has the status not_registered until its region is computed';
+  'Every site with its region by name, in each loaded atlas of its space. WHERE atlas = ''ccf_2017_25um'' gives one row per site; coordinates are CCF µm. A site that was just inserted has the status not_registered until its region is computed';
 
 COMMENT ON COLUMN ccf.recording_site_region.atlas IS 'Key of the atlas (atlas.key)';
 COMMENT ON COLUMN ccf.recording_site_region.recording_id IS 'Recording (recording_site)';
@@ -42,7 +44,7 @@ COMMENT ON COLUMN ccf.recording_site_region.site_id IS 'Number of the site in th
 COMMENT ON COLUMN ccf.recording_site_region.acronym IS 'Acronym of the region; null where there is none';
 COMMENT ON COLUMN ccf.recording_site_region.region_name IS 'Name of the region, without commas; null where there is none';
 COMMENT ON COLUMN ccf.recording_site_region.region_id IS 'Region at the point; null outside the brain, and before it is registered';
-COMMENT ON COLUMN ccf.recording_site_region.hemisphere IS 'left (z < 5700 µm) or right; null outside the volume';
+COMMENT ON COLUMN ccf.recording_site_region.hemisphere IS 'left or right of the midline; null outside the volume, and in a space without a midline';
 COMMENT ON COLUMN ccf.recording_site_region.status IS 'Why there is no region, or assigned: a status of recording_region, or not_registered if that has no row yet';
 COMMENT ON COLUMN ccf.recording_site_region.x IS 'AP, CCF µm; null where it is not known';
 COMMENT ON COLUMN ccf.recording_site_region.y IS 'DV, CCF µm; null where it is not known';
@@ -91,7 +93,7 @@ AS $$
 DECLARE
   one integer;
   -- The same rule as in ccf.region_id.
-  number bigint := CASE WHEN region ~ '^[0-9]{1,10}$' THEN region::bigint END;
+  number integer := CASE WHEN region ~ '^-?[0-9]{1,10}$' THEN ccf.region_number(region::bigint) END;
   coarser record;
 BEGIN
   IF atlas IS NOT NULL THEN
@@ -169,25 +171,25 @@ BEGIN
     RAISE EXCEPTION 'ccf.tally_sites() is a trigger of ccf.recording_site';
   END IF;
   IF TG_OP = 'TRUNCATE' THEN
-    INSERT INTO ccf.recording_tally (source, sites, reporting, changed_at)
-    SELECT source, -sum(sites), -sum(reporting), now()
-    FROM ccf.recording_tally WHERE registered_in IS NULL GROUP BY source;
+    INSERT INTO ccf.recording_tally (source, frame, sites, reporting, changed_at)
+    SELECT source, frame, -sum(sites), -sum(reporting), now()
+    FROM ccf.recording_tally WHERE registered_in IS NULL GROUP BY source, frame;
     RETURN NULL;
   END IF;
   IF TG_OP <> 'INSERT' THEN
-    INSERT INTO ccf.recording_tally (source, sites, reporting, changed_at)
-    SELECT source, -count(*), -count(reported_region), now() FROM gone GROUP BY source;
+    INSERT INTO ccf.recording_tally (source, frame, sites, reporting, changed_at)
+    SELECT source, frame, -count(*), -count(reported_region), now() FROM gone GROUP BY source, frame;
   END IF;
   IF TG_OP <> 'DELETE' THEN
-    INSERT INTO ccf.recording_tally (source, sites, reporting, changed_at)
-    SELECT source, count(*), count(reported_region), now() FROM added GROUP BY source;
+    INSERT INTO ccf.recording_tally (source, frame, sites, reporting, changed_at)
+    SELECT source, frame, count(*), count(reported_region), now() FROM added GROUP BY source, frame;
   END IF;
   RETURN NULL;
 END
 $$;
 
 COMMENT ON FUNCTION ccf.tally_sites() IS
-'Trigger: counts the rows added to and deleted from recording_site by source, in recording_tally.';
+'Trigger: counts the rows added to and deleted from recording_site by source and frame, in recording_tally.';
 
 CREATE OR REPLACE FUNCTION ccf.tally_regions() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -307,13 +309,13 @@ SET search_path = pg_catalog
 AS $$
 BEGIN
   -- Not at once, so that a tick without news writes nothing.
-  IF (SELECT count(*) > 100 + 2 * count(DISTINCT (source, registered_in, voxels_of, surface_of))
+  IF (SELECT count(*) > 100 + 2 * count(DISTINCT (source, frame, registered_in, voxels_of, surface_of))
       FROM ccf.recording_tally) THEN
     WITH condensed AS (DELETE FROM ccf.recording_tally RETURNING *)
-    INSERT INTO ccf.recording_tally (source, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
-    SELECT source, registered_in, voxels_of, surface_of, sum(sites), sum(reporting), max(changed_at)
+    INSERT INTO ccf.recording_tally (source, frame, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
+    SELECT source, frame, registered_in, voxels_of, surface_of, sum(sites), sum(reporting), max(changed_at)
     FROM condensed
-    GROUP BY source, registered_in, voxels_of, surface_of
+    GROUP BY source, frame, registered_in, voxels_of, surface_of
     HAVING sum(sites) <> 0 OR sum(reporting) <> 0;
   END IF;
 END
@@ -336,18 +338,18 @@ BEGIN
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.of, t.tgname);
   END LOOP;
   -- In one statement, and so as of one moment: nobody need be kept from writing meanwhile.
-  INSERT INTO ccf.recording_tally (source, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
-  SELECT source, registered_in, voxels_of, surface_of, sum(sites), sum(reporting), now()
+  INSERT INTO ccf.recording_tally (source, frame, registered_in, voxels_of, surface_of, sites, reporting, changed_at)
+  SELECT source, frame, registered_in, voxels_of, surface_of, sum(sites), sum(reporting), now()
   FROM (
-    SELECT source, NULL::integer, NULL::bigint, NULL::bigint, count(*), count(reported_region)
-    FROM ccf.recording_site GROUP BY source
+    SELECT source, frame, NULL::integer, NULL::bigint, NULL::bigint, count(*), count(reported_region)
+    FROM ccf.recording_site GROUP BY source, frame
     UNION ALL
-    SELECT source, ccf_id, voxels_of, surface_of, count(*), 0
+    SELECT source, NULL, ccf_id, voxels_of, surface_of, count(*), 0
     FROM ccf.recording_region GROUP BY source, ccf_id, voxels_of, surface_of
     UNION ALL
-    SELECT source, registered_in, voxels_of, surface_of, -sites, -reporting FROM ccf.recording_tally
-  ) AS t (source, registered_in, voxels_of, surface_of, sites, reporting)
-  GROUP BY source, registered_in, voxels_of, surface_of
+    SELECT source, frame, registered_in, voxels_of, surface_of, -sites, -reporting FROM ccf.recording_tally
+  ) AS t (source, frame, registered_in, voxels_of, surface_of, sites, reporting)
+  GROUP BY source, frame, registered_in, voxels_of, surface_of
   HAVING sum(sites) <> 0 OR sum(reporting) <> 0;
 END
 $$;
@@ -408,12 +410,61 @@ COMMENT ON FUNCTION ccf.forget_regions_of_frame() IS
 CREATE OR REPLACE TRIGGER forget_regions
 AFTER UPDATE ON ccf.coordinate_frame
 FOR EACH ROW
-WHEN ((OLD.dv_from, OLD.x_ap, OLD.x_dv, OLD.x_ml, OLD.x_0, OLD.y_ap, OLD.y_dv, OLD.y_ml, OLD.y_0,
+WHEN ((OLD.space, OLD.dv_from, OLD.x_ap, OLD.x_dv, OLD.x_ml, OLD.x_0, OLD.y_ap, OLD.y_dv, OLD.y_ml, OLD.y_0,
        OLD.z_ap, OLD.z_dv, OLD.z_ml, OLD.z_0)
       IS DISTINCT FROM
-      (NEW.dv_from, NEW.x_ap, NEW.x_dv, NEW.x_ml, NEW.x_0, NEW.y_ap, NEW.y_dv, NEW.y_ml, NEW.y_0,
+      (NEW.space, NEW.dv_from, NEW.x_ap, NEW.x_dv, NEW.x_ml, NEW.x_0, NEW.y_ap, NEW.y_dv, NEW.y_ml, NEW.y_0,
        NEW.z_ap, NEW.z_dv, NEW.z_ml, NEW.z_0))
 EXECUTE FUNCTION ccf.forget_regions_of_frame();
+
+CREATE OR REPLACE FUNCTION ccf.forget_regions_of_space() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+BEGIN
+  DELETE FROM ccf.recording_region AS rr USING ccf.atlas AS a WHERE a.space = OLD.name AND rr.ccf_id = a.ccf_id;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.forget_regions_of_space() IS
+'Trigger: deletes the regions of sites in a space whose midline changed, so that they and their sides are computed again.';
+
+CREATE OR REPLACE TRIGGER forget_regions
+AFTER UPDATE ON ccf.reference_space
+FOR EACH ROW
+WHEN (OLD.midline_um IS DISTINCT FROM NEW.midline_um)
+EXECUTE FUNCTION ccf.forget_regions_of_space();
+
+-- A number stays that of its atlas also after this was dropped: tables that a lab made or exported may name it.
+CREATE OR REPLACE FUNCTION ccf.keep_atlas_number() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog
+AS $$
+DECLARE
+  taken ccf.atlas_number;
+BEGIN
+  IF TG_RELID <> 'ccf.atlas'::regclass THEN
+    RAISE EXCEPTION 'ccf.keep_atlas_number() is a trigger of ccf.atlas';
+  END IF;
+  INSERT INTO ccf.atlas_number (ccf_id, key) VALUES (NEW.ccf_id, NEW.key) ON CONFLICT DO NOTHING;
+  SELECT n.* INTO taken FROM ccf.atlas_number AS n
+  WHERE (n.ccf_id = NEW.ccf_id OR n.key = NEW.key) AND (n.ccf_id, n.key) <> (NEW.ccf_id, NEW.key) LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'The atlas % cannot have ccf_id %: in this database % has ccf_id %, for ever.',
+      NEW.key, NEW.ccf_id, taken.key, taken.ccf_id;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.keep_atlas_number() IS
+'Trigger: records the number and the key of every atlas in atlas_number, and refuses one whose number or key is another''s.';
+
+CREATE OR REPLACE TRIGGER keep_number
+AFTER INSERT OR UPDATE OF ccf_id, key ON ccf.atlas
+FOR EACH ROW
+EXECUTE FUNCTION ccf.keep_atlas_number();
 
 -- Reported regions that change or are deleted have to be compared again, which the sensor unregistered_sites requests;
 -- new ones are compared when the regions of their sites are computed. If a source has no report left, its comparison

@@ -25,7 +25,7 @@ COMMENT ON VIEW ccf.region_set_volume IS
 COMMENT ON COLUMN ccf.region_set_volume.atlas IS 'Key of the atlas (atlas.key)';
 COMMENT ON COLUMN ccf.region_set_volume.set_name IS 'Region set (region_set)';
 COMMENT ON COLUMN ccf.region_set_volume.group_name IS 'The group; null for regions that belong to none';
-COMMENT ON COLUMN ccf.region_set_volume.hemisphere IS 'left (z < 5700 µm), right or both';
+COMMENT ON COLUMN ccf.region_set_volume.hemisphere IS 'left or right of the midline, or both';
 COMMENT ON COLUMN ccf.region_set_volume.voxels IS 'Its voxels';
 COMMENT ON COLUMN ccf.region_set_volume.volume_mm3 IS 'Its volume, mm³';
 COMMENT ON COLUMN ccf.region_set_volume.share IS 'Its share of the brain, 0 to 1, in that hemisphere';
@@ -56,7 +56,7 @@ COMMENT ON COLUMN ccf.recording_site_group.recording_id IS 'Recording (recording
 COMMENT ON COLUMN ccf.recording_site_group.site_id IS 'Number of the site in the recording';
 COMMENT ON COLUMN ccf.recording_site_group.group_name IS 'The group of the site''s region; null for a site in no group';
 COMMENT ON COLUMN ccf.recording_site_group.region_id IS 'Region at the site; null outside the brain';
-COMMENT ON COLUMN ccf.recording_site_group.hemisphere IS 'left (z < 5700 µm) or right; null outside the volume';
+COMMENT ON COLUMN ccf.recording_site_group.hemisphere IS 'left or right of the midline; null outside the volume, and in a space without a midline';
 COMMENT ON COLUMN ccf.recording_site_group.status IS 'assigned, or why there is no region (recording_region)';
 COMMENT ON COLUMN ccf.recording_site_group.source IS 'The file it came from, or the source of rows inserted by SQL';
 COMMENT ON COLUMN ccf.recording_site_group.ccf_id IS 'Number of the atlas';

@@ -45,7 +45,8 @@ DECLARE
     -- One row of each, not EXISTS, which is planned as a join that reads every run.
     WHERE (SELECT run.ccf_id FROM ccf.voxel_run AS run WHERE run.ccf_id = a.ccf_id LIMIT 1) IS NOT NULL
       AND (SELECT top.ccf_id FROM ccf.brain_surface AS top WHERE top.ccf_id = a.ccf_id LIMIT 1) IS NOT NULL
-    ORDER BY starts_with(a.ccf_version, 'phantom'), a.ccf_resolution, a.ccf_id
+    ORDER BY starts_with(a.ccf_version, 'phantom'), a.space <> 'allen_ccf_v3', a.ccf_version <> 'CCFv3 2017',
+             a.ccf_resolution, a.ccf_id
     LIMIT 1
   );
 BEGIN
@@ -57,7 +58,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.default_atlas() IS
-'The ccf_id of the finest loaded atlas; of a phantom only if no real atlas is loaded. The commands use it when no atlas is named.
+'The ccf_id of the finest loaded atlas of CCFv3 2017. Without one, of the finest in the space of the Allen CCF, then of the finest in any other, and of a phantom only if no real atlas is loaded. The commands use it when no atlas is named.
 
 SELECT key FROM ccf.atlas WHERE ccf_id = ccf.default_atlas();  -- ccf_2017_25um';
 
@@ -86,6 +87,20 @@ COMMENT ON FUNCTION ccf.loaded_atlas(integer) IS
 
 SELECT key, ccf_resolution FROM ccf.loaded_atlas(1);  -- ccf_2017_25um, 25 µm';
 
+CREATE OR REPLACE FUNCTION ccf.region_number(source_id bigint) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT CASE WHEN source_id BETWEEN 0 AND 2147483647 THEN source_id::integer
+              WHEN source_id BETWEEN 2147483648 AND 4294967295 THEN (source_id - 4294967296)::integer
+              -- A number of the tables stands for itself.
+              WHEN source_id BETWEEN -2147483648 AND -1 THEN source_id::integer END;
+END;
+
+COMMENT ON FUNCTION ccf.region_number(bigint) IS
+'The number in tables (region_id) of an id of an ontology (brain_region.source_id): the id itself, or for ids beyond 2,147,483,647 the negative number with the same 32 bits. NULL for what is no id.
+
+SELECT ccf.region_number(385), ccf.region_number(2906756445);  -- 385, -1388210851';
+
 CREATE OR REPLACE VIEW ccf.region_info AS
 SELECT r.ccf_id,
        r.region_id,
@@ -110,7 +125,8 @@ SELECT r.ccf_id,
            ORDER BY up.distance
            LIMIT 1
          )
-       END AS drawn_as
+       END AS drawn_as,
+       r.source_id
 FROM ccf.brain_region AS r
 JOIN ccf.region_parent AS p USING (ccf_id, region_id)
 LEFT JOIN ccf.region_volume AS v ON v.ccf_id = r.ccf_id AND v.region_id = r.region_id AND v.hemisphere = 'both';
@@ -119,17 +135,18 @@ COMMENT ON VIEW ccf.region_info IS
   'One row per structure: its names, its parent and depth, and its size including everything inside it (both hemispheres; null before region_volume is loaded). drawn_as is the nearest region that has voxels in this atlas: itself, or one that contains it. The ontology is finer than the atlas: 488 of 1,327 structures have no voxel in CCFv3 2017';
 
 COMMENT ON COLUMN ccf.region_info.ccf_id IS 'Number of the atlas';
-COMMENT ON COLUMN ccf.region_info.region_id IS 'Structure id of the Allen ontology';
+COMMENT ON COLUMN ccf.region_info.region_id IS 'Number of the structure in tables: its id in the ontology, if that is at most 2,147,483,647';
 COMMENT ON COLUMN ccf.region_info.acronym IS 'Acronym; case matters';
 COMMENT ON COLUMN ccf.region_info.region_name IS 'The ontology''s safe_name, without commas';
 COMMENT ON COLUMN ccf.region_info.full_name IS 'The ontology''s name, with its commas';
-COMMENT ON COLUMN ccf.region_info.color_hex IS 'The Allen colour, RRGGBB';
+COMMENT ON COLUMN ccf.region_info.color_hex IS 'The ontology''s colour, RRGGBB';
 COMMENT ON COLUMN ccf.region_info.structure_order IS 'Place in the ontology''s order';
 COMMENT ON COLUMN ccf.region_info.parent_id IS 'The structure that it is a part of; the root''s is its own';
 COMMENT ON COLUMN ccf.region_info.depth IS 'Steps from the root, which is 0';
 COMMENT ON COLUMN ccf.region_info.voxels IS 'Its voxels, everything inside it included; null before region_volume is loaded';
 COMMENT ON COLUMN ccf.region_info.volume_mm3 IS 'Its volume, mm³, everything inside it included; null before region_volume is loaded';
 COMMENT ON COLUMN ccf.region_info.drawn_as IS 'Acronym of the nearest region that has voxels: itself, or one that contains it';
+COMMENT ON COLUMN ccf.region_info.source_id IS 'Its id as the ontology has it';
 
 CREATE OR REPLACE FUNCTION ccf.no_such_region(ccf_id integer, region text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -201,8 +218,12 @@ DECLARE
   id integer := (SELECT r.region_id FROM ccf.brain_region AS r WHERE r.ccf_id = region_id.ccf_id AND r.acronym = region);
 BEGIN
   -- No acronym of the Allen ontology is a number. Ten digits can still be more than an integer holds.
-  IF id IS NULL AND region ~ '^[0-9]{1,10}$' THEN
-    id := (SELECT r.region_id FROM ccf.brain_region AS r WHERE r.ccf_id = region_id.ccf_id AND r.region_id = region::bigint);
+  IF id IS NULL AND region ~ '^-?[0-9]{1,10}$' THEN
+    id := (
+      SELECT r.region_id
+      FROM ccf.brain_region AS r
+      WHERE r.ccf_id = region_id.ccf_id AND r.region_id = ccf.region_number(region::bigint)
+    );
   END IF;
   IF id IS NOT NULL THEN
     RETURN id;

@@ -6,12 +6,13 @@ Not here: the tables that are made from them (regions, voxels), and how a file i
 import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
 
 from ccf_assets.ccf import ontology
-from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
 from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS, annotation_checks
 from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS, ontology_checks
 from ccf_assets.defs.atlas_checks import check_result
@@ -137,35 +138,55 @@ def annotation(
     """The annotation volume: a NRRD file with the region id of every voxel.
 
     Before anything uses the file, its checksum is verified if the catalogue pins one, its header is compared
-    with the catalogue, and every id in it with the ontology.
+    with the catalogue, and every id in it with the ontology. The volume of a lab's own atlas is read in the
+    form that it has, and made into such a file; so is its own ontology, which is checked first.
     """
     entry = atlas_entry(context.partition_key)
     with sources.get().new_annotation(entry, refresh=config.refresh, report=context.log.info) as file:
         if file.warning:
             context.log.warning(file.warning)
         started = time.monotonic()
-        graph = ontology_of(entry, sources)
-        checks, counts = annotation_checks(file.path, entry, graph, context.log.info)
+        own = file.own_ontology
+        graph = ontology_of(entry, sources) if own is None else own_structure_graph(entry, own.path)
+        checks, counts = annotation_checks(file.path, entry, file.grid, graph, context.log.info)
         yield from map(check_result, checks)
         failed = [check.sentence for check in checks if not check.passed]
         if failed:
             raise CcfError(f"The volume from {file.url} was refused. {' '.join(failed)}")
         read_seconds = round(time.monotonic() - started, 2)
     yield dg.MaterializeResult(
-        data_version=dg.DataVersion(file.sha256),
+        data_version=dg.DataVersion(file.version),
         metadata={
             "source": dg.MetadataValue.url(file.url),
-            "sha256": file.sha256,
+            "sha256": file.original_sha256,
             "bytes": file.size_bytes,
             "fetched": file.fetched,
+            "space": file.space.name,
+            **({"notes": dg.MetadataValue.md("\n".join(f"- {n}" for n in file.notes))} if file.notes else {}),
             "in_brain_voxels": sum(counts.values()),
             "regions_with_voxels": len(counts),
-            "shape_ap_dv_ml": str(entry.shape),
-            "resolution_um": entry.resolution_um,
+            "shape_ap_dv_ml": str(file.grid.shape),
+            "resolution_um": file.grid.resolution_um,
             "read_seconds": read_seconds,
             "preview": _largest_regions(counts, graph),
         },
     )
+
+
+def own_structure_graph(entry: AtlasEntry, path: Path) -> pl.DataFrame:
+    """The ontology of a lab's own atlas, made into the official form.
+
+    Raises:
+        CcfError: it is not consistent.
+    """
+    graph = ontology.read_structure_graph(path)
+    failed = [each.sentence for each in ontology.check_structure_graph(graph) if not each.passed]
+    if failed:
+        raise CcfError(
+            f"The ontology of {entry.key} ({entry.ontology or entry.annotation}) was refused. "
+            f"{' '.join(failed)}"
+        )
+    return graph
 
 
 def _largest_regions(counts: Mapping[int, int], graph: pl.DataFrame) -> dg.TableMetadataValue:

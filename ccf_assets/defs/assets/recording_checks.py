@@ -3,6 +3,7 @@
 Files are checked when they are read; see recordings.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,9 @@ import dagster as dg
 import polars as pl
 import sqlalchemy as sa
 
-from ccf_assets import settings
 from ccf_assets.atlas.brain_mask import read_brain
-from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema
-from ccf_assets.db.loaded import loaded_atlases
+from ccf_assets.db.frames import known_frames
 from ccf_assets.defs.assets.recordings import (
     GROUP,
     REPORTED,
@@ -74,12 +73,12 @@ def inserted_sites(
     sites = pl.DataFrame(schema=SITES_SCHEMA)
     bad: dict[tuple[str, str], Finding] = {}
     if sources:
-        frames, brain = load_frames(*settings.frames_files()), read_brain(engine)
+        frames, brains = known_frames(engine), functools.partial(read_brain, engine)
         # A frame that no file describes any more stays in the database, for the sites that use it.
         these = site.source.in_(sources) & site.frame.in_(list(frames))
         sites = stored_rows(engine, schema.recording_site, SITES_SCHEMA, these)
         for (source,), of in sites.group_by("source", maintain_order=True):
-            for finding in file_findings(of, frames, brain):
+            for finding in file_findings(of, frames, brains):
                 if not finding.passed:
                     bad[str(source), finding.name] = finding
     rows = [
@@ -142,13 +141,11 @@ def recording_agreement(
         context, "Reports are compared when sites are registered: materialize recording_agreement"
     )
     engine = postgres.create_engine()
-    atlas = next(iter(loaded_atlases(engine)), None)
-    frames = load_frames(*settings.frames_files())
-    found = {} if atlas is None else compare_reports(engine, atlas, context.partition_keys, frames)
+    found = compare_reports(engine, context.partition_keys, known_frames(engine))
     rows = [
         (
             source,
-            atlas and atlas.ccf_id,
+            one.atlas.ccf_id,
             *(one.finding.numbers.get(name, 0) for name in ("compared", "agreeing", "unknown")),
             one.finding.passed,
             one.finding.sentence,

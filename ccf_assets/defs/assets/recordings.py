@@ -16,9 +16,8 @@ import polars as pl
 import sqlalchemy as sa
 
 from ccf_assets import settings
-from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import schema, site_regions
-from ccf_assets.db.frames import keep_frames
+from ccf_assets.db.frames import keep_frames, known_frames
 from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.defs.figures import sites_on_plane
 from ccf_assets.defs.partitions import recording_partitions
@@ -195,7 +194,7 @@ def read_recordings(
     """Read and check the files of the run's partitions; store their sites, then the findings."""
     refuse_check_alone(context, "Files are checked while they are read: materialize recording_finding")
     engine = postgres.create_engine()
-    frames = load_frames(*settings.frames_files())
+    frames = known_frames(engine)
     keys = [key for key in context.partition_keys if is_file(key)]
     inserted = [key for key in context.partition_keys if not is_file(key)]
     if inserted:
@@ -255,7 +254,7 @@ def read_recordings(
         # In a run that fails, Dagster shows a check without a result as failed.
         if of_run or name in still or name in before["name"] or refused:
             yield check_of_files(name, of_run, still.get(name, {}))
-    rows = [(f.key, f.digest, rests_on(f.sites, now), f.height, f.sites is None) for f in read]
+    rows = [(f.key, f.digest, rests_on(f.sites, frames, now), f.height, f.sites is None) for f in read]
     files_before = stored_rows(engine, file_, _FILE_SCHEMA, file_.c.source.in_(left))
     yield from stored(
         file_,

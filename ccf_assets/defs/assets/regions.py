@@ -13,8 +13,10 @@ import sqlalchemy as sa
 from ccf_assets import settings
 from ccf_assets.atlas.regions import no_such_region
 from ccf_assets.ccf import ontology, region_sets
-from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, atlas_entry, catalogue
+from ccf_assets.ccf.voxel_grid import require_extent
 from ccf_assets.db import schema
+from ccf_assets.db.spaces import keep_space, number_taken, stored_space
 from ccf_assets.defs.assets.files import annotation, structure_graph
 from ccf_assets.defs.atlas_checks import check_result, skippable_check
 from ccf_assets.defs.figures import depth_chart
@@ -22,6 +24,7 @@ from ccf_assets.defs.partitions import atlas_partitions
 from ccf_assets.defs.provenance import after, content_version, ontology_tag
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.defs.table_metadata import OWNERS, table_metadata
+from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.refusals import in_words
 
@@ -40,23 +43,42 @@ _MAPS_TAKEN = "region_maps_taken"
     metadata=table_metadata(schema.atlas),
 )
 @in_words
-def atlas(context: dg.AssetExecutionContext, sources: SourcesResource) -> dg.MaterializeResult[pl.DataFrame]:
-    """One row per atlas: its version, resolution and grid, and the file it was loaded from."""
+def atlas(
+    context: dg.AssetExecutionContext, sources: SourcesResource, postgres: PostgresResource
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """One row per atlas: its version, resolution, grid and space, and the file it was loaded from.
+
+    Its space (table reference_space) and the frames that its files bring are stored with it.
+    """
     entry = atlas_entry(context.partition_key)
     file = sources.get().annotation(entry)
-    shape_ap, shape_dv, shape_ml = entry.shape
+    described = entry.space in catalogue().spaces
+    with postgres.create_engine().begin() as connection:
+        if taken := number_taken(connection, entry.ccf_id, entry.key):
+            raise CcfError(taken)
+        space = stored_space(connection, entry.space)
+        if space is not None:
+            require_extent(entry.key, file.grid, space)
+        keep_space(connection, entry.ccf_id, file.space, file.frames, described=described)
+    grid = file.grid
+    shape_ap, shape_dv, shape_ml = grid.shape
+    edge_ap, edge_dv, edge_ml = grid.edges_um
     rows = pl.DataFrame(
         {
             "ccf_id": entry.ccf_id,
             "key": entry.key,
             "ccf_version": entry.version,
-            "ccf_resolution": float(entry.resolution_um),
-            "ccf_description": entry.description,
+            "ccf_resolution": grid.resolution_um,
+            "ccf_description": entry.described(grid),
             "shape_ap": shape_ap,
             "shape_dv": shape_dv,
             "shape_ml": shape_ml,
+            "edge_ap": edge_ap,
+            "edge_dv": edge_dv,
+            "edge_ml": edge_ml,
+            "space": entry.space,
             "source_url": file.url,
-            "sha256": file.sha256,
+            "sha256": file.original_sha256,
         }
     )
     return dg.MaterializeResult(value=rows, data_version=content_version(rows))
@@ -173,7 +195,7 @@ def group_regions(
     unknown = functools.partial(no_such_region, postgres.create_engine(), entry.ccf_id)
     ontology = region_sets.Ontology.of_tables(brain_region, region_ancestor, unknown)
     files = region_sets.map_files(settings.region_sets())
-    made = region_sets.region_sets(entry.ccf_id, ontology, files)
+    made = region_sets.region_sets(entry.ccf_id, ontology, files, of_allen=entry.ontology in (ALLEN, PHANTOM))
     for sentence in made.refused:
         context.log.warning(sentence)
     # If a file was refused, the next load reads all of them again and repeats the warning.

@@ -11,7 +11,10 @@ import sqlalchemy as sa
 
 from ccf_assets.ccf import runs
 from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import room, schema
+from ccf_assets.db.loaded import stored_grid
+from ccf_assets.db.region_volumes import number_of
 from ccf_assets.defs.partitions import voxel_row_partitions
 from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.defs.table_metadata import BULK_LOAD_POOL, OWNERS, table_metadata
@@ -53,18 +56,19 @@ def voxel(
     one, and so does *Add a partition* in the dialog of *Materialize*.
     """
     entry = atlas_entry(context.partition_key)
-    if not config.not_by_name:
-        _require_name(context.run, entry)
-    edge = entry.resolution_um
     engine, run = postgres.create_engine(), voxel_run.subquery().c
+    grid = stored_grid(engine, entry.key)
+    if not config.not_by_name:
+        _require_name(context.run, entry, grid)
+    edge = grid.edges_um[2]
     with engine.connect() as connection:
-        count = connection.scalar(sa.select(sa.func.sum(run.z_end - run.z) / edge))
+        count = connection.scalar(sa.select(sa.func.sum(number_of(run.z_end, edge) - number_of(run.z, edge))))
     room.require_disk(engine, f"The rows of {entry.key}, one per voxel,", int(count or 0))
-    rows = runs.voxel_batches(read_arrow(engine.url, voxel_run), edge, int(count or 0))
+    rows = runs.voxel_batches(read_arrow(engine.url, voxel_run), grid, int(count or 0))
     return dg.MaterializeResult(value=rows)
 
 
-def _require_name(run: dg.DagsterRun, entry: AtlasEntry) -> None:
+def _require_name(run: dg.DagsterRun, entry: AtlasEntry, grid: VoxelGrid) -> None:
     """Refuse rows that are not loaded by default, where the run was not for them alone.
 
     A backfill has a tag, also in its runs for one atlas. A single atlas that is picked in the dialog of
@@ -73,7 +77,7 @@ def _require_name(run: dg.DagsterRun, entry: AtlasEntry) -> None:
     others = (run.asset_selection or set()) - {dg.AssetKey("voxel")}
     if entry.voxel_rows or not (others or BACKFILL_TAG in run.tags):
         return
-    million = round(room.voxels_expected(entry) / 1e6)
+    million = round(room.voxels_expected(grid) / 1e6)
     raise CcfError(
         f"{entry.key} has {million} million voxels; a row for each is made only when asked for by name. "
         f"Materialize voxel alone, for this one atlas, or run `ccf-assets load {entry.key} --rows`. In a "

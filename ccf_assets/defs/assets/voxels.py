@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from ccf_assets.ccf import nrrd, runs
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.db import region_volumes, room, schema
+from ccf_assets.db.loaded import stored_grid
 from ccf_assets.defs.assets.files import annotation
 from ccf_assets.defs.figures import planes_of_runs
 from ccf_assets.defs.partitions import atlas_partitions
@@ -64,19 +65,21 @@ def voxel_run(
     """
     entry = atlas_entry(context.partition_key)
     file = sources.get().annotation(entry)
-    room.require_memory(entry)
-    room.require_disk(postgres.create_engine(), f"The runs of {entry.key}", room.runs_expected(entry))
+    grid = file.grid
+    room.require_memory(entry.key, grid)
+    room.require_disk(postgres.create_engine(), f"The runs of {entry.key}", room.runs_expected(grid))
     started = time.monotonic()
-    of_voxels = runs.find_runs(nrrd.planes(file.path, entry, context.log.info))
+    of_voxels = runs.find_runs(nrrd.planes(file.path, grid, context.log.info))
     read_seconds = round(time.monotonic() - started, 2)
 
     def shown() -> dict[str, Any]:
-        pictures = planes_of_runs(context.log, of_voxels, entry, lambda: ontology_of(entry, sources))
+        pictures = planes_of_runs(context.log, of_voxels, entry, grid, lambda: ontology_of(entry, sources))
         return {**pictures, "runs": len(of_voxels), "read_seconds": read_seconds}
 
     # The pictures take a second; they are drawn while the server builds the keys.
     return dg.MaterializeResult(
-        value=Stream(runs.run_batches(of_voxels, entry), shown), data_version=dg.DataVersion(file.sha256)
+        value=Stream(runs.run_batches(of_voxels, entry.ccf_id, grid), shown),
+        data_version=dg.DataVersion(file.version),
     )
 
 
@@ -96,9 +99,9 @@ def brain_surface(
     """The top of the brain above every point, from which "depth from the brain surface" is measured."""
     entry = atlas_entry(context.partition_key)
     file = sources.get().annotation(entry)
-    columns = runs.brain_surface(nrrd.planes(file.path, entry, context.log.info), entry.resolution_um)
+    columns = runs.brain_surface(nrrd.planes(file.path, file.grid, context.log.info), file.grid)
     rows = pl.DataFrame(columns).select(pl.lit(entry.ccf_id, pl.Int32).alias("ccf_id"), pl.all())
-    return dg.MaterializeResult(value=rows, data_version=dg.DataVersion(file.sha256))
+    return dg.MaterializeResult(value=rows, data_version=dg.DataVersion(file.version))
 
 
 @dg.asset(
@@ -119,14 +122,15 @@ def region_volume(
 ) -> Stream:
     """Size of every structure, with its descendants and alone: voxels, mm³, centroid, bounding box.
 
-    For the left and the right hemisphere and both. A structure without voxels has a row, with zero.
+    For the left and the right hemisphere and both; in a space without a midline for both only. A structure
+    without voxels has a row, with zero.
     """
-    entry = atlas_entry(context.partition_key)
     engine = postgres.create_engine()
+    grid = stored_grid(engine, context.partition_key)
 
     def shown() -> dict[str, Any]:
         with engine.connect() as connection:
-            total = connection.scalar(region_volumes.whole_volume_mm3(voxel_run, entry.resolution_um))
+            total = connection.scalar(region_volumes.whole_volume_mm3(voxel_run, grid))
         return {"volume_mm3_total": round(float(total or 0), 3), **_VOLUME_LINEAGE}
 
-    return Stream(region_volumes.region_volumes(voxel_run, region_ancestor, entry.resolution_um), shown)
+    return Stream(region_volumes.region_volumes(voxel_run, region_ancestor, grid), shown)

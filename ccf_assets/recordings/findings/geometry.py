@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from ccf_assets.ccf.space import AXES, EXTENT_UM
+from ccf_assets.ccf.space import ALLEN_CCF, AXES
 from ccf_assets.finding import Finding, Numbers, counted
 from ccf_assets.recordings.findings.otherwise import otherwise
 from ccf_assets.recordings.findings.reading import (
@@ -91,7 +91,9 @@ def probe_plane(reading: Reading) -> Finding:
         return fine
     raw, points = reading.raw[reading.meaningful], reading.as_read[reading.meaningful]
     # A 0 is only wrong if it means a face of the volume: a lab's frame may have another origin on an axis.
-    at_face = np.asarray(((points < _FACE_UM) | (points > np.array(EXTENT_UM) - _FACE_UM)).all(axis=0))
+    at_face = np.asarray(
+        ((points < _FACE_UM) | (points > np.array(reading.extent_um) - _FACE_UM)).all(axis=0)
+    )
     problems = []
     for column, axis in enumerate(AXES):
         values = raw[:, column]
@@ -111,12 +113,12 @@ def probe_plane(reading: Reading) -> Finding:
 
 
 def outside_volume(reading: Reading) -> Finding:
-    """Sites outside the volume of the CCF."""
+    """Sites outside the volume of their space."""
     name = "outside_volume"
     if not reading.can_place:
         return reading.not_checked(name)
     points = reading.as_read[reading.given]
-    low, high = (points < 0), (points >= np.array(EXTENT_UM))
+    low, high = (points < 0), (points >= np.array(reading.extent_um))
     outside = int((low | high).any(axis=1).sum())
     where = {
         "anterior": low[:, 0],
@@ -134,7 +136,8 @@ def outside_volume(reading: Reading) -> Finding:
     sides = ", ".join(f"{count:,} {_SIDES[side]}" for side, count in counts.items())
     every = outside == len(points)
     start = "Every site lies" if every else f"{of_total(outside, len(points))} lie"
-    sentence = f"{start} outside the volume of the CCF: {sides}."
+    space = "the CCF" if reading.frame.space == ALLEN_CCF.name else reading.frame.space
+    sentence = f"{start} outside the volume of {space}: {sides}."
     if every:
         wrong = " The frame or the columns are not what the file's settings say."
         return Finding.blocks(name, sentence + wrong, numbers)

@@ -37,7 +37,7 @@ def half_voxel(
     sites: pl.DataFrame,
     moved: Moved,
     frames: Mapping[str, Frame],
-    resolution_um: int,
+    resolution_um: float,
 ) -> str:
     """Whether the reports of a file agree once its sites are moved by half a voxel along each axis.
 
@@ -72,7 +72,7 @@ def half_voxel(
         agree, sample = looked_at.height - left[shift], looked_at.height < of.height
         parts.append(
             f"{start}With {abs(shift):g} µm {'added to' if shift > 0 else 'taken from'} each CCF coordinate "
-            f"(half a voxel of {shifts[shift]} µm), {agree:,} of {counted(looked_at.height, 'report')} "
+            f"(half a voxel of {shifts[shift]:g} µm), {agree:,} of {counted(looked_at.height, 'report')} "
             f"({percent(agree / looked_at.height)}) agree instead of {looked_at.height - before:,}"
             f"{', in a sample' if sample else ''}. {_remedy(str(name), shift, frames)}"
         )
@@ -90,7 +90,7 @@ def _remedy(name: str, shift_um: float, frames: Mapping[str, Frame]) -> str:
         wanted = frame.affine.copy()
         wanted[:, 3] += shift_um
         for other in frames.values():
-            same = other.dv_from == frame.dv_from and other.xyz == frame.xyz
+            same = (other.dv_from, other.xyz, other.space) == (frame.dv_from, frame.xyz, frame.space)
             if same and np.allclose(other.affine, wanted, rtol=1e-9, atol=1e-6):
                 what = other.description.partition(":")[0]
                 return f'These are {what}: write frame = "{other.name}" if so.'

@@ -29,8 +29,10 @@ from typing import TypeAlias
 
 import polars as pl
 
+from ccf_assets.ccf.catalogue import CCF_RESOLUTIONS_UM
 from ccf_assets.ccf.frames.files import named_frame
 from ccf_assets.ccf.frames.maps import Frame
+from ccf_assets.ccf.space import ALLEN_CCF
 from ccf_assets.finding import Finding
 from ccf_assets.recordings.findings.axis_order import axis_order
 from ccf_assets.recordings.findings.claims import duplicate_sites
@@ -70,15 +72,20 @@ def site_findings(
     in_brain: InBrain | None = None,
     surface_y: Surface | None = None,
     sparse: str = "",
+    *,
+    extent_um: tuple[float, float, float] = ALLEN_CCF.extent_um,
+    resolutions_um: tuple[float, ...] = CCF_RESOLUTIONS_UM,
 ) -> list[Finding]:
     """Check a table of sites for everything that can be decided from the table alone.
 
     Args:
-        sites: a table as ``recordings.read_sites`` gives it.
+        sites: a table as ``recordings.read_sites`` gives it, all in frames of one space.
         frames: the known frames.
         in_brain: the brain; without it the checks that need the brain pass, and say that they were not made.
         surface_y: the brain's surface, for frames whose dv is measured from it; likewise.
         sparse: a sentence that says which voxels ``in_brain`` looks at, if not at all.
+        extent_um: size of the space along AP, DV, ML in µm.
+        resolutions_um: the grids whose voxel indices are recognised.
 
     Returns:
         One finding per name from ``missing_coordinates`` to ``duplicate_sites``, in the order of `CHECKS`.
@@ -90,14 +97,24 @@ def site_findings(
         return [*(Finding.passes(name, nothing, {"sites": 0}) for name in _GEOMETRY), duplicates]
     by_frame = {
         str(name): [
-            check(Reading(part, named_frame(str(name), frames), frames, in_brain, surface_y))
+            check(
+                Reading(
+                    part,
+                    named_frame(str(name), frames),
+                    frames,
+                    in_brain,
+                    surface_y,
+                    extent_um,
+                    resolutions_um,
+                )
+            )
             for check in _GEOMETRY.values()
         ]
         for (name,), part in sites.partition_by("frame", maintain_order=True, as_dict=True).items()
     }
     if not any(finding.blocking for finding in itertools.chain([duplicates], *by_frame.values())):
         by_frame = {name: list(map(_kept, findings)) for name, findings in by_frame.items()}
-    geometry = [_merged(list(by_frame), of_one) for of_one in zip(*by_frame.values(), strict=True)]
+    geometry = [merged(list(by_frame), of_one) for of_one in zip(*by_frame.values(), strict=True)]
     if sparse:
         geometry = [_with_grid(finding, sparse) for finding in geometry]
     return [*geometry, duplicates]
@@ -117,8 +134,8 @@ def _with_grid(finding: Finding, sparse: str) -> Finding:
     return replace(finding, sentence=f"{finding.sentence} {sparse}")
 
 
-def _merged(names: Sequence[str], findings: Sequence[Finding]) -> Finding:
-    """The findings of several frames in one table as one."""
+def merged(names: Sequence[str], findings: Sequence[Finding], what: str = "frame") -> Finding:
+    """The findings of several frames, or spaces, in one table as one."""
     if len(findings) == 1:
         return findings[0]
     by_name = list(zip(names, findings, strict=True))
@@ -127,7 +144,7 @@ def _merged(names: Sequence[str], findings: Sequence[Finding]) -> Finding:
         findings[0].name,
         blocking=any(each.blocking for each in findings),
         passed=not failed,
-        sentence=" ".join(f"In the frame {name}: {each.sentence}" for name, each in failed or by_name),
+        sentence=" ".join(f"In the {what} {name}: {each.sentence}" for name, each in failed or by_name),
         numbers={f"{name}_{key}": value for name, each in by_name for key, value in each.numbers.items()},
     )
 

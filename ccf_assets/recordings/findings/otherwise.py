@@ -16,7 +16,7 @@ from ccf_assets.ccf.frames.files import UNIT_UM
 from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.recordings.findings.axis_order import ORDERS
 from ccf_assets.recordings.findings.reading import RIGHT_OTHERWISE, Bools, Reading, unit_name
-from ccf_assets.recordings.findings.units import RESOLUTIONS_UM, TINY_UM
+from ccf_assets.recordings.findings.units import TINY_UM
 
 _FAR_UM = (-1000.0, -500.0, 0.0, 500.0, 1000.0)
 """Steps along each axis: a point with no brain at any of them is far from the brain."""
@@ -102,7 +102,8 @@ def _frames(reading: Reading, raw: Floats) -> Iterator[str]:
     seen = {_map_of(reading.frame)}
     for name, frame in reading.frames.items():
         other = replace(reading, frame=frame)
-        if _map_of(frame) in seen or not other.can_place:
+        elsewhere = frame.space != reading.frame.space  # its numbers are of another brain
+        if elsewhere or _map_of(frame) in seen or not other.can_place:
             continue
         axes = ("ap", "dv", "ml")
         by_place = [axes.index(reading.frame.xyz[frame.xyz.index(axis)]) for axis in axes]
@@ -125,7 +126,7 @@ def _ways(reading: Reading, raw: Floats) -> dict[str, list[str]]:
     own = UNIT_UM.get(reading.frame.unit)
     sizes = {unit_name(unit): size / own for unit, size in UNIT_UM.items()} if own else {}
     if own and reading.frame.dv_from == "corner":
-        sizes |= {f"voxels of {edge} µm": edge / own for edge in RESOLUTIONS_UM}
+        sizes |= {f"voxels of {edge:g} µm": edge / own for edge in reading.resolutions_um}
     turned = reading.frame.dv_from != "corner"  # from the corner, a reversed axis leaves the volume
     orders = sorted(
         (order for order in ORDERS if turned or order.sign == (1.0, 1.0, 1.0)),

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ccf_assets.ccf.catalogue import CCF_RESOLUTIONS_UM
 from ccf_assets.ccf.frames.maps import LARGEST, Floats, Frame, to_ccf
-from ccf_assets.ccf.space import AXES, EXTENT_UM
+from ccf_assets.ccf.space import ALLEN_CCF, AXES
 from ccf_assets.finding import Finding, counted
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -36,13 +37,25 @@ PAIRS = 10
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """Sites of one frame, and where they lie in the CCF when their columns are read in some way."""
+    """Sites of one frame, and where they lie in its space when their columns are read in some way.
+
+    Attributes:
+        sites: the rows.
+        frame: their frame.
+        frames: the known frames by name.
+        in_brain: the brain, where one is known.
+        surface_y: its surface, likewise.
+        extent_um: size of the volume along AP, DV, ML in µm.
+        resolutions_um: the grids whose voxel indices are recognised.
+    """
 
     sites: pl.DataFrame
     frame: Frame
     frames: Mapping[str, Frame]
     in_brain: InBrain | None
     surface_y: Surface | None
+    extent_um: tuple[float, float, float] = ALLEN_CCF.extent_um
+    resolutions_um: tuple[float, ...] = CCF_RESOLUTIONS_UM
 
     @cached_property
     def raw(self) -> Floats:
@@ -89,14 +102,19 @@ class Reading:
     def surface(self, x: Floats, z: Floats) -> Floats:
         """CCF y of the brain surface; NaN outside the volume and where the surface is not known."""
         result = np.full(len(x), np.nan)
-        asked = (x >= 0) & (x < EXTENT_UM[0]) & (z >= 0) & (z < EXTENT_UM[2])
+        asked = (x >= 0) & (x < self.extent_um[0]) & (z >= 0) & (z < self.extent_um[2])
         if self.surface_y is not None and asked.any():
             result[asked] = self.surface_y(x[asked], z[asked])
         return result
 
     def inside(self, points: Floats) -> Bools:
         """Which points (CCF µm) lie in the brain."""
-        asked = in_volume(points)
+        # Column by column: .all(axis=1) over three columns takes ten times as long.
+        inside = (
+            (column >= 0) & (column < end) for column, end in zip(points.T, self.extent_um, strict=True)
+        )
+        x, y, z = inside
+        asked = np.asarray(x & y & z)
         if self.in_brain is not None and asked.all():
             return self.in_brain(points)
         result = np.zeros(len(points), dtype=np.bool_)
@@ -129,20 +147,17 @@ class Reading:
         return Finding.passes(name, f"Not checked: {reason}.", {"sites": self.sites.height})
 
 
-def in_volume(points: Floats) -> Bools:
-    """Which points (CCF µm) lie in the volume."""
-    # Column by column: .all(axis=1) over three columns takes ten times as long.
-    x, y, z = ((column >= 0) & (column < end) for column, end in zip(points.T, EXTENT_UM, strict=True))
-    return np.asarray(x & y & z)
-
-
 def frame_like(reading: Reading, xyz: Sequence[str], factor: float) -> str | None:
     """A known frame that differs only in the order of x, y, z, and in a unit ``factor`` times as large."""
     wanted = reading.frame.affine.copy()
     wanted[:, :3] *= factor
     for other in reading.frames.values():
         same = other.dv_from == reading.frame.dv_from and tuple(other.xyz) == tuple(xyz)
-        if same and np.allclose(other.affine, wanted, rtol=1e-9, atol=1e-9):
+        if (
+            same
+            and other.space == reading.frame.space
+            and np.allclose(other.affine, wanted, rtol=1e-9, atol=1e-9)
+        ):
             return other.name
     return None
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ccf_assets.ccf.catalogue import CATALOGUE
 from ccf_assets.ccf.frames.files import UNIT_UM
 from ccf_assets.ccf.frames.maps import Floats
-from ccf_assets.ccf.space import EXTENT_UM
 from ccf_assets.finding import Finding, Numbers
 from ccf_assets.recordings.findings.reading import (
     RIGHT_OTHERWISE,
@@ -19,9 +17,6 @@ from ccf_assets.recordings.findings.reading import (
     percent,
     unit_name,
 )
-
-RESOLUTIONS_UM: tuple[int, ...] = tuple(sorted({entry.resolution_um for entry in CATALOGUE.values()}))
-"""The grids whose voxel indices are recognised: those of the catalogue."""
 
 TINY_UM = 20.0
 """Sites that all lie this close to the origin share one voxel: so do millimetres in a frame of µm."""
@@ -35,7 +30,7 @@ def voxel_indices(reading: Reading) -> Finding:
     name = "voxel_indices"
     rows = reading.raw[reading.meaningful]
     whole = bool((rows == np.floor(rows)).all())
-    fitting = [r for r in RESOLUTIONS_UM if _fits(rows, r)]
+    fitting = [r for r in reading.resolutions_um if _fits(rows, r, reading.extent_um)]
     numbers: Numbers = {"rows": len(rows), "whole_numbers": int(whole)}
     nothing = Finding.passes(name, "The numbers do not look like voxel indices.", numbers)
     if not (len(rows) and fitting):
@@ -47,8 +42,8 @@ def voxel_indices(reading: Reading) -> Finding:
             return nothing
         best = max(fitting)
         sentence = (
-            f"All coordinates are whole numbers within the {best} µm grid, {_shape(best)}: they look like "
-            f"voxel indices, not like {frame_unit(reading.frame)} of the frame {reading.frame.name}."
+            f"All coordinates are whole numbers within the {best:g} µm grid, "
+            f"{_shape(best, reading.extent_um)}: they look like voxel indices, not like {frame_unit(reading.frame)} of the frame {reading.frame.name}."
         )
         return Finding.warns(name, sentence, numbers | {"resolution_um": best})
     half = 0.5 if whole else 0.0  # the centre of a voxel is half a voxel from its index
@@ -61,23 +56,23 @@ def voxel_indices(reading: Reading) -> Finding:
     }
     if reading.share_inside > WRONG_AS_READ or share_of[best] < RIGHT_OTHERWISE:
         return nothing
-    what = f"voxel indices of the {best} µm grid" if whole else f"voxels of {best} µm, with fractions"
+    what = f"voxel indices of the {best:g} µm grid" if whole else f"voxels of {best:g} µm, with fractions"
     sentence = (
         f"The numbers look like {what}, not like {frame_unit(reading.frame)} of the frame "
         f"{reading.frame.name}: as read {inside_words(reading.share_inside, len(rows))} in the brain, "
-        f"multiplied by {best} µm {percent(share_of[best])} do. Convert the file, or add a frame with "
-        f"unit_um = {best} to frames.toml."
+        f"multiplied by {best:g} µm {percent(share_of[best])} do. Convert the file, or add a frame with "
+        f"unit_um = {best:g} to frames.toml."
     )
     finding = Finding.blocks if reading.share_inside == 0.0 else Finding.warns
     return finding(name, sentence, numbers)
 
 
-def _fits(rows: Floats, resolution_um: int) -> bool:
-    return bool(((rows >= 0) & (rows * resolution_um < np.array(EXTENT_UM))).all())
+def _fits(rows: Floats, resolution_um: float, extent_um: tuple[float, ...]) -> bool:
+    return bool(((rows >= 0) & (rows * resolution_um < np.array(extent_um))).all())
 
 
-def _shape(resolution_um: int) -> str:
-    return " × ".join(str(extent // resolution_um) for extent in EXTENT_UM)
+def _shape(resolution_um: float, extent_um: tuple[float, ...]) -> str:
+    return " × ".join(f"{extent / resolution_um:.0f}" for extent in extent_um)
 
 
 def unit_of_numbers(reading: Reading) -> Finding:
@@ -99,13 +94,13 @@ def unit_of_numbers(reading: Reading) -> Finding:
     if not others:
         return nothing
     if not reading.can_judge:
-        huge = float(np.median(np.abs(rows).max(axis=1))) * own > 2 * max(EXTENT_UM)
+        huge = float(np.median(np.abs(rows).max(axis=1))) * own > 2 * max(reading.extent_um)
         # The unit in which the farthest site is nearest to half a brain away.
         likely = min(others, key=lambda o: abs(np.log(largest_um * others[o] / _HALF_BRAIN_UM)))
-        if not (tiny or huge) or largest_um * others[likely] > 2 * max(EXTENT_UM):
+        if not (tiny or huge) or largest_um * others[likely] > 2 * max(reading.extent_um):
             return nothing
         sentence = (
-            f"The numbers are too small or too large for {unit} in a mouse brain; they look like "
+            f"The numbers are too small or too large for {unit} in a brain; they look like "
             f"{unit_name(likely)}. "
             f"If so, {_remedy(reading, likely, others[likely])}."
         )
