@@ -58,9 +58,11 @@ def loaded_atlases(engine: sa.Engine) -> list[LoadedAtlas]:
 
 
 def grid_columns() -> list[sa.ColumnElement[Any]]:
-    """Of table atlas, and of reference_space joined to it, what `grid_of` takes."""
-    a, space = schema.atlas.c, schema.reference_space.c
-    midline = sa.select(space.midline_um).where(space.name == a.space).scalar_subquery()
+    """Of table atlas, and of the space of each, what `grid_of` takes."""
+    a, space = schema.atlas.c, schema.reference_space.alias("its_space")
+    midline = (
+        sa.select(space.c.midline_um).where(space.c.name == a.space).correlate(schema.atlas).scalar_subquery()
+    )
     return [a.shape_ap, a.shape_dv, a.shape_ml, a.edge_ap, a.edge_dv, a.edge_ml, midline]
 
 
