@@ -37,7 +37,7 @@ class Peer:
     """
 
     call: str
-    fed: Callable[[npt.NDArray[np.uint32], int, Points], Ask]
+    fed: Callable[[npt.NDArray[np.uint32], float, Points], Ask]
     needs: str = ""
     at_most: int | None = None
     target: float | None = None
@@ -51,7 +51,7 @@ class Peer:
         return Way(sampled_title(self.call, self.asked(points), points), take, self.needs)
 
 
-def points_in(shape: Sequence[int], edge: int, count: int) -> Points:
+def points_in(shape: Sequence[int], edge: float, count: int) -> Points:
     """Points drawn evenly from the volume, the same ones every time.
 
     None is within a hundredth of a voxel's edge of a face, where rounding in another unit would decide.
@@ -98,7 +98,7 @@ def first_call(key: str, count: int) -> Sample:
 # ---- the peers
 
 
-def _numpy(volume: npt.NDArray[np.uint32], edge: int, points: Points) -> Ask:
+def _numpy(volume: npt.NDArray[np.uint32], edge: float, points: Points) -> Ask:
     """The least one can do: no check, no frame, no status."""
 
     def ask() -> npt.NDArray[np.integer]:
@@ -109,7 +109,7 @@ def _numpy(volume: npt.NDArray[np.uint32], edge: int, points: Points) -> Ask:
     return ask
 
 
-def _iblatlas(volume: npt.NDArray[np.uint32], edge: int, points: Points) -> Ask:
+def _iblatlas(volume: npt.NDArray[np.uint32], edge: float, points: Points) -> Ask:
     """Its BrainAtlas, made as its AllenAtlas makes it, but with one label for both hemispheres."""
     from iblatlas.atlas import ALLEN_CCF_LANDMARKS_MLAPDV_UM, BrainAtlas
     from iblatlas.regions import BrainRegions
@@ -128,7 +128,7 @@ def _iblatlas(volume: npt.NDArray[np.uint32], edge: int, points: Points) -> Ask:
     return lambda: peer.get_labels(metres)
 
 
-def _brainglobe(volume: npt.NDArray[np.uint32], edge: int, points: Points) -> Ask:
+def _brainglobe(volume: npt.NDArray[np.uint32], edge: float, points: Points) -> Ask:
     """Its Atlas without its files; it takes one point a call."""
     from brainglobe_atlasapi.core import Atlas as BrainGlobeAtlas
 

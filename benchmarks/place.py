@@ -61,7 +61,7 @@ class Place:
 
     def counts(self, volume: Volume) -> tuple[int, int]:
         """How many runs, and voxels, a loaded atlas has."""
-        run, edge = schema.voxel_run.c, volume.entry.resolution_um
+        run, edge = schema.voxel_run.c, volume.edge_um
         voxels = sa.func.sum((run.z_end - run.z) // edge)
         query = sa.select(sa.func.count(), voxels).where(run.ccf_id == volume.entry.ccf_id)
         with self.engine.connect() as connection:

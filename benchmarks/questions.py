@@ -16,7 +16,7 @@ from benchmarks import loads
 from benchmarks.measuring import Row, Sample, Way, against, apart, in_turns, say, timed
 from benchmarks.options import Options
 from benchmarks.place import Place
-from ccf_assets.ccf.catalogue import AtlasEntry
+from benchmarks.volumes import Volume
 from ccf_assets.ccf.space import EXTENT_UM
 
 POINTS = 100_000
@@ -58,14 +58,14 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
         RuntimeError: runs and rows give different answers.
     """
     volume = place.volume(options.standard_um)
-    entry, named = volume.entry, volume.entry.resolution_um == 25
+    entry, named = volume.entry, volume.edge_um == 25
     say(f"loading the rows of {entry.key}")
     apart(loads.one_asset, "voxel", volume)
     engine = place.engine.execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql("VACUUM (ANALYZE) ccf.voxel_run, ccf.voxel, ccf.brain_surface")
-        _draw(connection, entry)
-        for question in (*_of_both(entry), *_functions(entry.ccf_id)):
+        _draw(connection, volume)
+        for question in (*_of_both(volume), *_functions(entry.ccf_id)):
             ways = [_way(connection, question, question.query, f"{question.title}, {volume.title}")]
             answer = connection.exec_driver_sql(question.query).one()
             if question.of_rows:
@@ -87,12 +87,12 @@ def _way(connection: sa.Connection, question: Question, query: str, name: str) -
     return Way(name, take)
 
 
-def _draw(connection: sa.Connection, entry: AtlasEntry) -> None:
+def _draw(connection: sa.Connection, volume: Volume) -> None:
     """Temporary tables of points, of the corners of points' voxels, and of places where probes begin."""
     random = np.random.default_rng(0)
     places = {
         "point": random.uniform(0, EXTENT_UM, (POINTS, 3)),
-        "corner": random.integers(0, entry.shape, (POINTS, 3)) * entry.resolution_um,
+        "corner": random.integers(0, volume.grid.shape, (POINTS, 3)) * volume.edge_um,
         "probe": random.uniform((3_000, 0, 2_000), (10_000, 500, 9_000), (PROBES, 3)),
     }
     raw = connection.connection.driver_connection
@@ -106,9 +106,9 @@ def _draw(connection: sa.Connection, entry: AtlasEntry) -> None:
         connection.exec_driver_sql(f"ANALYZE {name}")
 
 
-def _of_both(entry: AtlasEntry) -> list[Question]:
+def _of_both(volume: Volume) -> list[Question]:
     """What is asked of runs and of rows."""
-    r, ccf_id = entry.resolution_um, entry.ccf_id
+    r, ccf_id = volume.edge_um, volume.entry.ccf_id
     runs, rows = f"ccf.voxel_run WHERE ccf_id = {ccf_id}", f"ccf.voxel WHERE ccf_id = {ccf_id}"
     plane = EXTENT_UM[0] * 6 // 11 // r * r
     fold = "sum(hashint4(region_id)::bigint * (1 + y + 3 * z))"

@@ -56,7 +56,7 @@ GROUP BY up.ancestor_id
 
 
 def _ask(place: Place, volume: Volume) -> Sample:
-    edge = volume.entry.resolution_um
+    edge = volume.edge_um
     values = {"ccf_id": volume.entry.ccf_id, "edge": edge, "mm3": edge**3 * 1e-9}
     with place.engine.connect() as connection:
         started = time.perf_counter()

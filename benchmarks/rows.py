@@ -24,7 +24,6 @@ COPY = {25: 1 / 0.75}
 def measure(place: Place, options: Options) -> Iterator[Row]:
     """The lines of the size that is not the largest."""
     volume = place.volume(options.standard_um)
-    entry = volume.entry
     alone = ServerAlone(place, schema.voxel, volume)
     ours = Way(f"rows, {volume.title}", partial(load, place, volume))
     server = Way("server alone, rows", alone)
@@ -35,12 +34,12 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
         other_stores.with_datajoint(volume, voxels),
     ]
     samples = in_turns([ours, server, *others], options.repeat)
-    yield against(ours, server, samples, OF_ROWS.get(entry.resolution_um))
+    yield against(ours, server, samples, OF_ROWS.get(volume.edge_um))
     copies = {
         name: [replace(sample, value=sample.details["copy_seconds"]) for sample in samples[name]]
         for name in (ours.name, server.name)
     }
-    copy = against(ours, server, copies, COPY.get(entry.resolution_um))
+    copy = against(ours, server, copies, COPY.get(volume.edge_um))
     yield replace(copy, job=f"{copy.job}: COPY phase")
     for way in others:
         yield against(ours, way, samples)

@@ -43,8 +43,8 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
 
 
 def _at(volume: Volume, place: Place, options: Options) -> Iterator[Row]:
-    entry, run = volume.entry, schema.voxel_run
-    size, (runs, voxels), whole = entry.resolution_um, place.counts(volume), place.load(volume)
+    run = schema.voxel_run
+    size, (runs, voxels), whole = volume.edge_um, place.counts(volume), place.load(volume)
     ours = Way(f"runs, {volume.title}", partial(_load, place, volume))
     ways = [
         (Way("server alone, runs", ServerAlone(place, run, volume)), OF_RUNS),

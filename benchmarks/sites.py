@@ -56,7 +56,7 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
     """A line for each kind of sites."""
     with place_in(place.folder, warm_up=False) as own:
         volume = own.volume(options.standard_um)
-        target = SECONDS.get(options.sites) if volume.entry.resolution_um == 25 else None
+        target = SECONDS.get(options.sites) if volume.edge_um == 25 else None
         for kind, draw in (("of probes", on_probes), ("scattered", scattered)):
             name = f"{options.sites:,} sites {kind} from CSV, {volume.title}"
             apart(write_files, volume, options.sites, draw)
@@ -92,7 +92,7 @@ def register(sites: int) -> Sample:
 
 def scattered(volume: Volume, count: int) -> Points:
     """So many points drawn evenly from the brain: CCF µm, (count, 3) of AP, DV, ML."""
-    random, edge = np.random.default_rng(0), volume.entry.resolution_um
+    random, edge = np.random.default_rng(0), volume.edge_um
     rows = read_arrow(database.create_engine().url, rows_of(schema.voxel_run, volume))
     run = {name: column.to_numpy() for name, column in zip(rows.schema.names, rows.read_all(), strict=True)}
     voxels = (run["z_end"] - run["z"]) // edge

@@ -22,9 +22,10 @@ from ccf_assets.ccf import ontology
 from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError
 from ccf_assets.sources.cache import FetchedFile
-from ccf_assets.sources.source import Sources
+from ccf_assets.sources.source import Annotation, Sources
 
 DENSE_UM = 10
 """Where the source has no volume of this resolution, the dense one is made."""
@@ -49,6 +50,18 @@ class Volume:
         return atlas_entry(self.key)
 
     @property
+    def grid(self) -> VoxelGrid:
+        """Its grid."""
+        grid = self.entry.grid
+        assert grid is not None
+        return grid
+
+    @property
+    def edge_um(self) -> int:
+        """Edge of a voxel, µm."""
+        return int(self.grid.resolution_um)
+
+    @property
     def title(self) -> str:
         """The key, and whether it is the dense one."""
         return f"{self.key}, dense" if self.file else self.key
@@ -58,7 +71,12 @@ class Volume:
         if self.file is None:
             return Sources.from_settings()
         own = FetchedFile(self.file, f"file:{self.file.name}", "", self.file.stat().st_size, fetched=False)
-        return _OwnFile(settings.PHANTOM, settings.home() / "downloads", key=self.key, own=own)
+        return _OwnFile(
+            settings.PHANTOM,
+            settings.home() / "downloads",
+            key=self.key,
+            own=Annotation.official(own, self.entry),
+        )
 
     def path(self) -> Path:
         """Its NRRD file, fetched if need be."""
@@ -86,7 +104,7 @@ def volume_at(resolution_um: int, folder: Path) -> Volume:
     dense = folder / "dense.nrrd"
     if not dense.exists():
         say("painting the dense volume (about a minute)")
-        _write_dense(dense, atlas_entry(key))
+        _write_dense(dense, Volume(key))
     return Volume(key, dense)
 
 
@@ -95,14 +113,14 @@ class _OwnFile(Sources):
     """The phantom's sources, with a file of one's own for one atlas."""
 
     key: str = ""
-    own: FetchedFile | None = None
+    own: Annotation | None = None
 
-    def annotation(self, entry: AtlasEntry, **options: Any) -> FetchedFile:
+    def annotation(self, entry: AtlasEntry, **options: Any) -> Annotation:
         """The own file, or the phantom's."""
         return self.own if self.own and entry.key == self.key else super().annotation(entry, **options)
 
     @contextmanager
-    def new_annotation(self, entry: AtlasEntry, **options: Any) -> Iterator[FetchedFile]:
+    def new_annotation(self, entry: AtlasEntry, **options: Any) -> Iterator[Annotation]:
         """The same."""
         if self.own and entry.key == self.key:
             yield self.own
@@ -111,15 +129,15 @@ class _OwnFile(Sources):
                 yield file
 
 
-def _write_dense(path: Path, entry: AtlasEntry) -> None:
+def _write_dense(path: Path, volume: Volume) -> None:
     """Write the dense volume as an NRRD file like the official ones."""
-    r = entry.resolution_um
+    r = volume.edge_um
     graph = path.with_name("structure_graph.csv")
     graph.write_bytes(phantom_ontology.structure_graph_csv())
     ids = ontology.read_structure_graph(graph)["region_id"].to_numpy()
     header = (
         "NRRD0004\ntype: unsigned int\ndimension: 3\nspace: left-posterior-superior\n"
-        f"sizes: {' '.join(map(str, entry.shape))}\nspace directions: ({r},0,0) (0,{r},0) (0,0,{r})\n"
+        f"sizes: {' '.join(map(str, volume.grid.shape))}\nspace directions: ({r},0,0) (0,{r},0) (0,0,{r})\n"
         "kinds: domain domain domain\nendian: little\nencoding: gzip\nspace origin: (0,0,0)\n\n"
     )
     aside = path.with_suffix(".partial")

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from ccf_assets.atlas import atlas, read
 from ccf_assets.db import database
+from ccf_assets.db.loaded import pick_atlas
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings import backlog
 from drills.contents import ATLAS, BEGUN, Contents, run_job
@@ -153,7 +154,7 @@ def _in_sql(text: str) -> Ask:
 
 
 def _plane(_: sa.Connection, engine: sa.Engine) -> str:
-    return _digest(read.plane(engine, ATLAS, "sagittal", 3550).tobytes())
+    return _digest(read.plane(engine, pick_atlas(engine, ATLAS.key), "sagittal", 3550).tobytes())
 
 
 def _atlas_locate(_: sa.Connection, engine: sa.Engine) -> str:

@@ -40,7 +40,7 @@ class Contents:
         self.known: dict[str, State] = {}
         self.seconds = 0.0  # that a load of both takes once it has begun
         lab.run("load", ATLAS.key)
-        self._file = lab.home / "downloads" / ATLAS.path
+        self._file = lab.home / "downloads" / ATLAS.annotation
         self._origin = self._file.with_name(f"{self._file.name}.origin.json")
         self._url = json.loads(self._origin.read_text())["url"]
         whole = self._file.read_bytes()
@@ -154,7 +154,8 @@ class Contents:
 def _changed(volume: bytes) -> bytes:
     """The same NRRD file with one region all through a slab, and a hole in it, which changes the surface."""
     head, _, packed = volume.partition(b"\n\n")
-    ap, dv, ml = ATLAS.shape
+    assert ATLAS.grid is not None
+    ap, dv, ml = ATLAS.grid.shape
     voxels = np.frombuffer(gzip.decompress(packed), "<u4").reshape(ml, dv, ap).copy()
     slab = voxels[:, :, 60:70]
     slab[slab > 0] = slab[slab > 0].min()

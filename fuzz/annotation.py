@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ccf_assets.ccf import grid, nrrd
-from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.runs import find_runs
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from fuzz.target import Target
 
-ENTRY = AtlasEntry("small", 7, "v", 25, (4, 3, 5), "small.nrrd")
+SMALL = VoxelGrid((4, 3, 5), (25.0, 25.0, 25.0))
 
 HEADER = """NRRD0004
 # Complete NRRD file format specification at:
@@ -56,17 +56,17 @@ def read(data: bytes, folder: Path) -> object:
     """Read the header, compare it, read the planes, find the runs, and paint them again."""
     path = folder / "small.nrrd"
     path.write_bytes(data)
-    nrrd.header_problems(nrrd.read_header(path), ENTRY)
-    planes = list(nrrd.planes(path, ENTRY))
+    nrrd.header_problems(nrrd.read_header(path), SMALL)
+    planes = list(nrrd.planes(path, SMALL))
     array = np.stack(planes).transpose(2, 1, 0)
     runs = find_runs(planes)
-    assert np.array_equal(grid.paint(runs, runs.region_id, ENTRY), array)
+    assert np.array_equal(grid.paint(runs, runs.region_id, SMALL), array)
     return array
 
 
 def seeds() -> Sequence[bytes]:
     """A sound file, the same with one thing changed, and one that is cut."""
-    array = np.random.default_rng(1).choice(np.array([0, 1, 8, 614_454_277], np.uint32), ENTRY.shape)
+    array = np.random.default_rng(1).choice(np.array([0, 1, 8, 614_454_277], np.uint32), SMALL.shape)
     data = array.tobytes(order="F")
     header = HEADER.encode()
     packed = gzip.compress(data, mtime=0)
