@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from ccf_assets.ccf.space import AXES, Space
 from ccf_assets.errors import CcfError
+
+if TYPE_CHECKING:  # numpy takes longer to import than a command of the catalogue to answer
+    import numpy as np
+    import numpy.typing as npt
 
 SMALLEST_FRACTIONAL_UM = 2.0
 """Edges that are no whole number of µm must be larger: otherwise two voxels could share a coordinate, or a
@@ -90,6 +91,8 @@ class VoxelGrid:
 
     def coordinate(self, axis: int, index: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
         """Table coordinates in µm of voxel indices along an axis (0, 1, 2: AP, DV, ML): int32."""
+        import numpy as np
+
         edge = self.edges_um[axis]
         if edge == int(edge):  # whole µm: a multiplication of integers, as a load of 25 µm needs millions
             whole: npt.NDArray[np.int32] = index.astype(np.int32) * np.int32(edge)
@@ -98,6 +101,8 @@ class VoxelGrid:
 
     def index(self, axis: int, coordinate: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Voxel indices of table coordinates in µm along an axis: the inverse of `coordinate`, int64."""
+        import numpy as np
+
         edge = self.edges_um[axis]
         if edge == int(edge):
             return coordinate.astype(np.int64) // int(edge)
@@ -105,6 +110,8 @@ class VoxelGrid:
 
     def contains(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Which points, shape (N, 3) in µm, lie in the volume; False for NaN."""
+        import numpy as np
+
         # Column by column: .all(axis=1) over three columns takes ten times as long.
         x, y, z = ((c >= 0) & (c < end) for c, end in zip(points.T, self.extent_um, strict=True))
         return np.asarray(x & y & z)
