@@ -22,13 +22,14 @@ import sqlalchemy as sa
 from ccf_assets import Atlas
 from ccf_assets.atlas.export import export
 from ccf_assets.ccf import nrrd
-from ccf_assets.ccf.catalogue import CATALOGUE, atlas_entry
+from ccf_assets.ccf.catalogue import BUILT_IN, atlas_entry
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.maps import from_ccf
 from ccf_assets.ccf.space import EXTENT_UM
 from ccf_assets.db import holdings, loaded, schema, site_regions
 from ccf_assets.errors import CcfError
 from ccf_assets.pg.connect import libpq_url
+from ccf_assets_tests.support.grids import grid_of
 
 KEY = "ccf_2017_25um"
 CCF_UM = ["ccf_x_um", "ccf_y_um", "ccf_z_um"]
@@ -39,7 +40,7 @@ COLUMNS = ["atlas", *CCF_UM, "status", "hemisphere", "region_id", "acronym", "re
 def file(ccf_data: Callable[[str], Path]) -> npt.NDArray[np.uint32]:
     """The annotation at 25 µm as its file has it: (AP, DV, ML)."""
     entry = atlas_entry(KEY)
-    return np.stack([plane.T for plane in nrrd.planes(ccf_data(entry.path), entry)], axis=2)
+    return np.stack([plane.T for plane in nrrd.planes(ccf_data(entry.annotation), grid_of(KEY))], axis=2)
 
 
 @pytest.fixture(scope="module")
@@ -354,9 +355,9 @@ def test_points_have_the_region_of_their_voxel_in_the_file(
 
 
 def test_the_last_number_inside_the_volume_is_in_the_last_voxel() -> None:
-    for entry in CATALOGUE.values():
-        for voxels, extent in zip(entry.shape, EXTENT_UM, strict=True):
-            assert math.floor(np.nextafter(extent, 0) / entry.resolution_um) == voxels - 1
+    for grid in map(grid_of, BUILT_IN):
+        for voxels, extent, edge in zip(grid.shape, EXTENT_UM, grid.edges_um, strict=True):
+            assert math.floor(np.nextafter(extent, 0) / edge) == voxels - 1
 
 
 def test_arrays_polars_and_pandas_get_the_same_answers_in_kind(atlas: Atlas) -> None:

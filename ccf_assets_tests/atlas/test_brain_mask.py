@@ -7,9 +7,12 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.atlas.brain_mask import _brain, _preference, brain_atlas, read_brain
-from ccf_assets.ccf.catalogue import CATALOGUE, atlas_entry
+from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.ccf.space import EXTENT_UM
 from ccf_assets.db import holdings, schema
+from ccf_assets.db.loaded import pick_atlas
+from ccf_assets_tests.support.grids import as_if_loaded, ccf_grid
 
 
 def test_the_mask_is_the_volume(lab: object) -> None:
@@ -17,8 +20,9 @@ def test_the_mask_is_the_volume(lab: object) -> None:
 
     brain = read_brain(create_engine())
     assert brain is not None
-    volume = np.stack([plane.T for plane in phantom_volume.planes(brain.edge_um)], axis=2) > 0
-    assert brain.edge_um == 50
+    assert brain.grid == ccf_grid(50)
+    assert brain.extent_um == EXTENT_UM
+    volume = np.stack([plane.T for plane in phantom_volume.planes(50)], axis=2) > 0
     assert (brain.inside == volume).all()
     some = volume.any(axis=1)
     assert (np.isnan(brain.surface) == ~some).all()
@@ -36,11 +40,13 @@ def test_of_a_fine_atlas_the_corners_of_a_coarser_grid_are_read(
 ) -> None:
     from ccf_assets.db.database import create_engine
 
-    url, entry = create_engine().url, atlas_entry("phantom_50um")
-    fine = _brain.__wrapped__(url, entry)
+    engine = create_engine()
+    url, atlas = engine.url, pick_atlas(engine, "phantom_50um")
+    fine = _brain.__wrapped__(url, atlas)
     monkeypatch.setattr("ccf_assets.atlas.brain_mask.FINE_ENOUGH_UM", 100)
-    coarse = _brain.__wrapped__(url, entry)
-    assert (fine.edge_um, coarse.edge_um) == (50, 100)
+    coarse = _brain.__wrapped__(url, atlas)
+    assert (fine.grid, coarse.grid) == (ccf_grid(50), ccf_grid(100))
+    assert fine.extent_um == coarse.extent_um == EXTENT_UM
     assert (coarse.inside == fine.inside[::2, ::2, ::2]).all()
     assert np.array_equal(coarse.surface, fine.surface[::2, ::2], equal_nan=True)
 
@@ -53,10 +59,12 @@ def test_of_a_fine_atlas_the_corners_of_a_coarser_grid_are_read(
         (["ccf_2017_100um", "ccf_2017_25um"], "ccf_2017_25um"),
         (["phantom_50um", "ccf_2017_100um"], "ccf_2017_100um"),
         (["phantom_100um", "phantom_50um"], "phantom_50um"),
+        (["ccf_2022_50um", "ccf_2017_100um"], "ccf_2017_100um"),
+        (["phantom_50um", "ccf_2022_100um"], "ccf_2022_100um"),
     ],
 )
 def test_the_coarsest_that_is_fine_enough_is_looked_at(there: list[str], chosen: str) -> None:
-    assert min((CATALOGUE[key] for key in there), key=_preference).key == chosen
+    assert min(map(as_if_loaded, there), key=_preference).key == chosen
 
 
 def test_without_an_atlas_there_is_no_brain(database: sa.Engine) -> None:
@@ -69,5 +77,5 @@ def test_an_atlas_whose_surface_is_missing_is_not_looked_at(phantom_database: sa
         connection.execute(
             sa.delete(schema.brain_surface).where(schema.brain_surface.c.ccf_id == entry.ccf_id)
         )
-    assert brain_atlas(phantom_database) == atlas_entry("phantom_100um")
+    assert brain_atlas(phantom_database) == pick_atlas(phantom_database, "phantom_100um")
     assert len(holdings.holdings(phantom_database)) == 2

@@ -351,9 +351,9 @@ def test_frame_rows_carry_the_map_in_named_columns():
     rows = {row["name"]: row for row in frame_rows(FRAMES)}
     assert list(rows) == list(FRAMES)
     ibl = rows["ibl"]
-    assert list(ibl)[:6] == ["name", "description", "source", "unit", "xyz", "dv_from"]
-    assert tuple(list(ibl)[6:]) == COEFFICIENTS
-    assert ibl["xyz"] == "ml,ap,dv"
+    assert list(ibl)[:7] == ["name", "description", "source", "unit", "xyz", "dv_from", "space"]
+    assert tuple(list(ibl)[7:]) == COEFFICIENTS
+    assert (ibl["xyz"], ibl["space"]) == ("ml,ap,dv", "allen_ccf_v3")
     assert (ibl["x_ap"], ibl["y_dv"], ibl["z_ml"], ibl["z_0"]) == (-1e6, -1e6, 1e6, 5751.5)
 
 

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccf_assets.ccf.catalogue import CATALOGUE
+from ccf_assets.ccf.catalogue import BUILT_IN
 from ccf_assets.ccf.phantom.ontology import structure_graph_csv
 from ccf_assets.ccf.phantom.shape import region_at
 from ccf_assets.ccf.phantom.volume import SAMPLE_OFFSET_UM, planes, write_annotation
 from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
 from ccf_assets.errors import CcfError
+from ccf_assets_tests.support.grids import edge_of, grid_of
 
 OFFICIAL_HEADER = (
     "id,atlas_id,name,acronym,st_level,ontology_id,hemisphere_id,weight,parent_structure_id,depth,graph_id,"
@@ -121,15 +122,15 @@ def test_the_ontology_has_what_makes_the_real_one_hard():
 # --- volumes ---
 
 
-@pytest.mark.parametrize("entry", [e for e in CATALOGUE.values() if e.is_phantom], ids=lambda e: e.key)
+@pytest.mark.parametrize("entry", [e for e in BUILT_IN.values() if e.is_phantom], ids=lambda e: e.key)
 def test_planes_are_those_of_the_catalogues_grid(entry):
-    ap, dv, ml = entry.shape
-    first = next(planes(entry.resolution_um))
+    ap, dv, ml = grid_of(entry.key).shape
+    first = next(planes(edge_of(entry.key)))
     assert first.shape == (dv, ap)
     assert first.dtype == np.uint32
     assert first.flags.c_contiguous
-    if entry.resolution_um >= 50:
-        assert sum(1 for _ in planes(entry.resolution_um)) == ml
+    if edge_of(entry.key) >= 50:
+        assert sum(1 for _ in planes(edge_of(entry.key))) == ml
 
 
 @pytest.mark.parametrize("resolution_um", [0, 5, 30, 1000, -25])

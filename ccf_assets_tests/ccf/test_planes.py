@@ -15,14 +15,15 @@ import sqlalchemy as sa
 
 from ccf_assets.atlas import read
 from ccf_assets.ccf import planes
-from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.ccf.planes import PLANES, Orientation
 from ccf_assets.ccf.runs import find_runs
 from ccf_assets.ccf.space import EXTENT_UM
+from ccf_assets.db.loaded import pick_atlas
 from ccf_assets.errors import CcfError
+from ccf_assets_tests.support.grids import as_if_loaded, grid_of
 
-PHANTOM = atlas_entry("phantom_50um")
+PHANTOM = as_if_loaded("phantom_50um")
 
 
 def cut(whole: npt.NDArray[np.uint32], orientation: Orientation, index: int) -> npt.NDArray[np.uint32]:
@@ -34,7 +35,7 @@ def cut(whole: npt.NDArray[np.uint32], orientation: Orientation, index: int) -> 
     }[orientation]()
 
 
-def places(entry: AtlasEntry, count: int) -> list[tuple[Orientation, float, int]]:
+def places(edge_um: int, count: int) -> list[tuple[Orientation, float, int]]:
     """Random positions in each orientation, both ends among them: orientation, µm, voxel index."""
     random = np.random.default_rng(4)
     found: list[tuple[Orientation, float, int]] = []
@@ -42,36 +43,36 @@ def places(entry: AtlasEntry, count: int) -> list[tuple[Orientation, float, int]
         extent = EXTENT_UM[axes.normal]
         last = math.nextafter(extent, 0)
         for um in (0.0, last, extent / 2, *random.uniform(0, extent, count - 3)):
-            found.append((orientation, um, math.floor(um / entry.resolution_um)))
+            found.append((orientation, um, math.floor(um / edge_um)))
     return found
 
 
 def test_planes_of_the_table_are_those_of_the_file(
     real_database: sa.Engine, ccf_data: Callable[[str], Path]
 ) -> None:
-    entry = atlas_entry("ccf_2017_25um")
-    whole, _ = nrrd.read(str(ccf_data(entry.path)))
-    for orientation, um, index in places(entry, 10):
-        plane = read.plane(real_database, entry, orientation, um)
+    atlas = pick_atlas(real_database, "ccf_2017_25um")
+    whole, _ = nrrd.read(str(ccf_data("annotation/ccf_2017/annotation_25.nrrd")))
+    for orientation, um, index in places(25, 10):
+        plane = read.plane(real_database, atlas, orientation, um)
         assert plane.dtype == np.uint32
         assert np.array_equal(plane, cut(whole, orientation, index)), (orientation, um)
 
 
 def test_planes_of_runs_in_memory_are_those_of_the_volume() -> None:
-    sagittal = list(phantom_volume.planes(PHANTOM.resolution_um))
+    sagittal = list(phantom_volume.planes(50))
     runs, whole = find_runs(sagittal), np.stack([plane.T for plane in sagittal], axis=2)
-    for orientation, um, index in places(PHANTOM, 10):
-        plane = planes.plane_of_runs(runs, PHANTOM, orientation, um)
+    for orientation, um, index in places(50, 10):
+        plane = planes.plane_of_runs(runs, PHANTOM.grid, orientation, um)
         assert plane.dtype == np.uint32
         assert np.array_equal(plane, cut(whole, orientation, index)), (orientation, um)
 
 
 @pytest.mark.parametrize("key", ["ccf_2017_25um", "ccf_2017_10um", "phantom_100um"])
 def test_a_plane_spans_its_two_axes(key: str) -> None:
-    entry = atlas_entry(key)
-    nothing = find_runs([np.zeros((entry.shape[1], entry.shape[0]), np.uint32)])
-    ap, dv, ml = entry.shape
-    shapes = {o: planes.plane_of_runs(nothing, entry, o, 5000).shape for o in PLANES}
+    grid = grid_of(key)
+    ap, dv, ml = grid.shape
+    nothing = find_runs([np.zeros((dv, ap), np.uint32)])
+    shapes = {o: planes.plane_of_runs(nothing, grid, o, 5000).shape for o in PLANES}
     assert shapes == {"coronal": (dv, ml), "sagittal": (dv, ap), "horizontal": (ap, ml)}
 
 

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ccf_assets.ccf import grid
-from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry
+from ccf_assets.ccf.catalogue import BUILT_IN
 from ccf_assets.ccf.nrrd import header_problems, planes, read_header
 from ccf_assets.ccf.phantom import volume as phantom_volume
+from ccf_assets.ccf.region_id import source_id, table_number, table_numbers
 from ccf_assets.ccf.runs import (
     ROWS_KEY,
     Runs,
@@ -32,16 +33,18 @@ from ccf_assets.ccf.runs import (
     run_batches,
     voxel_batches,
 )
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError
+from ccf_assets_tests.support.grids import grid_of
 
 Volume = npt.NDArray[np.uint32]
 """A volume in the order of the field: (AP, DV, ML)."""
 
 LARGEST_REAL_ID = 614_454_277
-IDS = (0, 1, 8, 255, 256, 65_536, 16_777_217, LARGEST_REAL_ID, 2**31 - 1)
+IDS = (0, 1, 8, 255, 256, 65_536, 16_777_217, LARGEST_REAL_ID, 2**31 - 1, 2**31, 2**32 - 1)
 """Ids that a narrower type, or a float, would change."""
 
-SMALL = AtlasEntry("small", 7, "v", 25, (4, 3, 5), "small.nrrd")
+SMALL = VoxelGrid((4, 3, 5), (25.0, 25.0, 25.0))
 
 unhurried = settings(deadline=None)
 """The machine may have other things to do."""
@@ -61,9 +64,9 @@ odd_volumes = st.permutations([1, 2, 150]).flatmap(
 """Long and thin along any axis, mostly of one region."""
 
 
-def entry_of(array: Volume, resolution_um: int = 25) -> AtlasEntry:
+def grid_around(array: Volume, resolution_um: int = 25) -> VoxelGrid:
     ap, dv, ml = array.shape
-    return AtlasEntry("small", 7, "v", resolution_um, (ap, dv, ml), "small.nrrd")
+    return VoxelGrid((ap, dv, ml), (float(resolution_um),) * 3)
 
 
 def sagittal(array: Volume) -> Iterator[Volume]:
@@ -71,15 +74,15 @@ def sagittal(array: Volume) -> Iterator[Volume]:
     return (np.ascontiguousarray(array[:, :, z].T) for z in range(array.shape[2]))
 
 
-def header(entry: AtlasEntry = SMALL, **changed: str) -> bytes:
+def header(grid: VoxelGrid = SMALL, **changed: str) -> bytes:
     """A header like the official ones; a field in ``changed`` replaces the official value."""
-    r = entry.resolution_um
+    x, y, z = grid.edges_um
     fields = {
         "type": "unsigned int",
         "dimension": "3",
         "space": "left-posterior-superior",
-        "sizes": " ".join(map(str, entry.shape)),
-        "space directions": f"({r},0,0) (0,{r},0) (0,0,{r})",
+        "sizes": " ".join(map(str, grid.shape)),
+        "space directions": f"({x:g},0,0) (0,{y:g},0) (0,0,{z:g})",
         "kinds": "domain domain domain",
         "endian": "little",
         "encoding": "gzip",
@@ -103,14 +106,14 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "small.nrrd"
 
 
-def read(path: Path, entry: AtlasEntry = SMALL) -> Volume:
+def read(path: Path, grid: VoxelGrid = SMALL) -> Volume:
     """The file's planes put together: (AP, DV, ML)."""
-    return np.stack(list(planes(path, entry))).transpose(2, 1, 0)
+    return np.stack(list(planes(path, grid))).transpose(2, 1, 0)
 
 
-def refusal(path: Path, entry: AtlasEntry = SMALL) -> str:
+def refusal(path: Path, grid: VoxelGrid = SMALL) -> str:
     with pytest.raises(CcfError) as refused:
-        read(path, entry)
+        read(path, grid)
     return str(refused.value)
 
 
@@ -132,7 +135,7 @@ def test_any_volume_that_pynrrd_writes_is_read_back(array: Volume) -> None:
         path = Path(folder) / "small.nrrd"
         directions = np.eye(3) * 25
         nrrd.write(str(path), array, {"space directions": directions, "encoding": "gzip", "endian": "little"})
-        assert np.array_equal(read(path, entry_of(array)), array)
+        assert np.array_equal(read(path, grid_around(array)), array)
 
 
 def test_planes_are_separate_arrays_in_the_order_of_ml(file: Path) -> None:
@@ -144,10 +147,10 @@ def test_planes_are_separate_arrays_in_the_order_of_ml(file: Path) -> None:
 
 def test_the_real_files_have_the_headers_the_catalogue_says(ccf_data) -> None:
     for resolution in (100, 50, 25):
-        entry = CATALOGUE[f"ccf_2017_{resolution}um"]
-        found = read_header(ccf_data(entry.path))
-        assert header_problems(found, entry) == []
-        assert found.shape == entry.shape
+        entry = BUILT_IN[f"ccf_2017_{resolution}um"]
+        found = read_header(ccf_data(entry.annotation))
+        assert header_problems(found, grid_of(entry.key)) == []
+        assert found.shape == grid_of(entry.key).shape
 
 
 def test_progress_is_told_of_a_long_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -436,7 +439,7 @@ def test_a_full_volume_has_one_run_per_line() -> None:
 def test_the_planes_are_left_as_they_were() -> None:
     planes = list(sagittal(A_VOLUME))
     find_runs(planes)
-    brain_surface(planes, 25)
+    brain_surface(planes, SMALL)
     assert all(np.array_equal(a, b) for a, b in zip(planes, sagittal(A_VOLUME), strict=True))
 
 
@@ -447,11 +450,11 @@ def test_the_planes_are_left_as_they_were() -> None:
 @example(np.zeros((1, 1, 1), np.uint32), 25)
 @unhurried
 def test_rows_are_the_runs_in_um_as_int32(array: Volume, resolution: int) -> None:
-    reader = run_batches(find_runs(sagittal(array)), entry_of(array, resolution))
+    reader = run_batches(find_runs(sagittal(array)), 7, grid_around(array, resolution))
     assert reader.schema.names == ["ccf_id", "x", "y", "z", "z_end", "region_id"]
     assert set(reader.schema.types) == {pa.int32()}
     expected = [
-        (7, x * resolution, y * resolution, z * resolution, z_end * resolution, region)
+        (7, x * resolution, y * resolution, z * resolution, z_end * resolution, table_number(region))
         for x, y, z, z_end, region in runs_by_numpy(array)
     ]
     assert int(reader.schema.metadata[ROWS_KEY]) == len(expected)
@@ -464,35 +467,35 @@ def test_rows_are_the_runs_in_um_as_int32(array: Volume, resolution: int) -> Non
 def test_rows_and_paint_give_any_volume_back_wherever_their_turns_end(
     array: Volume, resolution: int, rows_per_batch: int, runs_at_once: int
 ) -> None:
-    entry = entry_of(array, resolution)
+    small = grid_around(array, resolution)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ccf_assets.ccf.runs.ROWS_PER_BATCH", rows_per_batch)
         patch.setattr(grid, "RUNS_AT_ONCE", runs_at_once)
         runs = find_runs(sagittal(array))
-        batches = list(run_batches(runs, entry))
-        painted = grid.paint(runs, runs.region_id, entry)
+        batches = list(run_batches(runs, 7, small))
+        painted = grid.paint(runs, runs.region_id, small)
     assert painted.dtype == np.uint32
     assert np.array_equal(painted, array)
     assert all(0 < len(batch) <= rows_per_batch for batch in batches)
     from_rows = np.zeros_like(array)
     for row in itertools.chain.from_iterable(batch.to_pylist() for batch in batches):
         x, y, z, z_end = (row[name] // resolution for name in ("x", "y", "z", "z_end"))
-        from_rows[x, y, z:z_end] = row["region_id"]
+        from_rows[x, y, z:z_end] = source_id(row["region_id"])
     assert np.array_equal(from_rows, array)
 
 
 @given(volumes, st.sampled_from([10, 25, 50, 100]), st.integers(1, 9))
 @unhurried
 def test_rows_of_voxels_are_the_painted_voxels(array: Volume, resolution: int, runs_at_once: int) -> None:
-    runs = run_batches(find_runs(sagittal(array)), entry_of(array, resolution))
+    runs = run_batches(find_runs(sagittal(array)), 7, grid_around(array, resolution))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ccf_assets.ccf.runs.RUNS_EXPANDED_AT_ONCE", runs_at_once)
-        reader = voxel_batches(runs, resolution, count=int((array != 0).sum()))
+        reader = voxel_batches(runs, grid_around(array, resolution), count=int((array != 0).sum()))
         rows = reader.read_all()
     assert reader.schema.names == ["ccf_id", "x", "y", "z", "region_id"]
     assert set(reader.schema.types) == {pa.int32()}
     painted = np.argwhere(array)
-    expected = np.column_stack([painted * resolution, array[tuple(painted.T)]]).tolist()
+    expected = np.column_stack([painted * resolution, table_numbers(array[tuple(painted.T)])]).tolist()
     assert [list(row.values())[1:] for row in rows.to_pylist()] == expected
     assert set(rows["ccf_id"].to_pylist()) <= {7}
 
@@ -518,21 +521,21 @@ def test_the_largest_numbers_of_a_packed_run_come_back() -> None:
 def test_rows_come_in_batches_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ccf_assets.ccf.runs.ROWS_PER_BATCH", 7)
     runs = find_runs(sagittal(A_VOLUME))
-    sizes = [batch.num_rows for batch in run_batches(runs, SMALL)]
+    sizes = [batch.num_rows for batch in run_batches(runs, 7, SMALL)]
     assert max(sizes) == 7
     assert sum(sizes) == len(runs)
 
 
 def test_the_far_corner_of_the_10_um_grid_fits() -> None:
-    entry = CATALOGUE["ccf_2017_10um"]
-    ap, dv, ml = entry.shape
+    ten = grid_of("ccf_2017_10um")
+    ap, dv, ml = ten.shape
     far = Runs(
         line=np.array([ap * dv - 1], np.uint32),
         z=np.array([ml - 1], np.uint16),
         z_end=np.array([ml], np.uint16),
         region_id=np.array([LARGEST_REAL_ID], np.uint32),
     )
-    (row,) = run_batches(far, entry).read_all().to_pylist()
+    (row,) = run_batches(far, 2, ten).read_all().to_pylist()
     assert row == {
         "ccf_id": 2,
         "x": 13_190,
@@ -549,7 +552,7 @@ def test_the_far_corner_of_the_10_um_grid_fits() -> None:
 @given(volumes, st.sampled_from([10, 25, 50, 100]))
 @unhurried
 def test_the_surface_is_the_first_voxel_in_the_brain_going_ventrally(array: Volume, resolution: int) -> None:
-    columns = brain_surface(sagittal(array), resolution)
+    columns = brain_surface(sagittal(array), grid_around(array, resolution))
     assert {name: column.dtype for name, column in columns.items()} == dict.fromkeys("xzy", np.int32)
     in_brain = array != 0
     x, z = np.nonzero(in_brain.any(axis=1))
@@ -565,16 +568,16 @@ _PEAK_OF_READING = """
 import sys
 from pathlib import Path
 from ccf_assets.ccf import nrrd, runs
-from ccf_assets.ccf.catalogue import CATALOGUE
+from ccf_assets.ccf.catalogue import BUILT_IN
 
 def status(field):
     (line,) = [l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(field)]
     return int(line.split()[1]) * 1024
 
-entry = CATALOGUE["phantom_25um"]
+grid = BUILT_IN["phantom_25um"].grid
 before = status("VmRSS:")
-found = runs.find_runs(nrrd.planes(Path(sys.argv[1]), entry))
-rows = sum(batch.num_rows for batch in runs.run_batches(found, entry))
+found = runs.find_runs(nrrd.planes(Path(sys.argv[1]), grid))
+rows = sum(batch.num_rows for batch in runs.run_batches(found, 901, grid))
 print(len(found), rows, status("VmHWM:") - before)
 """
 
@@ -588,5 +591,5 @@ def test_memory_is_that_of_the_runs_not_of_the_unpacked_volume(tmp_path: Path) -
     )
     runs, rows, peak = map(int, result.stdout.split())
     assert runs == rows > 500_000
-    unpacked = 4 * np.prod(CATALOGUE["phantom_25um"].shape)
+    unpacked = 4 * np.prod(grid_of("phantom_25um").shape)
     assert peak < unpacked / 4

@@ -35,10 +35,17 @@ def ask(engine: sa.Engine, question: str, **values: object) -> list[tuple[object
 
 
 def overlap(engine: sa.Engine, a: int, b: int) -> Pairs:
-    rows = ask(engine, "SELECT region_a, region_b, um3 FROM ccf.region_overlap(:a, :b)", a=a, b=b)
-    found = {(x, y): um3 for x, y, um3 in rows}
-    assert len(found) == len(rows)
-    return found  # type: ignore[return-value]
+    """What region_overlap says, which for these cubes of whole µm is what it says of any grids."""
+
+    def pairs(function: str) -> Pairs:
+        rows = ask(engine, f"SELECT region_a, region_b, um3 FROM ccf.{function}(:a, :b)", a=a, b=b)
+        found = {(x, y): um3 for x, y, um3 in rows}
+        assert len(found) == len(rows)
+        return found  # type: ignore[return-value]
+
+    found = pairs("region_overlap")
+    assert pairs("region_overlap_of_grids") == found
+    return found
 
 
 def numpy_overlap(a: Volume, a_um: int, b: Volume, b_um: int) -> Pairs:

@@ -110,7 +110,8 @@ def test_every_example_runs_and_answers_what_it_says(real_database: sa.Engine) -
         # Of sites there are none in this database, and none are left there: this is not committed.
         connection.exec_driver_sql(
             "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) "
-            "VALUES ('m', 0, 7000, 3500, 6800, 'ccf')"
+            # The second, at the border of a region, is in another one at 50 µm than at 25 µm.
+            "VALUES ('m', 0, 7000, 3500, 6800, 'ccf'), ('m', 1, 7012, 312, 4737, 'ccf')"
         )
         site = schema.recording_site.c
         sites = sa.select(site.recording_id, site.site_id, site.ap, site.dv, site.ml, site.frame, site.source)

@@ -52,15 +52,21 @@ CALLS = {
     "region_at(integer,double precision,double precision,double precision)": (
         "ccf.region_at(904, 6600, 4000, 6700)"
     ),
+    "region_agreement(integer,integer,text)": "ccf.region_agreement(903, 904, 'acronym')",
     "region_diff(integer,integer)": "ccf.region_diff(903, 904)",
+    "region_diff(integer,integer,text)": "ccf.region_diff(903, 904, 'acronym')",
     "region_id(integer,bigint)": "ccf.region_id(904, 997)",
     "region_id(integer,text)": "ccf.region_id(904, 'root')",
+    "region_names(integer,text)": "ccf.region_names(904, 'acronym')",
+    "region_number(bigint)": "ccf.region_number(997)",
     "region_overlap(integer,integer)": "ccf.region_overlap(904, 904)",
+    "region_overlap_of_grids(integer,integer)": "ccf.region_overlap_of_grids(904, 904)",
     "region_shares(integer,double precision,double precision,double precision,double precision)": (
         "ccf.region_shares(904, 6600, 4000, 6700, 300)"
     ),
     "regions_along(integer,double precision,double precision,double precision,double precision,"
     "double precision,double precision)": "ccf.regions_along(904, 6600, 0, 6700, 6600, 4000, 6700)",
+    "sites_differing(integer,integer,text)": "ccf.sites_differing(903, 904)",
     "sites_in(bigint,text)": "ccf.sites_in(997, 'phantom_100um')",
     "sites_in(text,text)": "ccf.sites_in('root')",
     "slice(integer,text,double precision)": "ccf.slice(904, 'coronal', 6600)",
@@ -68,7 +74,8 @@ CALLS = {
         "ccf.to_ccf('stereotaxic', -1200, 3000, 1000, 904)"
     ),
     "usable(double precision)": "ccf.usable(1)",
-    "voxel_um(double precision,real,integer)": "ccf.voxel_um(8915, 25, 528)",
+    "voxel_um(double precision,double precision,integer)": "ccf.voxel_um(8915, 25, 528)",
+    "voxel_um(double precision,real,integer)": "ccf.voxel_um(8915, 25::real, 528)",
     "voxels(integer)": "ccf.voxels(904)",
 }
 """A call that gives a row, of every function by its signature."""
@@ -122,7 +129,9 @@ def shared(server: sa.URL, _phantom_url: sa.URL) -> Iterator[sa.URL]:
         connection.exec_driver_sql(SITES + "VALUES ('of the owner', 0, 6600, 4000, 6700, 'ccf', 'root')")
         connection.exec_driver_sql(
             "INSERT INTO ccf.recording_region SELECT 'of the owner', 0, 904, 6600, 4000, 6700, 'right', 997, "
-            "'assigned', 'inserted', 0, 0"
+            "'assigned', 'inserted', 0, 0 "
+            "UNION ALL SELECT 'of the owner', 0, 903, 6600, 4000, 6700, 'right', NULL, "
+            "'outside_brain', 'inserted', 0, 0"
         )
         connection.commit()
         connection.engine.dispose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ccf_assets.ccf.catalogue import BUILT_IN
 from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
 from ccf_assets.ccf.voxel_grid import VoxelGrid
+from ccf_assets.db.loaded import LoadedAtlas
 
 
 def ccf_grid(edge_um: int) -> VoxelGrid:
@@ -25,3 +26,11 @@ def edge_of(key: str) -> int:
     edge = int(grid_of(key).resolution_um)
     assert grid_of(key).edges_um == (edge, edge, edge)
     return edge
+
+
+def as_if_loaded(key: str) -> LoadedAtlas:
+    """A built-in atlas as the database would name it."""
+    entry = BUILT_IN[key]
+    return LoadedAtlas(
+        entry.ccf_id, entry.key, entry.version, entry.space, grid_of(key), voxels_of=0, surface_of=0
+    )
