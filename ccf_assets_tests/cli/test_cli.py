@@ -23,7 +23,7 @@ import pytest
 import sqlalchemy as sa
 import typer
 
-from ccf_assets.ccf.catalogue import CATALOGUE, atlas_entry
+from ccf_assets.ccf.catalogue import BUILT_IN, atlas_entry
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.cli import loading, main, workers
 from ccf_assets.cli.outcome import Outcome
@@ -327,7 +327,7 @@ def test_tables_are_exported(phantom_database: sa.Engine, run: Run, tmp_path: Pa
 
 def test_the_catalogue_needs_no_database(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "database_url", lambda: pytest.fail("the database was asked for"))
-    assert [entry["key"] for entry in run("catalogue", "--json").answer] == list(CATALOGUE)
+    assert [entry["key"] for entry in run("catalogue", "--json").answer] == list(BUILT_IN)
     marks = {line.split()[0]: line for line in run("catalogue").out.splitlines()}
     assert "\tdefault, voxel rows\t" in marks["ccf_2017_100um"]
     assert "\tphantom, voxel rows\t" in marks["phantom_100um"]

@@ -13,28 +13,29 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.ccf.space import AXES
 from ccf_assets.cli import load, main
 from ccf_assets.cli.outcome import Outcome
 from ccf_assets.db import database, loaded, schema
 from ccf_assets.errors import CcfError
+from ccf_assets_tests.support.grids import grid_of
 from ccf_assets_tests.support.program import COMMAND, new_home, read_until, server
 
 ASK = CliRunner()
 
 
 def test_an_atlas_that_is_still_loading_is_not_asked(phantom_database: sa.Engine) -> None:
-    finer = atlas_entry("phantom_25um")
+    finer, grid = atlas_entry("phantom_25um"), grid_of("phantom_25um")
     with phantom_database.begin() as connection:
         connection.execute(
             sa.insert(schema.atlas).values(
                 ccf_id=finer.ccf_id,
                 key=finer.key,
                 ccf_version=finer.version,
-                ccf_resolution=finer.resolution_um,
+                ccf_resolution=grid.resolution_um,
                 ccf_description=finer.description,
-                shape_ap=finer.shape[0],
-                shape_dv=finer.shape[1],
-                shape_ml=finer.shape[2],
+                **{f"shape_{axis}": voxels for axis, voxels in zip(AXES, grid.shape, strict=True)},
+                **{f"edge_{axis}": edge for axis, edge in zip(AXES, grid.edges_um, strict=True)},
                 source_url="",
                 sha256="",
             )

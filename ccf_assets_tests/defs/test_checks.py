@@ -18,13 +18,14 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.ccf import file_checks, ontology, runs
-from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry
+from ccf_assets.ccf.catalogue import BUILT_IN, AtlasEntry, atlas_entry
 from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS
 from ccf_assets.ccf.nrrd import SagittalPlane
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import MIDLINE_UM
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import ontology_checks, schema
 from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS
 from ccf_assets.definitions import build_defs
@@ -33,6 +34,7 @@ from ccf_assets.defs.assets.files import structure_graph
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.settings import home
+from ccf_assets_tests.support.grids import grid_of
 from ccf_assets_tests.support.records import new_records
 
 defs = build_defs()  # the phantom's atlases and the real ones
@@ -188,7 +190,7 @@ def one_run_empty(runs: Runs) -> Runs:
 
 
 def left_for_right(runs: Runs) -> Runs:
-    ml = np.uint16(ATLAS.shape[2])
+    ml = np.uint16(grid_of(KEY).shape[2])
     order = np.lexsort((ml - runs.z_end, runs.line))
     turned = Runs(runs.line, ml - runs.z_end, ml - runs.z, runs.region_id)
     return Runs(*(getattr(turned, name)[order] for name in ("line", "z", "z_end", "region_id")))
@@ -367,8 +369,8 @@ def test_the_older_ontology_is_refused_while_the_2017_atlas_is_loaded(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    source, entry = tmp_path / "source", CATALOGUE["ccf_2017_100um"]
-    for name in ("ontology/structure_graph.csv", entry.path):
+    source, entry = tmp_path / "source", BUILT_IN["ccf_2017_100um"]
+    for name in ("ontology/structure_graph.csv", entry.annotation):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ccf_data(name), source / name)
     monkeypatch.setenv("CCF_SOURCE", str(source))
@@ -379,7 +381,7 @@ def test_the_older_ontology_is_refused_while_the_2017_atlas_is_loaded(
     older = ccf_data("ontology/structure_graph_1305.csv")
     shutil.copyfile(older, source / "ontology/structure_graph.csv")
     result = refresh_ontology(instance)
-    painted = set(np.unique(nrrd.read(str(ccf_data(entry.path)))[0]).tolist()) - {0}
+    painted = set(np.unique(nrrd.read(str(ccf_data(entry.annotation)))[0]).tolist()) - {0}
     known = pl.read_csv(older)["id"].to_list()
     names = dict(pl.read_csv(ccf_data("ontology/structure_graph.csv")).select("id", "acronym").iter_rows())
     lost = painted - set(known)
@@ -429,7 +431,7 @@ def painted(tmp_path: Path) -> Path:
 
 
 def look(path: Path, entry: AtlasEntry, graph: pl.DataFrame) -> tuple[dict[str, Finding], dict[int, int]]:
-    found, counts = file_checks.annotation_checks(path, entry, graph, lambda _line: None)
+    found, counts = file_checks.annotation_checks(path, entry, grid_of(entry.key), graph, lambda _line: None)
     assert [each.name for each in found] == list(ANNOTATION_CHECKS)
     return {each.name: each for each in found}, dict(counts)
 
@@ -455,7 +457,7 @@ def test_a_painted_id_that_the_ontology_lacks_is_named_with_its_voxels(painted: 
 def test_a_header_that_is_not_the_catalogues_is_named_and_the_data_are_not_read(
     painted: Path, tmp_path: Path
 ) -> None:
-    found, counts = look(painted, CATALOGUE["phantom_50um"], phantom_graph(tmp_path))
+    found, counts = look(painted, BUILT_IN["phantom_50um"], phantom_graph(tmp_path))
     assert found["volume_as_catalogued"].blocking
     sentence = found["volume_as_catalogued"].sentence
     assert sentence.startswith("The header of annotation_50.nrrd is not that of phantom_50um: shape ")
@@ -519,10 +521,10 @@ def test_a_file_of_another_resolution_under_the_10_um_name_is_refused(
     database: sa.Engine, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The 10 µm checksum does not bind, so the header must."""
-    source, entry = tmp_path / "source", CATALOGUE["ccf_2017_10um"]
+    source, entry = tmp_path / "source", BUILT_IN["ccf_2017_10um"]
     (source / "ontology").mkdir(parents=True)
     (source / "ontology/structure_graph.csv").write_bytes(phantom_ontology.structure_graph_csv())
-    phantom_volume.write_annotation(source / entry.path, 100)
+    phantom_volume.write_annotation(source / entry.annotation, 100)
     monkeypatch.setenv("CCF_SOURCE", str(source))
     assert refresh_ontology(instance).success
     result = load(instance, entry.key)
@@ -540,8 +542,8 @@ def test_a_load_that_fails_while_rows_stream_leaves_the_rows_of_the_last(
     before = contents(phantom_database)
     true = runs.run_batches
 
-    def broken(runs: Runs, entry: AtlasEntry) -> pa.RecordBatchReader:
-        reader = true(runs, entry)
+    def broken(runs: Runs, ccf_id: int, grid: VoxelGrid) -> pa.RecordBatchReader:
+        reader = true(runs, ccf_id, grid)
 
         def batches() -> Iterator[pa.RecordBatch]:
             yield reader.read_next_batch()
@@ -565,7 +567,7 @@ def test_a_run_that_crosses_the_midline_is_counted_on_both_sides(
     phantom_database: sa.Engine,
 ) -> None:
     with phantom_database.connect() as connection:
-        by_side = connection.execute(atlas_checks._voxels_by_side(ATLAS)).all()
+        by_side = connection.execute(atlas_checks._voxels_by_side(ATLAS.ccf_id, grid_of(KEY))).all()
     array = np.stack(list(phantom_volume.planes(100)))
     middle = MIDLINE_UM // 100
     expected = {}

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets.ccf.catalogue import CATALOGUE
+from ccf_assets.ccf.catalogue import BUILT_IN
 from ccf_assets.db import room
 from ccf_assets.definitions import defs
 from ccf_assets.defs.partitions import add_atlases, atlas_partitions, voxel_row_partitions
@@ -99,6 +99,6 @@ def test_without_room_on_the_disk_nothing_is_written_and_the_failure_says_how_mu
 
 
 def test_rows_are_loaded_by_default_where_they_are_few() -> None:
-    by_default = {key for key, entry in CATALOGUE.items() if entry.voxel_rows}
+    by_default = {key for key, entry in BUILT_IN.items() if entry.voxel_rows}
     assert by_default >= {"ccf_2017_100um", "ccf_2017_50um", "phantom_50um"}
-    assert not CATALOGUE[LARGE].voxel_rows
+    assert not BUILT_IN[LARGE].voxel_rows

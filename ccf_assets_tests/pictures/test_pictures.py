@@ -24,9 +24,9 @@ from matplotlib.text import Text
 from PIL import Image
 
 from ccf_assets.atlas import read
-from ccf_assets.ccf.catalogue import CATALOGUE, atlas_entry
 from ccf_assets.ccf.ontology import read_structure_graph
 from ccf_assets.ccf.planes import PLANES, Orientation, Plane
+from ccf_assets.db.loaded import pick_atlas
 from ccf_assets.definitions import defs
 from ccf_assets.defs import figures
 from ccf_assets.defs.assets.files import LARGEST
@@ -37,6 +37,7 @@ from ccf_assets.pictures.depth_chart import depth_chart_png
 from ccf_assets.pictures.drawing import RegionStyle
 from ccf_assets.pictures.plane import plane_png
 from ccf_assets.pictures.track import TRACK_LABELS, Segment, track_png
+from ccf_assets_tests.support.grids import ccf_grid
 from ccf_assets_tests.support.records import new_records
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def is_whole(figure: Figure) -> bool:
 
 def blocks(orientation: Orientation, edge: int, resolution_um: int) -> Plane:
     """A plane of squares, ``edge`` voxels wide, each a region of its own, with the outside around them."""
-    entry = next(e for e in CATALOGUE.values() if e.resolution_um == resolution_um)
-    rows, columns = (entry.shape[a] for a in (PLANES[orientation].rows, PLANES[orientation].columns))
+    shape = ccf_grid(resolution_um).shape
+    rows, columns = (shape[a] for a in (PLANES[orientation].rows, PLANES[orientation].columns))
     row, column = np.ogrid[:rows, :columns]
     inside = (row // edge > 0) & (column // edge > 0) & (row + edge < rows) & (column + edge < columns)
     return np.where(inside, (row // edge * 13 + column // edge) % 251 + 1, 0).astype(np.uint32)
@@ -101,7 +102,7 @@ def test_every_pixel_of_a_plane_has_the_colour_of_its_voxel(
     orientation: Orientation, resolution_um: int
 ) -> None:
     plane = blocks(orientation, 1000 // resolution_um, resolution_um)
-    picture = pixels(plane_png(plane, orientation, 5000, resolution_um, STYLES, title="Squares"))
+    picture = pixels(plane_png(plane, orientation, 5000, ccf_grid(resolution_um), STYLES, title="Squares"))
     shown = (np.array(plane.shape) * resolution_um / 12.5).astype(int)
     area = picture[74 : 74 + shown[0], 76 : 76 + shown[1]]
     colours = {0: OUTSIDE, **{i: tuple(bytes.fromhex(s.color_hex)) for i, s in STYLES.items()}}
@@ -133,7 +134,9 @@ def test_nothing_on_a_plane_is_clipped_whatever_its_names(
     sites = np.full((3, 3), np.nan)
     title = "A recording with a name that does not end " * 8
     plane = blocks(orientation, 40, 25)
-    plane_png(plane, orientation, 5000, 25, styles, title=title, sites=sites, um_per_pixel=um_per_pixel)
+    plane_png(
+        plane, orientation, 5000, ccf_grid(25), styles, title=title, sites=sites, um_per_pixel=um_per_pixel
+    )
     assert all(map(is_whole, drawn))
     assert any(text.startswith("A recording") and text.endswith("…") for text in texts(drawn[0]))
     assert {"0 sites within 250 µm of the plane", "0 sites farther off", "3 sites outside the volume"} < set(
@@ -161,7 +164,7 @@ def test_a_plane_says_how_it_is_to_be_read(
     across: str,
     down: str,
 ) -> None:
-    plane_png(blocks(orientation, 40, 100), orientation, um, 100, STYLES, title="Squares")
+    plane_png(blocks(orientation, 40, 100), orientation, um, ccf_grid(100), STYLES, title="Squares")
     found = texts(drawn[0])
     up = "anterior" if orientation == "horizontal" else "dorsal"
     told = f"{orientation.capitalize()} plane at {where} µm: {up} up, {how}."
@@ -170,7 +173,7 @@ def test_a_plane_says_how_it_is_to_be_read(
 
 
 def test_the_scale_bar_is_a_millimetre_long() -> None:
-    picture = pixels(plane_png(blocks("coronal", 40, 100), "coronal", 6600, 100, STYLES, title=""))
+    picture = pixels(plane_png(blocks("coronal", 40, 100), "coronal", 6600, ccf_grid(100), STYLES, title=""))
     ink = (picture == np.array(tuple(bytes.fromhex("1A1A1A")))).all(axis=2)[74 + 600 : 74 + 639, 76:476]
     longest = max(len(run) for row in ink for run in "".join("#" if i else " " for i in row).split())
     assert longest == 1000 / 12.5
@@ -181,7 +184,7 @@ def test_the_legend_names_the_largest_regions_first(drawn: list[Figure]) -> None
     for i in range(1, 40):
         plane[2 * i, : 2 * i] = i
     styles = {i: RegionStyle(f"R{i}", f"Region {i}", "80C0FF") for i in range(1, 40)}
-    plane_png(plane, "coronal", 6600, 100, styles, title="Lines")
+    plane_png(plane, "coronal", 6600, ccf_grid(100), styles, title="Lines")
     found = texts(drawn[0])
     named = sorted((key for key in found if key.startswith("Region ")), key=lambda key: -found[key][1])
     assert named == [f"Region {i}" for i in range(39, 23, -1)]
@@ -192,7 +195,7 @@ def test_sites_are_drawn_where_they_are_and_told_apart_by_distance(drawn: list[F
     plane = np.ones((320, 456), np.uint32)
     styles = {1: RegionStyle("x", "x", "FF0000")}
     sites = [(6600, 4000, 3000), (6850, 4000, 5000), (6851, 4000, 8000), (np.nan, 1, 1), (1, 1, 11_400)]
-    picture = pixels(plane_png(plane, "coronal", 6600, 25, styles, title="", sites=sites))
+    picture = pixels(plane_png(plane, "coronal", 6600, ccf_grid(25), styles, title="", sites=sites))
     for ml, green in ((3000, 0), (5000, 0), (8000, 128)):  # black, black, half white on red
         row, column = 74 + 320, 76 + int(ml / 12.5)
         around = picture[row - 1 : row + 2, column - 1 : column + 2]
@@ -210,7 +213,7 @@ def test_the_sites_of_a_dense_probe_are_a_black_line_in_a_white_one() -> None:
     plane = np.ones((320, 456), np.uint32)
     sites = [(6600, um, 5700) for um in range(2000, 4000, 20)]
     styles = {1: RegionStyle("x", "x", "FF0000")}
-    picture = pixels(plane_png(plane, "coronal", 6600, 25, styles, title="", sites=sites))
+    picture = pixels(plane_png(plane, "coronal", 6600, ccf_grid(25), styles, title="", sites=sites))
     line = picture[74 + 170 : 74 + 310, 76 + 456 - 10 : 76 + 456 + 10]
     assert (line[:, 10] == 0).all()
     assert (line[:, :10, 1].max(axis=1) > 200).all()
@@ -220,20 +223,22 @@ def test_the_sites_of_a_dense_probe_are_a_black_line_in_a_white_one() -> None:
 def test_planes_of_the_brain_are_small_and_in_the_allen_colours(
     real_database: sa.Engine, ccf_data: Callable[[str], Path]
 ) -> None:
-    entry = atlas_entry("ccf_2017_25um")
+    atlas = pick_atlas(real_database, "ccf_2017_25um")
     graph = read_structure_graph(ccf_data("ontology/structure_graph.csv"))
     rows = graph.select("region_id", "acronym", "full_name", "color_hex").iter_rows()
     styles = {i: RegionStyle(*look) for i, *look in rows}
     sites = np.random.default_rng(0).uniform(0, (13_200, 8_000, 11_400), (100_000, 3))
     for orientation, um in (("coronal", 6600.0), ("sagittal", 4300.0), ("horizontal", 4000.0)):
-        plane = read.plane(real_database, entry, orientation, um)
-        png = plane_png(plane, orientation, um, 25, styles, title="CCFv3 2017 at 25 µm")
+        plane = read.plane(real_database, atlas, orientation, um)
+        png = plane_png(plane, orientation, um, ccf_grid(25), styles, title="CCFv3 2017 at 25 µm")
         assert len(png) < 100_000
         ids = np.unique(plane[plane != 0])
         shown = set(map(tuple, np.unique(pixels(png).reshape(-1, 3), axis=0).tolist()))
         assert {tuple(bytes.fromhex(styles[i].color_hex)) for i in ids.tolist()} <= shown
         scale = figures.UM_PER_PIXEL
-        crowded = plane_png(plane, orientation, um, 25, styles, title="", sites=sites, um_per_pixel=scale)
+        crowded = plane_png(
+            plane, orientation, um, ccf_grid(25), styles, title="", sites=sites, um_per_pixel=scale
+        )
         assert len(crowded) < 150_000
 
 
@@ -241,7 +246,7 @@ def test_the_same_plane_is_the_same_bytes_whatever_matplotlib_is_set_to() -> Non
     plane = blocks("coronal", 40, 100)
 
     def draw() -> bytes:
-        return plane_png(plane, "coronal", 6600, 100, STYLES, title="Squares")
+        return plane_png(plane, "coronal", 6600, ccf_grid(100), STYLES, title="Squares")
 
     plain = draw()
     with mpl.rc_context(
@@ -285,16 +290,16 @@ def test_a_plane_that_does_not_fit_is_refused() -> None:
     with pytest.raises(
         CcfError, match=re.escape("A coronal plane at 50 µm has shape (160, 228), not (80, 114).")
     ):
-        plane_png(np.zeros((80, 114), np.uint32), "coronal", 6600, 50, {}, title="")
+        plane_png(np.zeros((80, 114), np.uint32), "coronal", 6600, ccf_grid(50), {}, title="")
     with pytest.raises(CcfError, match="The plane holds region 7, which is not among the regions given"):
-        plane_png(np.full((80, 114), 7, np.uint32), "coronal", 6600, 100, {}, title="")
+        plane_png(np.full((80, 114), 7, np.uint32), "coronal", 6600, ccf_grid(100), {}, title="")
 
 
 def test_a_region_of_one_voxel_keeps_its_colour_among_many() -> None:
     plane = np.arange(80 * 114, dtype=np.uint32).reshape(80, 114) // 57 % 199 + 1
     plane[40, 60] = 200
     styles = {i: RegionStyle(f"R{i}", "", f"{i * 77_777:06X}") for i in range(1, 201)}
-    picture = pixels(plane_png(plane, "coronal", 0, 100, styles, title="")).reshape(-1, 3)
+    picture = pixels(plane_png(plane, "coronal", 0, ccf_grid(100), styles, title="")).reshape(-1, 3)
     assert set(map(tuple, picture.tolist())) >= {
         tuple(bytes.fromhex(styles[i].color_hex)) for i in np.unique(plane).tolist()
     }
@@ -304,14 +309,16 @@ def test_the_root_is_told_from_what_is_outside_the_brain(drawn: list[Figure]) ->
     plane = np.zeros((80, 114), np.uint32)
     plane[:, 57:] = 997
     styles = {997: RegionStyle("root", "root", "FFFFFF")}
-    picture = pixels(plane_png(plane, "coronal", 0, 100, styles, title=""))
+    picture = pixels(plane_png(plane, "coronal", 0, ccf_grid(100), styles, title=""))
     assert tuple(picture[74 + 300, 76 + 200]) == OUTSIDE
     assert tuple(picture[74 + 300, 76 + 600]) == (255, 255, 255)
     assert "outside the brain" in texts(drawn[0])
 
 
 def test_a_plane_outside_the_brain_names_no_region(drawn: list[Figure]) -> None:
-    assert plane_png(np.zeros((80, 114), np.uint32), "coronal", 0, 100, {}, title="Before the brain")
+    assert plane_png(
+        np.zeros((80, 114), np.uint32), "coronal", 0, ccf_grid(100), {}, title="Before the brain"
+    )
     assert is_whole(drawn[0])
 
 

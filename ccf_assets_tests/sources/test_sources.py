@@ -23,7 +23,8 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry
+from ccf_assets.ccf.catalogue import BUILT_IN, AtlasEntry
+from ccf_assets.ccf.space import ALLEN_CCF
 from ccf_assets.errors import CcfError, SourceUnreachableError
 from ccf_assets.progress import Progress
 from ccf_assets.sources import cache as cache_module
@@ -31,7 +32,8 @@ from ccf_assets.sources import http as download_module
 from ccf_assets.sources import source as source_module
 from ccf_assets.sources.addresses import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL
 from ccf_assets.sources.cache import FetchedFile
-from ccf_assets.sources.source import Sources
+from ccf_assets.sources.source import Annotation, Sources
+from ccf_assets_tests.support.grids import ccf_grid
 from ccf_assets_tests.support.http_server import (
     LOGIN_PAGE,
     Answer,
@@ -55,8 +57,8 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-ENTRY = dataclasses.replace(CATALOGUE["ccf_2017_100um"], sha256=sha256(VOLUME), size_bytes=len(VOLUME))
-VOLUME_PATH = f"/ccf/{ENTRY.path}"
+ENTRY = dataclasses.replace(BUILT_IN["ccf_2017_100um"], sha256=sha256(VOLUME), size_bytes=len(VOLUME))
+VOLUME_PATH = f"/ccf/{ENTRY.annotation}"
 OTHER_SHA = sha256(b"another file")
 
 
@@ -85,7 +87,7 @@ def sources(server, tmp_path) -> Sources:
 @pytest.fixture
 def folder(tmp_path) -> Path:
     base = tmp_path / "my ccf"
-    for path, content in (("ontology/structure_graph.csv", GRAPH), (ENTRY.path, VOLUME)):
+    for path, content in (("ontology/structure_graph.csv", GRAPH), (ENTRY.annotation, VOLUME)):
         (base / path).parent.mkdir(parents=True)
         (base / path).write_bytes(content)
     return base
@@ -119,18 +121,20 @@ def test_an_annotation_is_fetched_once_and_then_taken_from_the_cache(server, sou
     first = sources.annotation(ENTRY)
     again = sources.annotation(ENTRY)
 
-    assert first == FetchedFile(
-        path=sources.cache / ENTRY.path,
-        url=f"{server.url}/{ENTRY.path}",
+    assert first == Annotation(
+        path=sources.cache / ENTRY.annotation,
+        url=f"{server.url}/{ENTRY.annotation}",
         sha256=sha256(VOLUME),
         size_bytes=len(VOLUME),
         fetched=True,
         warning=None,
+        grid=ccf_grid(100),
+        space=ALLEN_CCF,
     )
     assert first.path.read_bytes() == VOLUME
     assert again == dataclasses.replace(first, fetched=False)
     assert server.requests == [VOLUME_PATH]
-    assert files_in(sources.cache) == {ENTRY.path}
+    assert files_in(sources.cache) == {ENTRY.annotation}
 
 
 def test_refresh_fetches_the_annotation_again(server, sources):
@@ -397,7 +401,7 @@ def test_a_redirect_is_followed_and_takes_no_password_along(server, tmp_path):
         source = f"http://me:hunter2@{server.address}/ccf"
         fetched = mirror(server, tmp_path, source=source).annotation(ENTRY)
         assert fetched.path.read_bytes() == VOLUME
-        assert fetched.url == f"{server.url}/{ENTRY.path}"
+        assert fetched.url == f"{server.url}/{ENTRY.annotation}"
         assert other.authorizations == [None]
 
 
@@ -546,7 +550,7 @@ def test_progress_is_reported_while_a_file_arrives(sources, monkeypatch):
     monkeypatch.setattr(download_module, "Progress", functools.partial(Progress, every_s=0.0))
     lines: list[str] = []
     sources.annotation(ENTRY, report=lines.append)
-    assert lines[0] == f"fetching {sources.source}/{ENTRY.path}"
+    assert lines[0] == f"fetching {sources.source}/{ENTRY.annotation}"
     progress = [line for line in lines if line.startswith("downloaded")]
     assert len(progress) == -(-len(VOLUME) // download_module.CHUNK_BYTES)
     assert progress[-1].startswith("downloaded 512.0 k of 512.0 k")
@@ -578,7 +582,7 @@ def test_a_password_in_the_address_is_used_and_never_shown(server, tmp_path):
     origins = [f.read_text() for f in tmp_path.rglob("*.origin.json")]
     shown = [repr(sources), sources.label, repr(volume), repr(graph)]
     everything = "\n".join([*lines, *tracebacks, *on_disk, *origins, *shown])
-    assert f"http://{server.address}/ccf/{ENTRY.path}" in everything
+    assert f"http://{server.address}/ccf/{ENTRY.annotation}" in everything
     for secret in ("reader", "hun", "ter2", "t0psecret", "token"):
         assert secret not in everything
 
@@ -668,8 +672,8 @@ def test_a_folder_is_a_source_and_its_files_are_kept_when_it_goes(folder, tmp_pa
     sources = Sources(str(folder), tmp_path / "downloads")
     fetched = sources.annotation(ENTRY)
     assert fetched.fetched
-    assert fetched.url == (folder / ENTRY.path).as_uri()
-    (folder / ENTRY.path).unlink()
+    assert fetched.url == (folder / ENTRY.annotation).as_uri()
+    (folder / ENTRY.annotation).unlink()
     assert not sources.annotation(ENTRY).fetched
 
 
@@ -688,22 +692,22 @@ def test_a_volume_replaced_in_the_folder_is_noticed_where_no_checksum_binds(fold
     sources = Sources(str(folder), tmp_path / "downloads")
     free = dataclasses.replace(ENTRY, sha256=None, size_bytes=None)
     sources.annotation(free)
-    (folder / ENTRY.path).write_bytes(b"NRRD0005\n")
+    (folder / ENTRY.annotation).write_bytes(b"NRRD0005\n")
     assert not sources.annotation(ENTRY).fetched
     assert sources.annotation(free).path.read_bytes() == b"NRRD0005\n"
-    (folder / ENTRY.path).unlink()
+    (folder / ENTRY.annotation).unlink()
     assert not sources.annotation(free).fetched
 
 
 def test_a_wrong_file_in_the_folder_is_refused(folder, tmp_path):
-    (folder / ENTRY.path).write_bytes(VOLUME[:-1])
+    (folder / ENTRY.annotation).write_bytes(VOLUME[:-1])
     with pytest.raises(CcfError, match=ENTRY.sha256):
         Sources(str(folder), tmp_path / "downloads").annotation(ENTRY)
 
 
 def test_a_folder_without_the_file_or_no_folder_at_all_is_refused(folder, tmp_path):
-    (folder / ENTRY.path).unlink()
-    with pytest.raises(CcfError, match=f"{ENTRY.path} does not exist") as refused:
+    (folder / ENTRY.annotation).unlink()
+    with pytest.raises(CcfError, match=f"{ENTRY.annotation} does not exist") as refused:
         Sources(str(folder), tmp_path / "downloads").annotation(ENTRY)
     assert is_one_sentence(refused.value)
     with pytest.raises(CcfError, match="which is not a folder") as refused:
@@ -745,6 +749,7 @@ def process(sources: Sources, entry: AtlasEntry) -> subprocess.Popen[str]:
         "import sys\n"
         "from pathlib import Path\n"
         "from ccf_assets.ccf.catalogue import AtlasEntry\n"
+        "from ccf_assets.ccf.voxel_grid import VoxelGrid\n"
         "from ccf_assets.sources.source import Sources\n"
         f"entry = {entry!r}\n"
         "print(Sources(sys.argv[1], Path(sys.argv[2])).annotation(entry).sha256)\n"
@@ -764,16 +769,16 @@ def test_processes_that_want_the_same_file_fetch_it_once(server, sources):
 def test_what_a_killed_process_leaves_does_not_matter(server, sources):
     server.faults[VOLUME_PATH] = [server.stalled(30)]
     killed = process(sources, ENTRY)
-    partial = sources.cache / Path(ENTRY.path).with_name("annotation_100.partial.nrrd")
+    partial = sources.cache / Path(ENTRY.annotation).with_name("annotation_100.partial.nrrd")
     deadline = time.monotonic() + 20
     while not (partial.exists() and partial.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.02)
     killed.kill()
     killed.communicate(timeout=10)
     assert partial.exists()
-    assert not (sources.cache / ENTRY.path).exists()
+    assert not (sources.cache / ENTRY.annotation).exists()
     assert sources.annotation(ENTRY).path.read_bytes() == VOLUME
-    assert files_in(sources.cache) == {ENTRY.path}
+    assert files_in(sources.cache) == {ENTRY.annotation}
 
 
 # --- settings, Allen, phantom ---
@@ -814,7 +819,7 @@ def test_a_real_atlas_is_refused_under_the_phantom_source(tmp_path):
         assert is_one_sentence(refused.value)
 
 
-PHANTOM_ENTRY = CATALOGUE["phantom_100um"]
+PHANTOM_ENTRY = BUILT_IN["phantom_100um"]
 
 
 def test_a_phantom_atlas_is_computed_whatever_the_source_and_only_once(server, sources):

@@ -15,12 +15,13 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets.ccf.catalogue import CATALOGUE, AtlasEntry, atlas_entry
+from ccf_assets.ccf.catalogue import BUILT_IN, AtlasEntry, atlas_entry
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import schema
 from ccf_assets.definitions import defs
 from ccf_assets.pg.arrow import read_arrow
+from ccf_assets_tests.support.grids import edge_of, grid_of
 from ccf_assets_tests.support.records import new_records
 
 Volume = npt.NDArray[np.uint32]
@@ -35,7 +36,7 @@ def volume_of(ccf_data: Callable[[str], Path]) -> Callable[[AtlasEntry], Volume]
     """The volume of an atlas as pynrrd reads the official file: (AP, DV, ML)."""
 
     def read(entry: AtlasEntry) -> Volume:
-        path = ccf_data(entry.path)
+        path = ccf_data(entry.annotation)
         if path not in _READ:
             _READ[path] = nrrd.read(str(path))[0]
         return _READ[path]
@@ -90,8 +91,8 @@ def test_the_atlas_says_what_it_is_and_where_it_came_from(
         "SELECT ccf_version, ccf_description, shape_ap, shape_dv, shape_ml, source_url, sha256 "
         "FROM ccf.atlas WHERE ccf_id = 1",
     )
-    entry = CATALOGUE["ccf_2017_25um"]
-    url = ccf_data(entry.path).as_uri()
+    entry = BUILT_IN["ccf_2017_25um"]
+    url = ccf_data(entry.annotation).as_uri()
     assert row == ("CCFv3 2017", entry.description, 528, 320, 456, url, entry.sha256)
 
 
@@ -277,7 +278,7 @@ def test_centroids_and_boxes_are_those_of_the_volume(
     real_database: sa.Engine, volume_of: Callable[[AtlasEntry], Volume], key: str, hemisphere: str
 ) -> None:
     entry = atlas_entry(key)
-    array, r = volume_of(entry), entry.resolution_um
+    array, r = volume_of(entry), edge_of(entry.key)
     middle = MIDLINE_UM // r
     part = {"left": slice(0, middle), "right": slice(middle, None), "both": slice(None)}[hemisphere]
     closure = table_of(real_database, schema.region_ancestor, entry.ccf_id)
@@ -301,14 +302,14 @@ def test_centroids_and_boxes_are_those_of_the_volume(
 
 def volume_in_database(engine: sa.Engine, entry: AtlasEntry) -> Volume:
     """The runs of an atlas written back into an array of the grid's shape: (AP, DV, ML)."""
-    runs, r = table_of(engine, schema.voxel_run, entry.ccf_id), entry.resolution_um
+    runs, r = table_of(engine, schema.voxel_run, entry.ccf_id), edge_of(entry.key)
     for name in ("x", "y", "z", "z_end"):
         assert (runs[name] % r == 0).all()
     x, y, z, z_end = (runs[name].to_numpy() // r for name in ("x", "y", "z", "z_end"))
     assert (z < z_end).all()
-    array = np.zeros(entry.shape, np.uint32)
+    array = np.zeros(grid_of(entry.key).shape, np.uint32)
     flat, length = array.reshape(-1), z_end - z
-    first = np.ravel_multi_index((x, y, z), entry.shape)
+    first = np.ravel_multi_index((x, y, z), grid_of(entry.key).shape)
     before = np.cumsum(length) - length
     places = np.repeat(first - before, length) + np.arange(length.sum())
     written = np.zeros(array.size, bool)
@@ -324,7 +325,7 @@ def test_the_runs_give_the_volume_back_exactly_axis_by_axis(
 ) -> None:
     entry = atlas_entry(key)
     found, expected = volume_in_database(real_database, entry), volume_of(entry)
-    assert found.shape == expected.shape == entry.shape
+    assert found.shape == expected.shape == grid_of(entry.key).shape
     assert np.array_equal(found, expected)
 
 
@@ -336,7 +337,7 @@ def test_every_region_has_as_many_voxels_as_in_the_file(
     array = volume_of(entry)
     ids, counts = np.unique(array[array != 0], return_counts=True)
     in_file = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    r = entry.resolution_um
+    r = edge_of(entry.key)
     runs = ask(
         real_database,
         f"SELECT region_id, sum((z_end - z) / {r}) FROM ccf.voxel_run WHERE ccf_id = :ccf GROUP BY 1",
@@ -361,7 +362,7 @@ def test_the_surface_is_the_first_voxel_going_ventrally(
     in_brain = volume_of(entry) != 0
     x, z = np.nonzero(in_brain.any(axis=1))
     top = in_brain.argmax(axis=1)[x, z]
-    expected = np.column_stack([x, z, top]) * entry.resolution_um
+    expected = np.column_stack([x, z, top]) * edge_of(entry.key)
     table = table_of(real_database, schema.brain_surface, entry.ccf_id).sort("x", "z")
     assert np.array_equal(table.select("x", "z", "y").to_numpy(), expected)
 
@@ -389,9 +390,9 @@ def test_rows_of_voxels_are_those_of_the_volume(phantom_database: sa.Engine) -> 
         job = defs.resolve_job_def("load_voxel_rows")
         assert job.execute_in_process(instance=instance, partition_key=entry.key).success
     rows = table_of(phantom_database, schema.voxel, entry.ccf_id)
-    array = np.stack([plane.T for plane in phantom_volume.planes(entry.resolution_um)], axis=2)
+    array = np.stack([plane.T for plane in phantom_volume.planes(edge_of(entry.key))], axis=2)
     places = np.argwhere(array)
-    expected = np.column_stack([places * entry.resolution_um, array[tuple(places.T)]])
+    expected = np.column_stack([places * edge_of(entry.key), array[tuple(places.T)]])
     assert before == [(0,)]
     assert np.array_equal(rows.sort("x", "y", "z").select("x", "y", "z", "region_id").to_numpy(), expected)
     look = sa.inspect(phantom_database)
