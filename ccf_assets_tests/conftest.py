@@ -3,7 +3,7 @@
 The server is the embedded one, or the one CCF_POSTGRES_URL names (its user must be allowed to create
 databases). The real files are those of the folder that CCF_TEST_DATA names, laid out like the Allen
 Institute's archive; tests that need them are skipped where the variable is unset, and fail where it is set
-and a file is missing.
+and a file is missing. The same holds for samples of files that other programs write, below CCF_TEST_CASES.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Fixtures of the session, too, see no setting of the shell the suite was started from but the suite's own.
-for _name in {name for name in os.environ if name.startswith("CCF_")} - {"CCF_TEST_DATA", "CCF_POSTGRES_URL"}:
+_OF_THE_SUITE = {"CCF_TEST_DATA", "CCF_TEST_CASES", "CCF_POSTGRES_URL"}
+for _name in {name for name in os.environ if name.startswith("CCF_")} - _OF_THE_SUITE:
     del os.environ[_name]
 
 _create_engine = functools.lru_cache(maxsize=8)(lambda _url: _new_engine())
@@ -276,20 +277,31 @@ def phantom_database(_phantom_copies: Copies, monkeypatch: pytest.MonkeyPatch) -
         yield our_database.create_engine()
 
 
-@pytest.fixture(scope="session")
-def ccf_data() -> Callable[[str], Path]:
-    """Path of a real file below CCF_TEST_DATA: ``ccf_data("ontology/structure_graph.csv")``."""
-    folder = os.environ.get("CCF_TEST_DATA")
+def _below(variable: str, what: str) -> Callable[[str], Path]:
+    """The path of a file below the folder that an environment variable names."""
+    folder = os.environ.get(variable)
     if not folder:
-        pytest.skip("CCF_TEST_DATA names no folder with the real files")
+        pytest.skip(f"{variable} names no folder with {what}")
 
     def path(relative: str) -> Path:
         file = Path(folder).resolve() / relative
         if not file.exists():
-            pytest.fail(f"CCF_TEST_DATA is set, but {file} is missing")
+            pytest.fail(f"{variable} is set, but {file} is missing")
         return file
 
     return path
+
+
+@pytest.fixture(scope="session")
+def ccf_data() -> Callable[[str], Path]:
+    """Path of a real file below CCF_TEST_DATA: ``ccf_data("ontology/structure_graph.csv")``."""
+    return _below("CCF_TEST_DATA", "the real files")
+
+
+@pytest.fixture(scope="session")
+def ccf_cases() -> Callable[[str], Path]:
+    """Path of a sample below CCF_TEST_CASES: ``ccf_cases("atlases/whs_rat_v4/labels.nii.gz")``."""
+    return _below("CCF_TEST_CASES", "samples of other programs' files")
 
 
 @pytest.fixture(scope="session")
