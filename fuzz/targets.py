@@ -6,7 +6,7 @@ import importlib
 
 from fuzz.target import Target
 
-NAMES = ("ontology", "annotation", "sites", "parquet", "frames", "region_sets")
+NAMES = ("ontology", "annotation", "volumes", "sites", "parquet", "frames", "region_sets")
 """Each is the ``TARGET`` of the module of its name."""
 
 
