@@ -66,13 +66,14 @@ def region(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOpti
 
     Example: ccf-assets region CA1
     """
-    found = _atlas(atlas).region(acronym)
+    picked = _atlas(atlas)
+    found = picked.region(acronym)
     path = [each.acronym for each in reversed(found.ancestors)]
     children = [child.acronym for child in found.children]
     if as_json:
-        answer({**_named(found), "path": path, "children": children, **_sizes(found)})
+        answer({**_named(found), "space": picked.space, "path": path, "children": children, **_sizes(found)})
         return
-    tell(f"{found.acronym}  {found.name}  (id {found.id}, colour {found.color}, {found.atlas})", 2)
+    tell(f"{found.acronym}  {found.name}  (id {found.id}, colour {found.color}, {_where(picked)})", 2)
     tell(f"path      {' → '.join(path)}", _LABEL)
     tell(f"children  {', '.join(children) or 'none'}", _LABEL)
     if found.not_drawn:
@@ -87,6 +88,13 @@ def region(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOpti
 
 
 _LABEL = len("children  ")
+
+
+def _where(atlas: Atlas) -> str:
+    """The atlas for the end of a line, with its space where that is not the Allen CCF."""
+    from ccf_assets.ccf.space import ALLEN_CCF
+
+    return atlas.key if atlas.space == ALLEN_CCF.name else f"{atlas.key}, space {atlas.space}"
 
 
 def _named(found: Region) -> dict[str, Any]:
@@ -174,9 +182,9 @@ def locate(
     elif found.acronym[0] is not None:
         region = picked.region(found.acronym[0])
         side = f"{found.hemisphere[0]}, " if found.hemisphere[0] else ""
-        tell(f"{region.acronym}  {region.name}  (id {region.id}, {side}{found.atlas})", 2)
+        tell(f"{region.acronym}  {region.name}  (id {region.id}, {side}{_where(picked)})", 2)
     else:
-        tell(f"{found.status[0].replace('_', ' ')}  ({found.atlas})")
+        tell(f"{found.status[0].replace('_', ' ')}  ({_where(picked)})")
     if not as_json and (
         hint := _what_else(picked.frame(frame).name, (ap, dv, ml), in_region=found.acronym[0] is not None)
     ):
@@ -275,7 +283,7 @@ def _draw_track(atlas: Atlas, along: list[dict[str, Any]], output: Path, *, forc
         for each in [atlas.region(row["region_id"])]
     ]
     with new_file(output, force=force) as aside:
-        aside.write_bytes(track_png(segments, along[-1]["exit_um"], f"A track through {atlas.key}"))
+        aside.write_bytes(track_png(segments, along[-1]["exit_um"], f"A track through {_where(atlas)}"))
     wrote(output)
 
 
@@ -311,7 +319,7 @@ def slice_(
                 position_um,
                 picked.grid,
                 styles,
-                title=f"{orientation.capitalize()} plane of {picked.key}",
+                title=f"{orientation.capitalize()} plane of {_where(picked)}",
                 sites=points,
                 space=space_words(picked.space),
             )
@@ -384,7 +392,7 @@ def sites(
         total = f"{chosen.acronym} is {chosen.not_drawn}{hint}."
     else:
         recordings = counted(found["recording_id"].n_unique(), "recording")
-        total = f"{counted(len(found), 'site')}, {recordings} in {acronym} or inside it ({picked.key})"
+        total = f"{counted(len(found), 'site')}, {recordings} in {acronym} or inside it ({_where(picked)})"
     say(total)
     if sys.stdout.isatty() and not as_csv and len(found):
         show(_SITES_BY_REGION, _by_region(found))
