@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from ccf_assets import settings
-from ccf_assets.ccf.catalogue import AtlasEntry
+from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, AtlasEntry
 from ccf_assets.cli.outcome import Outcome
 from ccf_assets.cli.run_job import run_job
 from ccf_assets.cli.watch import Watch
@@ -179,8 +179,11 @@ def _load_all(
     examples: bool = False,
     report: Callable[[Outcome], object],
 ) -> list[Outcome]:
-    outcomes = [_done(workers, watch, _ONTOLOGY, _load_ontology, refresh)]
-    report(outcomes[0])
+    if any(entry.ontology in (ALLEN, PHANTOM) for entry in entries):
+        outcomes = [_done(workers, watch, _ONTOLOGY, _load_ontology, refresh)]
+        report(outcomes[0])
+    else:
+        outcomes = [Outcome(_ONTOLOGY)]  # each has its own, which is read with its volume
     if outcomes[0].error is not None:
         return outcomes
     outcome_of(workers[0].submit(_ask_for, _ONTOLOGY, [entry.key for entry in entries]), _ONTOLOGY)

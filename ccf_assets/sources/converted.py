@@ -42,6 +42,7 @@ class Original:
     Attributes:
         volume: the annotation volume.
         axes: where its stored axes run to.
+        axes_from: what says so.
         grid: its grid along AP, DV, ML.
         space: the space it lies in, as far as the catalogue and the files say.
         ontology: its own ontology; None where it has that of the Allen Institute.
@@ -50,6 +51,7 @@ class Original:
 
     volume: StoredVolume
     axes: tuple[Direction, Direction, Direction]
+    axes_from: str
     grid: VoxelGrid
     space: Space
     ontology: Ontology | None
@@ -87,7 +89,7 @@ def read_original(
     """
     files = _brainglobe(entry, annotation) if entry.brainglobe else _Files(annotation, ontology)
     volume = open_volume(files.annotation)
-    axes = _axes(entry, volume, files)
+    axes, axes_from = _axes(entry, volume, files)
     edges, note = _edges(entry, volume, axes, files)
     shape = _in_order(volume.shape, axes)
     grid = VoxelGrid(shape, edges)
@@ -108,7 +110,9 @@ def read_original(
             )
     of_atlas = read_ontology(files.ontology) if files.ontology else None
     notes = tuple(n for n in (note, *(of_atlas.notes if of_atlas else ())) if n)
-    return Original(volume, axes, replace(grid, midline_um=known.midline_um), known, of_atlas, notes)
+    return Original(
+        volume, axes, axes_from, replace(grid, midline_um=known.midline_um), known, of_atlas, notes
+    )
 
 
 def _brainglobe(entry: AtlasEntry, folder: Path) -> _Files:
@@ -142,7 +146,8 @@ def _brainglobe_files(entry: AtlasEntry, folder: Path, described: Path) -> _File
         lacks = "annotation volume" if annotation is None else "ontology"
         raise CcfError(
             f"{entry.key}: the BrainGlobe folder {folder} has no {lacks} (annotation.tiff and "
-            "structures.json, or annotations_compressed.ome.zarr and terminology.csv); download the atlas again."
+            "structures.json, or annotations_compressed.ome.zarr and terminology.csv); download the "
+            "atlas again."
         )
     return _Files(
         annotation,
@@ -181,8 +186,10 @@ def _three_numbers(given: object) -> tuple[float, float, float] | None:
     return None
 
 
-def _axes(entry: AtlasEntry, volume: StoredVolume, files: _Files) -> tuple[Direction, Direction, Direction]:
-    """Where the stored axes run to, as the entry and the files agree."""
+def _axes(
+    entry: AtlasEntry, volume: StoredVolume, files: _Files
+) -> tuple[tuple[Direction, Direction, Direction], str]:
+    """Where the stored axes run to, as the entry and the files agree, and what says so."""
     said = {
         "the catalogue": entry.axes,
         files.statement: files.axes,
@@ -202,7 +209,7 @@ def _axes(entry: AtlasEntry, volume: StoredVolume, files: _Files) -> tuple[Direc
             "or correct it."
         )
     first, second, third = next(iter(stated.values()))
-    return first, second, third
+    return (first, second, third), " and ".join(stated)
 
 
 def _in_order(values: tuple[Any, ...], axes: tuple[Direction, ...]) -> tuple[Any, Any, Any]:
