@@ -137,10 +137,8 @@ def _voxels(entry: AtlasEntry, original: Original, sources: Sources) -> Iterator
         counts = runs.count_voxels(sagittal_planes(original.volume, original.axes, Path(scratch)))
     if not counts:
         raise CcfError("No voxel has an id, so there is no brain in it.")
-    yield (
-        "ids",
-        f"{len(counts):,} ids in {sum(counts.values()):,} voxels, from {min(counts)} to {max(counts)}",
-    )
+    voxels = sum(counts.values())
+    yield "ids", f"{len(counts):,} ids in {voxels:,} voxels, from {min(counts)} to {max(counts)}"
     if unknown := ontology.missing_regions(graph, set(counts)):
         named = listed([f"{i} ({counts[i]:,} voxels)" for i in unknown])
         where = "the Allen ontology" if entry.ontology == ALLEN else "its ontology"

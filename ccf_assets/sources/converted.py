@@ -69,6 +69,7 @@ class _Files:
     species: str = ""
     symmetric: bool = False
     statement: str = "the entry"
+    note: str = ""
 
 
 def read_original(
@@ -109,10 +110,9 @@ def read_original(
                 f"{grid.extent_um[2]:g} µm; correct midline_um in the catalogue."
             )
     of_atlas = read_ontology(files.ontology) if files.ontology else None
-    notes = tuple(n for n in (note, *(of_atlas.notes if of_atlas else ())) if n)
-    return Original(
-        volume, axes, axes_from, replace(grid, midline_um=known.midline_um), known, of_atlas, notes
-    )
+    notes = tuple(n for n in (files.note, note, *(of_atlas.notes if of_atlas else ())) if n)
+    grid = replace(grid, midline_um=known.midline_um)
+    return Original(volume, axes, axes_from, grid, known, of_atlas, notes)
 
 
 def _brainglobe(entry: AtlasEntry, folder: Path) -> _Files:
@@ -132,6 +132,7 @@ def _brainglobe_files(entry: AtlasEntry, folder: Path, described: Path) -> _File
     said = _json(described)
     code = str(said.get("orientation", "")).lower()
     axes: tuple[Direction, Direction, Direction] | None = None
+    note = ""
     if len(code) == len(AXES) and all(letter in _BRAINGLOBE_CODES for letter in code):
         first, second, third = (_BRAINGLOBE_CODES[letter] for letter in code)
         axes = first, second, third
@@ -139,6 +140,10 @@ def _brainglobe_files(entry: AtlasEntry, folder: Path, described: Path) -> _File
             # BrainGlobe packs volumes in CCF space as the Allen Institute stores them, left side first, and
             # says "asr" of all its atlases: read by its letters, the left hemisphere would become the right.
             axes = "posterior", "inferior", "right"
+            note = (
+                f"{described.name} says {code}, as of every BrainGlobe atlas; volumes in the space "
+                f"{entry.space} begin on the left all the same, and are read so."
+            )
     edges = _three_numbers(said.get("resolution"))
     annotation = _one_of(folder, ("annotation.tiff", "annotation.tif", "**/annotations_compressed.ome.zarr"))
     ontology = _one_of(folder, ("structures.json", "**/terminology.csv"))
@@ -157,6 +162,7 @@ def _brainglobe_files(entry: AtlasEntry, folder: Path, described: Path) -> _File
         species=str(said.get("species", "")),
         symmetric=said.get("symmetric") is True,
         statement=described.name,
+        note=note,
     )
 
 
