@@ -167,6 +167,8 @@ def read_files(
             f"reads {folder.path}. Nothing was changed. Set CCF_RECORDINGS to that folder, on its host."
         )
     progress = Progress(report, "read", "files", total=len(keys))
+    with engine.connect() as connection:
+        spaces = set(connection.scalars(sa.select(schema.reference_space.c.name)))
     read: list[ReadFile] = []
     left: list[str] = []
     with ThreadPoolExecutor(1) as beside:
@@ -174,6 +176,11 @@ def read_files(
 
         def brain_of(space: str) -> Brain | None:
             """The brain of a space; that of the CCF, which nearly every file needs, is read beside."""
+            if space not in spaces:
+                raise CcfError(
+                    f"There is no space {space!r} in the database, into which a frame of this file leads; "
+                    f"load an atlas of it, or correct space in frames.toml (there are {listed(sorted(spaces))})."
+                )
             return brain.result() if space == ALLEN_CCF.name else read_brain(engine, space)
 
         for key in keys:

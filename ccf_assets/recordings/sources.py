@@ -59,7 +59,8 @@ class Source:
     Attributes:
         source: partition key.
         sites: how many of its sites are stored.
-        statuses: number of sites by status, in the first loaded atlas of their space; empty before regions are computed.
+        statuses: number of sites by status, in the first loaded atlas of their space; empty before regions
+            are computed.
         state: of the file in the folder: ``read``, or why the stored sites differ from those in the file, as
             `OF_BEFORE` does; None for rows that a lab inserted by SQL.
         refused: why the file was refused; empty if it was not.
