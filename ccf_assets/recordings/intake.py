@@ -178,8 +178,9 @@ def read_files(
             """The brain of a space; that of the CCF, which nearly every file needs, is read beside."""
             if space not in spaces:
                 raise CcfError(
-                    f"There is no space {space!r} in the database, into which a frame of this file leads; "
-                    f"load an atlas of it, or correct space in frames.toml (there are {listed(sorted(spaces))})."
+                    f"There is no space {space!r} in the database, into which a frame of this file "
+                    "leads; load an atlas of it, or correct space in frames.toml (there are "
+                    f"{listed(sorted(spaces))})."
                 )
             return brain.result() if space == ALLEN_CCF.name else read_brain(engine, space)
 
