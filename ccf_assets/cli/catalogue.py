@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ccf_assets.ccf.catalogue import ALLEN, AtlasEntry, Catalogue, catalogue, catalogue_file
+from ccf_assets.ccf.space import ALLEN_CCF
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.options import CsvOption, JsonOption, answer, say
 from ccf_assets.cli.tables import Column, show
@@ -115,7 +116,8 @@ def _said(key: str, original: Original) -> Iterator[tuple[str, str]]:
     midline = "no midline" if space.midline_um is None else f"midline at {space.midline_um:g} µm"
     extent = " × ".join(f"{size:g}" for size in space.extent_um)
     yield "space", f"{space.name}, {space.species or 'species not said'}, {extent} µm, {midline}"
-    if frames := [frame.name for frame in frames_of(key, original)]:
+    frames = [frame.name for frame in frames_of(key, original)]
+    if frames := [*([] if space.name == ALLEN_CCF.name else [space.name]), *frames]:
         yield "frames", ", ".join(frames)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from ccf_assets.ccf.catalogue import ALLEN, AtlasEntry, OwnSpace
 from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.ccf.ontologies.read import Ontology, read_ontology
-from ccf_assets.ccf.space import ALLEN_CCF, AXES, AXES_OF_SPACES, DIRECTIONS, Direction, Space
+from ccf_assets.ccf.space import ALLEN_CCF, AXES, DIRECTIONS, Direction, Space
 from ccf_assets.ccf.volumes.stored import StoredVolume, open_volume
 from ccf_assets.ccf.voxel_grid import VoxelGrid, require_extent
 from ccf_assets.errors import CcfError, why
@@ -282,31 +282,9 @@ def _same(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 
 def frames_of(key: str, original: Original) -> list[Frame]:
-    """The frames that the files of an atlas bring.
-
-    Of a space other than the Allen CCF its own coordinates, with the name of the space, and of a NIfTI volume
-    its world coordinates, with the name ``KEY_world``.
-    """
-    frames, space = [], original.space
-    if space.name != ALLEN_CCF.name:
-        frames.append(corner_frame(space))
-    if original.volume.world is not None:
-        frames.append(_world_frame(key, original, original.volume.world))
-    return frames
-
-
-def corner_frame(space: Space) -> Frame:
-    """The coordinates of a space itself, as a frame with its name."""
-    return Frame(
-        name=space.name,
-        description=f"The space {space.name} itself: {AXES_OF_SPACES}",
-        source=space.source,
-        unit="um",
-        xyz=AXES,
-        dv_from="corner",
-        coefficients=(1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0),
-        space=space.name,
-    )
+    """The frames that an atlas's files bring: the world coordinates of a NIfTI volume (``KEY_world``)."""
+    world = original.volume.world
+    return [] if world is None else [_world_frame(key, original, world)]
 
 
 def _world_frame(key: str, original: Original, affine: tuple[float, ...]) -> Frame:
