@@ -97,25 +97,27 @@ def opened(path: Path) -> StoredVolume:
         raise refused(path, "its voxels are in another file; save it as one file, .nii or .nii.gz")
     kind: Any = nibabel.Nifti2Header if version == "n+2" else nibabel.Nifti1Header
     try:
-        header = kind.from_fileobj(io.BytesIO(head), check=False)
+        # Only the block itself: extensions may follow, as long as they like.
+        header = kind(head[: kind.template_dtype.itemsize], check=False)
         shape = [int(n) for n in header.get_data_shape()]
         dtype = header.get_data_dtype()
         unit = header.get_xyzt_units()[0]
         slope, inter = header.get_slope_inter()
-        offset = int(header.get_data_offset())
+        offset = int(header.get_data_offset()) or int(kind.single_vox_offset)
         stated = int(header["sform_code"]) != 0 or int(header["qform_code"]) != 0
-        affine = np.asarray(header.get_best_affine(), float)[:3]
+        with np.errstate(all="ignore"):  # an absurdly large number is reported as what it becomes
+            affine = np.asarray(header.get_best_affine(), float)[:3]
         edges = [float(n) for n in header["pixdim"][1:4]]
     except (HeaderDataError, WrapStructError, LookupError, ValueError, TypeError, OverflowError) as error:
         raise refused(path, f"its NIfTI header is not readable ({error!s:.200})") from error
     while len(shape) > 3 and shape[-1] == 1:  # noqa: PLR2004
         shape.pop()
     if (slope, inter) not in {(None, None), (1.0, 0.0)}:
+        scaling = f"multiply its values by {slope:g} and add {inter:g}"
         raise refused(
-            path,
-            f"its values are to be multiplied by {slope:g} and raised by {inter:g}, and ids are not numbers",
+            path, f"its header says to {scaling}, and ids are no quantities; save it without scaling"
         )
-    if offset < 0:
+    if offset < kind.template_dtype.itemsize:
         raise refused(path, f"its header says that voxels begin at byte {offset:,}")
     sizes = checked_shape(path, shape)
     axes: tuple[Direction, Direction, Direction] | None = None
@@ -136,7 +138,7 @@ def opened(path: Path) -> StoredVolume:
         world=tuple((affine * to_mm).ravel().tolist()) if stated and to_mm else None,
         slow_axis=2,
         readable_along=(2,),
-        read=lambda _axis: _slabs(path, offset or len(head), sizes, checked),
+        read=lambda _axis: _slabs(path, offset, sizes, checked),
     )
 
 

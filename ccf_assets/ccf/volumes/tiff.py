@@ -91,9 +91,7 @@ def _file(path: Path) -> Iterator[tifffile.TiffFile]:
     except ImportError:
         raise missing(path, "tifffile") from None
     logger, heard = tifffile.logger(), _Heard()
-    passed_on = logger.propagate
     logger.addHandler(heard)
-    logger.propagate = False
     try:
         # Of an OME-TIFF in several files, the others are not opened.
         with tifffile.TiffFile(path, _multifile=False) as file:
@@ -108,7 +106,6 @@ def _file(path: Path) -> Iterator[tifffile.TiffFile]:
         raise damaged(path, heard.said[0] if heard.said else str(error) or type(error).__name__) from error
     finally:
         logger.removeHandler(heard)
-        logger.propagate = passed_on
 
 
 def _has_imagecodecs() -> bool:
