@@ -1,4 +1,4 @@
-"""Atlases on any grid: odd widths, edges that differ by axis or are no whole µm; answers are brute force's."""
+"""Atlases on any grid: odd widths, edges that differ by axis or are no whole µm; all equals brute force."""
 
 from __future__ import annotations
 
