@@ -41,15 +41,20 @@ def _installed_version(connection: sa.Connection) -> int:
 
 _BEFORE: Mapping[int, str] = MappingProxyType(
     {
-        12: "ALTER TABLE ccf.atlas ADD COLUMN edge_ap double precision, ADD COLUMN edge_dv double precision, "
-        "ADD COLUMN edge_ml double precision; "
-        "UPDATE ccf.atlas SET edge_ap = ccf_resolution, edge_dv = ccf_resolution, edge_ml = ccf_resolution; "
+        12: "ALTER TABLE ccf.atlas ADD COLUMN IF NOT EXISTS edge_ap double precision, "
+        "ADD COLUMN IF NOT EXISTS edge_dv double precision, "
+        "ADD COLUMN IF NOT EXISTS edge_ml double precision; "
+        "UPDATE ccf.atlas SET edge_ap = ccf_resolution, edge_dv = ccf_resolution, edge_ml = ccf_resolution "
+        "WHERE edge_ap IS NULL; "
         "ALTER TABLE ccf.atlas ALTER COLUMN edge_ap SET NOT NULL, ALTER COLUMN edge_dv SET NOT NULL, "
         "ALTER COLUMN edge_ml SET NOT NULL; "
-        "INSERT INTO ccf.atlas_number (ccf_id, key) SELECT ccf_id, key FROM ccf.atlas"
+        "INSERT INTO ccf.atlas_number (ccf_id, key) SELECT ccf_id, key FROM ccf.atlas ON CONFLICT DO NOTHING"
     }
 )
-"""Version → statement that adds columns which rows of older versions must have a value in."""
+"""Version → statement that adds columns which rows of older versions must have a value in.
+
+It does nothing to tables of this version, which a schema that lost its comment may have.
+"""
 
 _CHANGES: Mapping[int, str] = MappingProxyType(
     {

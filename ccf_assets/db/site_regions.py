@@ -119,6 +119,9 @@ def _placed(sites: sa.Subquery, frames: sa.FromClause, atlases: sa.CTE, *, only_
     nan = sa.or_(*(c.is_(None) for c in given), *(c == not_a_number for c in given))
     infinite = sa.or_(*(sa.func.abs(c) > LARGEST for c in given))
     invalid = sa.case((nan, "invalid_nan"), (infinite, "invalid_infinite"))
+    # In coalesce: of an equality the planner expects that one site of 200 meets an atlas, and for so few it
+    # would look through the arrays of all planes for every site.
+    meets = sa.func.coalesce(a.space == f.space, sa.false())
     return (
         sa.select(
             s.recording_id, s.site_id, s.source, f.dv_from,
@@ -126,10 +129,7 @@ def _placed(sites: sa.Subquery, frames: sa.FromClause, atlases: sa.CTE, *, only_
             point.x.label("x"), point.y.label("y"), point.z.label("z"), invalid.label("invalid"),
         )
         .join_from(sites, frames, f.name == s.frame)
-        .join(
-            atlases,
-            sa.and_(a.space == f.space, _lacks(s, atlases, sites) if only_missing else sa.true()),
-        )
+        .join(atlases, sa.and_(meets, _lacks(s, atlases, sites)) if only_missing else meets)
         .offset(0)
         .subquery("over")
     )  # fmt: skip

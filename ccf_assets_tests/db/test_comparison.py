@@ -84,7 +84,8 @@ def odd_grids(database: sa.Engine) -> tuple[sa.Engine, Mapping[int, Volume]]:
             x, y, z = (np.indices(blocks.shape).reshape(3, -1) * um).tolist()
             connection.execute(
                 sa.text(
-                    f"INSERT INTO ccf.atlas VALUES ({um}, 'k{um}', 'v', {um}, 'd', 1, 1, 1, 'u', 's');"
+                    f"INSERT INTO ccf.atlas VALUES ({um}, 'k{um}', 'v', {um}, 'd', 1, 1, 1, "
+                    f"{um}, {um}, {um}, 'allen_ccf_v3', 'u', 's');"
                     f"INSERT INTO ccf.brain_region SELECT {um}, i, 'R' || i, 'n', 'n', '00FF99', i "
                     "FROM generate_series(1, 3) i;"
                     f"CREATE TABLE ccf.voxel_run_{um} PARTITION OF ccf.voxel_run FOR VALUES IN ({um});"

@@ -57,12 +57,17 @@ def test_the_page_begins_with_a_line_for_each_function() -> None:
         assert f"[`{heading}`](#ccf{heading})" in index
 
 
-def test_functions_run_with_the_callers_rights_but_those_that_count_inserted_sites(
+def test_functions_run_with_the_callers_rights_but_those_that_keep_counts_and_numbers(
     database: sa.Engine,
 ) -> None:
     with database.connect() as connection:
         definers = sa.text(f"SELECT proname FROM pg_proc WHERE {OWN} AND prosecdef ORDER BY 1")
-        assert connection.scalars(definers).all() == ["check_frame", "tally_regions", "tally_sites"]
+        assert connection.scalars(definers).all() == [
+            "check_frame",
+            "keep_atlas_number",
+            "tally_regions",
+            "tally_sites",
+        ]
 
 
 def test_the_page_has_what_a_reader_looks_for() -> None:

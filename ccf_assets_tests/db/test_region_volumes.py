@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import region_volumes
+from ccf_assets_tests.support.grids import ccf_grid
 
 Volume = npt.NDArray[np.uint32]
 
@@ -108,7 +109,7 @@ def volumes_by_numpy(array: Volume, resolution: int) -> dict[tuple[int, str], di
 @example(np.full((2, 3, 8), 614_454_277, np.uint32), 25)
 @on_one_database
 def test_sizes_and_places_are_those_of_numpy(database: sa.Engine, array: Volume, resolution: int) -> None:
-    query = region_volumes.region_volumes(runs_as_query(array, resolution), ANCESTORS, resolution)
+    query = region_volumes.region_volumes(runs_as_query(array, resolution), ANCESTORS, ccf_grid(resolution))
     with database.connect() as connection:
         found = {
             (row.pop("region_id"), row.pop("hemisphere")): row
@@ -126,7 +127,7 @@ def without_blanks(row: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_run_across_the_midline_counts_to_each_side_with_its_own_voxels(database: sa.Engine) -> None:
     array = np.full((1, 1, 8), 5, np.uint32)
-    query = region_volumes.region_volumes(runs_as_query(array, 25), ANCESTORS, 25)
+    query = region_volumes.region_volumes(runs_as_query(array, 25), ANCESTORS, ccf_grid(25))
     with database.connect() as connection:
         rows = {
             row.hemisphere: (row.voxels, row.min_z, row.max_z)
@@ -147,7 +148,7 @@ def test_the_sums_of_the_largest_grid_do_not_overflow(database: sa.Engine) -> No
         sa.literal(11_400).label("z_end"),
         sa.literal(5).label("region_id"),
     ).select_from(sa.func.generate_series(1, lines).table_valued("i"))
-    query = region_volumes.region_volumes(run, ANCESTORS, 10)
+    query = region_volumes.region_volumes(run, ANCESTORS, ccf_grid(10))
     with database.connect() as connection:
         row = next(r for r in connection.execute(query) if (r.region_id, r.hemisphere) == (1, "both"))
     assert row.voxels == lines * 1140

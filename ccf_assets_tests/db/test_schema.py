@@ -296,7 +296,7 @@ def rows(database: sa.Engine) -> Iterator[sa.Engine]:
     """One atlas with three regions in a line and a run of the deepest, in partitions made by hand."""
     run(
         database,
-        "INSERT INTO ccf.atlas VALUES (7, 'k', 'v', 25, 'd', 4, 4, 4, 'u', 's');"
+        "INSERT INTO ccf.atlas VALUES (7, 'k', 'v', 25, 'd', 4, 4, 4, 25, 25, 25, 'allen_ccf_v3', 'u', 's');"
         "INSERT INTO ccf.brain_region SELECT 7, i, 'R' || i, 'n', 'n', '00FF99', i"
         " FROM generate_series(1, 3) i;"
         "INSERT INTO ccf.region_parent VALUES (7, 1, 1, 0), (7, 2, 1, 1), (7, 3, 2, 2);"
@@ -327,7 +327,7 @@ def test_a_row_of_an_unknown_region_or_atlas_is_refused(rows: sa.Engine) -> None
 def test_what_is_unique_occurs_once(rows: sa.Engine) -> None:
     for insert in (
         "brain_region VALUES (7, 4, 'R3', 'n', 'n', '00FF99', 4)",
-        "atlas VALUES (8, 'k', 'v', 25, 'd', 4, 4, 4, 'u', 's')",
+        "atlas VALUES (8, 'k', 'v', 25, 'd', 4, 4, 4, 25, 25, 25, 'allen_ccf_v3', 'u', 's')",
         "voxel_run VALUES (7, 0, 0, 0, 75, 2)",
     ):
         with pytest.raises(sa.exc.IntegrityError, match="unique"):

@@ -21,6 +21,7 @@ from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
 from ccf_assets.db import schema, site_regions
 from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.pg.arrow import read_arrow
+from ccf_assets_tests.support.grids import edge_of
 
 Volume = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float64]
@@ -91,7 +92,7 @@ def assert_as_numpy_says(
 ) -> Mapping[str, int]:
     entry = atlas_entry(key)
     found = registered(engine, site_regions.given_sites(frame, *sites.T.tolist()), entry.ccf_id, **how)
-    expected = oracle(volume, entry.resolution_um, frame, sites)
+    expected = oracle(volume, edge_of(key), frame, sites)
     assert found["site_id"].to_list() == list(range(len(sites)))
     for column in expected.columns:
         differ = found[column].ne_missing(expected[column])
@@ -107,7 +108,7 @@ def assert_as_numpy_says(
 def test_random_points_get_the_region_of_their_voxel(
     phantom_database: sa.Engine, key: str, frame: str
 ) -> None:
-    edge = atlas_entry(key).resolution_um
+    edge = edge_of(key)
     volume = phantom_volume(edge)
     sites = random_sites(frame, 5_000, volume, edge, seed=edge)
     statuses = assert_as_numpy_says(phantom_database, volume, key, frame, sites)
@@ -122,10 +123,10 @@ def test_random_points_get_the_region_of_their_voxel_in_the_real_atlas(
     real_database: sa.Engine, ccf_data: Callable[[str], Path], key: str, number: int
 ) -> None:
     entry = atlas_entry(key)
-    volume = nrrd.read(str(ccf_data(entry.path)))[0]
+    volume = nrrd.read(str(ccf_data(entry.annotation)))[0]
     frames = ("ccf", "ibl", "stereotaxic", "stereotaxic_bregma")
     for frame in frames:
-        sites = random_sites(frame, number // len(frames), volume, entry.resolution_um, seed=number)
+        sites = random_sites(frame, number // len(frames), volume, edge_of(key), seed=number)
         statuses = assert_as_numpy_says(real_database, volume, key, frame, sites)
         assert min(statuses.values()) > number // 100
 

@@ -23,6 +23,7 @@ from ccf_assets.ccf.frames.maps import from_ccf, to_ccf
 from ccf_assets.ccf.phantom.volume import planes
 from ccf_assets.ccf.space import EXTENT_UM
 from ccf_assets.db import loaded, schema, site_regions
+from ccf_assets_tests.support.grids import edge_of
 
 Volume = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float64]
@@ -64,8 +65,8 @@ def atlas(request: pytest.FixtureRequest) -> Atlas:
     """The atlas that the test names by its key."""
     entry = atlas_entry(request.param)
     if entry.is_phantom:
-        return Atlas(request.getfixturevalue("phantom_database"), entry, phantom_volume(entry.resolution_um))
-    file = request.getfixturevalue("ccf_data")(entry.path)
+        return Atlas(request.getfixturevalue("phantom_database"), entry, phantom_volume(edge_of(entry.key)))
+    file = request.getfixturevalue("ccf_data")(entry.annotation)
     return Atlas(request.getfixturevalue("real_database"), entry, real_volume(file))
 
 
@@ -107,7 +108,7 @@ def test_a_point_is_in_the_region_of_its_voxel(atlas: Atlas) -> None:
         **as_lists(points),
     )
     places = np.where(np.isfinite(points), points, -1).clip(-1, 1e6)
-    expected = atlas.region_of(np.floor(places / atlas.entry.resolution_um).astype(np.int64))
+    expected = atlas.region_of(np.floor(places / edge_of(atlas.entry.key)).astype(np.int64))
     assert len(found) == len(points)
     np.testing.assert_array_equal([region for (region,) in found], expected)
     assert (expected > 0).mean() > 0.2
@@ -128,7 +129,7 @@ def test_a_point_may_be_asked_for_without_from_and_is_null_where_there_is_no_reg
 
 @of_atlases("phantom_50um", "ccf_2017_50um")
 def test_every_frame_gives_the_point_it_gives_in_python(atlas: Atlas) -> None:
-    edge = atlas.entry.resolution_um
+    edge = edge_of(atlas.entry.key)
     top = atlas.volume.astype(bool).argmax(axis=1) * float(edge)
     top[~atlas.volume.any(axis=1)] = np.nan
 
@@ -198,7 +199,7 @@ def test_a_number_next_to_nothing_is_a_place_and_ends_no_statement(
 
 def in_sphere(atlas: Atlas, centre: Floats, radius: float) -> dict[int, int]:
     """Voxels by region id (0 outside the brain) whose centres are in the sphere."""
-    edge = atlas.entry.resolution_um
+    edge = edge_of(atlas.entry.key)
     first = np.floor((centre - radius) / edge).astype(np.int64) - 1
     last = np.ceil((centre + radius) / edge).astype(np.int64) + 1
     grid = np.stack(np.meshgrid(*(np.arange(a, b) for a, b in zip(first, last, strict=True)), indexing="ij"))
@@ -216,7 +217,7 @@ def test_a_sphere_consists_of_the_voxels_whose_centres_are_in_it(atlas: Atlas) -
     centres = random.uniform(-200, np.array(EXTENT_UM) + 200, (number, 3))
     radii = random.uniform(5, 400, number)
     # Exact ties: a voxel's centre, and a radius that ends on others.
-    centres[::10] = np.floor(centres[::10] / 100) * 100 + atlas.entry.resolution_um / 2
+    centres[::10] = np.floor(centres[::10] / 100) * 100 + edge_of(atlas.entry.key) / 2
     radii[::10] = np.ceil(radii[::10] / 50) * 50
     found = atlas.ask(
         f"SELECT p.n, share.region_id, share.acronym, share.voxels, share.share FROM {UNNEST} "
@@ -263,7 +264,7 @@ def along(atlas: Atlas, start: Whole, end: Whole) -> list[tuple[int, float, floa
     All faces that are crossed are written over one denominator and sorted as whole numbers: nothing is
     rounded before the very end.
     """
-    edge, step = atlas.entry.resolution_um, end - start
+    edge, step = edge_of(atlas.entry.key), end - start
     whole = int(np.prod(np.abs(step[step != 0])))
     faces = [np.array([0, whole])]
     for o, d, size in zip(start.tolist(), step.tolist(), EXTENT_UM, strict=True):
@@ -282,7 +283,7 @@ def along(atlas: Atlas, start: Whole, end: Whole) -> list[tuple[int, float, floa
 
 @of_atlases("phantom_100um", "ccf_2017_50um")
 def test_a_track_passes_the_regions_that_whole_number_arithmetic_says(atlas: Atlas) -> None:
-    ends = tracks(100 if atlas.entry.is_phantom else 1_000, atlas.entry.resolution_um)
+    ends = tracks(100 if atlas.entry.is_phantom else 1_000, edge_of(atlas.entry.key))
     given = ends.reshape(len(ends), 6).T.tolist()
     found = atlas.ask(
         "SELECT t.n, r.region_id, r.acronym, r.entry_um, r.exit_um, r.length_um FROM "
@@ -322,7 +323,7 @@ def test_a_track_is_the_same_backwards(atlas: Atlas) -> None:
 
 @of_atlases("phantom_100um", "ccf_2017_50um")
 def test_a_plane_has_the_voxels_of_the_file(atlas: Atlas) -> None:
-    edge = atlas.entry.resolution_um
+    edge = edge_of(atlas.entry.key)
     random = np.random.default_rng(30)
     for axis, plane in enumerate(("coronal", "horizontal", "sagittal")):
         for at in (0, EXTENT_UM[axis] - 0.5, *random.uniform(500, EXTENT_UM[axis] - 500, 8).tolist()):
@@ -343,7 +344,7 @@ def test_the_voxels_are_those_of_the_file(atlas: Atlas) -> None:
     rows = np.array(atlas.ask("SELECT ccf_id, x, y, z, region_id FROM ccf.voxels(:id)"))
     assert (rows[:, 0] == atlas.entry.ccf_id).all()
     dense = np.zeros_like(atlas.volume)
-    dense[tuple(rows[:, 1:4].T // atlas.entry.resolution_um)] = rows[:, 4]
+    dense[tuple(rows[:, 1:4].T // edge_of(atlas.entry.key))] = rows[:, 4]
     np.testing.assert_array_equal(dense, atlas.volume)
     assert len(rows) == np.count_nonzero(atlas.volume)
 
@@ -453,7 +454,7 @@ def test_the_sites_in_a_region_are_those_in_a_voxel_of_it_or_of_anything_inside_
 ) -> None:
     points = points_around(3_000)
     places = np.where(np.isfinite(points), points, -1).clip(-1, 1e6)
-    regions = atlas.region_of(np.floor(places / atlas.entry.resolution_um).astype(np.int64)).tolist()
+    regions = atlas.region_of(np.floor(places / edge_of(atlas.entry.key)).astype(np.int64)).tolist()
     with ccf_data("ontology/structure_graph.csv").open(encoding="utf-8", newline="") as lines:
         above = {
             int(row["id"]): [int(number) for number in row["structure_id_path"].strip("/").split("/")]
@@ -570,7 +571,8 @@ def test_an_atlas_whose_voxels_are_not_loaded_has_regions_but_no_places(phantom_
     with phantom_database.connect() as connection, connection.begin():
         connection.exec_driver_sql(
             "INSERT INTO ccf.atlas SELECT 7, 'early', ccf_version, ccf_resolution, ccf_description, "
-            "shape_ap, shape_dv, shape_ml, source_url, sha256 FROM ccf.atlas WHERE ccf_id = 904;"
+            "shape_ap, shape_dv, shape_ml, edge_ap, edge_dv, edge_ml, space, source_url, sha256 "
+            "FROM ccf.atlas WHERE ccf_id = 904;"
             "INSERT INTO ccf.brain_region SELECT 7, region_id, acronym, region_name, full_name, color_hex, "
             "structure_order FROM ccf.brain_region WHERE ccf_id = 904"
         )

@@ -35,6 +35,7 @@ STATEMENTS = (
     REGISTER,
     "UPDATE ccf.recording_site SET source = :source WHERE site_id BETWEEN :first AND :last",
     "UPDATE ccf.recording_site SET ap = ap + 1 WHERE site_id BETWEEN :first AND :last",
+    "UPDATE ccf.recording_site SET frame = 'ibl' WHERE site_id BETWEEN :first AND :last",
     "UPDATE ccf.recording_site SET reported_region = NULL WHERE site_id BETWEEN :first AND :last",
     "UPDATE ccf.recording_region SET voxels_of = :voxels_of WHERE site_id BETWEEN :first AND :last",
     "DELETE FROM ccf.recording_site WHERE site_id BETWEEN :first AND :last",
@@ -47,6 +48,13 @@ STATEMENTS = (
 SITES_BY_SOURCE = (
     "SELECT source, count(*), count(reported_region) FROM ccf.recording_site GROUP BY 1 ORDER BY 1",
     "SELECT source, sites, reporting FROM ccf.recording_source ORDER BY 1",
+)
+
+SITES_BY_FRAME = (
+    "SELECT source, frame, count(*), count(reported_region) FROM ccf.recording_site "
+    "GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT source, frame, sum(sites), sum(reporting) FROM ccf.recording_tally "
+    "WHERE registered_in IS NULL GROUP BY 1, 2 HAVING sum(sites) <> 0 ORDER BY 1, 2",
 )
 
 REGIONS_BY_SOURCE = (
@@ -68,7 +76,7 @@ def tell(engine: sa.Engine, *statements: str, **values: object) -> None:
 
 
 def assert_counted(engine: sa.Engine) -> None:
-    for counted, tallied in (SITES_BY_SOURCE, REGIONS_BY_SOURCE):
+    for counted, tallied in (SITES_BY_SOURCE, SITES_BY_FRAME, REGIONS_BY_SOURCE):
         assert ask(engine, tallied) == ask(engine, counted)
 
 
