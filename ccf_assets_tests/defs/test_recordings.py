@@ -143,7 +143,7 @@ def test_checks_that_a_refused_file_did_not_come_to_say_so(lab: RecordingsLab) -
     found = checks(register(lab, "wrong.csv"))
     assert [name for name, check in found.items() if not check.passed] == ["readable"]
     said = {check.description for name, check in found.items() if name != "readable"}
-    assert said == {"Not looked at: the run's files were refused before."}
+    assert said == {"Not looked at: no file of this run came to it."}
 
 
 def test_the_check_of_a_file_alone_is_refused_in_words(lab: RecordingsLab) -> None:

@@ -65,7 +65,7 @@ def check_of_files(
     refused = any(finding.blocking for finding in bad.values())
     lines = [f"{key}: {finding.sentence}" for key, finding in bad.items()]
     if not lines:
-        nothing = "Nothing found." if read else "Not looked at: the run's files were refused before."
+        nothing = "Nothing found." if read else "Not looked at: no file of this run came to it."
         lines = [finding.sentence for finding in read.values()] if len(read) == 1 else [nothing]
     return dg.AssetCheckResult(
         asset_key="recording_finding",
