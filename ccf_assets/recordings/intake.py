@@ -288,18 +288,15 @@ def store_sources(
     keys: Sequence[str],
     rows: pl.DataFrame,
     report: Callable[[str], object],
-) -> Mapping[str, int]:
+) -> None:
     """Make the rows of some sources equal ``rows``, as the IO manager does.
-
-    Returns:
-        Rows by source; empty for a single source.
 
     Raises:
         CcfError: they do not fit the table, which is unchanged then.
     """
     target = Slice(table, [Dimension("source")], {key: [key] for key in keys})
     with one_sentence(str(table)):
-        return store(engine, lambda _connection: target, as_rows(str(table), rows), report).per_key
+        store(engine, lambda _connection: target, as_rows(str(table), rows), report)
 
 
 def stored_rows(
