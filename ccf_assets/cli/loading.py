@@ -295,7 +295,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     from ccf_assets.ccf.frames.files import load_frames
     from ccf_assets.db import schema
     from ccf_assets.db.frames import keep_frames
-    from ccf_assets.defs.partitions import recording_partitions
+    from ccf_assets.defs.partitions import known_recordings, recording_partitions
     from ccf_assets.recordings import backlog, sources
     from ccf_assets.recordings.files.keys import is_file
     from ccf_assets.recordings.folders import folder_of
@@ -314,7 +314,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     folder = None
     with instance:
         if examples:
-            sources.put_examples(path, instance.get_dynamic_partitions(partitions))
+            sources.put_examples(path, known_recordings(instance))
         for job in ("register_recordings", "register_sites"):
             also: set[str] = set()
             if job == "register_sites":
