@@ -21,7 +21,6 @@ from ccf_assets.atlas.regions import Region, Regions, check_hemisphere, no_such_
 from ccf_assets.ccf import space
 from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
 from ccf_assets.ccf.frames import files
-from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import database, schema, site_regions
@@ -218,7 +217,7 @@ class Atlas:
         Raises:
             CcfError: there is no such frame, the points are invalid, or the atlas was loaded again meanwhile.
         """
-        known = files.named_frame(frame, load_frames(*settings.frames_files()))
+        known = files.frame_called(frame, *settings.frames_files())
         located = Located(self._places(known, *coordinates(points, known)), self._regions)
         if is_polars(points):
             return beside_polars(points, located)

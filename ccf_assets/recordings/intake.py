@@ -32,7 +32,7 @@ from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import look
-from ccf_assets.recordings.findings.otherwise import otherwise
+from ccf_assets.recordings.findings.otherwise import dv_reversed, otherwise
 from ccf_assets.recordings.findings.reading import Reading
 from ccf_assets.recordings.folders import Folder
 
@@ -232,6 +232,8 @@ def other_readings(
 ) -> str:
     """In which other frame, or unit and order of the axes, a point far from the brain would lie in it.
 
+    Of a point near the brain, whether it lies in it with the other sign of DV.
+
     Args:
         engine: the database, for the brain.
         point: ap, dv, ml.
@@ -239,13 +241,14 @@ def other_readings(
         frames: the known frames by name.
 
     Returns:
-        A sentence; empty if the point is near the brain, or nothing puts it there.
+        A sentence; empty if nothing puts the point in the brain.
     """
     brain = read_brain(engine)
     if brain is None:
         return ""
     site = pl.DataFrame([point], schema=dict.fromkeys(AXES, pl.Float64), orient="row")
-    return otherwise(Reading(site, frame, frames, brain.in_brain, brain.surface_y))
+    reading = Reading(site, frame, frames, brain.in_brain, brain.surface_y)
+    return otherwise(reading) or dv_reversed(reading)
 
 
 def _refused(key: str, digest: str, why: str) -> ReadFile:

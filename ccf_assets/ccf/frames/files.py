@@ -59,6 +59,19 @@ def named_frame(name: str, frames: Mapping[str, Frame] | None = None) -> Frame:
     raise UnknownNameError(f"There is no coordinate frame {name!r}; {suggestion(name, sorted(known))}")
 
 
+def frame_called(name: str, *paths: Path) -> Frame:
+    """The frame called ``name``; for a built-in one no file is read, so that none can be in the way.
+
+    Args:
+        name: of a built-in frame, or of one in the files.
+        paths: a lab's own files, as for `load_frames`.
+
+    Raises:
+        CcfError: there is no such frame, or a file cannot be read or is wrong.
+    """
+    return FRAMES.get(name) or named_frame(name, load_frames(*paths))
+
+
 def load_frames(*paths: Path) -> dict[str, Frame]:
     """The built-in frames and those of a lab's own files, by name.
 
