@@ -19,7 +19,7 @@ from ccf_assets.atlas.located import Located, beside_pandas, beside_polars
 from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
 from ccf_assets.atlas.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
 from ccf_assets.ccf import space
-from ccf_assets.ccf.frames.files import named_frame
+from ccf_assets.ccf.frames.files import FRAMES, named_frame
 from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.ccf.region_id import source_ids
 from ccf_assets.ccf.space import ALLEN_CCF
@@ -251,7 +251,8 @@ class Atlas:
             CcfError: there is no such frame, or it leads into another space.
         """
         own = "ccf" if self.space == ALLEN_CCF.name else self.space
-        frame = named_frame(name or own, known_frames(self._engine))
+        # For a built-in frame no file is read, so that none can be in the way.
+        frame = FRAMES.get(name or own) or named_frame(name or own, known_frames(self._engine))
         if frame.space != self.space:
             raise InvalidValueError(
                 f"The frame {frame.name} leads into the space {frame.space}, and {self.key} lies in "

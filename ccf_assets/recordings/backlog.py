@@ -14,6 +14,7 @@ from ccf_assets.db.frames import known_frames
 from ccf_assets.db.loaded import select_first_atlases, select_loaded_atlases
 from ccf_assets.recordings.comparison import region_sizes_of
 from ccf_assets.recordings.files.folder import FolderChange, FolderScan, what_is_new
+from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.folders import Folder
 from ccf_assets.recordings.intake import circumstances, judged_alike
 
@@ -67,6 +68,18 @@ def siteless(engine: sa.Engine, partitions: Collection[str]) -> set[str]:
     """Those of some partitions without a site, such as that of a refused file: they need no work."""
     with engine.connect() as connection:
         return set(partitions) - set(connection.scalars(sa.select(schema.recording_source.c.source)))
+
+
+def forgotten(engine: sa.Engine, folder: Folder, scan: FolderScan, partitions: Collection[str]) -> set[str]:
+    """Those of some partitions whose file is gone and of which nothing is stored: no site, and no finding."""
+    stored = sa.union(
+        *(sa.select(table.c.source) for table in (schema.recording_file, schema.recording_finding)),
+        sa.select(schema.recording_source.c.source),
+    )
+    with engine.connect() as connection:
+        left = {*connection.scalars(stored), *scan.files, *scan.waiting, *scan.unreadable}
+    own = folder.owns(set(partitions) - left)
+    return {key for key in own if is_file(key) and not scan.is_hidden(key)}
 
 
 def unregistered(engine: sa.Engine) -> dict[str, str]:
