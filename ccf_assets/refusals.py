@@ -9,11 +9,14 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import dagster as dg
 
 from ccf_assets.errors import CcfError, PassingError
+
+if TYPE_CHECKING:
+    from dagster_shared.error import SerializableErrorInfo
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -30,6 +33,30 @@ class Refused(dg.Failure):
 
     def __init__(self, error: CcfError) -> None:
         super().__init__(str(error), metadata=error.details, allow_retries=isinstance(error, PassingError))
+
+
+_NAMED = f"{Refused.__module__}.{Refused.__qualname__}: "
+
+
+def in_short(event: dg.DagsterEvent) -> dg.DagsterEvent:
+    """The failure of a step or a run, of a refusal as the sentence alone; every other event is as it was.
+
+    Dagster puts the stack of its own functions below the sentence, where the exception cannot prevent it.
+    """
+    data: Any = event.event_specific_data
+    if event.is_step_failure:
+        return event._replace(event_specific_data=data._replace(error=_in_short(data.error)))
+    if event.event_type is dg.DagsterEventType.RUN_FAILURE and data is not None:
+        first = data.first_step_failure_event
+        short = {"error": _in_short(data.error), "first_step_failure_event": first and in_short(first)}
+        return event._replace(event_specific_data=data._replace(**short))
+    return event
+
+
+def _in_short(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
+    if error is None or not error.message.startswith(_NAMED):
+        return error
+    return error._replace(message=error.message.removeprefix(_NAMED).strip(), stack=[])
 
 
 @contextmanager

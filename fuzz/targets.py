@@ -6,7 +6,9 @@ import importlib
 
 from fuzz.target import Target
 
-NAMES = ("ontology", "annotation", "sites", "parquet", "frames", "region_sets", "ontologies")
+NAMES = (
+    "ontology", "ontologies", "annotation", "volumes", "sites", "parquet", "frames", "region_sets",
+)  # fmt: skip
 """Each is the ``TARGET`` of the module of its name."""
 
 

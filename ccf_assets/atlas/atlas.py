@@ -19,7 +19,7 @@ from ccf_assets.atlas.located import Located, beside_pandas, beside_polars
 from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
 from ccf_assets.atlas.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
 from ccf_assets.ccf import space
-from ccf_assets.ccf.frames.files import named_frame
+from ccf_assets.ccf.frames.files import FRAMES, named_frame
 from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.ccf.region_id import source_ids
 from ccf_assets.ccf.space import ALLEN_CCF
@@ -41,6 +41,9 @@ FEW_POINTS = 10_000
 
 POINTS_AT_ONCE = 100_000
 """Points in one statement."""
+
+_REGION_COLUMNS = ("region_id", "region_a", "region_b")
+"""Columns of the answers of SQL that hold numbers of regions."""
 
 LARGEST_IN_MEMORY = 2**28
 """Voxels of an atlas that is read into memory for points, 2 bytes each; one of 10 µm is not."""
@@ -248,7 +251,8 @@ class Atlas:
             CcfError: there is no such frame, or it leads into another space.
         """
         own = "ccf" if self.space == ALLEN_CCF.name else self.space
-        frame = named_frame(name or own, known_frames(self._engine))
+        # For a built-in frame no file is read, so that none can be in the way.
+        frame = FRAMES.get(name or own) or named_frame(name or own, known_frames(self._engine))
         if frame.space != self.space:
             raise InvalidValueError(
                 f"The frame {frame.name} leads into the space {frame.space}, and {self.key} lies in "
@@ -440,6 +444,8 @@ class Atlas:
     def _frame(self, query: sa.Select[Any]) -> pl.DataFrame:
         """The answer to a query on this atlas as a frame, which has its columns and types even without a row.
 
+        Ids of regions are those of the ontology; a column with one beyond 2,147,483,647 is Int64.
+
         Raises:
             CcfError: the database answers with an error, or the atlas was loaded again meanwhile, or dropped.
         """
@@ -448,9 +454,13 @@ class Atlas:
         from ccf_assets.pg.arrow import read_arrow
 
         try:
-            return pl.DataFrame(read_arrow(self._engine.url, query).read_all())
+            found = pl.DataFrame(read_arrow(self._engine.url, query).read_all())
         finally:  # also after an error, whose cause may be that the atlas was dropped
             self._check_current()
+        large = [name for name in _REGION_COLUMNS if name in found.columns and (found[name] < 0).any()]
+        return found.with_columns(
+            pl.col(name).cast(pl.Int64) + pl.when(pl.col(name) < 0).then(2**32).otherwise(0) for name in large
+        )
 
     def _check_current(self) -> None:
         """Check that everything read is from the same load of the atlas.

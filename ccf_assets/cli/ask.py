@@ -5,6 +5,7 @@ Not here: the answers themselves, which notebooks get from Atlas as well.
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -66,13 +67,14 @@ def region(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOpti
 
     Example: ccf-assets region CA1
     """
-    found = _atlas(atlas).region(acronym)
+    picked = _atlas(atlas)
+    found = picked.region(acronym)
     path = [each.acronym for each in reversed(found.ancestors)]
     children = [child.acronym for child in found.children]
     if as_json:
-        answer({**_named(found), "path": path, "children": children, **_sizes(found)})
+        answer({**_named(found), "space": picked.space, "path": path, "children": children, **_sizes(found)})
         return
-    tell(f"{found.acronym}  {found.name}  (id {found.id}, colour {found.color}, {found.atlas})", 2)
+    tell(f"{found.acronym}  {found.name}  (id {found.id}, colour {found.color}, {_where(picked)})", 2)
     tell(f"path      {' → '.join(path)}", _LABEL)
     tell(f"children  {', '.join(children) or 'none'}", _LABEL)
     if found.not_drawn:
@@ -87,6 +89,13 @@ def region(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOpti
 
 
 _LABEL = len("children  ")
+
+
+def _where(atlas: Atlas) -> str:
+    """The atlas for the end of a line, with its space where that is not the Allen CCF."""
+    from ccf_assets.ccf.space import ALLEN_CCF
+
+    return atlas.key if atlas.space == ALLEN_CCF.name else f"{atlas.key}, space {atlas.space}"
 
 
 def _named(found: Region) -> dict[str, Any]:
@@ -162,9 +171,15 @@ def locate(
     Examples: ccf-assets locate 8900 1300 8200; ccf-assets locate --frame stereotaxic -3500 500 2500;
     ccf-assets locate --frame ibl < points.csv
     """
+    from ccf_assets.ccf.space import space_words
+    from ccf_assets.cli.points import check_frame_files, in_um, locate_rows, what_else
+
+    # Before the database is asked, which warns of faulty frames: one's own is an error then, said once.
+    check_frame_files(frame)
     picked = _atlas(atlas)
+    known = picked.frame(frame)
     if ap is None:
-        _locate_rows(picked, frame, as_json=as_json)
+        locate_rows(picked, known, as_json=as_json)
         return
     if dv is None or ml is None:
         raise CcfError("A point is three numbers: AP, DV and ML.")
@@ -174,54 +189,17 @@ def locate(
     elif found.acronym[0] is not None:
         region = picked.region(found.acronym[0])
         side = f"{found.hemisphere[0]}, " if found.hemisphere[0] else ""
-        tell(f"{region.acronym}  {region.name}  (id {region.id}, {side}{found.atlas})", 2)
+        tell(f"{region.acronym}  {region.name}  (id {region.id}, {side}{_where(picked)})", 2)
     else:
-        tell(f"{found.status[0].replace('_', ' ')}  ({found.atlas})")
-    if not as_json and (
-        hint := _what_else(picked.frame(frame).name, (ap, dv, ml), in_region=found.acronym[0] is not None)
-    ):
-        say(hint)
-
-
-def _what_else(frame: str, point: tuple[float, float, float], *, in_region: bool) -> str:
-    """Which frame or unit a point that lies oddly might be in, as the checks of files say it.
-
-    A point in a region is odd only in the voxel of the frame's origin, where mm lie that are read as µm.
-    """
-    import numpy as np
-
-    from ccf_assets.ccf.frames.files import named_frame
-    from ccf_assets.db import database
-    from ccf_assets.db.frames import known_frames
-    from ccf_assets.recordings.findings.otherwise import tiny
-
-    frames = known_frames(database.create_engine())
-    named = named_frame(frame, frames)
-    if in_region and not tiny(named, np.array([point])):
-        return ""
-    from ccf_assets.recordings.intake import other_readings  # 0.3 s, which most points need not wait for
-
-    return other_readings(database.create_engine(), point, named, frames)
-
-
-def _locate_rows(atlas: Atlas, frame: str | None, *, as_json: bool) -> None:
-    """Answer a CSV on standard input row by row; its columns are copied to the answer."""
-    import numpy as np
-
-    from ccf_assets.atlas.located import beside_polars
-    from ccf_assets.cli.stdin import point_columns, read_numbers
-
-    if sys.stdin.isatty():
-        raise CcfError("Give a point (AP DV ML), or a CSV on standard input: ccf-assets locate < points.csv")
-    rows, coordinates = point_columns(sys.stdin.buffer, atlas.frame(frame))
-    if rows.is_empty():
-        raise CcfError("The CSV on standard input has a header and no row.")
-    located = atlas.locate(np.column_stack(coordinates), frame)
+        tell(f"{found.status[0].replace('_', ' ')}  ({_where(picked)})")
     if as_json:
-        answer(beside_polars(read_numbers(rows), located).to_dicts())
-    else:
-        found = beside_polars(rows, located)
-        typer.echo(found.write_csv().encode(), nl=False)  # a file, as was given: UTF-8
+        return
+    x, y, z = found.ccf_um[0].tolist()
+    if known.name not in ("ccf", picked.space) and math.isfinite(x + y + z):
+        where = f"{space_words(picked.space)} µm".ljust(_LABEL - 1)
+        tell(f"{where} AP {in_um(x)}, DV {in_um(y)}, ML {in_um(z)}", _LABEL)
+    if hint := what_else(known, (ap, dv, ml), in_region=found.acronym[0] is not None):
+        say(hint)
 
 
 @command(app, "Ask", settings=_NUMBERS)
@@ -275,7 +253,7 @@ def _draw_track(atlas: Atlas, along: list[dict[str, Any]], output: Path, *, forc
         for each in [atlas.region(row["region_id"])]
     ]
     with new_file(output, force=force) as aside:
-        aside.write_bytes(track_png(segments, along[-1]["exit_um"], f"A track through {atlas.key}"))
+        aside.write_bytes(track_png(segments, along[-1]["exit_um"], f"A track through {_where(atlas)}"))
     wrote(output)
 
 
@@ -311,7 +289,7 @@ def slice_(
                 position_um,
                 picked.grid,
                 styles,
-                title=f"{orientation.capitalize()} plane of {picked.key}",
+                title=f"{orientation.capitalize()} plane of {_where(picked)}",
                 sites=points,
                 space=space_words(picked.space),
             )
@@ -384,7 +362,7 @@ def sites(
         total = f"{chosen.acronym} is {chosen.not_drawn}{hint}."
     else:
         recordings = counted(found["recording_id"].n_unique(), "recording")
-        total = f"{counted(len(found), 'site')}, {recordings} in {acronym} or inside it ({picked.key})"
+        total = f"{counted(len(found), 'site')}, {recordings} in {acronym} or inside it ({_where(picked)})"
     say(total)
     if sys.stdout.isatty() and not as_csv and len(found):
         show(_SITES_BY_REGION, _by_region(found))

@@ -19,8 +19,7 @@ from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry, catalogue, default
 from ccf_assets.cli import complete
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.database import print_holdings
-from ccf_assets.cli.options import CsvOption, JsonOption, answer, say, tell
-from ccf_assets.cli.tables import Column, show
+from ccf_assets.cli.options import say, tell
 from ccf_assets.cli.watch import label
 
 if TYPE_CHECKING:
@@ -62,6 +61,9 @@ def load(
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
     # The phantom is computed here: for it alone no other source is asked.
     source = settings.PHANTOM if all(entry.is_phantom for entry in entries) else settings.source()
+    for of, sentence in catalogue().problems:
+        if not atlases or of in (*atlases, ""):
+            say(sentence)
     say(f"Database: {_where()}")
     dagster_home(say)
     database.dagster_url()  # refuses a user without the right to load before a run fails at length
@@ -194,23 +196,3 @@ def _print_things_to_try(setting: str) -> None:
         f"  {program} sites CA1               the recording sites in CA1\n"
         f"  {setting}{program} up                      the same in the Dagster UI"
     )
-
-
-@command(app, "Load", "catalogue")
-def list_catalogue(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
-    """The atlases that can be loaded: the built-in ones, and your own (CCF_ATLASES)."""
-    known = catalogue()
-    if as_json:
-        answer([entry.as_json() for entry in known.entries.values()])
-        return
-    columns = (Column("atlas", "key"), Column("load"), Column("description"))
-    show(
-        columns,
-        [(entry.key, _marks(entry), entry.description) for entry in known.entries.values()],
-        as_csv=as_csv,
-    )
-
-
-def _marks(entry: AtlasEntry) -> str:
-    first = "phantom" if entry.is_phantom else "default" if entry.default else ""
-    return ", ".join(filter(None, [first, "voxel rows" if entry.voxel_rows else ""]))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from ccf_assets import settings
-from ccf_assets.ccf.catalogue import AtlasEntry
+from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, AtlasEntry
 from ccf_assets.cli.outcome import Outcome
 from ccf_assets.cli.run_job import run_job
 from ccf_assets.cli.watch import Watch
@@ -179,8 +179,11 @@ def _load_all(
     examples: bool = False,
     report: Callable[[Outcome], object],
 ) -> list[Outcome]:
-    outcomes = [_done(workers, watch, _ONTOLOGY, _load_ontology, refresh)]
-    report(outcomes[0])
+    if any(entry.ontology in (ALLEN, PHANTOM) for entry in entries):
+        outcomes = [_done(workers, watch, _ONTOLOGY, _load_ontology, refresh)]
+        report(outcomes[0])
+    else:
+        outcomes = [Outcome(_ONTOLOGY)]  # each has its own, which is read with its volume
     if outcomes[0].error is not None:
         return outcomes
     outcome_of(workers[0].submit(_ask_for, _ONTOLOGY, [entry.key for entry in entries]), _ONTOLOGY)
@@ -293,7 +296,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     """Run at once what the sensors of recordings would request: new files, sites without a region."""
     from ccf_assets.db import schema
     from ccf_assets.db.frames import keep_frames, known_frames
-    from ccf_assets.defs.partitions import recording_partitions
+    from ccf_assets.defs.partitions import known_recordings, recording_partitions
     from ccf_assets.recordings import backlog, sources
     from ccf_assets.recordings.files.keys import is_file
     from ccf_assets.recordings.folders import folder_of
@@ -309,10 +312,11 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     defs, instance = _dagster()
     done: list[str] = []
     refused: list[str] = []
+    waiting: list[str] = []
     folder = None
     with instance:
         if examples:
-            sources.put_examples(path, instance.get_dynamic_partitions(partitions))
+            sources.put_examples(path, known_recordings(instance))
         for job in ("register_recordings", "register_sites"):
             also: set[str] = set()
             if job == "register_sites":
@@ -320,7 +324,9 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
                 also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
             elif path.is_dir():
                 folder = folder_of(engine, path)
-                keys = list(backlog.files_to_read(engine, folder, _settled(folder))[1])
+                scan = _settled(folder)
+                waiting = list(scan.waiting)
+                keys = list(backlog.files_to_read(engine, folder, scan)[1])
             else:
                 keys = []
             instance.add_dynamic_partitions(partitions, keys)
@@ -338,16 +344,29 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
                 refused = [key for key in keys if read.get(key)]
                 keys = [key for key in keys if read.get(key) is False]
             done += [key for key in keys if key not in done]
-        remark = sources.missing_folder(
-            path, list(filter(is_file, instance.get_dynamic_partitions(partitions)))
-        )
-        if remark is None and folder is not None and folder.name:
-            first = folder.others.get("", "another folder")
-            remark = (
-                f"{path} is a further folder of recordings of this database, beside {first}: its files are "
-                f"called {folder.name}/…"
-            )
+        known = list(filter(is_file, instance.get_dynamic_partitions(partitions)))
+        remark = sources.missing_folder(path, known) or _remark(folder, waiting)
     return Outcome(name, done, refused, "registered", remark, seconds=time.monotonic() - started)
+
+
+def _remark(folder: Folder | None, waiting: Sequence[str]) -> str | None:
+    """What there is to remark about the folder of recordings and the files in it that were not read."""
+    from ccf_assets.finding import counted, listed
+
+    remarks = []
+    if folder is not None and folder.name:
+        first = folder.others.get("", "another folder")
+        remarks.append(
+            f"{folder.path} is a further folder of recordings of this database, beside {first}: its files "
+            f"are called {folder.name}/…"
+        )
+    if waiting:
+        one, many = "file is still being written and was", "files are still being written and were"
+        remarks.append(
+            f"{counted(len(waiting), one, many)} not read ({listed(waiting)}); the UI or the next load reads "
+            f"{'it when it is' if len(waiting) == 1 else 'them when they are'} complete"
+        )
+    return ". ".join(remarks) or None
 
 
 def _compare_atlases(name: str, changed: bool) -> Outcome:

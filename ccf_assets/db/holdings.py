@@ -51,8 +51,12 @@ class Holding:
 
 
 def _tables_by_atlas() -> list[sa.Table]:
-    """The tables with rows per atlas, those referred to before those that refer to them."""
-    return [table for table in schema.metadata.sorted_tables if "ccf_id" in table.columns]
+    """The tables with rows per atlas, those referred to before those that refer to them.
+
+    Without atlas_number, which keeps the numbers of dropped atlases.
+    """
+    tables = schema.metadata.sorted_tables
+    return [table for table in tables if "ccf_id" in table.columns and table is not schema.atlas_number]
 
 
 def _partition(table: sa.Table, ccf_id: int) -> str | None:

@@ -115,6 +115,18 @@ def atlases_in_database(engine: sa.Engine) -> dict[str, bool]:
         return {row.key: bool(row.has_rows) for row in rows}
 
 
+def select_first_atlases() -> sa.Select[Any]:
+    """The query for the first loaded atlas of each space, in the order of `select_loaded_atlases`.
+
+    Returns:
+        ccf_id and space.
+    """
+    loaded = select_loaded_atlases()
+    order = sa.func.row_number().over(partition_by=schema.atlas.c.space, order_by=loaded._order_by_clauses)
+    first = loaded.add_columns(order.label("place")).subquery("first")
+    return sa.select(first.c.ccf_id, first.c.space).where(first.c.place == 1)
+
+
 def select_loaded_atlases() -> sa.Select[Any]:
     """The query for the atlases whose voxels and surface are in the database.
 

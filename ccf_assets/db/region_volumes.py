@@ -34,7 +34,8 @@ def region_volumes(runs: sa.Select[Any], ancestors: sa.Select[Any], grid: VoxelG
     parts = [_on_one_side(runs, grid)] if grid.first_right is None else [
         _on_one_side(runs, grid), _across_midline(runs, grid)
     ]  # fmt: skip
-    sides = sa.union_all(*parts).cte("sides")
+    # Otherwise the planner may read all runs once for every structure, of which it knows nothing.
+    sides = sa.union_all(*parts).cte("sides").prefix_with("MATERIALIZED")
     hemispheres = sa.values(sa.column("hemisphere", sa.Text), name="hemispheres").data(
         [(hemisphere,) for hemisphere in HEMISPHERES if hemisphere == "both" or grid.first_right is not None]
     )

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from ccf_assets.ccf.frames.maps import Frame
-from ccf_assets.ccf.space import AXES_OF_SPACES, Space
+from ccf_assets.ccf.frames.maps import Frame, corner_frame
+from ccf_assets.ccf.space import ALLEN_CCF, AXES_OF_SPACES, Space
 from ccf_assets.db.frames import frame_rows
 from ccf_assets.db.schema import atlas_number, coordinate_frame, reference_space
 from ccf_assets.errors import CcfError
@@ -42,7 +42,9 @@ def stored_space(connection: sa.Connection, name: str) -> Space | None:
 def keep_space(
     connection: sa.Connection, ccf_id: int, space: Space, frames: Sequence[Frame], *, described: bool
 ) -> None:
-    """Store a space before an atlas in it is, and the frames that the atlas's files bring.
+    """Store a space before an atlas in it is, with the frames of both.
+
+    A space other than the Allen CCF has a frame of its name: its own coordinates.
 
     Args:
         connection: in a transaction.
@@ -63,7 +65,8 @@ def keep_space(
         else insert.on_conflict_do_nothing()
     )
     f = coordinate_frame
-    for row in frame_rows({frame.name: frame for frame in frames}):
+    of_space = [] if space.name == ALLEN_CCF.name else [corner_frame(space)]
+    for row in frame_rows({frame.name: frame for frame in [*of_space, *frames]}):
         taken = connection.execute(sa.select(f.c.of_atlas, f.c.space).where(f.c.name == row["name"])).first()
         if taken is not None and (taken.of_atlas is None or taken.space != space.name):
             raise CcfError(

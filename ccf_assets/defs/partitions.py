@@ -24,6 +24,13 @@ recording_partitions = dg.DynamicPartitionsDefinition(name="recording")
 """One per file of recording sites, and one per source of rows that a lab inserts itself."""
 
 
+def known_recordings(store: dg.DagsterInstance) -> Collection[str]:
+    """The recordings that are partitions; if there are none, the last that was recorded as read, if any."""
+    there = store.get_dynamic_partitions(str(recording_partitions.name))
+    read = dg.AssetKey("recording_file")
+    return there or [str(each.partition_key) for each in store.fetch_materializations(read, limit=1).records]
+
+
 def atlases_of(source: str) -> list[str]:
     """Keys of the atlases that a source has files of: the phantom's for ``phantom``, else the real ones.
 

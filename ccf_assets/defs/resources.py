@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from ccf_assets.ccf.catalogue import catalogue
 from ccf_assets.db import database
 from ccf_assets.io_manager import EngineResource, PostgresIOManager
+from ccf_assets.pg.copy_in import Output
 from ccf_assets.sources.source import Sources
 
 
@@ -47,8 +48,17 @@ class PostgresResource(EngineResource):
         return database.kept_engine()
 
 
+class InPlace:
+    """The output of an asset whose rows are in the table already; what is downstream reads them there."""
+
+
 class AtlasIOManager(PostgresIOManager):
     """The IO manager, which knows the number of each atlas in the tables; in metadata it would be shown."""
+
+    def handle_output(self, context: dg.OutputContext, obj: Output | InPlace) -> None:
+        """Replace the slice that the asset's partitions cover; leave it as it is if its rows are in place."""
+        if not isinstance(obj, InPlace):
+            super().handle_output(context, obj)
 
     def values_of(self, metadata: Mapping[str, Any]) -> Mapping[str, object]:
         """The numbers, for assets that are divided by them."""

@@ -29,11 +29,16 @@ from ccf_assets.defs.jobs import (
     register_recordings,
     register_sites,
 )
-from ccf_assets.defs.partitions import missing_partitions, recording_partitions, unknown_partitions
+from ccf_assets.defs.partitions import (
+    known_recordings,
+    missing_partitions,
+    recording_partitions,
+    unknown_partitions,
+)
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted
-from ccf_assets.recordings.backlog import files_to_read, refused_files, siteless, unregistered
+from ccf_assets.recordings.backlog import files_to_read, forgotten, refused_files, siteless, unregistered
 from ccf_assets.recordings.files.folder import (
     SETTLE_S,
     FolderChange,
@@ -73,7 +78,7 @@ def new_recordings(
     """Request runs for the files that are new or have changed, many files to a run."""
     path, engine = settings.recordings(), postgres.kept_engine()
     try:
-        put_examples(path, context.instance.get_dynamic_partitions(_PARTITIONS))
+        put_examples(path, known_recordings(context.instance))
         folder = folder_of(engine, path)
         scan = folder.scan(time.time(), SETTLE_S, _memo.get(str(path)))
         _memo[str(path)] = scan.memo
@@ -82,7 +87,11 @@ def new_recordings(
         return dg.SkipReason(str(error))
     # A refused file that has not changed would be refused again, and make the run of the others fail.
     also = set(scan.files) - refused_files(engine) if lacking else ()
-    return _requests(context, lacking, _nothing_new(scan, change), also, WIDEST_GAP)
+    known = context.instance.get_dynamic_partitions(_PARTITIONS)
+    gone = forgotten(engine, folder, scan, known) if set(known) - set(scan.files) else set()
+    if gone:  # a range of partitions that a run has yet to read must keep its ends
+        gone -= set(_alive(context.instance))
+    return _requests(context, lacking, _nothing_new(scan, change), also, WIDEST_GAP, gone)
 
 
 def _nothing_new(scan: FolderScan, change: FolderChange) -> str:
@@ -133,6 +142,7 @@ def _requests(
     idle: str,
     also: Collection[str] = (),
     widest_gap: int = 0,
+    gone: Collection[str] = (),
 ) -> dg.SensorResult:
     """Run requests for what lacks work and is due, the new partitions, and the cursor with the requests.
 
@@ -142,11 +152,13 @@ def _requests(
         idle: the reason to skip when nothing lacks work.
         also: partitions that a run may include although they lack no work.
         widest_gap: most of those between two that lack work.
+        gone: partitions to delete.
     """
     now = time.time()
     requests = {key: before for key, before in _requested_before(context).items() if key in lacking}
     now_due = due(lacking, requests, _alive_batches(context.instance), now)
-    known = dict.fromkeys(context.instance.get_dynamic_partitions(_PARTITIONS))
+    there = context.instance.get_dynamic_partitions(_PARTITIONS)
+    known = dict.fromkeys(key for key in there if key not in gone)
     new = [key for key in now_due if key not in known]
     runs = []
     for batch in batches(set(now_due), [*known, *new], FILES_PER_RUN, set(also), widest_gap):
@@ -159,7 +171,10 @@ def _requests(
     return dg.SensorResult(
         run_requests=runs,
         skip_reason=None if runs else dg.SkipReason(idle),
-        dynamic_partitions_requests=[recording_partitions.build_add_request(new)] if new else [],
+        dynamic_partitions_requests=[
+            *([recording_partitions.build_add_request(new)] if new else []),
+            *([recording_partitions.build_delete_request(sorted(gone))] if gone else []),
+        ],
         cursor=_cursor(requests),
     )
 
@@ -190,8 +205,8 @@ def _alive_batches(instance: dg.DagsterInstance) -> Collection[str]:
     return {tags[BATCH_TAG] for tags in _unfinished(instance) if BATCH_TAG in tags}
 
 
-def _alive(instance: dg.DagsterInstance, job: str) -> Sequence[str]:
-    """The recording partitions of the unfinished runs of a job."""
+def _alive(instance: dg.DagsterInstance, job: str | None = None) -> Sequence[str]:
+    """The recording partitions of the unfinished runs of a job, or of all."""
     in_order = instance.get_dynamic_partitions(_PARTITIONS)
     return [key for tags in _unfinished(instance, job) for key in keys_of_run(tags, in_order) or ()]
 

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from ccf_assets.db import schema
 from ccf_assets.db.frames import known_frames
-from ccf_assets.db.loaded import select_loaded_atlases
+from ccf_assets.db.loaded import select_first_atlases, select_loaded_atlases
 from ccf_assets.recordings.comparison import region_sizes_of
 from ccf_assets.recordings.files.folder import FolderChange, FolderScan, what_is_new
+from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.folders import Folder
 from ccf_assets.recordings.intake import circumstances, judged_alike
 
@@ -67,6 +68,18 @@ def siteless(engine: sa.Engine, partitions: Collection[str]) -> set[str]:
     """Those of some partitions without a site, such as that of a refused file: they need no work."""
     with engine.connect() as connection:
         return set(partitions) - set(connection.scalars(sa.select(schema.recording_source.c.source)))
+
+
+def forgotten(engine: sa.Engine, folder: Folder, scan: FolderScan, partitions: Collection[str]) -> set[str]:
+    """Those of some partitions whose file is gone and of which nothing is stored: no site, and no finding."""
+    stored = sa.union(
+        *(sa.select(table.c.source) for table in (schema.recording_file, schema.recording_finding)),
+        sa.select(schema.recording_source.c.source),
+    )
+    with engine.connect() as connection:
+        left = {*connection.scalars(stored), *scan.files, *scan.waiting, *scan.unreadable}
+    own = folder.owns(set(partitions) - left)
+    return {key for key in own if is_file(key) and not scan.is_hidden(key)}
 
 
 def unregistered(engine: sa.Engine) -> dict[str, str]:
@@ -132,13 +145,11 @@ def _to_compare() -> sa.CompoundSelect[Any]:
     recording_site delete a comparison when reports change; so does dropping the atlas.
     """
     tally, frame = schema.recording_tally.c, schema.coordinate_frame.c
-    loaded = select_loaded_atlases()
-    order = sa.func.row_number().over(partition_by=schema.atlas.c.space, order_by=loaded._order_by_clauses)
-    first = loaded.add_columns(order.label("place")).subquery("first")
+    first = select_first_atlases().subquery()
     reporting = (
         sa.select(tally.source)
         .join_from(schema.recording_tally, schema.coordinate_frame, frame.name == tally.frame)
-        .join(first, sa.and_(first.c.space == frame.space, first.c.place == 1))
+        .join(first, first.c.space == frame.space)
         .where(tally.registered_in.is_(None), region_sizes_of(first.c.ccf_id))
         .group_by(tally.source)
         .having(sa.func.sum(tally.reporting) > 0)

@@ -33,7 +33,7 @@ from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import look
 from ccf_assets.recordings.findings.claims import duplicate_sites
-from ccf_assets.recordings.findings.otherwise import otherwise
+from ccf_assets.recordings.findings.otherwise import dv_reversed, otherwise
 from ccf_assets.recordings.findings.reading import Reading
 from ccf_assets.recordings.folders import Folder
 
@@ -167,6 +167,8 @@ def read_files(
             f"reads {folder.path}. Nothing was changed. Set CCF_RECORDINGS to that folder, on its host."
         )
     progress = Progress(report, "read", "files", total=len(keys))
+    with engine.connect() as connection:
+        spaces = set(connection.scalars(sa.select(schema.reference_space.c.name)))
     read: list[ReadFile] = []
     left: list[str] = []
     with ThreadPoolExecutor(1) as beside:
@@ -174,6 +176,12 @@ def read_files(
 
         def brain_of(space: str) -> Brain | None:
             """The brain of a space; that of the CCF, which nearly every file needs, is read beside."""
+            if space not in spaces:
+                raise CcfError(
+                    f"There is no space {space!r} in the database, into which a frame of this file "
+                    "leads; load an atlas of it, or correct space in frames.toml (there are "
+                    f"{listed(sorted(spaces))})."
+                )
             return brain.result() if space == ALLEN_CCF.name else read_brain(engine, space)
 
         for key in keys:
@@ -273,6 +281,8 @@ def other_readings(
 ) -> str:
     """In which other frame, or unit and order of the axes, a point far from the brain would lie in it.
 
+    Of a point near the brain, whether it lies in it with the other sign of DV.
+
     Args:
         engine: the database, for the brain.
         point: ap, dv, ml.
@@ -280,15 +290,16 @@ def other_readings(
         frames: the known frames by name.
 
     Returns:
-        A sentence; empty if the point is near the brain, or nothing puts it there.
+        A sentence; empty if nothing puts the point in the brain.
     """
     brain = read_brain(engine, frame.space)
     if brain is None:
         return ""
     site = pl.DataFrame([point], schema=dict.fromkeys(AXES, pl.Float64), orient="row")
-    return otherwise(
-        Reading(site, frame, frames, brain.in_brain, brain.surface_y, brain.extent_um, brain.resolutions_um)
+    reading = Reading(
+        site, frame, frames, brain.in_brain, brain.surface_y, brain.extent_um, brain.resolutions_um
     )
+    return otherwise(reading) or dv_reversed(reading)
 
 
 def _refused(key: str, digest: str, why: str) -> ReadFile:
@@ -331,18 +342,15 @@ def store_sources(
     keys: Sequence[str],
     rows: pl.DataFrame,
     report: Callable[[str], object],
-) -> Mapping[str, int]:
+) -> None:
     """Make the rows of some sources equal ``rows``, as the IO manager does.
-
-    Returns:
-        Rows by source; empty for a single source.
 
     Raises:
         CcfError: they do not fit the table, which is unchanged then.
     """
     target = Slice(table, [Dimension("source")], {key: [key] for key in keys})
     with one_sentence(str(table)):
-        return store(engine, lambda _connection: target, as_rows(str(table), rows), report).per_key
+        store(engine, lambda _connection: target, as_rows(str(table), rows), report)
 
 
 def stored_rows(

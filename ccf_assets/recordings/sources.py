@@ -59,7 +59,8 @@ class Source:
     Attributes:
         source: partition key.
         sites: how many of its sites are stored.
-        statuses: number of sites by status, in the finest loaded atlas; empty before regions are computed.
+        statuses: number of sites by status, in the first loaded atlas of their space; empty before regions
+            are computed.
         state: of the file in the folder: ``read``, or why the stored sites differ from those in the file, as
             `OF_BEFORE` does; None for rows that a lab inserted by SQL.
         refused: why the file was refused; empty if it was not.
@@ -85,11 +86,11 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
     stored, region, file = schema.recording_source.c, schema.recording_region.c, schema.recording_file.c
     finding, agreement = schema.recording_finding.c, schema.recording_agreement.c
     with engine.connect() as connection:
-        atlas = connection.scalar(loaded.select_loaded_atlases())
+        atlases = list(connection.scalars(loaded.select_first_atlases()))
         digests = {row.source: row.digest for row in connection.execute(sa.select(file.source, file.digest))}
         by_source = sa.select(stored.source, stored.sites)
         sites: dict[str, int] = {row.source: row.sites for row in connection.execute(by_source)}
-        count = sa.select(region.source, region.status, sa.func.count()).where(region.ccf_id == atlas)
+        count = sa.select(region.source, region.status, sa.func.count()).where(region.ccf_id.in_(atlases))
         statuses: dict[str, dict[str, int]] = {}
         for source, status, number in connection.execute(count.group_by(region.source, region.status)):
             statuses.setdefault(source, {})[status] = number

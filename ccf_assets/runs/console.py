@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import dagster as dg
+
+from ccf_assets.refusals import in_short
 
 
 class Note(NamedTuple):
@@ -43,16 +45,46 @@ def steps(label: str, number: int) -> None:
         _deliver(Note(label, "steps", str(number)))
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line says what others do not.
+
+    Dagster logs the first of these for each step that follows on a failed one, up to eleven, and the second
+    if a check is skipped.
+    """
+    said = str(getattr(record, "dagster_meta", {}).get("orig_message") or "")
+    return not said.startswith("Dependencies for step ") and "did not yield or return expected" not in said
+
+
 class _OwnLines(logging.Filter):
     """Lets through what assets log, and not Dagster's own events."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         about = getattr(record, "dagster_meta", {})
-        # Dagster logs the first of these for each step that follows on a failed one, up to eleven, and the
-        # second if a check is skipped.
-        said = str(about.get("orig_message") or "")
-        no_news = said.startswith("Dependencies for step ") or "did not yield or return expected" in said
-        return about.get("dagster_event") is None and not no_news
+        return about.get("dagster_event") is None and _is_news(record)
+
+
+class _RunLogger(logging.Logger):
+    """The logger that Dagster makes for the terminal of a run: a refusal is one line, without a stack."""
+
+    def handle(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "dagster_meta", {}).get("dagster_event")
+        if event is not None and (short := in_short(event)) != event:
+            data: Any = short.event_specific_data
+            what, _, _ = str(record.msg).partition("\n\n")
+            # The end of the run would say the same once more.
+            record.msg = f"{what} {data.error.message}" if short.is_step_failure else what
+        if _is_news(record):
+            super().handle(record)
+
+
+def show_in_short() -> None:
+    """Let the runs of this process print refusals as a sentence, where they have Dagster's own logger.
+
+    The UI starts them without a configuration, so Dagster uses that logger, of the class that Python's
+    ``logging`` has for new ones; it has no setting for what is printed.
+    """
+    if logging.getLoggerClass() is logging.Logger:
+        logging.setLoggerClass(_RunLogger)
 
 
 def _message(record: logging.LogRecord) -> str:

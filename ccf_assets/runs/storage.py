@@ -14,12 +14,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from ccf_assets.db import database
 from ccf_assets.pg.connect import KEPT, new_engine, undiverted
+from ccf_assets.refusals import in_short
+from ccf_assets.runs.console import show_in_short
 
 if TYPE_CHECKING:
+    import dagster as dg
     from dagster._serdes import ConfigurableClassData
 
 
@@ -51,12 +54,25 @@ class CcfDagsterStorage(DagsterPostgresStorage):
         with undiverted(sa.make_url(url)):
             storage = cls(url, should_autocreate_tables=not found, inst_data=inst_data)
         _found[address] = url
+        with undiverted(sa.make_url(url)):
+            storage._event_log_storage = _EventLog(url, should_autocreate_tables=False)
         for part in storages_of(storage):
             part._engine = _kept_engine(storage.postgres_url)
         # It lists all tables once a second, to see whether the one of a version from 2022 is among them.
         schedules: Any = storage._schedule_storage
         schedules._has_instigators_table = _yes
+        show_in_short()
         return storage
+
+
+class _EventLog(PostgresEventLogStorage):
+    """What runs say; of a refusal the sentence alone, without the stack of Dagster's own functions."""
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store an event of a run."""
+        if event.dagster_event is not None:
+            event = event._replace(dagster_event=in_short(event.dagster_event))
+        super().store_event(event)
 
 
 def _yes(_connection: sa.Connection) -> bool:

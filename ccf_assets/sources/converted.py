@@ -19,7 +19,7 @@ import numpy as np
 from ccf_assets.ccf.catalogue import ALLEN, AtlasEntry, OwnSpace
 from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.ccf.ontologies.read import Ontology, read_ontology
-from ccf_assets.ccf.space import ALLEN_CCF, AXES, AXES_OF_SPACES, DIRECTIONS, Direction, Space
+from ccf_assets.ccf.space import ALLEN_CCF, AXES, DIRECTIONS, Direction, Space
 from ccf_assets.ccf.volumes.stored import StoredVolume, open_volume
 from ccf_assets.ccf.voxel_grid import VoxelGrid, require_extent
 from ccf_assets.errors import CcfError, why
@@ -42,6 +42,7 @@ class Original:
     Attributes:
         volume: the annotation volume.
         axes: where its stored axes run to.
+        axes_from: what says so.
         grid: its grid along AP, DV, ML.
         space: the space it lies in, as far as the catalogue and the files say.
         ontology: its own ontology; None where it has that of the Allen Institute.
@@ -50,6 +51,7 @@ class Original:
 
     volume: StoredVolume
     axes: tuple[Direction, Direction, Direction]
+    axes_from: str
     grid: VoxelGrid
     space: Space
     ontology: Ontology | None
@@ -67,6 +69,7 @@ class _Files:
     species: str = ""
     symmetric: bool = False
     statement: str = "the entry"
+    note: str = ""
 
 
 def read_original(
@@ -87,7 +90,7 @@ def read_original(
     """
     files = _brainglobe(entry, annotation) if entry.brainglobe else _Files(annotation, ontology)
     volume = open_volume(files.annotation)
-    axes = _axes(entry, volume, files)
+    axes, axes_from = _axes(entry, volume, files)
     edges, note = _edges(entry, volume, axes, files)
     shape = _in_order(volume.shape, axes)
     grid = VoxelGrid(shape, edges)
@@ -107,8 +110,9 @@ def read_original(
                 f"{grid.extent_um[2]:g} µm; correct midline_um in the catalogue."
             )
     of_atlas = read_ontology(files.ontology) if files.ontology else None
-    notes = tuple(n for n in (note, *(of_atlas.notes if of_atlas else ())) if n)
-    return Original(volume, axes, replace(grid, midline_um=known.midline_um), known, of_atlas, notes)
+    notes = tuple(n for n in (files.note, note, *(of_atlas.notes if of_atlas else ())) if n)
+    grid = replace(grid, midline_um=known.midline_um)
+    return Original(volume, axes, axes_from, grid, known, of_atlas, notes)
 
 
 def _brainglobe(entry: AtlasEntry, folder: Path) -> _Files:
@@ -128,6 +132,7 @@ def _brainglobe_files(entry: AtlasEntry, folder: Path, described: Path) -> _File
     said = _json(described)
     code = str(said.get("orientation", "")).lower()
     axes: tuple[Direction, Direction, Direction] | None = None
+    note = ""
     if len(code) == len(AXES) and all(letter in _BRAINGLOBE_CODES for letter in code):
         first, second, third = (_BRAINGLOBE_CODES[letter] for letter in code)
         axes = first, second, third
@@ -135,6 +140,10 @@ def _brainglobe_files(entry: AtlasEntry, folder: Path, described: Path) -> _File
             # BrainGlobe packs volumes in CCF space as the Allen Institute stores them, left side first, and
             # says "asr" of all its atlases: read by its letters, the left hemisphere would become the right.
             axes = "posterior", "inferior", "right"
+            note = (
+                f"{described.name} says {code}, as of every BrainGlobe atlas; volumes in the space "
+                f"{entry.space} begin on the left all the same, and are read so."
+            )
     edges = _three_numbers(said.get("resolution"))
     annotation = _one_of(folder, ("annotation.tiff", "annotation.tif", "**/annotations_compressed.ome.zarr"))
     ontology = _one_of(folder, ("structures.json", "**/terminology.csv"))
@@ -142,7 +151,8 @@ def _brainglobe_files(entry: AtlasEntry, folder: Path, described: Path) -> _File
         lacks = "annotation volume" if annotation is None else "ontology"
         raise CcfError(
             f"{entry.key}: the BrainGlobe folder {folder} has no {lacks} (annotation.tiff and "
-            "structures.json, or annotations_compressed.ome.zarr and terminology.csv); download the atlas again."
+            "structures.json, or annotations_compressed.ome.zarr and terminology.csv); download the "
+            "atlas again."
         )
     return _Files(
         annotation,
@@ -152,6 +162,7 @@ def _brainglobe_files(entry: AtlasEntry, folder: Path, described: Path) -> _File
         species=str(said.get("species", "")),
         symmetric=said.get("symmetric") is True,
         statement=described.name,
+        note=note,
     )
 
 
@@ -181,8 +192,10 @@ def _three_numbers(given: object) -> tuple[float, float, float] | None:
     return None
 
 
-def _axes(entry: AtlasEntry, volume: StoredVolume, files: _Files) -> tuple[Direction, Direction, Direction]:
-    """Where the stored axes run to, as the entry and the files agree."""
+def _axes(
+    entry: AtlasEntry, volume: StoredVolume, files: _Files
+) -> tuple[tuple[Direction, Direction, Direction], str]:
+    """Where the stored axes run to, as the entry and the files agree, and what says so."""
     said = {
         "the catalogue": entry.axes,
         files.statement: files.axes,
@@ -202,7 +215,7 @@ def _axes(entry: AtlasEntry, volume: StoredVolume, files: _Files) -> tuple[Direc
             "or correct it."
         )
     first, second, third = next(iter(stated.values()))
-    return first, second, third
+    return (first, second, third), " and ".join(stated)
 
 
 def _in_order(values: tuple[Any, ...], axes: tuple[Direction, ...]) -> tuple[Any, Any, Any]:
@@ -269,31 +282,9 @@ def _same(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 
 def frames_of(key: str, original: Original) -> list[Frame]:
-    """The frames that the files of an atlas bring.
-
-    Of a space other than the Allen CCF its own coordinates, with the name of the space, and of a NIfTI volume
-    its world coordinates, with the name ``KEY_world``.
-    """
-    frames, space = [], original.space
-    if space.name != ALLEN_CCF.name:
-        frames.append(corner_frame(space))
-    if original.volume.world is not None:
-        frames.append(_world_frame(key, original, original.volume.world))
-    return frames
-
-
-def corner_frame(space: Space) -> Frame:
-    """The coordinates of a space itself, as a frame with its name."""
-    return Frame(
-        name=space.name,
-        description=f"The space {space.name} itself: {AXES_OF_SPACES}",
-        source=space.source,
-        unit="um",
-        xyz=AXES,
-        dv_from="corner",
-        coefficients=(1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0),
-        space=space.name,
-    )
+    """The frames that an atlas's files bring: the world coordinates of a NIfTI volume (``KEY_world``)."""
+    world = original.volume.world
+    return [] if world is None else [_world_frame(key, original, world)]
 
 
 def _world_frame(key: str, original: Original, affine: tuple[float, ...]) -> Frame:

@@ -21,11 +21,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ccf_assets import settings
-from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, AtlasEntry, catalogue
+from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, AtlasEntry, Catalogue, catalogue
 from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import shape as phantom_shape
@@ -37,6 +37,9 @@ from ccf_assets.files import sha256_of, sha256_of_all
 from ccf_assets.sources.addresses import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL, ONTOLOGY_PATH
 from ccf_assets.sources.cache import FetchedFile, cached_file, exclusive, kept_record, sweep_candidates
 from ccf_assets.sources.http import BACKOFF_S, TIMEOUT_S, Report, download
+
+if TYPE_CHECKING:
+    from ccf_assets.sources.converted import Original
 
 _VOLUME, _ONTOLOGY = "annotation.nrrd", "structure_graph.csv"
 """Names of the files that a volume and an ontology in another form are made into."""
@@ -98,6 +101,16 @@ class Annotation(FetchedFile):
             notes=tuple(said["notes"]),
             own_ontology=own_ontology,
         )
+
+
+def _read_original(
+    entry: AtlasEntry, volume: FetchedFile, ontology: FetchedFile | None, known: Catalogue
+) -> Original:
+    # Imported late: most questions need no reader of volumes.
+    from ccf_assets.sources.converted import read_original
+
+    described = known.spaces.get(entry.space)
+    return read_original(entry, volume.path, ontology.path if ontology else None, described)
 
 
 def _cached_made(folder: Path, report: Report) -> Annotation | None:
@@ -290,29 +303,49 @@ class Sources:
         with exclusive(folder / _VOLUME, report):
             return _cached_made(folder, report)
 
+    def original(self, entry: AtlasEntry, known: Catalogue) -> Original:
+        """The files of an atlas in another form than the official ones, before a voxel is read.
+
+        Files at an address are fetched into the cache.
+
+        Args:
+            entry: the atlas.
+            known: the catalogue that it is in, which may describe its space.
+
+        Raises:
+            CcfError: a file is missing or in no known form, or the catalogue and the files do not agree.
+        """
+        return _read_original(entry, *self._files_of(entry, False, _silent), known)
+
+    def _files_of(
+        self, entry: AtlasEntry, refresh: bool, report: Report
+    ) -> tuple[FetchedFile, FetchedFile | None]:
+        """The volume and the ontology that an entry names, on this machine."""
+        folder = self._folder_of(entry)
+        volume = self._original(entry, entry.annotation, folder, "annotation", refresh, report)
+        if not entry.ontology or entry.ontology == ALLEN:
+            return volume, None
+        return volume, self._original(entry, entry.ontology, folder, "ontology", refresh, report)
+
     @contextmanager
     def _converted(self, entry: AtlasEntry, *, refresh: bool, report: Report) -> Iterator[Annotation]:
         """A volume in another form, made into the official one, and its ontology with it."""
         from ccf_assets.ccf.ontologies.read import write_structure_graph
         from ccf_assets.ccf.volumes.canonical import sagittal_planes, write_canonical
-        from ccf_assets.sources import converted
+        from ccf_assets.sources.converted import recorded, statement
 
         folder = self._folder_of(entry)
-        target, graph = folder / _VOLUME, folder / _ONTOLOGY
+        target = folder / _VOLUME
         with exclusive(target, report) as partial:
-            volume = self._original(entry, entry.annotation, folder, "annotation", refresh, report)
-            table = None
-            if entry.ontology and entry.ontology != ALLEN:
-                table = self._original(entry, entry.ontology, folder, "ontology", refresh, report)
-            described = catalogue().spaces.get(entry.space)
-            checksums = [volume.sha256, table.sha256 if table else None]
-            made_from = converted.statement(entry, described, checksums)
+            volume, ontology = self._files_of(entry, refresh, report)
+            checksums = [volume.sha256, ontology.sha256 if ontology else None]
+            known = catalogue()
+            made_from = statement(entry, known.spaces.get(entry.space), checksums)
             made = _cached_made(folder, report)
             if made and made.more["made_from"] == made_from:
                 yield made
                 return
-            report(f"{entry.key}: reading {volume.url}")
-            original = converted.read_original(entry, volume.path, table.path if table else None, described)
+            original = _read_original(entry, volume, ontology, known)
             for note in original.notes:
                 report(f"{entry.key}: {note}")
             planes = sagittal_planes(original.volume, original.axes, folder, report)
@@ -321,20 +354,19 @@ class Sources:
             if original.ontology is not None:
                 candidate = folder / f"candidate-{uuid.uuid4().hex}.csv"
                 write_structure_graph(original.ontology.graph, candidate)
-                own = _fetched(candidate, table.url if table else volume.url)
+                own = _fetched(candidate, ontology.url if ontology else volume.url)
             more = {
                 "made_from": made_from,
                 "has_ontology": own is not None,
                 "original_sha256": volume.sha256,
-                **converted.recorded(entry.key, original),
+                **recorded(entry.key, original),
             }
-            fetched = replace(
-                _fetched(partial, volume.url), more=more, warning=_unknown_checksum(volume, entry)
-            )
+            warning = _unknown_checksum(volume, entry)
+            fetched = replace(_fetched(partial, volume.url), more=more, warning=warning)
             try:
                 yield Annotation.recorded(fetched, own)
                 if own is not None:
-                    kept_record(own, graph)
+                    kept_record(own, folder / _ONTOLOGY)
                 kept_record(fetched, target)
             finally:
                 if own is not None:

@@ -211,6 +211,35 @@ def test_a_point_far_from_the_brain_is_told_what_it_might_be(phantom_database: s
     assert run("locate", "nan", "1", "2").err == ""
 
 
+def test_a_point_in_another_frame_is_shown_in_ccf_um(phantom_database: sa.Engine, run: Run) -> None:
+    in_region = run("locate", "--frame", "ccf_mm", "8.9", "1.3", "8.2").out.splitlines()
+    assert in_region[1:] == ["CCF µm    AP 8900, DV 1300, ML 8200"]
+    outside = run("locate", "--frame", "ccf_mm", "1", "1.25", "0.0004").out.splitlines()
+    assert outside == ["outside brain  (phantom_50um)", "CCF µm    AP 1000, DV 1250, ML 0.4"]
+    assert "CCF µm" not in run("locate", "--frame", "ccf_mm", "nan", "1", "2").out, "it has no place"
+    assert "CCF µm" not in run("locate", "8900", "1300", "8200").out, "they are the numbers given"
+
+
+def test_a_point_whose_dv_has_the_wrong_sign_is_told_so(phantom_database: sa.Engine, run: Run) -> None:
+    hint = 'Read with the columns as "AP, -DV, ML", it would lie in the brain.\n'
+    assert run("locate", "--frame", "stereotaxic", "-2000", "-900", "1500").err == hint
+    assert run("locate", "--frame", "stereotaxic", "-2000", "900", "1500").err == ""
+
+
+def test_a_faulty_frame_of_ones_own_keeps_nobody_from_a_question_in_a_built_in_one(
+    phantom_database: sa.Engine, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "frames.toml").write_text('[rig]\nunit = "um"\n', "utf-8")
+    monkeypatch.setenv("CCF_FRAMES", str(tmp_path / "frames.toml"))
+    assert "phantom_50um" in run("locate", "--frame", "stereotaxic", "-2000", "900", "1500").out
+    assert '"stereotaxic"' in run("locate", "-3500", "500", "2500").err, "nor from a hint"
+    assert "acronym" in run("locate", "--frame", "ccf_mm", typed="ap,dv,ml\n8.9,1.3,8.2\n").out
+    assert run("track", "8900", "0", "8200", "8900", "3840", "8200").code == 0
+    own = run("locate", "--frame", "rig", "1", "2", "3")
+    assert (own.code, own.out) == (1, "")
+    assert own.err.count("frame 'rig'") == 1
+
+
 def test_a_search_lists_the_best_first(phantom_database: sa.Engine, run: Run) -> None:
     ended = run("search", "primary", "visual", "area")
     assert ended.out.startswith("acronym\tname\tregion_id\nVISp\tPrimary visual area\t385\n")

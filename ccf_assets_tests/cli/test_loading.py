@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ from dagster_postgres import DagsterPostgresStorage
 from psycopg.rows import dict_row
 
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
-from ccf_assets.cli import loading
+from ccf_assets.cli import load, loading
 from ccf_assets.cli import outcome as outcome_module
 from ccf_assets.cli import workers as workers_module
 from ccf_assets.cli.outcome import Outcome
@@ -343,3 +344,18 @@ def test_after_everything_was_killed_at_once_the_next_load_puts_it_right(home: P
     assert again.returncode == 0, again.stderr
     assert "phantom_50um: loaded voxel rows in" in again.stderr
     assert _left_behind(home) == {**NOTHING, "last": "SUCCESS", "voxels": 3_235_273}
+
+
+def test_files_that_are_still_being_written_are_named_and_not_said_to_be_up_to_date(
+    database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CCF_RECORDINGS", str(tmp_path))
+    (tmp_path / "growing.csv").write_text("recording_id,site_id,x,y,z\n", "utf-8")
+    monkeypatch.setattr(loading, "_settled", lambda folder: folder.scan(time.time(), 3600))
+    outcome = loading._register_recordings("recordings", False)
+    assert (outcome.loaded, outcome.refused, outcome.error) == ([], [], None)
+    load.report(outcome)
+    assert capsys.readouterr().err == (
+        "recordings: 1 file is still being written and was not read (growing.csv); the UI or the next load "
+        "reads it when it is complete\n"
+    )

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -128,6 +129,43 @@ def _end(process: subprocess.Popen[str], number: signal.Signals) -> str:
     assert process.returncode == 0
     assert [child for child in children if child.is_running() and child.status() != "zombie"] == []
     return said
+
+
+FAILURES = """{
+    runsOrError { ... on Runs { results {
+        status eventConnection { events {
+            ... on ErrorEvent { error { message stack causes { message } } }
+        } }
+    } } }
+}"""
+
+
+def test_a_refusal_is_the_sentence_alone_on_its_page_and_on_the_terminal(
+    home: Path, up: tuple[subprocess.Popen[str], Ask]
+) -> None:
+    process, ask = up
+    wrong = home / "recordings" / "wrong.csv"
+    wrong.parent.mkdir(exist_ok=True)
+    wrong.write_text("recording_id,site_id,x,y,z\na,0,left,1,1\n", "utf-8")
+    os.utime(wrong, (time.time() - 60,) * 2)
+
+    def failed() -> list[dict[str, Any]]:
+        runs = ask(FAILURES)["runsOrError"]["results"]
+        return [run for run in runs if run["status"] == "FAILURE"]
+
+    (run,) = wait_for(failed, 90)
+    errors = [event["error"] for event in run["eventConnection"]["events"] if event.get("error")]
+    assert len(errors) == 2, "of the step and of the run"
+    for error in errors:
+        assert error["message"].startswith("wrong.csv was refused: ")
+        assert error["stack"] == []
+        assert error["causes"] == []
+    wrong.unlink()
+    said = _end(process, signal.SIGINT)
+    assert said.count("STEP_FAILURE") == 1
+    assert errors[0]["message"] in said.partition("STEP_FAILURE")[2]
+    for noise in ("Traceback", "Stack Trace", "did not yield", "Dependencies for step"):
+        assert noise not in said
 
 
 def test_it_serves_the_definitions_runs_a_backfill_and_ends_also_with_a_load_in_progress(

@@ -143,7 +143,7 @@ def test_checks_that_a_refused_file_did_not_come_to_say_so(lab: RecordingsLab) -
     found = checks(register(lab, "wrong.csv"))
     assert [name for name, check in found.items() if not check.passed] == ["readable"]
     said = {check.description for name, check in found.items() if name != "readable"}
-    assert said == {"Not looked at: the run's files were refused before."}
+    assert said == {"Not looked at: no file of this run came to it."}
 
 
 def test_the_check_of_a_file_alone_is_refused_in_words(lab: RecordingsLab) -> None:
@@ -391,11 +391,41 @@ def test_rows_that_a_lab_inserted_are_not_read_and_written_back(
         connection.exec_driver_sql(insert + "('m', 0, 1, 1, 1, 'ccf')")
     result = register(lab, *keys)
     assert result.success
-    assert {event.partition for event in result.get_asset_materialization_events()} <= {"a.csv"}
     of_file = [("a", 0, 6600.0, "a.csv")] if "a.csv" in keys else []
     assert sites(lab) == [*of_file, ("m", 0, 1.0, "inserted")]
-    lab.serve(unregistered_sites)
     assert len(lab.ask("SELECT 1 FROM ccf.recording_region")) == 2 * len(keys)
+    # A backfill counts what it asked for and what was not made as failed.
+    for name in RECORDINGS:
+        assert made_of(result, name) == {*keys}, name
+
+
+def made_of(result: dg.ExecuteInProcessResult, name: str) -> set[str | None]:
+    """The partitions of an asset that a run recorded as materialized."""
+    events = result.get_asset_materialization_events()
+    return {event.partition for event in events if event.asset_key == dg.AssetKey(name)}
+
+
+def test_rows_that_a_lab_inserted_do_not_hide_what_was_found_in_files(lab: RecordingsLab) -> None:
+    """Dagster shows the result of a check only if nothing was materialized in a later run without it."""
+    insert = "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) VALUES "
+    lab.tell(insert + "('m', 0, 1, 1, 1, 'ccf')")
+    (alone,) = lab.serve(unregistered_sites)
+    assert not [name for name in checks(alone) if name != "inserted_sites"], "no file was ever looked at"
+    lab.write("a.csv", ("a", 0, *BRAIN), ("a", 0, *OTHER))
+    lab.write("b.csv", ("b", 0, *BRAIN))
+    found = checks(register(lab, "a.csv", "b.csv"))
+    lab.tell(insert.replace("(recording_id", "(source, recording_id") + "('rig', 'n', 0, 1, 1, 1, 'ccf')")
+    (first,) = lab.serve(unregistered_sites)
+    assert made_of(first, "recording_finding") == {"rig"}
+    again = {name: check for name, check in checks(first).items() if name != "inserted_sites"}
+    assert {name: check.passed for name, check in again.items()} == {
+        name: check.passed for name, check in found.items() if name != "reported_region"
+    }
+    assert again["duplicate_sites"].description == found["duplicate_sites"].description
+    lab.tell(insert.replace("(recording_id", "(source, recording_id") + "('rig', 'n', 1, 1, 1, 1, 'ccf')")
+    (second,) = lab.serve(unregistered_sites)
+    assert made_of(second, "recording_region") == {"rig"}
+    assert made_of(second, "recording_finding") == set(), "it is recorded already"
 
 
 def test_the_view_and_the_function_give_regions_by_name(lab: RecordingsLab) -> None:

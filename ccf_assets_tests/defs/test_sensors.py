@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+from ccf_assets import settings
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.db import holdings
@@ -289,6 +290,60 @@ def test_a_refused_file_that_is_deleted_leaves_no_red_check(lab: RecordingsLab) 
     assert checks(result)["inside_brain"].passed
     assert lab.ask("SELECT source FROM ccf.recording_file") == []
     assert lab.tick(new_recordings) == ([], "0 files, nothing new.")
+
+
+def test_the_partition_of_a_deleted_file_goes_with_the_last_that_is_stored_of_it(lab: RecordingsLab) -> None:
+    def partitions() -> list[str]:
+        return list(lab.instance.get_dynamic_partitions("recording"))
+
+    bad = lab.write("bad.csv", ("m", 0, "left", 1, 1))
+    taken = lab.write("taken.csv", ("n", 0, *BRAIN))
+    lab.write("kept.csv", ("k", 0, *BRAIN))
+    lab.serve(new_recordings)
+    bad.unlink()
+    taken.unlink()
+    assert set(partitions()) == {"bad.csv", "taken.csv", "kept.csv"}
+    (request,), _ = lab.tick(new_recordings)
+    run = lab.queue("register_recordings", request.tags)
+    lab.tell("DELETE FROM ccf.recording_file WHERE source = 'bad.csv'")  # as that run does, which goes on
+    lab.tell("DELETE FROM ccf.recording_finding WHERE source = 'bad.csv'")
+    lab.tick(new_recordings)
+    assert "bad.csv" in partitions()
+    lab.instance.delete_run(run.run_id)
+    lab.tick(new_recordings)
+    assert set(partitions()) == {"taken.csv", "kept.csv"}, "sites of a deleted file stay, and its partition"
+    lab.tell("DELETE FROM ccf.recording_site WHERE source = 'taken.csv'")
+    lab.serve(new_recordings)
+    lab.tick(new_recordings)
+    assert partitions() == ["kept.csv"]
+
+
+def test_the_partition_of_inserted_rows_stays(lab: RecordingsLab) -> None:
+    insert = "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) VALUES "
+    lab.tell(insert + "('m', 0, 1, 1, 1, 'ccf')")
+    lab.serve(unregistered_sites)
+    lab.tell("DELETE FROM ccf.recording_site")
+    lab.tick(new_recordings)
+    assert lab.instance.get_dynamic_partitions("recording") == ["inserted"]
+
+
+def test_examples_do_not_come_back_when_the_last_partition_is_gone(
+    lab: RecordingsLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCF_RECORDINGS", "")
+    folder = settings.recordings()
+    lab.serve(new_recordings)
+    examples = [path for path in folder.iterdir() if path.suffix == ".csv"]
+    assert examples
+    for path in folder.iterdir():
+        if not path.name.startswith("."):
+            path.unlink()
+    lab.tell("DELETE FROM ccf.recording_site")
+    lab.serve(new_recordings)
+    lab.tick(new_recordings)
+    assert lab.instance.get_dynamic_partitions("recording") == []
+    lab.tick(new_recordings)
+    assert not [path for path in folder.iterdir() if path.suffix == ".csv"]
 
 
 def test_a_file_that_is_rewritten_before_its_run_is_left_to_the_next_tick(

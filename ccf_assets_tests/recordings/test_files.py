@@ -38,6 +38,13 @@ FEW = {"ccf": Order(("ap", "dv", "ml")), "ibl": Order(("ml", "ap", "dv"))}
 SITES = "recording_id,site_id,ap,dv,ml\nm1,0,1,2,3\nm1,1,4,5,6\n"
 
 
+IN, FRAME_LINE, TABLE = 'frame = "ccf"', 'frame = "NAME"', "[columns]"
+
+RECORDING_LINE = 'recording_id = "the column\'s name"'
+
+XYZ_LINES = [f'{axis} = "the column\'s name"' for axis in "xyz"]
+
+
 def write(folder: Path, text: str | bytes, toml: str | None = 'frame = "ccf"', name: str = "m.csv") -> str:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -328,6 +335,25 @@ def test_a_file_without_recording_id_is_refused(tmp_path: Path):
     sentence = refusal(tmp_path, "session,ap,dv,ml\na,1,2,3\n")
     assert "has no column recording_id. Its columns are: session, ap, dv, ml." in sentence
     assert str(tmp_path / "m.toml") in sentence
+
+
+@pytest.mark.parametrize(
+    ("header", "toml", "lines"),
+    [
+        ("recording_id,Channel,a,b,c", None, [FRAME_LINE, TABLE, 'site_id = "Channel"', *XYZ_LINES]),
+        ("probe,electrode,a,b,c", IN, [TABLE, RECORDING_LINE, 'site_id = "electrode"', *XYZ_LINES]),
+        ("probe,channel_id,ap,dv,ml", None, [FRAME_LINE, TABLE, RECORDING_LINE, 'site_id = "channel_id"']),
+        ("recording_id,channel,ap,dv,ml", None, [FRAME_LINE, TABLE, 'site_id = "channel"']),
+        ("probe,site_id,channel,ap,dv,ml", IN, [TABLE, RECORDING_LINE]),
+        ("probe,channel,ap,dv,ml", IN + '\n[columns]\nsite_id = ""', [TABLE, RECORDING_LINE]),
+    ],
+)
+def test_all_that_a_file_lacks_is_said_at_once_with_the_column_of_the_sites_number(
+    tmp_path: Path, header: str, toml: str | None, lines: list[str]
+):
+    row = ",".join("123456"[: header.count(",") + 1])
+    sentence = refusal(tmp_path, f"{header}\n{row}\n", toml)
+    assert [line.strip() for line in sentence.splitlines() if line.startswith("    ")] == lines
 
 
 def test_a_column_twice_is_refused(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -13,6 +14,8 @@ from dagster_postgres import DagsterPostgresStorage
 
 from ccf_assets import settings
 from ccf_assets.db import database as our_database
+from ccf_assets.errors import CcfError
+from ccf_assets.refusals import in_words
 from ccf_assets.runs import storage
 from ccf_assets.runs.home import dagster_home
 
@@ -71,3 +74,74 @@ def test_the_class_that_dagster_hands_to_a_storage_is_the_one_of_our_annotations
 ) -> None:
     data = ConfigurableClassData("ccf_assets.runs.storage", "CcfDagsterStorage", "{}\n")
     assert storage.CcfDagsterStorage.from_config_value(data, {}).inst_data is data
+
+
+SENTENCE = "The volume from x.nrrd was refused. It has 3 axes of 4."
+
+
+@dg.asset
+@in_words
+def refused() -> None:
+    raise CcfError(SENTENCE)
+
+
+@dg.asset(deps=[refused])
+def after_it() -> None:
+    pass
+
+
+@dg.asset
+def broken() -> float:
+    return 1 / 0
+
+
+@pytest.fixture
+def records(database: sa.Engine) -> Iterator[dg.DagsterInstance]:
+    dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def _run(records: dg.DagsterInstance, *assets: dg.AssetsDefinition) -> list[dg.DagsterEvent]:
+    """The failures that are recorded of a run as the UI starts it: without a logger of its own."""
+    result = dg.materialize(assets, instance=records, raise_on_error=False)
+    assert not result.success
+    failures = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    return [entry.get_dagster_event() for entry in records.all_logs(result.run_id, of_type=failures)]
+
+
+def test_of_a_refusal_the_sentence_is_recorded_and_no_stack(records: dg.DagsterInstance) -> None:
+    step, run = _run(records, refused, after_it)
+    within = run.job_failure_data.first_step_failure_event
+    assert within is not None
+    for failed in (step.step_failure_data, within.step_failure_data):
+        assert failed.error is not None
+        assert failed.error.message == SENTENCE
+        assert list(failed.error.stack) == []
+        assert failed.error.cause is None
+        assert failed.user_failure_data is not None
+        assert failed.user_failure_data.description == SENTENCE
+
+
+def test_an_error_that_nobody_foresaw_keeps_its_stack(records: dg.DagsterInstance) -> None:
+    step, _run_failure = _run(records, broken)
+    error = step.step_failure_data.error
+    assert error is not None
+    assert error.cause is not None
+    assert "1 / 0" in "".join(error.cause.stack)
+
+
+def test_the_terminal_of_the_ui_has_the_sentence_in_one_line(
+    records: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _run(records, refused, after_it)
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert [line for line in shown.err.splitlines() if SENTENCE in line] == [
+        line for line in shown.err.splitlines() if "STEP_FAILURE" in line
+    ]
+    assert shown.err.count(SENTENCE) == 1
+    for noise in ("Stack Trace", "Traceback", "File ", "Dependencies for step"):
+        assert noise not in shown.err
+    _run(records, broken)
+    assert "1 / 0" in capfd.readouterr().err, "a fault of the program keeps its traceback"

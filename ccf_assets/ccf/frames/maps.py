@@ -20,7 +20,7 @@ from typing import Literal, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ccf_assets.ccf.space import ALLEN_CCF, AXES, Axis
+from ccf_assets.ccf.space import ALLEN_CCF, AXES, AXES_OF_SPACES, Axis, Space
 from ccf_assets.errors import CcfError
 
 DvFrom: TypeAlias = Literal["corner", "bregma", "surface"]
@@ -85,6 +85,20 @@ class Frame:
         matrix = np.column_stack([linear, -linear @ self.affine[:, 3]])
         matrix.flags.writeable = False
         return matrix
+
+
+def corner_frame(space: Space) -> Frame:
+    """The coordinates of a space itself, as a frame with its name."""
+    return Frame(
+        name=space.name,
+        description=f"The space {space.name} itself: {AXES_OF_SPACES}",
+        source=space.source,
+        unit="um",
+        xyz=AXES,
+        dv_from="corner",
+        coefficients=(1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0),
+        space=space.name,
+    )
 
 
 def ap_dv_ml(frame: Frame, x: T, y: T, z: T) -> tuple[T, T, T]:

@@ -436,6 +436,25 @@ FOR EACH ROW
 WHEN (OLD.midline_um IS DISTINCT FROM NEW.midline_um)
 EXECUTE FUNCTION ccf.forget_regions_of_space();
 
+CREATE OR REPLACE FUNCTION ccf.forget_regions_of_atlas() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog
+AS $$
+BEGIN
+  DELETE FROM ccf.recording_region AS rr WHERE rr.ccf_id = OLD.ccf_id;
+  RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION ccf.forget_regions_of_atlas() IS
+'Trigger: deletes the regions of sites in an atlas that was moved to another space, where these sites are not.';
+
+CREATE OR REPLACE TRIGGER forget_regions
+AFTER UPDATE ON ccf.atlas
+FOR EACH ROW
+WHEN (OLD.space IS DISTINCT FROM NEW.space)
+EXECUTE FUNCTION ccf.forget_regions_of_atlas();
+
 -- A number stays that of its atlas also after this was dropped: tables that a lab made or exported may name it.
 CREATE OR REPLACE FUNCTION ccf.keep_atlas_number() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

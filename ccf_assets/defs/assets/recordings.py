@@ -21,7 +21,7 @@ from ccf_assets.db.frames import keep_frames, known_frames
 from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.defs.figures import sites_on_plane
 from ccf_assets.defs.partitions import recording_partitions
-from ccf_assets.defs.resources import PostgresResource
+from ccf_assets.defs.resources import InPlace, PostgresResource
 from ccf_assets.defs.table_metadata import OWNERS, column_lineage, whole_table_metadata
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
@@ -64,7 +64,7 @@ def check_of_files(
     refused = any(finding.blocking for finding in bad.values())
     lines = [f"{key}: {finding.sentence}" for key, finding in bad.items()]
     if not lines:
-        nothing = "Nothing found." if read else "Not looked at: the run's files were refused before."
+        nothing = "Nothing found." if read else "Not looked at: no file of this run came to it."
         lines = [finding.sentence for finding in read.values()] if len(read) == 1 else [nothing]
     return dg.AssetCheckResult(
         asset_key="recording_finding",
@@ -98,6 +98,14 @@ _FILE_SCHEMA = pl.Schema(
 _FINDING_SCHEMA = pl.Schema(
     {"source": pl.String(), "name": pl.String(), "blocking": pl.Boolean(), "sentence": pl.String()}
 )
+
+_OF_FILES = (
+    schema.recording_site,
+    schema.recording_claim,
+    schema.recording_finding,
+    schema.recording_file,
+)
+"""The tables that a file fills, in the order in which they are written."""
 
 _LINES_OF_A_CHECK = 20
 
@@ -152,7 +160,6 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
         kinds={"postgres", "csv", "polars"},
         code_version="1",
         metadata=source_metadata(table),
-        dagster_type=pl.DataFrame,
         is_required=False,
     )
 
@@ -190,7 +197,7 @@ def _out(table: sa.Table, description: str) -> dg.AssetOut:
 @in_words
 def read_recordings(
     context: dg.AssetExecutionContext, postgres: PostgresResource
-) -> Iterator[dg.Output[pl.DataFrame] | dg.AssetCheckResult]:
+) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
     """Read and check the files of the run's partitions; store their sites, then the findings."""
     refuse_check_alone(context, "Files are checked while they are read: materialize recording_finding")
     engine = postgres.create_engine()
@@ -201,9 +208,10 @@ def read_recordings(
         # Reading these rows and writing them back would undo what the lab inserts meanwhile.
         context.log.info(
             f"{', '.join(inserted)}: these rows were inserted by SQL and come from no file; they stay as "
-            "they are. The job register_sites finds the regions of these and of the files of this run."
+            "they are."
         )
     if not keys:
+        yield from _without_files(context, engine)
         return
     with engine.begin() as connection:
         keep_frames(connection, frames)
@@ -226,16 +234,20 @@ def read_recordings(
     counts = {FILES_TAG: len(read), REFUSED_TAG: len(refused)}
     context.instance.add_run_tags(context.run_id, {tag: str(count) for tag, count in counts.items()})
 
-    def stored(table: sa.Table, rows: pl.DataFrame, **numbers: int) -> Iterator[dg.Output[pl.DataFrame]]:
-        if not refused and not inserted and table.name in context.selected_output_names:
+    def stored(table: sa.Table, rows: pl.DataFrame, **numbers: int) -> Iterator[dg.Output[Any]]:
+        selected = not refused and table.name in context.selected_output_names
+        if selected and not inserted:
             yield dg.Output(rows, output_name=table.name, metadata=numbers)
             return
         # An output is of every partition of the run, those of refused files and inserted rows too.
-        counts = store_sources(engine, table, keys, rows, context.log.info)
-        for key in keys:
-            if key not in refused:
-                of_key = {"dagster/partition_row_count": counts.get(key, 0), **numbers}
-                context.log_event(dg.AssetMaterialization(table.name, partition=key, metadata=of_key))
+        store_sources(engine, table, keys, rows, context.log.info)
+        if selected:
+            yield dg.Output(InPlace(), output_name=table.name, metadata=numbers)
+            return
+        counts = dict(rows["source"].value_counts().iter_rows())
+        for key in set(keys) - refused:
+            of_key = {"dagster/partition_row_count": counts.get(key, 0), **numbers}
+            context.log_event(dg.AssetMaterialization(table.name, partition=key, metadata=of_key))
 
     # If storing them fails, the generator is closed here, which ends the transaction and its locks.
     with engine.begin() as holding, let_go_if_interrupted(holding):
@@ -265,6 +277,15 @@ def read_recordings(
     )
     if refused:
         raise files_refused({key: text for key, _, blocking, text in failed if blocking}, len(read))
+
+
+def _without_files(
+    context: dg.AssetExecutionContext, engine: sa.Engine
+) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
+    """The outputs and checks of a run that has inserted rows only."""
+    names = [table.name for table in _OF_FILES if table.name in context.selected_output_names]
+    yield from (dg.Output(InPlace(), output_name=name) for name in names)
+    yield from _checks_as_stored(engine, [name for _, name in sorted(context.selected_asset_check_keys)])
 
 
 def refuse_check_alone(context: dg.AssetExecutionContext, instead: str) -> None:
@@ -353,9 +374,10 @@ def recording_region(
 
 
 def _record_inserted(context: dg.AssetExecutionContext, engine: sa.Engine) -> None:
-    """Record that the rows inserted by SQL are there, in the tables that files would fill.
+    """Record once that the rows inserted by SQL are there, in the tables that files would fill.
 
-    No run of those assets makes them, and without it their partition would be shown as missing for ever.
+    No run of those assets makes them, and without it their partition would be shown as missing for ever. The
+    results of the checks are repeated: a result of an earlier run is not shown.
     """
     keys = [key for key in context.partition_keys if not is_file(key)]
     if not keys:
@@ -364,17 +386,40 @@ def _record_inserted(context: dg.AssetExecutionContext, engine: sa.Engine) -> No
     with engine.connect() as connection:
         counts = sa.select(source.source, source.sites).where(source.source.in_(keys))
         sites = {row.source: int(row.sites) for row in connection.execute(counts)}
-    for table in (
-        schema.recording_site,
-        schema.recording_claim,
-        schema.recording_finding,
-        schema.recording_file,
-    ):
-        for key in keys:
+    for table in _OF_FILES:
+        new = [key for key in keys if not _is_recorded(context.instance, table.name, key)]
+        for key in new:
             rows = {"dagster/partition_row_count": sites.get(key, 0)}
             about = rows if table is schema.recording_site else {}
             said = "Rows inserted by SQL: there is no file to read."
             context.log_event(dg.AssetMaterialization(table.name, said, about, partition=key))
+        if new and table is schema.recording_finding:
+            for result in _checks_as_stored(engine, list(_FILE_CHECKS)):
+                context.log_event(
+                    dg.AssetCheckEvaluation(
+                        asset_key=dg.AssetKey(table.name),
+                        check_name=str(result.check_name),
+                        passed=result.passed,
+                        severity=result.severity,
+                        description=result.description,
+                        metadata=result.metadata,
+                    )
+                )
+
+
+def _is_recorded(instance: dg.DagsterInstance, name: str, key: str) -> bool:
+    """Whether a partition of an asset was ever materialized."""
+    of_key = dg.AssetRecordsFilter(dg.AssetKey(name), asset_partitions=[key])
+    return bool(instance.fetch_materializations(of_key, limit=1).records)
+
+
+def _checks_as_stored(engine: sa.Engine, names: Sequence[str]) -> Iterator[dg.AssetCheckResult]:
+    """Checks of files in a run that reads none; nothing if no file was ever read."""
+    with engine.connect() as connection:
+        if not connection.scalar(sa.select(sa.exists().select_from(schema.recording_file))):
+            return
+    still = findings_of_others(engine, ())
+    yield from (check_of_files(name, {}, still.get(name, {})) for name in names)
 
 
 def _spread(sites: sa.Select[Any], most: int) -> sa.Select[Any]:

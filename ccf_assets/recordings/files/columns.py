@@ -19,6 +19,9 @@ from ccf_assets.text_columns import first_row, is_text, numbers
 
 _INT32 = 2**31
 
+_SITE_NAMES = ("site", "channel", "channel_id", "electrode", "electrode_id", "contact", "contact_id")
+"""Usual names of the column with the number of a site, in lower case."""
+
 _LONGEST_TEXT = 500
 """Bytes of an identifier: it is part of a key, and PostgreSQL limits a key to a third of a page."""
 
@@ -57,15 +60,9 @@ def match_columns(table: Table, settings: FileSettings, frames: Collection[str])
             free = [n for n in table.names if n not in matched.values() and n.strip().lower() == ours]
             if ours in free or len(free) == 1:
                 matched[ours] = ours if ours in free else free[0]
-    if "recording_id" not in matched:
-        raise CcfError(
-            f"{table.name} has no column recording_id. Its columns are: {existing}.{no_header(table.names)} "
-            f"If one of them is it, write into {settings.own}:\n"
-            f'    [columns]\n    recording_id = "the column\'s name"'
-        )
     unread = _unread_triple(settings, matched)
-    if unread is None:
-        raise CcfError(_which_columns(table, settings, matched, frames))
+    if "recording_id" not in matched or unread is None:
+        raise CcfError(_which_columns(table, settings, matched, frames, coordinates_too=unread is None))
     return {ours: theirs for ours, theirs in matched.items() if ours not in unread}
 
 
@@ -83,29 +80,61 @@ def _unread_triple(settings: FileSettings, matched: Collection[str]) -> tuple[st
 
 
 def _which_columns(
-    table: Table, settings: FileSettings, matched: Collection[str], frames: Collection[str]
+    table: Table,
+    settings: FileSettings,
+    matched: Collection[str],
+    frames: Collection[str],
+    *,
+    coordinates_too: bool,
 ) -> str:
-    """The sentence for a file whose columns of coordinates are missing or ambiguous."""
+    """The sentence for a file whose columns are missing or ambiguous, with every line to write."""
+    existing, recording = column_list(table.names), "recording_id" not in matched
+    problem, lacking = _coordinates_lacking(matched) if coordinates_too else ("", [])
+    no_frame = settings.frame is None and "frame" not in matched
+    lines = [
+        *(['    frame = "NAME"'] if no_frame else []),
+        "    [columns]",
+        *(['    recording_id = "the column\'s name"'] if recording else []),
+        *_site_line(table, settings, matched),
+        *(f'    {axis} = "the column\'s name"' for axis in lacking),
+    ]
+    if recording:
+        start = (
+            f"{table.name} has no column recording_id. Its columns are: {existing}.{no_header(table.names)} "
+            f"If one of them is it, write into {settings.own}:"
+        )
+    else:
+        start = (
+            f"{table.name} {problem}. Its columns are: {existing}. "
+            f"Write into {settings.own}, with the columns to read:"
+        )
+    order = "x, y, z are read in the frame's own order; or write ap, dv and ml in the same way."
+    names = f"NAME is one of: {', '.join(sorted(frames))}."
+    end = " ".join([*([order] if lacking else []), *([names] if no_frame else [])])
+    return "\n".join([start, *lines, *([end] if end else [])])
+
+
+def _coordinates_lacking(matched: Collection[str]) -> tuple[str, list[str]]:
+    """What is wrong with the columns of coordinates, and which of them the settings must name."""
     triples = [triple for triple in (AXES, XYZ) if set(triple) & set(matched)]
-    lacking = list(XYZ)
     if {*AXES, *XYZ} <= set(matched):
-        problem = "has ap, dv, ml and also x, y, z, which may differ"
-    elif len(triples) == 1:
+        return "has ap, dv, ml and also x, y, z, which may differ", list(XYZ)
+    if len(triples) == 1:
         lacking = [axis for axis in triples[0] if axis not in matched]
         present = [axis for axis in triples[0] if axis in matched]
-        problem = f"has {' and '.join(present)}, and no {' or '.join(lacking)}"
-    else:
-        problem = "has neither all of ap, dv, ml nor all of x, y, z"
-    no_frame = settings.frame is None and "frame" not in matched
-    frame = '    frame = "NAME"\n' if no_frame else ""
-    names = f" NAME is one of: {', '.join(sorted(frames))}." if no_frame else ""
-    columns = "".join(f'    {axis} = "the column\'s name"\n' for axis in lacking)
-    return (
-        f"{table.name} {problem}. Its columns are: {column_list(table.names)}. "
-        f"Write into {settings.own}, with the columns to read:\n"
-        f"{frame}    [columns]\n{columns}"
-        f"x, y, z are read in the frame's own order; or write ap, dv and ml in the same way.{names}"
-    )
+        return f"has {' and '.join(present)}, and no {' or '.join(lacking)}", lacking
+    return "has neither all of ap, dv, ml nor all of x, y, z", list(XYZ)
+
+
+def _site_line(table: Table, settings: FileSettings, matched: Collection[str]) -> list[str]:
+    """The line for the site's number, if there is no site_id and a column with a usual name of it.
+
+    Without it every row would be site 0, and the file would be refused again for that.
+    """
+    if "site_id" in matched or "site_id" in settings.columns:
+        return []
+    usual = (name for like in _SITE_NAMES for name in table.names if name.strip().lower() == like)
+    return [f'    site_id = "{name}"' for name in usual][:1]
 
 
 def frames_of_rows(
@@ -126,7 +155,8 @@ def frames_of_rows(
         )
     if "frame" not in column_of:
         if settings.frame is None:
-            raise CcfError(_no_frame(f"{table.name} does not say", settings, names))
+            site = _site_line(table, settings, column_of)
+            raise CcfError(_no_frame(f"{table.name} does not say", settings, names, site))
         return all_rows(settings.frame, table.height, pl.String)
     of_row = text_column(table, column_of["frame"])
     if settings.frame is None and of_row.null_count():
@@ -141,11 +171,12 @@ def frames_of_rows(
     return of_row.fill_null(settings.frame) if settings.frame is not None else of_row
 
 
-def _no_frame(who: str, settings: FileSettings, names: str) -> str:
+def _no_frame(who: str, settings: FileSettings, names: str, site_line: Sequence[str] = ()) -> str:
+    lines = "\n".join(['    frame = "NAME"', *(["    [columns]", *site_line] if site_line else [])])
     return (
         f"{who} in which frame its coordinates are, and a frame is never guessed. "
-        f"Write this line at the top of {settings.own}, with one of the names below:\n"
-        f'    frame = "NAME"\n'
+        f"Write {'these lines' if site_line else 'this line'} at the top of {settings.own}, with one of the "
+        f"names below:\n{lines}\n"
         f"The frames are: {names}. ({FOLDER_SETTINGS} says it for every file of its folder.)"
     )
 

@@ -62,6 +62,26 @@ def otherwise(reading: Reading) -> str:
     return f"Read {' or '.join(parts)}, {what}{sample} would lie in the brain."
 
 
+def dv_reversed(reading: Reading) -> str:
+    """That a point outside the brain would lie in it if its DV had the other sign, as depths are often given.
+
+    From the corner a reversed axis leaves the volume. A table of sites is looked at as a whole (axis_order):
+    the upper channels of a probe are above the brain.
+
+    Args:
+        reading: a single point.
+
+    Returns:
+        A sentence; empty if the point is in the brain, or is not in it with the other sign either.
+    """
+    if not reading.can_judge or not reading.meaningful.all() or reading.frame.dv_from == "corner":
+        return ""
+    other = next(order for order in ORDERS if order.sign == (1.0, -1.0, 1.0) and order.changes == 1)
+    if reading.inside_as_read.any() or not reading.inside(reading.points(reading.raw * other.sign)).all():
+        return ""
+    return f'Read with the columns as "{other.name(reading.frame.xyz)}", it would lie in the brain.'
+
+
 def _one_of(items: Sequence[str]) -> str:
     more = f" (or {len(items) - _MOST:,} more)" if len(items) > _MOST else ""
     return " or ".join(items[:_MOST]) + more

@@ -43,7 +43,8 @@ def voxel_indices(reading: Reading) -> Finding:
         best = max(fitting)
         sentence = (
             f"All coordinates are whole numbers within the {best:g} µm grid, "
-            f"{_shape(best, reading.extent_um)}: they look like voxel indices, not like {frame_unit(reading.frame)} of the frame {reading.frame.name}."
+            f"{_shape(best, reading.extent_um)}: they look like voxel indices, "
+            f"not like {frame_unit(reading.frame)} of the frame {reading.frame.name}."
         )
         return Finding.warns(name, sentence, numbers | {"resolution_um": best})
     half = 0.5 if whole else 0.0  # the centre of a voxel is half a voxel from its index
