@@ -233,7 +233,7 @@ def test_a_header_that_differs_from_the_catalogue_is_refused_by_name(
     assert any(told in line for line in header_problems(read_header(file), SMALL))
     sentence = refusal(file)
     assert str(file) in sentence
-    assert "is not the volume of small" in sentence
+    assert "is not the volume that was asked for: " in sentence
     assert told in sentence
     assert sentence.endswith("Set CCF_SOURCE to a source that has the official file.")
 
