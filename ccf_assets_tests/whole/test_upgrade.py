@@ -1,8 +1,10 @@
-"""A database that the first release's program made (schema version 9, commit c40edcb) goes on working.
+"""Databases that older programs made go on working.
 
-``database_of_version_9.sql`` is what pg_dump wrote of it: the schema ccf with every table, view, function and
-trigger, and the rows of the small tables. phantom_100um was loaded there, one file of three sites and one
-inserted row were registered; the voxels themselves were left out.
+They are of the first release (schema version 9, commit c40edcb) and of the last before atlases in other
+spaces than the Allen CCF (version 11). ``database_of_version_9.sql`` and ``…_11.sql`` are what pg_dump wrote
+of them: the schema ccf with every table, view, function and trigger, and the rows of the small tables.
+phantom_100um was loaded there, one file of three sites and one inserted row (of version 11 two, in two
+frames) were registered; the voxels themselves were left out.
 """
 
 from __future__ import annotations
@@ -29,15 +31,23 @@ mouse 2,0,-1800,40,1500,
 """
 """The file of sites that was read into it."""
 
-DUMP = Path(__file__).with_name("database_of_version_9.sql")
+INSERTED = {9: 1, 11: 2}
+"""Version → rows of the source "inserted"."""
+
+
+@pytest.fixture(params=INSERTED)
+def version(request: pytest.FixtureRequest) -> int:
+    """The version that an older program left."""
+    return int(request.param)
 
 
 @pytest.fixture
-def old(server_url: sa.URL) -> Iterator[sa.URL]:
+def old(server_url: sa.URL, version: int) -> Iterator[sa.URL]:
     """The address of such a database, not yet seen by this program."""
+    dump = Path(__file__).with_name(f"database_of_version_{version}.sql").read_text("utf-8")
     with new_database(server_url) as url:
         with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
-            connection.exec_driver_sql(DUMP.read_text("utf-8").replace("%", "%%"))
+            connection.exec_driver_sql(dump.replace("%", "%%"))
         yield url
 
 
@@ -51,13 +61,66 @@ def upgraded(old: sa.URL, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
 SITES = "SELECT recording_id, site_id, ap, dv, ml, frame, source FROM ccf.recording_site ORDER BY 1, 2"
 
 
-def test_no_site_is_lost(old: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
+KEPT = (
+    "SELECT ccf_id, key, ccf_version, ccf_resolution, shape_ap, shape_dv, shape_ml, sha256 FROM ccf.atlas",
+    "SELECT ccf_id, region_id, acronym, full_name, color_hex FROM ccf.brain_region ORDER BY 1, 2",
+    "SELECT r::text FROM ccf.region_parent AS r ORDER BY 1",
+    "SELECT r::text FROM ccf.region_volume AS r ORDER BY 1",
+    "SELECT r::text FROM ccf.region_set AS r ORDER BY 1",
+    "SELECT r::text FROM ccf.recording_region AS r ORDER BY 1",
+)
+
+
+def test_no_site_is_lost_nor_a_region_nor_a_volume(
+    old: sa.URL, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with sa.create_engine(old, poolclass=sa.NullPool).connect() as connection:
         before = connection.exec_driver_sql(SITES).all()
-    assert len(before) == 4
+        kept = [connection.exec_driver_sql(query).all() for query in KEPT]
+    assert len(before) == 3 + INSERTED[version]
+    assert version == 9 or all(kept)
     monkeypatch.setenv("CCF_POSTGRES_URL", connect.libpq_url(old))
     with database.create_engine().connect() as connection:
         assert connection.exec_driver_sql(SITES).all() == before
+        assert [connection.exec_driver_sql(query).all() for query in KEPT] == kept
+
+
+def test_its_atlas_and_its_frames_are_in_the_space_of_the_allen_ccf(upgraded: sa.Engine) -> None:
+    with upgraded.connect() as connection:
+
+        def ask(query: str) -> list[tuple[object, ...]]:
+            return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+        assert ask("SELECT key, space, edge_ap, edge_dv, edge_ml FROM ccf.atlas") == [
+            ("phantom_100um", "allen_ccf_v3", 100, 100, 100)
+        ]
+        assert ask("SELECT name, midline_um FROM ccf.reference_space") == [("allen_ccf_v3", 5700)]
+        assert ask("SELECT DISTINCT space, of_atlas FROM ccf.coordinate_frame") == [("allen_ccf_v3", None)]
+        assert ask("SELECT ccf_id, key FROM ccf.atlas_number") == [(904, "phantom_100um")]
+        assert ask("SELECT count(*) FROM ccf.brain_region WHERE source_id <> region_id") == [(0,)]
+
+
+def test_its_sites_are_tallied_by_frame(upgraded: sa.Engine, version: int) -> None:
+    tallied = (
+        "SELECT source, frame, sum(sites), sum(reporting) FROM ccf.recording_tally "
+        "WHERE registered_in IS NULL GROUP BY 1, 2 HAVING sum(sites) <> 0 OR sum(reporting) <> 0 "
+        "ORDER BY 1, 2"
+    )
+    registered = (
+        "SELECT source, registered_in, sum(sites) FROM ccf.recording_tally "
+        "WHERE registered_in IS NOT NULL GROUP BY 1, 2 HAVING sum(sites) <> 0 ORDER BY 1, 2"
+    )
+    inserted = [("inserted", "ibl", 1, 0)] if version == 11 else []
+    with upgraded.connect() as connection:
+        assert connection.exec_driver_sql(tallied).all() == [
+            ("day1.csv", "stereotaxic", 3, 2),
+            *inserted,
+            ("inserted", "stereotaxic", 1, 0),
+        ]
+        assert connection.exec_driver_sql(registered).all() == [
+            ("day1.csv", 904, 3),
+            ("inserted", 904, INSERTED[version]),
+        ]
 
 
 def test_the_tables_are_of_the_present_version(upgraded: sa.Engine) -> None:
@@ -69,17 +132,20 @@ def test_the_tables_are_of_the_present_version(upgraded: sa.Engine) -> None:
         assert not install.create_tables(connection)
 
 
-def test_its_atlas_and_its_recordings_are_found(upgraded: sa.Engine, tmp_path: Path) -> None:
+def test_its_atlas_and_its_recordings_are_found(upgraded: sa.Engine, version: int, tmp_path: Path) -> None:
     assert list(loaded.atlases_in_database(upgraded)) == ["phantom_100um"]
     found = {source.source: source for source in sources.sources(upgraded, tmp_path)}
-    assert {name: source.sites for name, source in found.items()} == {"day1.csv": 3, "inserted": 1}
+    assert {name: source.sites for name, source in found.items()} == {
+        "day1.csv": 3,
+        "inserted": INSERTED[version],
+    }
     with upgraded.connect() as connection:
         regions = "SELECT count(*) FROM ccf.recording_region WHERE status = 'assigned' AND ccf_id = 904"
-        assert connection.exec_driver_sql(regions).scalar_one() == 4
+        assert connection.exec_driver_sql(regions).scalar_one() == 3 + INSERTED[version]
 
 
 def test_a_load_and_the_sensors_carry_it_on(
-    upgraded: sa.Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    upgraded: sa.Engine, version: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CCF_SOURCE", "phantom")
     monkeypatch.setenv("CCF_HOME", str(tmp_path / "home"))
@@ -102,5 +168,5 @@ def test_a_load_and_the_sensors_carry_it_on(
         registered = "SELECT recording_id, site_id, status, source FROM ccf.recording_region ORDER BY 1, 2"
         assert connection.exec_driver_sql(registered).all() == [
             ("mouse 1", 0, "assigned", "day1.csv"),
-            ("mouse 7, day 3", 0, "assigned", "inserted"),
+            *(("mouse 7, day 3", site, "assigned", "inserted") for site in range(INSERTED[version])),
         ]
