@@ -325,12 +325,12 @@ def test_an_unsound_ontology_is_refused_by_each_check_that_it_fails(
     phantom_database: sa.Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(phantom_database)
-    beyond = phantom_ontology.structure_graph_csv().replace(b"\n382,", b"\n3820000000,")
+    beyond = phantom_ontology.structure_graph_csv().replace(b"\n382,", b"\n7640000000,")
     monkeypatch.setattr(phantom_ontology, "structure_graph_csv", lambda: beyond)
     result = refresh_ontology(instance)
     failed = failed_checks(result)
     assert failed.keys() == {"unique_ids", "depth_equals_path", "painted_regions_kept"}
-    assert "CA1 (3820000000)" in failed["unique_ids"]
+    assert "CA1 (7640000000)" in failed["unique_ids"]
     assert all(sentence in failure(result) for sentence in failed.values())
     assert contents(phantom_database) == before
 
