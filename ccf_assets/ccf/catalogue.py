@@ -32,9 +32,6 @@ USUAL_VERSION = "CCFv3 2017"
 FIRST_OWN_ID = 1000
 """Numbers below are built in."""
 
-CANONICAL: tuple[Direction, Direction, Direction] = ("posterior", "inferior", "right")
-"""Where the axes AP, DV, ML run to: those of the space, and of the official volumes."""
-
 
 @dataclass(frozen=True)
 class AtlasEntry:

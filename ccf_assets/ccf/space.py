@@ -8,6 +8,7 @@ right.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal, TypeAlias
@@ -20,15 +21,15 @@ AXES: tuple[Axis, Axis, Axis] = ("ap", "dv", "ml")
 Direction: TypeAlias = Literal["posterior", "anterior", "inferior", "superior", "right", "left"]
 """Where an axis runs to: away from the first voxel, towards the last."""
 
-DIRECTIONS: dict[Direction, tuple[int, bool]] = {
-    "posterior": (0, False),
-    "anterior": (0, True),
-    "inferior": (1, False),
-    "superior": (1, True),
-    "right": (2, False),
-    "left": (2, True),
+DIRECTIONS: Mapping[Direction, tuple[int, bool]] = {
+    "posterior": (0, True),
+    "anterior": (0, False),
+    "inferior": (1, True),
+    "superior": (1, False),
+    "right": (2, True),
+    "left": (2, False),
 }
-"""Direction → the axis (0, 1, 2: AP, DV, ML) along which it runs, and whether against it."""
+"""Direction → the axis (0, 1, 2: AP, DV, ML) that it is along, and whether it is that axis's own."""
 
 AXES_OF_SPACES = (
     "x = AP to posterior, y = DV to inferior, z = ML to the right; µm from the corner of the volume"

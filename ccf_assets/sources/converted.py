@@ -20,6 +20,7 @@ from ccf_assets.ccf.catalogue import ALLEN, AtlasEntry, OwnSpace
 from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.ccf.ontologies.read import Ontology, read_ontology
 from ccf_assets.ccf.space import ALLEN_CCF, AXES, DIRECTIONS, Direction, Space
+from ccf_assets.ccf.volumes.canonical import canonical_edges, canonical_shape
 from ccf_assets.ccf.volumes.stored import StoredVolume, open_volume
 from ccf_assets.ccf.voxel_grid import VoxelGrid, require_extent
 from ccf_assets.errors import CcfError, why
@@ -92,7 +93,7 @@ def read_original(
     volume = open_volume(files.annotation)
     axes, axes_from = _axes(entry, volume, files)
     edges, note = _edges(entry, volume, axes, files)
-    shape = _in_order(volume.shape, axes)
+    shape = canonical_shape(volume.shape, axes)
     grid = VoxelGrid(shape, edges)
     if entry.space == ALLEN_CCF.name:
         known = ALLEN_CCF
@@ -218,24 +219,18 @@ def _axes(
     return (first, second, third), " and ".join(stated)
 
 
-def _in_order(values: tuple[Any, ...], axes: tuple[Direction, ...]) -> tuple[Any, Any, Any]:
-    """Values along the stored axes in the order AP, DV, ML."""
-    along = {DIRECTIONS[direction][0]: value for value, direction in zip(values, axes, strict=True)}
-    return along[0], along[1], along[2]
-
-
 def _edges(
     entry: AtlasEntry, volume: StoredVolume, axes: tuple[Direction, ...], files: _Files
 ) -> tuple[tuple[float, float, float], str]:
     """The edges along AP, DV, ML in µm, as the entry and the files agree, and a note where it needs one."""
     declared = entry.edges_um or (entry.grid.edges_um if entry.grid else None)
-    in_file = volume.edges_um and _in_order(volume.edges_um, axes)
-    bare = volume.bare_edges and _in_order(volume.bare_edges, axes)
+    in_file = volume.edges_um and canonical_edges(volume.edges_um, axes)
+    bare = volume.bare_edges and canonical_edges(volume.bare_edges, axes)
     if bare and set(bare) == {1.0}:  # what programs write that do not know
         bare = None
     said = {
         "the catalogue": declared,
-        files.statement: files.edges_um and _in_order(files.edges_um, axes),
+        files.statement: files.edges_um and canonical_edges(files.edges_um, axes),
         f"the {volume.form} file": in_file,
     }
     stated = {who: edges for who, edges in said.items() if edges is not None}
@@ -243,7 +238,7 @@ def _edges(
         # A number without a unit is µm or mm: a known space has room for one of them only.
         for factor, unit in ((1.0, "µm"), (_MM, "mm")):
             edges = tuple(edge * factor for edge in bare)
-            spans = (n * e for n, e in zip(_in_order(volume.shape, axes), edges, strict=True))
+            spans = (n * e for n, e in zip(canonical_shape(volume.shape, axes), edges, strict=True))
             known = zip(spans, ALLEN_CCF.extent_um, edges, strict=True)
             if entry.space == ALLEN_CCF.name and all(abs(size - wanted) < e for size, wanted, e in known):
                 note = (
@@ -294,10 +289,10 @@ def _world_frame(key: str, original: Original, affine: tuple[float, ...]) -> Fra
     # Index of a voxel's centre → µm along AP, DV, ML from the corner.
     to_um = np.zeros((3, 4))
     for stored, direction in enumerate(original.axes):
-        axis, against = DIRECTIONS[direction]
+        axis, forward = DIRECTIONS[direction]
         edge, n = original.grid.edges_um[axis], volume.shape[stored]
-        to_um[axis, stored] = -edge if against else edge
-        to_um[axis, 3] = (n - 0.5) * edge if against else 0.5 * edge
+        to_um[axis, stored] = edge if forward else -edge
+        to_um[axis, 3] = 0.5 * edge if forward else (n - 0.5) * edge
     from_world = np.linalg.inv(world[:, :3])
     linear = to_um[:, :3] @ from_world
     shift = to_um[:, 3] - linear @ world[:, 3]

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from isal import igzip
 
 from ccf_assets.ccf.nrrd import SagittalPlane
-from ccf_assets.ccf.volumes.volume import CANONICAL, Direction, Slab, StoredVolume
+from ccf_assets.ccf.space import DIRECTIONS, Direction
+from ccf_assets.ccf.volumes.volume import Slab, StoredVolume
 from ccf_assets.errors import CcfError, why
 from ccf_assets.files import whole_file
 from ccf_assets.prefetch import one_ahead
@@ -48,12 +49,12 @@ def check_axes(axes: Sequence[str]) -> None:
         CcfError: they are not three directions, each along another axis.
     """
     told = ", ".join(map(str, axes))
-    if len(axes) != 3 or not all(axis in CANONICAL for axis in axes):  # noqa: PLR2004
+    if len(axes) != 3 or not all(axis in DIRECTIONS for axis in axes):  # noqa: PLR2004
         raise CcfError(
-            f"Axes are three words, where each axis of the file runs to, of {', '.join(CANONICAL)}; "
+            f"Axes are three words, where each axis of the file runs to, of {', '.join(DIRECTIONS)}; "
             f"not {told:.200}."
         )
-    if len({CANONICAL[axis][0] for axis in _directions(axes)}) != len(axes):
+    if len({DIRECTIONS[axis][0] for axis in _directions(axes)}) != len(axes):
         raise CcfError(
             f"The axes {told} do not name three different axes: one must be posterior or anterior, one "
             "inferior or superior, and one right or left."
@@ -61,7 +62,7 @@ def check_axes(axes: Sequence[str]) -> None:
 
 
 def _directions(axes: Sequence[str]) -> list[Direction]:
-    return [direction for axis in axes for direction in CANONICAL if direction == axis]
+    return [direction for axis in axes for direction in DIRECTIONS if direction == axis]
 
 
 def canonical_shape(shape: Sequence[int], axes: Sequence[Direction]) -> tuple[int, int, int]:
@@ -90,7 +91,7 @@ def _canonical(stored: Sequence[_N], axes: Sequence[Direction]) -> tuple[_N, _N,
 
 def _order(axes: Sequence[Direction]) -> list[int]:
     """The stored axes that are AP, DV and ML."""
-    return sorted(range(3), key=lambda at: CANONICAL[axes[at]][0])
+    return sorted(range(3), key=lambda at: DIRECTIONS[axes[at]][0])
 
 
 def sagittal_planes(
@@ -122,7 +123,7 @@ def sagittal_planes(
     ml = _order(axes)[2]
     if ml in volume.readable_along:
         volume = replace(volume, slow_axis=ml)
-    slow, forward = CANONICAL[axes[volume.slow_axis]]
+    slow, forward = DIRECTIONS[axes[volume.slow_axis]]
     slabs = _oriented(volume, axes, report or (lambda _line: None))
     if slow == _ML and forward:
         yield from slabs
@@ -151,10 +152,10 @@ def _oriented(
     for place, slab in enumerate(volume.slabs()):
         ids = _ids(volume, place, slab)
         for axis, direction in enumerate((first, second)):
-            if not CANONICAL[direction][1]:
+            if not DIRECTIONS[direction][1]:
                 ids = np.flip(ids, axis)
         progress.advance(ids.size)
-        yield np.array(ids.T if CANONICAL[first][0] < CANONICAL[second][0] else ids, order="C")
+        yield np.array(ids.T if DIRECTIONS[first][0] < DIRECTIONS[second][0] else ids, order="C")
 
 
 def _reversed(

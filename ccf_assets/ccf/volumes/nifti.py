@@ -13,8 +13,8 @@ import numpy.typing as npt
 from isal import igzip
 from isal.igzip_lib import IsalError
 
+from ccf_assets.ccf.space import Direction
 from ccf_assets.ccf.volumes.volume import (
-    Direction,
     Slab,
     StoredVolume,
     checked_edges,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ccf_assets.ccf.volumes import nifti, nrrd_file, tiff, zarr_folder
-from ccf_assets.ccf.volumes.volume import FORMS, Direction, StoredVolume, refused
+from ccf_assets.ccf.volumes.volume import FORMS, StoredVolume, refused
 from ccf_assets.errors import CcfError, why
 
-__all__ = ["Direction", "StoredVolume", "open_volume"]
+__all__ = ["StoredVolume", "open_volume"]
 
 
 def open_volume(path: Path) -> StoredVolume:

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ccf_assets.ccf.space import Direction
 from ccf_assets.errors import CcfError
-
-Direction: TypeAlias = Literal["posterior", "anterior", "inferior", "superior", "right", "left"]
-
-CANONICAL: Mapping[Direction, tuple[int, bool]] = {
-    "posterior": (0, True),
-    "anterior": (0, False),
-    "inferior": (1, True),
-    "superior": (1, False),
-    "right": (2, True),
-    "left": (2, False),
-}
-"""Direction → the canonical axis (AP, DV, ML) that it is along, and whether it is that axis's own."""
 
 Slab: TypeAlias = npt.NDArray[Any]
 """The voxels of one index along a stored axis: two axes, of the file's type."""

@@ -18,9 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from ccf_assets.ccf.space import DIRECTIONS, Direction
 from ccf_assets.ccf.volumes.volume import (
-    CANONICAL,
-    Direction,
     Slab,
     StoredVolume,
     checked_edges,
@@ -58,7 +57,7 @@ _MOST_OF_A_SHARD = 17
 _READ_BYTES = 1 << 20
 
 _WORDS: Mapping[str, Direction] = {
-    **{word: word for word in CANONICAL},
+    **{word: word for word in DIRECTIONS},
     "dorsal": "superior",
     "ventral": "inferior",
     "rostral": "anterior",
@@ -222,7 +221,7 @@ def _orientation(path: Path, image: _Image) -> tuple[Direction, Direction, Direc
     found = [_WORDS[word] for value in values if (word := value.rpartition("-to-")[2]) in _WORDS]
     if len(found) != 3:  # noqa: PLR2004
         return None
-    if len({CANONICAL[direction][0] for direction in found}) != len(found):
+    if len({DIRECTIONS[direction][0] for direction in found}) != len(found):
         raise refused(path, f"it states that its axes run to {', '.join(found)}, which are not three axes")
     first, second, third = found
     return first, second, third

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tifffile
 import zarr
 
-from ccf_assets.ccf.volumes.stored import Direction
+from ccf_assets.ccf.space import Direction
 
 Volume = npt.NDArray[Any]
 
