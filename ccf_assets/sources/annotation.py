@@ -9,7 +9,6 @@ import hashlib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.frames.maps import Frame
@@ -76,12 +75,6 @@ class Annotation(FetchedFile):
 
 def _fields(file: FetchedFile) -> dict[str, Any]:
     return {each.name: getattr(file, each.name) for each in fields(FetchedFile)}
-
-
-def without_secrets(url: str) -> str:
-    """The address without user, password, query and fragment."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def fetched_file(path: Path, url: str) -> FetchedFile:

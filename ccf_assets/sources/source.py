@@ -29,7 +29,7 @@ from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import shape as phantom_shape
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.errors import CcfError
-from ccf_assets.files import sha256_of, sha256_of_all
+from ccf_assets.files import sha256_of, sha256_of_all, without_secrets
 from ccf_assets.sources.addresses import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL, ONTOLOGY_PATH
 from ccf_assets.sources.annotation import (
     Annotation,
@@ -38,7 +38,6 @@ from ccf_assets.sources.annotation import (
     fetched_file,
     refuse_page,
     warning_of,
-    without_secrets,
 )
 from ccf_assets.sources.cache import FetchedFile, cached_file, exclusive, kept_record, sweep_candidates
 from ccf_assets.sources.http import BACKOFF_S, TIMEOUT_S, Report, download
@@ -261,10 +260,14 @@ class Sources:
                 return cached
             if remote:
                 assert shown is not None  # noqa: S101 - set above
-                download(
-                    place, partial, shown, report,
-                    backoff_s=self.backoff_s, timeout_s=self.timeout_s, kept=cached is not None,
-                )  # fmt: skip
+                try:
+                    download(
+                        place, partial, shown, report,
+                        backoff_s=self.backoff_s, timeout_s=self.timeout_s, kept=cached is not None,
+                    )  # fmt: skip
+                except CcfError as error:
+                    advice = f"or correct its {what} in the catalogue of atlases"
+                    raise type(error)(f"{entry.key}: {str(error).rstrip('.')}, {advice}.") from None
             else:
                 shown = self._fetch(place, partial, report, kept=cached is not None)
             refuse_page(partial, shown)
