@@ -119,9 +119,7 @@ def _placed(sites: sa.Subquery, frames: sa.FromClause, atlases: sa.CTE, *, only_
     nan = sa.or_(*(c.is_(None) for c in given), *(c == not_a_number for c in given))
     infinite = sa.or_(*(sa.func.abs(c) > LARGEST for c in given))
     invalid = sa.case((nan, "invalid_nan"), (infinite, "invalid_infinite"))
-    # In coalesce: of an equality the planner expects that one site of 200 meets an atlas, and for so few it
-    # would look through the arrays of all planes for every site.
-    meets = sa.func.coalesce(a.space == f.space, sa.false())
+    meets = a.space == f.space
     return (
         sa.select(
             s.recording_id, s.site_id, s.source, f.dv_from,
@@ -205,7 +203,7 @@ def _with_status(sites: sa.Subquery) -> sa.Select[Any]:
         p.recording_id, p.site_id, p.ccf_id, p.x, p.y, p.z,
         hemisphere.label("hemisphere"), p.region_id, status.label("status"),
         p.source, p.voxels_of, p.surface_of,
-    )  # fmt: skip
+    ).where(p.recording_id.is_not(None))  # fmt: skip
 
 
 def many_sites(sites: sa.Select[Any]) -> sa.Select[bool]:
@@ -262,7 +260,9 @@ def _in_planes(voxel: sa.Subquery, atlases: sa.CTE) -> sa.Select[Any]:
     at = sa.func.width_bucket(wanted, plane.c.begin, type_=sa.Integer)
     region = sa.case((plane.c.end[at] > wanted, plane.c.region_id[at]))
     same = sa.and_(plane.c.ccf_id == v.ccf_id, plane.c.x == v.voxel_x)
-    return sa.select(voxel, region.label("region_id")).join_from(voxel, plane, same, isouter=True)
+    # Full, which the planner can only hash or merge: expecting a few sites where many were just inserted, it
+    # would loop over the arrays of all planes for each. `_with_status` leaves out the planes without a site.
+    return sa.select(voxel, region.label("region_id")).join_from(voxel, plane, same, full=True)
 
 
 def _in_plane(y: sa.ColumnElement[int], z: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
