@@ -323,7 +323,12 @@ _MEMBERS_SCHEMA = pl.Schema(
 
 
 def region_sets(
-    ccf_id: int, ontology: Ontology, files: Sequence[Path], *, of_allen: bool = True
+    ccf_id: int,
+    ontology: Ontology,
+    files: Sequence[Path],
+    *,
+    of_allen: bool = True,
+    only_one: bool = True,
 ) -> RegionSets:
     """All sets of an atlas: the built-in ones, and those of a lab's files.
 
@@ -336,6 +341,7 @@ def region_sets(
         ontology: its regions.
         files: the lab's files.
         of_allen: whether the ontology is that of the Allen Institute.
+        only_one: whether there is no other, so that a set without any of its regions is a mistake.
     """
     published = published_maps(ontology) if of_allen else []
     taken = {one.name: (one, members(one, ontology)) for one in depth_maps(ontology) + published}
@@ -345,7 +351,7 @@ def region_sets(
             read = {
                 one.name: (one, members(one, ontology))
                 for one in read_maps(path)
-                if of_allen or is_for(one, ontology)
+                if only_one or is_for(one, ontology)
             }
             for name in read.keys() & taken.keys():
                 raise CcfError(

@@ -335,7 +335,8 @@ def compare(
         limit=limit,
     )
     share = 100 * float(pairs["share"].sum())
-    say(f"{len(pairs):,} pairs, {share:.2f} % of the brain ({atlas} against {other})")
+    shown = f"{share:.2f}" if share >= 0.01 or not share else f"{share:.1g}"  # noqa: PLR2004
+    say(f"{counted(len(pairs), 'pair')}, {shown} % of the brain ({atlas} against {other})")
 
 
 @command(app, "Ask")

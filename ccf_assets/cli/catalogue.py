@@ -5,7 +5,6 @@ Not here: the catalogue itself (ccf.catalogue, ccf.own_atlases), and how files a
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -136,8 +135,9 @@ def _voxels(entry: AtlasEntry, original: Original, sources: Sources) -> Iterator
         if failed:
             raise CcfError(" ".join(failed))
     yield "ontology", f"{form}, {counted(graph.height, 'structure')}"
-    with tempfile.TemporaryDirectory() as scratch:
-        counts = runs.count_voxels(sagittal_planes(original.volume, original.axes, Path(scratch)))
+    scratch = sources.own_folder(entry)  # not /tmp, which may be memory: 4 bytes a voxel
+    scratch.mkdir(parents=True, exist_ok=True)
+    counts = runs.count_voxels(sagittal_planes(original.volume, original.axes, scratch))
     if not counts:
         raise CcfError("No voxel has an id, so there is no brain in it.")
     voxels = sum(counts.values())

@@ -77,7 +77,7 @@ def load(
         shown.append("")
         say("")
         print_holdings(holdings.holdings(database.create_engine()))
-        if not any(outcome.error for outcome in outcomes):
+        if not any(outcome.error for outcome in outcomes) and not all(entry.own for entry in entries):
             # Sensors follow the atlases of the source.
             of_phantom = not phantom and all(entry.is_phantom for entry in entries)
             _print_things_to_try("CCF_SOURCE=phantom " if of_phantom else "")

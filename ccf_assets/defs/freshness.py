@@ -2,8 +2,9 @@
 
 Every asset names its content in its data version, and Dagster records with each materialization the
 versions of its inputs. An asset is up to date when four things hold: its code version is the present one;
-every input still has the version it was made from; its rows are in the database; and its blocking checks
-passed in the run that made it. One that failed a check, or whose run was killed before it, is made again.
+every input still has the version it was made from, and a lab's own atlas its files and its entry; its rows
+are in the database; and its blocking checks passed in the run that made it. One that failed a check, or whose
+run was killed before it, is made again.
 
 Not here: recordings, whose backlog is in recordings.backlog, and when a run is requested (runs.requests).
 """
@@ -41,6 +42,8 @@ _DATA = "dagster/data_version"
 _INPUT = "dagster/input_data_version/"
 
 _ONTOLOGY = dg.AssetKey("structure_graph")
+
+_VOLUME = dg.AssetKey("annotation")
 
 
 def graph_of(repository: dg.RepositoryDefinition | None) -> AssetGraph:
@@ -136,6 +139,7 @@ def outdated(
             content = [specs[dep.asset_key] for dep in spec.deps if not dep.metadata.get(ORDER_ONLY)]
             current = (
                 tags.get(_CODE) == spec.code_version
+                and (key != _VOLUME or atlas is None or sources.is_current(atlas_entry(atlas)))
                 and _has_rows(connection, key.path[-1], atlas)
                 and not any(upstream.key in stale for upstream in content)
                 and all(_made_of(tags, latest, sources, upstream, atlas) for upstream in content)

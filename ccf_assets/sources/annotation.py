@@ -47,7 +47,7 @@ class Annotation(FetchedFile):
         """A digest of all that tables are made from: of an official file its checksum."""
         if not self.more:
             return self.sha256
-        return hashlib.sha256(f"{self.sha256} {self.grid} {self.space}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.sha256} {self.more['made_from']}".encode()).hexdigest()
 
     @classmethod
     def official(cls, file: FetchedFile, entry: AtlasEntry) -> Annotation:

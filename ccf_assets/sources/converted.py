@@ -90,7 +90,7 @@ def read_original(
             where the axes run to or how large a voxel is.
     """
     files = _brainglobe(entry, annotation) if entry.brainglobe else _Files(annotation, ontology)
-    volume = open_volume(files.annotation)
+    volume = open_volume(files.annotation, files.edges_um)
     axes, axes_from = _axes(entry, volume, files)
     edges, note = _edges(entry, volume, axes, files)
     shape = canonical_shape(volume.shape, axes)
@@ -131,7 +131,8 @@ def _brainglobe(entry: AtlasEntry, folder: Path) -> _Files:
 
 def _brainglobe_files(entry: AtlasEntry, folder: Path, described: Path) -> _Files:
     said = _json(described)
-    code = str(said.get("orientation", "")).lower()
+    # Version 3 states none: all its atlases are "asr" (brainglobe-atlasapi, descriptors.ATLAS_ORIENTATION).
+    code = str(said.get("orientation", "asr")).lower()
     axes: tuple[Direction, Direction, Direction] | None = None
     note = ""
     if len(code) == len(AXES) and all(letter in _BRAINGLOBE_CODES for letter in code):
@@ -146,8 +147,7 @@ def _brainglobe_files(entry: AtlasEntry, folder: Path, described: Path) -> _File
                 f"{entry.space} begin on the left all the same, and are read so."
             )
     edges = _three_numbers(said.get("resolution"))
-    annotation = _one_of(folder, ("annotation.tiff", "annotation.tif", "**/annotations_compressed.ome.zarr"))
-    ontology = _one_of(folder, ("structures.json", "**/terminology.csv"))
+    annotation, ontology = _volume_and_terms(described, said)
     if annotation is None or ontology is None:
         lacks = "annotation volume" if annotation is None else "ontology"
         raise CcfError(
@@ -167,6 +167,26 @@ def _brainglobe_files(entry: AtlasEntry, folder: Path, described: Path) -> _File
     )
 
 
+def _volume_and_terms(described: Path, said: Mapping[str, Any]) -> tuple[Path | None, Path | None]:
+    """The volume and the ontology of a BrainGlobe atlas, if they are there.
+
+    In version 2 they lie beside metadata.json. In version 3 manifest.json names the folders of both, below
+    the folder that holds ``atlases/NAME/VERSION/manifest.json`` (brainglobe-atlasapi, core).
+    """
+    if described.name == "metadata.json":
+        places = [described.parent / "annotation.tiff", described.parent / "structures.json"]
+    else:
+        names = ("annotations_compressed.ome.zarr", "terminology.csv")
+        folders = [said.get(part) for part in ("annotation_set", "terminology")]
+        below = [str(of.get("location", "")).strip("/") if isinstance(of, dict) else "" for of in folders]
+        root = described.resolve().parents[3] if len(described.resolve().parents) > 3 else described.parent  # noqa: PLR2004
+        places = [root / where / name for where, name in zip(below, names, strict=True)]
+        if not all(place.resolve().is_relative_to(root) for place in places):
+            raise CcfError(f"{described} names a folder outside of {root}; download the atlas again.")
+    annotation, ontology = (place if place.exists() else None for place in places)
+    return annotation, ontology
+
+
 def _json(path: Path) -> dict[str, Any]:
     try:
         said = json.loads(path.read_bytes()[:1_000_000])
@@ -176,10 +196,6 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise CcfError(f"{path} does not describe an atlas: it must be a JSON object.")
     return said
-
-
-def _one_of(folder: Path, patterns: tuple[str, ...]) -> Path | None:
-    return next((found for pattern in patterns for found in sorted(folder.glob(pattern))), None)
 
 
 def _three_numbers(given: object) -> tuple[float, float, float] | None:
@@ -316,7 +332,7 @@ def _world_frame(key: str, original: Original, affine: tuple[float, ...]) -> Fra
 
 def statement(entry: AtlasEntry, space: OwnSpace | None, checksums: Sequence[str | None]) -> str:
     """A digest of an atlas's files and of what the catalogue says of them; read anew if it changes."""
-    of_entry = (entry.axes, entry.edges_um, entry.grid, entry.space, entry.ontology == ALLEN)
+    of_entry = (entry.version, entry.axes, entry.edges_um, entry.grid, entry.space, entry.ontology == ALLEN)
     return hashlib.sha256(repr((_CONVERSION, of_entry, space, list(checksums))).encode()).hexdigest()
 
 

@@ -6,6 +6,8 @@ ccf.ontologies.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from ccf_assets.ccf.catalogue import ALLEN, AtlasEntry, Catalogue, catalogue
 from ccf_assets.ccf.ontologies.read import write_structure_graph
 from ccf_assets.ccf.volumes.canonical import sagittal_planes, write_canonical
 from ccf_assets.errors import CcfError
+from ccf_assets.files import whole_file
 from ccf_assets.sources.annotation import Annotation, fetched_file, unknown_checksum
 from ccf_assets.sources.cache import FetchedFile, cached_file, exclusive, kept_record
 from ccf_assets.sources.converted import Original, read_original, recorded, statement
@@ -24,6 +27,9 @@ from ccf_assets.sources.source import Sources, silent
 
 _VOLUME, _ONTOLOGY = "annotation.nrrd", "structure_graph.csv"
 """Names of the files that a volume and an ontology in another form are made into."""
+
+_SEEN = "seen.json"
+"""Beside them, of what they were last made, to be compared in a moment."""
 
 
 def original(sources: Sources, entry: AtlasEntry, known: Catalogue) -> Original:
@@ -65,6 +71,7 @@ def converted(sources: Sources, entry: AtlasEntry, *, refresh: bool, report: Rep
         there = _cached_made(folder, report)
         if there and there.more["made_from"] == made_from:
             yield there
+            _note_seen(sources, entry)
             return
         original = _read(entry, volume, ontology, known)
         for note in original.notes:
@@ -89,9 +96,38 @@ def converted(sources: Sources, entry: AtlasEntry, *, refresh: bool, report: Rep
             if own is not None:
                 kept_record(own, folder / _ONTOLOGY)
             kept_record(fetched, target)
+            _note_seen(sources, entry)
         finally:
             if own is not None:
                 own.path.unlink(missing_ok=True)
+
+
+def is_current(sources: Sources, entry: AtlasEntry) -> bool:
+    """Whether an atlas was last read from its entry and its files as they are, by their dates and sizes."""
+    try:
+        seen = json.loads((sources.own_folder(entry) / _SEEN).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(seen == _seen_now(entry))
+
+
+def _note_seen(sources: Sources, entry: AtlasEntry) -> None:
+    with whole_file(sources.own_folder(entry) / _SEEN) as aside:
+        aside.write_text(json.dumps(_seen_now(entry)), "utf-8")
+
+
+def _seen_now(entry: AtlasEntry) -> dict[str, str]:
+    """Digests of what the catalogue says of an atlas, and of the dates and sizes of its files."""
+    files = []
+    for place in (entry.annotation, entry.ontology):
+        path = Path(place)
+        if not entry.own or "://" in place or not path.exists():
+            continue
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
+            stat = file.stat()
+            files.append((str(file), stat.st_mtime_ns, stat.st_size))
+    said = statement(entry, catalogue().spaces.get(entry.space), [entry.annotation, entry.ontology])
+    return {"entry": said, "files": hashlib.sha256(repr(files).encode()).hexdigest()}
 
 
 def own_ontology(sources: Sources, entry: AtlasEntry) -> FetchedFile:

@@ -229,6 +229,18 @@ class Sources:
             raise CcfError(f"The volume of {entry.key} is gone from the cache again; load it again.")
         return there
 
+    def is_current(self, entry: AtlasEntry) -> bool:
+        """Whether the annotation in the cache is of the entry and of its files as they are now.
+
+        Of an official volume the checksum decides when it is used; this is about a lab's own files, whose
+        dates and sizes are compared, and what the catalogue says of them.
+        """
+        if entry.is_canonical:
+            return True
+        from ccf_assets.sources.own_files import is_current
+
+        return is_current(self, entry)
+
     def local_copy(
         self, entry: AtlasEntry, place: str, folder: Path, what: str, refresh: bool, report: Report
     ) -> FetchedFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ccf_assets.ccf.volumes import nifti, nrrd_file, tiff, zarr_folder
@@ -11,8 +12,13 @@ from ccf_assets.errors import CcfError, why
 __all__ = ["StoredVolume", "open_volume"]
 
 
-def open_volume(path: Path) -> StoredVolume:
+def open_volume(path: Path, level_um: Sequence[float] | None = None) -> StoredVolume:
     """What the file or folder at ``path`` says of its volume. Only its header is read.
+
+    Args:
+        path: the file or folder.
+        level_um: of an OME-Zarr pyramid the edges of the level to read, along its axes in µm; the finest
+            level if not given. Other forms have one level.
 
     Raises:
         CcfError: there is none, it is in no form that is read, its header is not that of a volume of region
@@ -21,7 +27,7 @@ def open_volume(path: Path) -> StoredVolume:
     try:
         if path.is_dir():
             if zarr_folder.is_zarr(path):
-                return zarr_folder.opened(path)
+                return zarr_folder.opened(path, level_um)
             raise refused(path, f"it is a folder without a Zarr array; read are {FORMS}")
         with path.open("rb") as file:
             start = file.read(nifti.HEADER_BYTES)

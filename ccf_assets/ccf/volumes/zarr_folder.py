@@ -11,7 +11,7 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def is_zarr(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _METADATA)
 
 
-def opened(path: Path) -> StoredVolume:
+def opened(path: Path, level_um: Sequence[float] | None = None) -> StoredVolume:
     """The metadata of an array, or of the first, finest one of an image.
 
     Raises:
@@ -81,7 +81,7 @@ def opened(path: Path) -> StoredVolume:
         import zarr
     except ImportError:
         raise missing(path, "zarr") from None
-    image = _image(path)
+    image = _image(path, level_um)
     folder = image.folder if image else path
     about = _json(path, folder / "zarr.json")
     new = "shape" in about
@@ -177,27 +177,56 @@ class _Image:
     scale: list[float]
 
 
-def _image(path: Path) -> _Image | None:
-    """The image of an OME-Zarr group; None if the folder is none."""
+def _image(path: Path, level_um: Sequence[float] | None) -> _Image | None:
+    """The image of an OME-Zarr group, at its finest level or at one of given edges; None if it is no group.
+
+    Raises:
+        CcfError: the metadata are not readable, or there is no such level.
+    """
     attributes = _json(path, path / ".zattrs") or _json(path, path / "zarr.json").get("attributes", {})
     try:
         images = attributes.get("ome", attributes).get("multiscales")
         if images is None:
             return None
-        image, dataset = images[0], images[0]["datasets"][0]
-        below, axes = str(dataset["path"]), list(image.get("axes", []))
-        scales = [
-            np.asarray(transformation["scale"], float)
-            for of in (dataset, image)
-            for transformation in of.get("coordinateTransformations", [])
-            if transformation["type"] == "scale"
-        ]
-        scale = np.prod(scales, axis=0).tolist() if scales else []
-        # Up to version 0.3 an axis is a name.
-        axes = [axis if isinstance(axis, dict) else {} for axis in axes]
-        return _Image(_inside(path, path / below), axes, scale)
+        levels = [_level(path, images[0], dataset) for dataset in images[0]["datasets"]]
+        if level_um is None:
+            return levels[0]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise refused(path, f"its multiscales are not readable ({error!s:.100})") from error
+    edges = [_level_um(level) for level in levels]
+    for level, of_level in zip(levels, edges, strict=True):
+        if of_level and np.allclose(of_level, level_um, rtol=_SAME_LEVEL):
+            return level
+    told = "; ".join(" × ".join(f"{edge:g}" for edge in each) if each else "unknown" for each in edges)
+    wanted = " × ".join(f"{edge:g}" for edge in level_um)
+    raise refused(path, f"it has no level of {wanted} µm, but of {told:.200} µm")
+
+
+_SAME_LEVEL = 1e-3
+"""Share by which the edges of a level may differ from those asked for: levels differ by a factor of two."""
+
+
+def _level(path: Path, image: Mapping[str, Any], dataset: Mapping[str, Any]) -> _Image:
+    """One level of a multiscale image."""
+    below, axes = str(dataset["path"]), list(image.get("axes", []))
+    scales = [
+        np.asarray(transformation["scale"], float)
+        for of in (dataset, image)
+        for transformation in of.get("coordinateTransformations", [])
+        if transformation["type"] == "scale"
+    ]
+    scale = np.prod(scales, axis=0).tolist() if scales else []
+    # Up to version 0.3 an axis is a name.
+    axes = [axis if isinstance(axis, dict) else {} for axis in axes]
+    return _Image(_inside(path, path / below), axes, scale)
+
+
+def _level_um(level: _Image) -> tuple[float, float, float] | None:
+    """The edges of a level along its last three axes in µm, where it states them with a unit."""
+    units = [axis.get("unit") for axis in level.axes[-3:]]
+    if len(level.scale) < len(units):
+        return None
+    return in_um(level.scale[-3:], [str(unit) if unit else None for unit in units])
 
 
 def _edges(

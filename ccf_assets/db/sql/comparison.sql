@@ -230,7 +230,7 @@ AS $$
     GROUP BY a.region_id
     HAVING count(*) = 1
   ), common AS (
-    SELECT same.of_a, sum(o.um3) / 1e9::double precision AS mm3
+    SELECT same.of_a, sum(o.um3)::double precision AS um3
     FROM ccf.region_overlap(ccf_id_a, ccf_id_b) AS o
     JOIN ccf.region_ancestor AS up_a ON up_a.ccf_id = ccf_id_a AND up_a.region_id = o.region_a
     JOIN ccf.region_ancestor AS up_b ON up_b.ccf_id = ccf_id_b AND up_b.region_id = o.region_b
@@ -239,14 +239,15 @@ AS $$
   )
   SELECT r.acronym, r.region_id, same.of_b, here.volume_mm3, coalesce(there.volume_mm3, 0),
          100 * (here.volume_mm3 - coalesce(there.volume_mm3, 0)) / nullif(there.volume_mm3, 0),
-         coalesce(common.mm3, 0) / nullif(here.volume_mm3, 0)
-  FROM ccf.brain_region AS r
+         coalesce(common.um3, 0) / nullif(here.voxels * (a.edge_ap * a.edge_dv * a.edge_ml), 0)
+  FROM ccf.atlas AS a
+  JOIN ccf.brain_region AS r ON r.ccf_id = a.ccf_id
   JOIN ccf.region_volume AS here ON (here.ccf_id, here.region_id) = (r.ccf_id, r.region_id) AND here.hemisphere = 'both'
   LEFT JOIN same ON same.of_a = r.region_id
   LEFT JOIN ccf.region_volume AS there
     ON (there.ccf_id, there.region_id, there.hemisphere) = (ccf_id_b, same.of_b, 'both')
   LEFT JOIN common ON common.of_a = r.region_id
-  WHERE r.ccf_id = ccf_id_a
+  WHERE a.ccf_id = ccf_id_a
   ORDER BY r.structure_order
 $$;
 

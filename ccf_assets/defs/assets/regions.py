@@ -195,7 +195,13 @@ def group_regions(
     unknown = functools.partial(no_such_region, postgres.create_engine(), entry.ccf_id)
     ontology = region_sets.Ontology.of_tables(brain_region, region_ancestor, unknown)
     files = region_sets.map_files(settings.region_sets())
-    made = region_sets.region_sets(entry.ccf_id, ontology, files, of_allen=entry.ontology in (ALLEN, PHANTOM))
+    made = region_sets.region_sets(
+        entry.ccf_id,
+        ontology,
+        files,
+        of_allen=entry.ontology in (ALLEN, PHANTOM),
+        only_one=all(each.ontology == ALLEN for each in catalogue().entries.values() if each.own),
+    )
     for sentence in made.refused:
         context.log.warning(sentence)
     # If a file was refused, the next load reads all of them again and repeats the warning.
