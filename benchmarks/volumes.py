@@ -24,8 +24,9 @@ from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError
+from ccf_assets.sources.annotation import Annotation
 from ccf_assets.sources.cache import FetchedFile
-from ccf_assets.sources.source import Annotation, Sources
+from ccf_assets.sources.source import Sources
 
 DENSE_UM = 10
 """Where the source has no volume of this resolution, the dense one is made."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from ccf_assets.errors import CcfError, why
 
@@ -114,6 +115,14 @@ def _has_large_number(tables: dict[str, Any]) -> bool:
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             return True
     return False
+
+
+def without_secrets(url: str) -> str:
+    """The address without user, password, query and fragment; a path as it is."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def sha256_of_all(path: Path) -> str:

@@ -24,7 +24,14 @@ from ccf_assets.db import database
 home = Path(tempfile.mkdtemp(prefix="ccf_tutorial_"))
 os.environ["CCF_HOME"] = str(home)
 atexit.register(shutil.rmtree, home, ignore_errors=True)  # of a notebook that was not run to its end
-for setting in ("CCF_POSTGRES_URL", "CCF_RECORDINGS", "CCF_FRAMES", "CCF_REGION_SETS", "DAGSTER_HOME"):
+for setting in (
+    "CCF_POSTGRES_URL",
+    "CCF_RECORDINGS",
+    "CCF_FRAMES",
+    "CCF_ATLASES",
+    "CCF_REGION_SETS",
+    "DAGSTER_HOME",
+):
     os.environ.pop(setting, None)
 
 source = os.environ.get("CCF_SOURCE") or "allen"

@@ -5,7 +5,6 @@ The answers to points are in located, the regions in regions; reading from the d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -18,15 +17,13 @@ from ccf_assets import settings
 from ccf_assets.atlas.located import Located, beside_pandas, beside_polars
 from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
 from ccf_assets.atlas.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
-from ccf_assets.ccf import space
 from ccf_assets.ccf.frames.files import FRAMES, named_frame
 from ccf_assets.ccf.frames.maps import Floats, Frame
-from ccf_assets.ccf.region_id import source_ids
 from ccf_assets.ccf.space import ALLEN_CCF
 from ccf_assets.ccf.voxel_grid import VoxelGrid
-from ccf_assets.db import database, schema, site_regions
+from ccf_assets.db import database, schema
 from ccf_assets.db.frames import known_frames
-from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases, pick_atlas, select_loaded_atlases
+from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases, pick_atlas
 from ccf_assets.errors import CcfError, InvalidValueError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -38,12 +35,6 @@ if TYPE_CHECKING:
 
 FEW_POINTS = 10_000
 """Up to so many points the database is queried (0.1 s), unless the atlas is in memory (2 s at 25 µm)."""
-
-POINTS_AT_ONCE = 100_000
-"""Points in one statement."""
-
-_REGION_COLUMNS = ("region_id", "region_a", "region_b")
-"""Columns of the answers of SQL that hold numbers of regions."""
 
 LARGEST_IN_MEMORY = 2**28
 """Voxels of an atlas that is read into memory for points, 2 bytes each; one of 10 µm is not."""
@@ -58,7 +49,7 @@ class Atlas:
 
     Coordinates are µm from the corner of the volume in the space of the atlas ("CCF µm"): x = AP to
     posterior, y = DV to ventral, z = ML to the right; arrays of voxels have the axes AP, DV, ML. Ids of
-    regions are those of the ontology: region_id of the tables, or source_id where that is larger.
+    regions are those of the ontology (source_id of the tables).
 
     It may be handed to other processes, as those of a pool. Each opens it anew at the database that its own
     settings name; no address and no password travel along.
@@ -264,30 +255,12 @@ class Atlas:
     def _places(self, frame: Frame, ap: Floats, dv: Floats, ml: Floats) -> Places:
         few = len(ap) <= FEW_POINTS and "_grid" not in self.__dict__
         if few or np.prod(self.shape) > LARGEST_IN_MEMORY:
-            return self._asked(frame, ap, dv, ml)
+            from ccf_assets.atlas.read import asked_places
+
+            places = asked_places(self._engine, self._loaded, frame, ap, dv, ml)
+            self._check_current()
+            return places
         return self._grid.locate(frame, ap, dv, ml, self._surface if frame.dv_from == "surface" else None)
-
-    def _asked(self, frame: Frame, ap: Floats, dv: Floats, ml: Floats) -> Places:
-        """The database's answer for points."""
-        from ccf_assets.ccf.grid import Places
-
-        atlas = select_loaded_atlases().where(schema.atlas.c.ccf_id == self.ccf_id)
-        rows: list[Sequence[Any]] = []
-        with self._engine.connect() as connection:
-            for first in range(0, len(ap), POINTS_AT_ONCE):
-                turn = slice(first, first + POINTS_AT_ONCE)
-                sites = site_regions.given_sites(frame.name, *(c[turn].tolist() for c in (ap, dv, ml)))
-                answer = site_regions.site_regions(sites, atlas, site_regions.given_frame(frame))
-                row = answer.subquery().c
-                columns = (row.x, row.y, row.z, row.status, sa.func.coalesce(row.region_id, 0))
-                rows += connection.execute(sa.select(*columns).order_by(row.site_id)).all()
-        self._check_current()
-        ccf_um = np.array([row[:3] for row in rows], dtype=np.float64).reshape(-1, 3)
-        status = np.array([space.Status[row[3].upper()] for row in rows], dtype=np.uint8)
-        region_id = source_ids(np.array([row[4] for row in rows], dtype=np.int32))
-        ids = np.union1d(np.zeros(1, np.uint32), region_id)
-        index = np.searchsorted(ids, region_id).astype(np.uint16)
-        return Places(ccf_um, status, ids, index, self.grid.midline_um)
 
     @cached_property
     def _grid(self) -> RegionGrid:
@@ -344,9 +317,7 @@ class Atlas:
         mask = paint(runs, np.ones(len(runs), bool), self.grid)
         middle = self.grid.first_right
         if middle is None and hemisphere in ("left", "right"):
-            raise InvalidValueError(
-                f"The space {self.space} has no midline, so {self.key} has no hemispheres."
-            )
+            raise InvalidValueError(f"The space {self.space} has no midline: {self.key} has no hemispheres.")
         if hemisphere == "left":
             mask[:, :, middle:] = False
         elif hemisphere == "right":
@@ -451,16 +422,14 @@ class Atlas:
         """
         import polars as pl
 
+        from ccf_assets.atlas.read import with_source_ids
         from ccf_assets.pg.arrow import read_arrow
 
         try:
             found = pl.DataFrame(read_arrow(self._engine.url, query).read_all())
         finally:  # also after an error, whose cause may be that the atlas was dropped
             self._check_current()
-        large = [name for name in _REGION_COLUMNS if name in found.columns and (found[name] < 0).any()]
-        return found.with_columns(
-            pl.col(name).cast(pl.Int64) + pl.when(pl.col(name) < 0).then(2**32).otherwise(0) for name in large
-        )
+        return with_source_ids(found)
 
     def _check_current(self) -> None:
         """Check that everything read is from the same load of the atlas.

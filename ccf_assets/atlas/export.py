@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from ccf_assets.ccf import space
 from ccf_assets.ccf.runs import voxel_batches
+from ccf_assets.ccf.space import space_words
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases
 from ccf_assets.errors import CcfError, UnknownNameError, suggestion
@@ -72,7 +73,7 @@ def export(
     if path.suffix.lower() not in SUFFIXES:
         raise CcfError(f"{path}: the ending of the file must be {' or '.join(SUFFIXES)}; it says which kind.")
     kind = _Csv if path.suffix.lower() == ".csv" else _Parquet
-    comments, parts = comments_of(table), _selected(engine, table, atlas)
+    comments, parts = comments_of(table, atlas), _selected(engine, table, atlas)
     rows = 0
     with new_file(path, force=force) as aside, ExitStack() as stack:
         writer = None
@@ -89,18 +90,21 @@ def export(
     return rows
 
 
-def comments_of(name: str) -> dict[str, str]:
-    """What the columns of a table mean, by name.
+def comments_of(name: str, atlas: LoadedAtlas | None = None) -> dict[str, str]:
+    """What the columns of a table mean, by name; in the space of an atlas, if one is given.
 
     Raises:
         CcfError: there is no such table; the text names the nearest.
     """
+    space = space_words(atlas.space) if atlas else "CCF"
     if name == ELECTRODES:
-        return _ELECTRODE_COLUMNS
+        return {
+            column: about.replace("CCF µm", f"{space} µm") for column, about in _ELECTRODE_COLUMNS.items()
+        }
     table = schema.metadata.tables.get(f"{schema.SCHEMA}.{name}")
     if table is None:
         raise UnknownNameError(f"There is no table {name!r}; {suggestion(name, tables())}")
-    return {column.name: column.comment or "" for column in table.columns}
+    return {column.name: (column.comment or "").replace("CCF µm", f"{space} µm") for column in table.columns}
 
 
 _Part: TypeAlias = Callable[[], pa.RecordBatchReader]

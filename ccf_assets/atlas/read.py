@@ -1,4 +1,4 @@
-"""Reading parts of a loaded atlas from the database: its runs, its surface, one plane, its grid.
+"""Reading parts of a loaded atlas from the database: its runs, its surface, one plane, its grid, points.
 
 What is computed from them is in ccf.
 """
@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from ccf_assets.ccf.frames.maps import Floats
-from ccf_assets.ccf.grid import RegionGrid, of_runs, paint, voxel_place
+from ccf_assets.ccf.frames.maps import Floats, Frame
+from ccf_assets.ccf.grid import Places, RegionGrid, of_runs, paint, voxel_place
 from ccf_assets.ccf.planes import PLANES, Orientation, Plane, paint_plane, plane_index
 from ccf_assets.ccf.region_id import source_ids, table_number
 from ccf_assets.ccf.runs import Runs
+from ccf_assets.ccf.space import Status
 from ccf_assets.ccf.voxel_grid import VoxelGrid
-from ccf_assets.db import schema
-from ccf_assets.db.loaded import LoadedAtlas
+from ccf_assets.db import schema, site_regions
+from ccf_assets.db.loaded import LoadedAtlas, select_loaded_atlases
 from ccf_assets.db.region_volumes import number_of
 from ccf_assets.pg.arrow import read_arrow
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _NONE = np.empty(0, np.uint16)
 
@@ -129,3 +134,52 @@ def read_grid(url: sa.URL, atlas: LoadedAtlas) -> RegionGrid:
     ids = np.union1d(np.zeros(1, np.uint32), runs.region_id)
     index = np.searchsorted(ids, runs.region_id).astype(np.uint16)
     return RegionGrid(atlas.grid, ids, paint(runs, index, atlas.grid))
+
+
+POINTS_AT_ONCE = 100_000
+"""Points in one statement."""
+
+
+def asked_places(
+    engine: sa.Engine, atlas: LoadedAtlas, frame: Frame, ap: Floats, dv: Floats, ml: Floats
+) -> Places:
+    """Where points lie, as the database answers: `RegionGrid.locate` without the volume in memory.
+
+    Args:
+        engine: the database.
+        atlas: the atlas.
+        frame: the frame of the coordinates, into the space of the atlas.
+        ap: shape (N,): antero-posterior coordinates in the frame's unit and sign.
+        dv: shape (N,): dorso-ventral coordinates.
+        ml: shape (N,): medio-lateral coordinates.
+    """
+    of_atlas = select_loaded_atlases().where(schema.atlas.c.ccf_id == atlas.ccf_id)
+    rows: list[Sequence[Any]] = []
+    with engine.connect() as connection:
+        for first in range(0, len(ap), POINTS_AT_ONCE):
+            turn = slice(first, first + POINTS_AT_ONCE)
+            sites = site_regions.given_sites(frame.name, *(c[turn].tolist() for c in (ap, dv, ml)))
+            answer = site_regions.site_regions(sites, of_atlas, site_regions.given_frame(frame))
+            row = answer.subquery().c
+            columns = (row.x, row.y, row.z, row.status, sa.func.coalesce(row.region_id, 0))
+            rows += connection.execute(sa.select(*columns).order_by(row.site_id)).all()
+    ccf_um = np.array([row[:3] for row in rows], dtype=np.float64).reshape(-1, 3)
+    status = np.array([Status[row[3].upper()] for row in rows], dtype=np.uint8)
+    region_id = source_ids(np.array([row[4] for row in rows], dtype=np.int32))
+    ids = np.union1d(np.zeros(1, np.uint32), region_id)
+    index = np.searchsorted(ids, region_id).astype(np.uint16)
+    return Places(ccf_um, status, ids, index, atlas.grid.midline_um)
+
+
+_REGION_COLUMNS = ("region_id", "region_a", "region_b")
+"""Columns of the answers of SQL that hold numbers of regions."""
+
+
+def with_source_ids(found: pl.DataFrame) -> pl.DataFrame:
+    """An answer of SQL with the ids of the ontology; a column with one beyond 2,147,483,647 is Int64."""
+    import polars as pl
+
+    large = [name for name in _REGION_COLUMNS if name in found.columns and (found[name] < 0).any()]
+    return found.with_columns(
+        pl.col(name).cast(pl.Int64) + pl.when(pl.col(name) < 0).then(2**32).otherwise(0) for name in large
+    )

@@ -11,14 +11,14 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from ccf_assets import settings
 from ccf_assets.ccf.space import ALLEN_CCF, Direction
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError, UnknownNameError, suggestion
-from ccf_assets.files import read_toml
+from ccf_assets.files import read_toml, without_secrets
 
 ALLEN = "allen"
 """``ontology`` of an atlas that has the ontology of the Allen Institute's structure graph."""
@@ -84,6 +84,11 @@ class AtlasEntry:
         return self.ontology == PHANTOM
 
     @property
+    def annotation_name(self) -> str:
+        """The name of the annotation's file or folder, for sentences."""
+        return PurePosixPath(without_secrets(self.annotation)).name
+
+    @property
     def is_canonical(self) -> bool:
         """Whether the annotation is read as it is: an official volume of 2017, or the phantom."""
         return not self.own and self.axes is None and "://" not in self.annotation
@@ -124,7 +129,9 @@ class AtlasEntry:
             **fields,
             "resolution_um": int(edge) if edge is not None and edge == int(edge) else edge,
             "shape": self.grid and self.grid.shape,
-            "path": self.annotation,
+            "path": without_secrets(self.annotation),
+            "annotation": without_secrets(self.annotation),
+            "ontology": without_secrets(self.ontology),
         }
 
 

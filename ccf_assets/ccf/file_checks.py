@@ -39,7 +39,7 @@ def annotation_checks(
         The checks, and the number of voxels by id (empty if the header is already wrong).
     """
     # The path itself may be the temporary name of a file that is being downloaded.
-    name = Path(entry.annotation).name
+    name = entry.annotation_name
     problems = nrrd.header_problems(nrrd.read_header(path), grid)
     if problems:
         not_checked = "Not checked, since the header is wrong."

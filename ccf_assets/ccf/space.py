@@ -78,6 +78,11 @@ def space_words(name: str) -> str:
     return "CCF" if name == ALLEN_CCF.name else name
 
 
+def key_and_space(key: str, space: str) -> str:
+    """An atlas for a line, with its space where that is not the Allen CCF: ``whs_39um, space whs_rat``."""
+    return key if space == ALLEN_CCF.name else f"{key}, space {space}"
+
+
 HEMISPHERES = ("left", "right", "both")
 
 

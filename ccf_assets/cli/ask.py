@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from ccf_assets.ccf.space import ALLEN_CCF, key_and_space, space_words
 from ccf_assets.cli import complete
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.options import (
@@ -93,9 +94,7 @@ _LABEL = len("children  ")
 
 def _where(atlas: Atlas) -> str:
     """The atlas for the end of a line, with its space where that is not the Allen CCF."""
-    from ccf_assets.ccf.space import ALLEN_CCF
-
-    return atlas.key if atlas.space == ALLEN_CCF.name else f"{atlas.key}, space {atlas.space}"
+    return key_and_space(atlas.key, atlas.space)
 
 
 def _named(found: Region) -> dict[str, Any]:
@@ -171,7 +170,6 @@ def locate(
     Examples: ccf-assets locate 8900 1300 8200; ccf-assets locate --frame stereotaxic -3500 500 2500;
     ccf-assets locate --frame ibl < points.csv
     """
-    from ccf_assets.ccf.space import space_words
     from ccf_assets.cli.points import check_frame_files, in_um, locate_rows, what_else
 
     # Before the database is asked, which warns of faulty frames: one's own is an error then, said once.
@@ -224,6 +222,8 @@ def track(
     Example: ccf-assets track 8900 0 8200 8900 3840 8200 -o strip.png
     """
     picked = _atlas(atlas)
+    if picked.space != ALLEN_CCF.name:
+        say(f"A track through {_where(picked)}")
     along = picked.track((ap, dv, ml), (to_ap, to_dv, to_ml), frame).to_dicts()
     if as_json:
         answer(along)
@@ -270,7 +270,6 @@ def slice_(
 
     Example: ccf-assets slice coronal 6600 -o coronal.png
     """
-    from ccf_assets.ccf.space import space_words
     from ccf_assets.files import new_file
     from ccf_assets.pictures.drawing import RegionStyle
     from ccf_assets.pictures.plane import plane_png
@@ -432,9 +431,10 @@ def export(
     engine = database.create_engine()
     picked = pick_atlas(engine, atlas) if atlas or table == ELECTRODES else None
     rows = write(engine, table, output, picked, force=force)
-    say(f"{rows:,} rows of {table}{f' in {picked.key}' if picked else ''}")
+    where = f" in {key_and_space(picked.key, picked.space)}" if picked else ""
+    say(f"{rows:,} rows of {table}{where}")
     if table == ELECTRODES:
-        for column, meaning in comments_of(table).items():
+        for column, meaning in comments_of(table, picked).items():
             say(f"  {column:12} {meaning}")
     if table == "region_volume":
         say(

@@ -87,6 +87,7 @@ def _looked_at(entry: AtlasEntry, known: Catalogue) -> Iterator[tuple[str, str]]
     """What an entry and its files say, name by name; the last is the problem, if there is one."""
     from ccf_assets.db import database
     from ccf_assets.db.spaces import number_taken
+    from ccf_assets.sources.own_files import original as read_files
     from ccf_assets.sources.source import Sources
 
     yield "entry", f"ccf_id {entry.ccf_id}, {entry.version}"
@@ -95,7 +96,7 @@ def _looked_at(entry: AtlasEntry, known: Catalogue) -> Iterator[tuple[str, str]]
             if taken := number_taken(connection, entry.ccf_id, entry.key):
                 raise CcfError(taken)
         sources = Sources.from_settings()
-        original = sources.original(entry, known=known)
+        original = read_files(sources, entry, known)
         yield from _said(entry.key, original)
         yield from _voxels(entry, original, sources)
         for number, note in enumerate(original.notes, 1):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ccf_assets import settings
+from ccf_assets.ccf.space import key_and_space
 from ccf_assets.cli import complete
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.options import CsvOption, JsonOption, answer, say, tell
@@ -85,7 +86,7 @@ def print_holdings(held: Sequence[Holding]) -> None:
     show_aligned(_HELD[:-1], [_held(each)[:-1] for each in held])
     typer.echo()
     for h in held:
-        tell(f"{h.key} ({h.version}) from {h.source_url}", 2)
+        tell(f"{key_and_space(h.key, h.space)} ({h.version}) from {h.source_url}", 2)
     for sentence in _missing(held):
         tell(sentence)
 

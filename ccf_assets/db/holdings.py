@@ -36,6 +36,7 @@ class Holding:
     ccf_id: int
     key: str
     version: str
+    space: str
     resolution_um: float
     source_url: str
     sha256: str
@@ -83,6 +84,7 @@ def holdings(engine: sa.Engine) -> list[Holding]:
                     ccf_id=row.ccf_id,
                     key=row.key,
                     version=row.ccf_version,
+                    space=row.space,
                     resolution_um=row.ccf_resolution,
                     source_url=row.source_url,
                     sha256=row.sha256,

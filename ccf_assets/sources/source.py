@@ -18,112 +18,33 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ccf_assets import settings
-from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, AtlasEntry, Catalogue, catalogue
-from ccf_assets.ccf.frames.maps import Frame
+from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, AtlasEntry
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import shape as phantom_shape
 from ccf_assets.ccf.phantom import volume as phantom_volume
-from ccf_assets.ccf.space import ALLEN_CCF, Space
-from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError
-from ccf_assets.files import sha256_of, sha256_of_all
+from ccf_assets.files import sha256_of, sha256_of_all, without_secrets
 from ccf_assets.sources.addresses import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL, ONTOLOGY_PATH
+from ccf_assets.sources.annotation import (
+    Annotation,
+    checked,
+    difference,
+    fetched_file,
+    refuse_page,
+    warning_of,
+)
 from ccf_assets.sources.cache import FetchedFile, cached_file, exclusive, kept_record, sweep_candidates
 from ccf_assets.sources.http import BACKOFF_S, TIMEOUT_S, Report, download
 
-if TYPE_CHECKING:
-    from ccf_assets.sources.converted import Original
 
-_VOLUME, _ONTOLOGY = "annotation.nrrd", "structure_graph.csv"
-"""Names of the files that a volume and an ontology in another form are made into."""
-
-
-def _silent(_line: str) -> None:
+def silent(_line: str) -> None:
     """The report of a caller that wants none."""
-
-
-@dataclass(frozen=True)
-class Annotation(FetchedFile):
-    """An annotation volume in the official form.
-
-    Attributes:
-        grid: its grid.
-        space: the space it lies in.
-        frames: the frames that its files bring.
-        notes: what was made, changed or taken from somewhere when it was read, a sentence each.
-        own_ontology: its own ontology, where it has one, not accepted yet while this is new.
-    """
-
-    grid: VoxelGrid = field(kw_only=True)
-    space: Space = field(kw_only=True)
-    frames: tuple[Frame, ...] = field(default=(), kw_only=True)
-    notes: tuple[str, ...] = field(default=(), kw_only=True)
-    own_ontology: FetchedFile | None = field(default=None, kw_only=True)
-
-    @property
-    def original_sha256(self) -> str:
-        """The checksum of the file as it was found; of a folder, of all files in it."""
-        return str(self.more.get("original_sha256", self.sha256))
-
-    @property
-    def version(self) -> str:
-        """A digest of all that tables are made from: of an official file its checksum."""
-        if not self.more:
-            return self.sha256
-        return hashlib.sha256(f"{self.sha256} {self.grid} {self.space}".encode()).hexdigest()
-
-    @classmethod
-    def official(cls, file: FetchedFile, entry: AtlasEntry) -> Annotation:
-        """Of an official file, whose grid the catalogue has."""
-        assert entry.grid is not None  # noqa: S101 - every built-in entry has one
-        return cls(**_fields(file), grid=entry.grid, space=ALLEN_CCF)
-
-    @classmethod
-    def recorded(cls, file: FetchedFile, own_ontology: FetchedFile | None) -> Annotation:
-        """Of a file that was made from another, with what its record says."""
-        said = file.more
-        space = Space(**{**said["space"], "extent_um": tuple(said["space"]["extent_um"])})
-        return cls(
-            **_fields(file),
-            grid=VoxelGrid(tuple(said["shape"]), tuple(said["edges_um"]), space.midline_um),
-            space=space,
-            frames=tuple(
-                Frame(**{**f, "xyz": tuple(f["xyz"]), "coefficients": tuple(f["coefficients"])})
-                for f in said["frames"]
-            ),
-            notes=tuple(said["notes"]),
-            own_ontology=own_ontology,
-        )
-
-
-def _read_original(
-    entry: AtlasEntry, volume: FetchedFile, ontology: FetchedFile | None, known: Catalogue
-) -> Original:
-    # Imported late: most questions need no reader of volumes.
-    from ccf_assets.sources.converted import read_original
-
-    described = known.spaces.get(entry.space)
-    return read_original(entry, volume.path, ontology.path if ontology else None, described)
-
-
-def _cached_made(folder: Path, report: Report) -> Annotation | None:
-    """The volume and the ontology that were made of other forms in a folder of the cache, if whole."""
-    volume = cached_file(folder / _VOLUME, report)
-    if volume is None or "made_from" not in volume.more:
-        return None
-    own = cached_file(folder / _ONTOLOGY, report) if volume.more["has_ontology"] else None
-    return None if own is None and volume.more["has_ontology"] else Annotation.recorded(volume, own)
-
-
-def _fields(file: FetchedFile) -> dict[str, Any]:
-    return {each.name: getattr(file, each.name) for each in fields(FetchedFile)}
 
 
 @dataclass(frozen=True)
@@ -169,9 +90,9 @@ class Sources:
             return "the phantom"
         if self.is_allen:
             return "the Allen Institute"
-        return _without_secrets(self._base) if self.is_remote else str(self._folder)
+        return without_secrets(self._base) if self.is_remote else str(self._folder)
 
-    def structure_graph(self, *, refresh: bool = False, report: Report = _silent) -> FetchedFile:
+    def structure_graph(self, *, refresh: bool = False, report: Report = silent) -> FetchedFile:
         """The ontology as a candidate, to be validated by the caller and then accepted.
 
         A copy accepted earlier is returned as it is: from a remote source unless ``refresh`` is set, from a
@@ -197,8 +118,8 @@ class Sources:
                 shown = "phantom:structure_graph"
             else:
                 shown = self._fetch(ONTOLOGY_PATH, partial, report, kept=accepted is not None)
-                _refuse_page(partial, shown)
-            fresh = _fetched(partial, shown)
+                refuse_page(partial, shown)
+            fresh = fetched_file(partial, shown)
             if accepted and accepted.sha256 == fresh.sha256 and not self.is_remote:
                 return accepted
             candidate = target.with_name(f"candidate-{uuid.uuid4().hex}.csv")
@@ -216,7 +137,7 @@ class Sources:
         """
         if candidate.path == self._graph:
             return candidate
-        with exclusive(self._graph, _silent):
+        with exclusive(self._graph, silent):
             return kept_record(candidate, self._graph)
 
     def ontology(self, entry: AtlasEntry) -> FetchedFile:
@@ -230,10 +151,12 @@ class Sources:
             own = replace(self, source=settings.PHANTOM)
             return own.accept_structure_graph(own.structure_graph())
         if entry.ontology != ALLEN:
-            return self._own_ontology(entry)
+            from ccf_assets.sources.own_files import own_ontology  # most questions need no reader of volumes
+
+            return own_ontology(self, entry)
         self._refuse_real_from_phantom(entry)
-        with exclusive(self._graph, _silent):
-            accepted = cached_file(self._graph, _silent)
+        with exclusive(self._graph, silent):
+            accepted = cached_file(self._graph, silent)
         if accepted is None:
             raise CcfError(
                 f"There is no ontology of {self.label} for {entry.key} in {self.cache} yet; "
@@ -243,7 +166,7 @@ class Sources:
 
     @contextmanager
     def new_annotation(
-        self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent
+        self, entry: AtlasEntry, *, refresh: bool = False, report: Report = silent
     ) -> Iterator[Annotation]:
         """The annotation volume of an atlas, from the cache or fetched, to be checked by the caller.
 
@@ -263,7 +186,9 @@ class Sources:
         if entry.ontology in (ALLEN, PHANTOM):
             self._refuse_real_from_phantom(entry)
         if not entry.is_canonical:
-            with self._converted(entry, refresh=refresh, report=report) as made:
+            from ccf_assets.sources.own_files import converted
+
+            with converted(self, entry, refresh=refresh, report=report) as made:
                 yield made
             return
         target = self.cache / entry.annotation
@@ -273,109 +198,53 @@ class Sources:
                 report(f"{target} is not the file that {entry.key} now asks for; fetching it again.")
                 cached = None
             if cached and not refresh:
-                yield Annotation.official(replace(cached, warning=_warning(cached, entry)), entry)
+                yield Annotation.official(replace(cached, warning=warning_of(cached, entry)), entry)
                 return
             if entry.is_phantom:
                 phantom_volume.write_annotation(partial, int(entry.resolution_um or 0), report)
                 shown = _phantom_url(entry)
             else:
                 shown = self._fetch(entry.annotation, partial, report, kept=cached is not None)
-            fetched = _checked(_fetched(partial, shown), entry)
+            fetched = checked(fetched_file(partial, shown), entry)
             yield Annotation.official(fetched, entry)
             kept_record(fetched, target)
 
-    def annotation(self, entry: AtlasEntry, *, refresh: bool = False, report: Report = _silent) -> Annotation:
+    def annotation(self, entry: AtlasEntry, *, refresh: bool = False, report: Report = silent) -> Annotation:
         """The annotation volume of an atlas in the cache, as `new_annotation` gives it, without checks.
 
         One that was made of another form is not compared with its original again.
         """
-        if not entry.is_canonical and not refresh and (made := self._made(entry, report)):
-            return made
-        with self.new_annotation(entry, refresh=refresh, report=report) as file:
-            pass
-        return self._made(entry, report) or replace(file, path=self.cache / entry.annotation)
+        if entry.is_canonical:
+            with self.new_annotation(entry, refresh=refresh, report=report) as file:
+                pass
+            return replace(file, path=self.cache / entry.annotation)
+        from ccf_assets.sources.own_files import made
 
-    def _made(self, entry: AtlasEntry, report: Report) -> Annotation | None:
-        """What a volume in another form was made into, if it is in the cache as it was made."""
-        folder = self._folder_of(entry)
-        if entry.is_canonical or not (folder / _VOLUME).is_file():
-            return None
-        with exclusive(folder / _VOLUME, report):
-            return _cached_made(folder, report)
+        there = None if refresh else made(self, entry, report)
+        if there is None:
+            with self.new_annotation(entry, refresh=refresh, report=report):
+                pass
+            there = made(self, entry, report)
+        if there is None:
+            raise CcfError(f"The volume of {entry.key} is gone from the cache again; load it again.")
+        return there
 
-    def original(self, entry: AtlasEntry, known: Catalogue) -> Original:
-        """The files of an atlas in another form than the official ones, before a voxel is read.
-
-        Files at an address are fetched into the cache.
+    def local_copy(
+        self, entry: AtlasEntry, place: str, folder: Path, what: str, refresh: bool, report: Report
+    ) -> FetchedFile:
+        """A file or folder that an entry names, on this machine; fetched if it is at an address.
 
         Args:
             entry: the atlas.
-            known: the catalogue that it is in, which may describe its space.
+            place: the path or address.
+            folder: of the cache, for what is fetched.
+            what: its key in the entry.
+            refresh: fetch it again.
+            report: receives a line when something takes time or is odd.
 
         Raises:
-            CcfError: a file is missing or in no known form, or the catalogue and the files do not agree.
+            CcfError: it does not exist, or cannot be fetched.
         """
-        return _read_original(entry, *self._files_of(entry, False, _silent), known)
-
-    def _files_of(
-        self, entry: AtlasEntry, refresh: bool, report: Report
-    ) -> tuple[FetchedFile, FetchedFile | None]:
-        """The volume and the ontology that an entry names, on this machine."""
-        folder = self._folder_of(entry)
-        volume = self._original(entry, entry.annotation, folder, "annotation", refresh, report)
-        if not entry.ontology or entry.ontology == ALLEN:
-            return volume, None
-        return volume, self._original(entry, entry.ontology, folder, "ontology", refresh, report)
-
-    @contextmanager
-    def _converted(self, entry: AtlasEntry, *, refresh: bool, report: Report) -> Iterator[Annotation]:
-        """A volume in another form, made into the official one, and its ontology with it."""
-        from ccf_assets.ccf.ontologies.read import write_structure_graph
-        from ccf_assets.ccf.volumes.canonical import sagittal_planes, write_canonical
-        from ccf_assets.sources.converted import recorded, statement
-
-        folder = self._folder_of(entry)
-        target = folder / _VOLUME
-        with exclusive(target, report) as partial:
-            volume, ontology = self._files_of(entry, refresh, report)
-            checksums = [volume.sha256, ontology.sha256 if ontology else None]
-            known = catalogue()
-            made_from = statement(entry, known.spaces.get(entry.space), checksums)
-            made = _cached_made(folder, report)
-            if made and made.more["made_from"] == made_from:
-                yield made
-                return
-            original = _read_original(entry, volume, ontology, known)
-            for note in original.notes:
-                report(f"{entry.key}: {note}")
-            planes = sagittal_planes(original.volume, original.axes, folder, report)
-            write_canonical(planes, original.grid.shape, original.grid.edges_um, partial)
-            own = None
-            if original.ontology is not None:
-                candidate = folder / f"candidate-{uuid.uuid4().hex}.csv"
-                write_structure_graph(original.ontology.graph, candidate)
-                own = _fetched(candidate, ontology.url if ontology else volume.url)
-            more = {
-                "made_from": made_from,
-                "has_ontology": own is not None,
-                "original_sha256": volume.sha256,
-                **recorded(entry.key, original),
-            }
-            warning = _unknown_checksum(volume, entry)
-            fetched = replace(_fetched(partial, volume.url), more=more, warning=warning)
-            try:
-                yield Annotation.recorded(fetched, own)
-                if own is not None:
-                    kept_record(own, folder / _ONTOLOGY)
-                kept_record(fetched, target)
-            finally:
-                if own is not None:
-                    own.path.unlink(missing_ok=True)
-
-    def _original(
-        self, entry: AtlasEntry, place: str, folder: Path, what: str, refresh: bool, report: Report
-    ) -> FetchedFile:
-        """A file or folder that an entry names, on this machine; fetched if it is at an address."""
         remote = "://" in place
         if not remote and (entry.own or not self.is_remote):
             path = Path(place) if entry.own else self._file_in_folder(place)
@@ -384,33 +253,27 @@ class Sources:
             return FetchedFile(path, path.as_uri(), sha256_of_all(path), 0, fetched=False)
         name = Path(urlsplit(place).path).name
         target = folder / f"original-{what}-{name}"
-        shown = _without_secrets(place) if remote else None
+        shown = without_secrets(place) if remote else None
         with exclusive(target, report) as partial:
             cached = cached_file(target, report)
             if cached and not refresh and (not shown or cached.url == shown):
                 return cached
             if remote:
                 assert shown is not None  # noqa: S101 - set above
-                download(
-                    place, partial, shown, report,
-                    backoff_s=self.backoff_s, timeout_s=self.timeout_s, kept=cached is not None,
-                )  # fmt: skip
+                try:
+                    download(
+                        place, partial, shown, report,
+                        backoff_s=self.backoff_s, timeout_s=self.timeout_s, kept=cached is not None,
+                    )  # fmt: skip
+                except CcfError as error:
+                    advice = f"or correct its {what} in the catalogue of atlases"
+                    raise type(error)(f"{entry.key}: {str(error).rstrip('.')}, {advice}.") from None
             else:
                 shown = self._fetch(place, partial, report, kept=cached is not None)
-            _refuse_page(partial, shown)
-            return kept_record(_fetched(partial, shown), target)
+            refuse_page(partial, shown)
+            return kept_record(fetched_file(partial, shown), target)
 
-    def _own_ontology(self, entry: AtlasEntry) -> FetchedFile:
-        target = self._folder_of(entry) / _ONTOLOGY
-        with exclusive(target, _silent):
-            accepted = cached_file(target, _silent)
-        if accepted is None:
-            raise CcfError(
-                f"The ontology of {entry.key} has not been read yet; materialise annotation first."
-            )
-        return accepted
-
-    def _folder_of(self, entry: AtlasEntry) -> Path:
+    def own_folder(self, entry: AtlasEntry) -> Path:
         """Where a volume that is made into the official form is kept, with what belongs to it."""
         return self.cache / "converted" / entry.key
 
@@ -473,7 +336,7 @@ class Sources:
         if entry.is_phantom:
             return cached.url == _phantom_url(entry)
         if entry.checksum_from == "file" and entry.sha256:
-            return _difference(cached, entry) is None
+            return difference(cached, entry) is None
         # Nothing binding is pinned. A remote file is not asked for twice; a folder is cheap to compare with.
         if self.is_remote:
             return True
@@ -488,7 +351,7 @@ class Sources:
             shown = url
         elif self.is_remote:
             url = _joined(self._base, path)
-            shown = _without_secrets(url)
+            shown = without_secrets(url)
         else:
             original = self._file_in_folder(path)
             shutil.copyfile(original, into)
@@ -503,12 +366,6 @@ def _joined(base: str, path: str) -> str:
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
 
 
-def _without_secrets(url: str) -> str:
-    """The address without user, password, query and fragment."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
 def _phantom_url(entry: AtlasEntry) -> str:
     """The phantom's address names the code it was computed by, so that changed code is computed anew."""
     code = hashlib.sha256(phantom_ontology.structure_graph_csv())
@@ -516,64 +373,3 @@ def _phantom_url(entry: AtlasEntry) -> str:
         if file.is_file():
             code.update(file.read_bytes())
     return f"phantom:{entry.resolution_um:g}um?code={code.hexdigest()[:12]}"
-
-
-def _fetched(path: Path, url: str) -> FetchedFile:
-    return FetchedFile(path, url, sha256_of(path), path.stat().st_size, fetched=True)
-
-
-def _refuse_page(path: Path, shown: str) -> None:
-    """Refuse a web page, which a network's login page or a proxy likes to send with status 200."""
-    with path.open("rb") as file:
-        if file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-            raise CcfError(
-                f"{shown} gave a web page instead of the file; "
-                "open the address in a browser to see what sends it, and try again."
-            )
-
-
-def _difference(file: FetchedFile, entry: AtlasEntry) -> str | None:
-    """The difference of a file from size and checksum in the catalogue, in words, or None."""
-    if entry.size_bytes in (None, file.size_bytes) and entry.sha256 in (None, file.sha256):
-        return None
-    return (
-        f"{file.url} has {file.size_bytes} bytes and sha256 {file.sha256}, where the catalogue's {entry.key} "
-        f"has {entry.size_bytes or 'any number of'} bytes and sha256 {entry.sha256 or 'unknown'}"
-    )
-
-
-def _warning(file: FetchedFile, entry: AtlasEntry) -> str | None:
-    """The warning for a file that differs from a checksum that is only reported."""
-    difference = _difference(file, entry)
-    return (
-        difference and f"{difference}; it is kept, because that checksum is only reported and not confirmed."
-    )
-
-
-def _unknown_checksum(file: FetchedFile, entry: AtlasEntry) -> str | None:
-    """The remark that a file of the Allen Institute could not be compared with a checksum."""
-    if entry.own:
-        return None
-    return (
-        f"The catalogue has no checksum of {entry.key}, so the file was not compared with one; the sha256 of "
-        f"{file.url} is {file.sha256}."
-    )
-
-
-def _checked(file: FetchedFile, entry: AtlasEntry) -> FetchedFile:
-    """The fetched volume with its warning, if it may be kept.
-
-    Raises:
-        CcfError: it is a web page, not an NRRD file, or not the catalogue's file.
-    """
-    _refuse_page(file.path, file.url)
-    difference = _difference(file, entry)
-    if difference and entry.checksum_from == "file":
-        raise CcfError(
-            f"{difference}; "
-            "try again, and if it stays so, set CCF_SOURCE to a source that has the official file."
-        )
-    with file.path.open("rb") as opened:
-        if opened.read(4) != b"NRRD":
-            raise CcfError(f"{file.url} is not an NRRD file; check the file at that address and replace it.")
-    return replace(file, warning=_warning(file, entry))

@@ -182,10 +182,7 @@ def own_structure_graph(entry: AtlasEntry, path: Path) -> pl.DataFrame:
     graph = ontology.read_structure_graph(path)
     failed = [each.sentence for each in ontology.check_structure_graph(graph) if not each.passed]
     if failed:
-        raise CcfError(
-            f"The ontology of {entry.key} ({entry.ontology or entry.annotation}) was refused. "
-            f"{' '.join(failed)}"
-        )
+        raise CcfError(f"The ontology of {entry.key} was refused. {' '.join(failed)}")
     return graph
 
 

@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccf_assets.ccf import nrrd as official
-from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.runs import count_voxels
 from ccf_assets.ccf.volumes import canonical
 from ccf_assets.ccf.volumes.canonical import (
@@ -29,6 +28,7 @@ from ccf_assets.ccf.volumes.canonical import (
     write_canonical,
 )
 from ccf_assets.ccf.volumes.stored import open_volume
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError
 from ccf_assets_tests.ccf.volumes import forms
 from ccf_assets_tests.ccf.volumes.forms import (
@@ -244,8 +244,8 @@ def planes_of(array: Volume) -> Iterator[npt.NDArray[np.uint32]]:
 def test_what_is_written_is_read_as_an_official_file_is(real: Volume, tmp_path: Path) -> None:
     path = tmp_path / "v.nrrd"
     write_canonical(planes_of(real), real.shape, (100.0, 100.0, 100.0), path)
-    entry = AtlasEntry("other", 7, "v", 100, real.shape, "v.nrrd")
-    assert np.array_equal(np.stack(list(official.planes(path, entry))).transpose(2, 1, 0), real)
+    grid = VoxelGrid(real.shape, (100.0, 100.0, 100.0))
+    assert np.array_equal(np.stack(list(official.planes(path, grid))).transpose(2, 1, 0), real)
     found, header = nrrd.read(str(path))
     assert np.array_equal(found, real)
     assert np.array_equal(header["space directions"], np.eye(3) * 100)
