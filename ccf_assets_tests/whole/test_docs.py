@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import nbformat
+import nrrd
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from typer.main import get_command
@@ -17,7 +19,9 @@ from typer.main import get_command
 from ccf_assets import settings
 from ccf_assets.cli import main
 from ccf_assets.db import database, diagram, schema
+from ccf_assets.definitions import defs
 from ccf_assets.defs import sensors
+from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.pg import connect
 from ccf_assets_tests.conftest import new_database
 from ccf_assets_tests.support import notebook, pages
@@ -177,6 +181,49 @@ def test_recordings_come_in_as_their_page_says(lab: RecordingsLab, tmp_path: Pat
 def test_the_commands_print_what_their_page_says(lab: RecordingsLab, tmp_path: Path) -> None:
     wrong, _ = page_differs(DOCS / "commands.md", lab, tmp_path)
     assert wrong == []
+
+
+def test_the_rat_comes_in_and_answers_as_its_page_says(
+    lab: RecordingsLab,
+    ccf_data: Callable[[str], Path],
+    ccf_cases: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home = tmp_path / ".ccf"
+    home.mkdir()
+    monkeypatch.setenv("CCF_HOME", str(home))
+    monkeypatch.setenv("CCF_SOURCE", str(ccf_data("")))
+    monkeypatch.chdir(tmp_path)
+    (home / "whs").symlink_to(ccf_cases("atlases/whs_rat_v4"))
+    page = DOCS / "own_atlas.md"
+    for block in pages.blocks(page):
+        if block.name:
+            (home / block.name).write_text(block.text, "utf-8")
+    own = next(block.text for block in pages.blocks(page) if block.text.startswith("[own_25um]"))
+    with (home / "atlases.toml").open("a", encoding="utf-8") as catalogue:
+        catalogue.write(own.partition("[kim_25um]")[0])
+    write_corrected(ccf_data("annotation/ccf_2017/annotation_25.nrrd"), home / "own.nrrd")
+    assert defs.resolve_job_def("refresh_ontology").execute_in_process(instance=lab.instance).success
+    for key in ("rat_whs_39um", "own_25um"):
+        add_atlases(lab.instance, {key: False})
+        load = defs.resolve_job_def("load_atlas")
+        assert load.execute_in_process(instance=lab.instance, partition_key=key).success
+    lab.serve(sensors.unregistered_sites)
+    # What follows checks the rat's own catalogue, as the page does.
+    (home / "atlases.toml").write_text(
+        (home / "atlases.toml").read_text("utf-8").partition("[own_25um]")[0], "utf-8"
+    )
+    wrong, kinds = page_differs(page, lab, tmp_path)
+    assert wrong == []
+    assert kinds["sql"] >= 8
+
+
+def write_corrected(official: Path, path: Path) -> None:
+    """The official volume with 1,000 voxels of VISp1 (593) as VISp2/3 (821), stored as RAS."""
+    voxels, _ = nrrd.read(str(official))
+    voxels[tuple(np.argwhere(voxels == 593)[:1000].T)] = 821
+    nrrd.write(str(path), voxels[::-1, ::-1].transpose(2, 0, 1), {"encoding": "gzip"}, compression_level=1)
 
 
 def page_differs(page: Path, lab: RecordingsLab, folder: Path) -> tuple[list[str], dict[str, int]]:
