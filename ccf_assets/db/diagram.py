@@ -28,6 +28,8 @@ every column, and the views and functions, are in the [reference](reference.md).
 PARTS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "The atlas": (
+            "reference_space",
+            "atlas_number",
             "atlas",
             "brain_region",
             "region_parent",

@@ -49,12 +49,16 @@ def test_the_monthly_check_fetches_the_volume_of_each_loaded_atlas(lab: Recordin
 
 
 def test_the_monthly_check_leaves_alone_what_the_source_has_no_files_of(lab: RecordingsLab) -> None:
-    lab.tell("UPDATE ccf.atlas SET key = 'ccf_2017_100um' WHERE key = 'phantom_100um'")
+    def rename(old: str, new: str) -> None:
+        for table in ("atlas_number", "atlas"):
+            lab.tell(f"UPDATE ccf.{table} SET key = '{new}' WHERE key = '{old}'")
+
+    rename("phantom_100um", "ccf_2017_100um")
     try:
         requests, _ = requests_of(lab, monthly_annotation_check)
         assert [r.partition_key for r in requests] == ["phantom_50um"]
     finally:
-        lab.tell("UPDATE ccf.atlas SET key = 'phantom_100um' WHERE key = 'ccf_2017_100um'")
+        rename("ccf_2017_100um", "phantom_100um")
 
 
 def test_without_an_atlas_there_is_nothing_to_check(lab: RecordingsLab, database: object) -> None:

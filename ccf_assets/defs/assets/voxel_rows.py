@@ -57,9 +57,9 @@ def voxel(
     """
     entry = atlas_entry(context.partition_key)
     engine, run = postgres.create_engine(), voxel_run.subquery().c
-    grid = stored_grid(engine, entry.key)
     if not config.not_by_name:
-        _require_name(context.run, entry, grid)
+        _require_name(context.run, entry, entry.grid or stored_grid(engine, entry.key))
+    grid = stored_grid(engine, entry.key)
     edge = grid.edges_um[2]
     with engine.connect() as connection:
         count = connection.scalar(sa.select(sa.func.sum(number_of(run.z_end, edge) - number_of(run.z, edge))))
