@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pytest
 import sqlalchemy as sa
 import tifffile
+import zarr
 from typer.testing import CliRunner
 
 from ccf_assets.atlas.atlas import Atlas
@@ -27,10 +28,12 @@ from ccf_assets.cli.main import app
 from ccf_assets.db import database as our_database
 from ccf_assets.db import holdings
 from ccf_assets.definitions import defs
+from ccf_assets.defs import freshness
 from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.defs.sensors import new_recordings, unregistered_sites
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import connect
+from ccf_assets.sources.source import Sources
 from ccf_assets_tests.conftest import new_database
 from ccf_assets_tests.support.recordings_lab import RecordingsLab
 from ccf_assets_tests.support.records import new_records
@@ -173,6 +176,86 @@ def test_a_changed_file_is_loaded_again_and_an_unchanged_one_is_not(
     write_nrrd(path.parent / "own.nrrd", changed)
     assert load("own_100um").success
     assert (Atlas("own_100um", engine=phantom_database).volume() == changed).all()
+
+
+def test_a_changed_file_or_entry_is_noticed_by_what_decides_about_loads(
+    phantom_database: sa.Engine, phantom: Volume, own: Callable[..., Path]
+) -> None:
+    path = own()
+    write_nrrd(path.parent / "own.nrrd", phantom)
+    graph, sources = defs.resolve_asset_graph(), Sources.from_settings()
+    with new_records() as instance:
+        add_atlases(instance, {"own_100um": False})
+        job = defs.resolve_job_def("load_atlas")
+
+        def stale() -> list[str]:
+            return freshness.stale(graph, instance, phantom_database, sources, "own_100um", ["load_atlas"])
+
+        assert "annotation" in stale()
+        assert job.execute_in_process(instance=instance, partition_key="own_100um").success
+        assert stale() == []
+        own(version="another name")
+        assert {"annotation", "atlas", "voxel_run"} <= set(stale())
+        assert job.execute_in_process(instance=instance, partition_key="own_100um").success
+        assert stale() == []
+        named = ask(phantom_database, "SELECT ccf_version FROM ccf.atlas WHERE ccf_id = 1002")
+        assert named == [("another name",)]
+        phantom[0, 0, 0] = 997
+        write_nrrd(path.parent / "own.nrrd", phantom)
+        assert "annotation" in stale()
+
+
+def test_a_brainglobe_folder_of_version_3_is_one_line(
+    phantom_database: sa.Engine, phantom: Volume, own: Callable[..., Path]
+) -> None:
+    root = own().parent / "brainglobe-atlasapi"
+    manifest = root / "atlases" / "phantom_mouse" / "1_0" / "manifest.json"
+    places = {"annotation_set": "annotation-sets/phantom/1_0", "terminology": "terminologies/phantom/1_0"}
+    for place in (manifest.parent, *(root / each for each in places.values())):
+        place.mkdir(parents=True)
+    said = {part: {"name": "phantom", "location": f"/{place}"} for part, place in places.items()}
+    manifest.write_text(json.dumps({"resolution": [100.0] * 3, "symmetric": True, **said}), "utf-8")
+    rows = list(csv.DictReader(io.StringIO(phantom_ontology.structure_graph_csv().decode())))
+    columns = [
+        "identifier",
+        "parent_identifier",
+        "annotation_value",
+        "name",
+        "abbreviation",
+        "color_hex_triplet",
+    ]
+    lines = [
+        [
+            f"P:{row['id']}",
+            f"P:{row['parent_structure_id']}" if row["parent_structure_id"] else "",
+            row["id"],
+            row["safe_name"],
+            row["acronym"],
+            f"#{row['color_hex_triplet']}",
+        ]
+        for row in rows
+    ]
+    with (root / places["terminology"] / "terminology.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *lines])
+    # A pyramid: the level of the manifest's resolution is the second.
+    image = zarr.open_group(
+        str(root / places["annotation_set"] / "annotations_compressed.ome.zarr"), mode="w", zarr_format=2
+    )
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+    datasets = [
+        {"path": str(n), "coordinateTransformations": [{"type": "scale", "scale": [edge] * 3}]}
+        for n, edge in enumerate((50, 100))
+    ]
+    image.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    for n, array in enumerate((phantom.repeat(2, 0).repeat(2, 1).repeat(2, 2), phantom)):
+        stored = image.create_array(str(n), shape=array.shape, chunks=(64, 64, 64), dtype="u4")
+        stored[:] = array
+    own(
+        annotation=None, ontology=None, axes=None, resolution_um=None, version=None,
+        brainglobe=str(manifest.parent),
+    )  # fmt: skip
+    assert load("own_100um").success
+    assert (Atlas("own_100um", engine=phantom_database).volume() == phantom).all()
 
 
 def test_two_ontologies_are_compared_by_acronym_and_by_a_region_set(
