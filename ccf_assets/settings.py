@@ -71,6 +71,11 @@ def atlases_file() -> Path:
     return path(named) if named else home() / "atlases.toml"
 
 
+def is_set(name: str) -> bool:
+    """Whether an environment variable has a value."""
+    return bool(os.environ.get(name))
+
+
 def region_sets() -> Path:
     """CCF_REGION_SETS: the folder of a lab's own region sets; ``region_sets`` in CCF_HOME."""
     named = os.environ.get("CCF_REGION_SETS")

@@ -60,6 +60,11 @@ _LONG = (
     "test_copy_in.py",
     "test_swap.py",
     "test_failures.py",
+    "test_own_atlases.py",
+    "test_canonical.py",
+    "test_stored.py",
+    "test_grids.py",
+    "test_upgrade.py",
 )
 
 

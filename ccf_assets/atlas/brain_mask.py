@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from ccf_assets.atlas.read import every, read_runs, read_surface
+from ccf_assets.atlas.read import ALL, Steps, every, read_runs, read_surface
 from ccf_assets.ccf.catalogue import CCF_RESOLUTIONS_UM, USUAL_VERSION
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.grid import paint, surface_above
@@ -30,7 +30,7 @@ class Brain:
         grid: the grid of the mask.
         extent_um: size of the atlas along AP, DV, ML in µm.
         resolutions_um: grids of the space, whose voxel indices may be taken for µm.
-        step: of the atlas, only every so many voxels along each axis are in the mask.
+        steps: of the atlas, only every so many voxels along AP, DV, ML are in the mask.
         inside: shape (AP, DV, ML), bool.
         surface: shape (AP, ML), float64: CCF y in µm of each column's first in-brain voxel, NaN without one.
     """
@@ -40,13 +40,13 @@ class Brain:
         atlas: VoxelGrid,
         inside: npt.NDArray[np.bool_],
         surface: npt.NDArray[np.float64],
-        step: int = 1,
+        steps: Steps = ALL,
         resolutions_um: tuple[float, ...] = (),
     ) -> None:
-        self.grid = every(step, atlas)
+        self.grid = every(steps, atlas)
         self.extent_um = atlas.extent_um
         self.resolutions_um = resolutions_um or (atlas.resolution_um,)
-        self.step = step
+        self.steps = steps
         self.inside = inside
         self.surface = surface
 
@@ -71,11 +71,17 @@ def _brain(url: sa.URL, atlas: LoadedAtlas) -> Brain:
     Of a finer atlas only every second voxel, or every fifth, along each axis: that takes a quarter of the
     time at 25 µm, and is the mask of its atlas of 50 µm.
     """
-    step = max(int(FINE_ENOUGH_UM // atlas.resolution_um), 1)
-    runs = read_runs(url, atlas, step=step)
-    inside = paint(runs, np.ones(len(runs), bool), every(step, atlas.grid))
+    grid = atlas.grid
+    # A section series may be fine within its planes and coarse, or of few planes, across them.
+    ap, dv, ml = (
+        min(max(int(FINE_ENOUGH_UM // edge), 1), voxels)
+        for edge, voxels in zip(grid.edges_um, grid.shape, strict=True)
+    )
+    steps = ap, dv, ml
+    runs = read_runs(url, atlas, steps=steps)
+    inside = paint(runs, np.ones(len(runs), bool), every(steps, grid))
     of_ccf = CCF_RESOLUTIONS_UM if atlas.space == ALLEN_CCF.name else ()
-    return Brain(atlas.grid, inside, read_surface(url, atlas, step=step), step, of_ccf)
+    return Brain(grid, inside, read_surface(url, atlas, steps=steps), steps, of_ccf)
 
 
 def brain_atlas(engine: sa.Engine, space: str = ALLEN_CCF.name) -> LoadedAtlas | None:

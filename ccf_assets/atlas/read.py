@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import sqlalchemy as sa
@@ -30,37 +30,46 @@ if TYPE_CHECKING:
 _NONE = np.empty(0, np.uint16)
 
 
-def every(step: int, grid: VoxelGrid) -> VoxelGrid:
+Steps: TypeAlias = tuple[int, int, int]
+"""How many voxels along AP, DV, ML one voxel of a coarser grid has."""
+
+ALL: Steps = (1, 1, 1)
+
+
+def every(steps: Steps, grid: VoxelGrid) -> VoxelGrid:
     """The grid of every so many voxels along each axis; incomplete ones at the ends are left out."""
-    ap, dv, ml = (voxels // step for voxels in grid.shape)
-    x, y, z = (edge * step for edge in grid.edges_um)
+    ap, dv, ml = (voxels // step for voxels, step in zip(grid.shape, steps, strict=True))
+    x, y, z = (edge * step for edge, step in zip(grid.edges_um, steps, strict=True))
     return dataclasses.replace(grid, shape=(ap, dv, ml), edges_um=(x, y, z))
 
 
-def read_runs(url: sa.URL, atlas: LoadedAtlas, regions: Sequence[int] | None = None, step: int = 1) -> Runs:
+def read_runs(
+    url: sa.URL, atlas: LoadedAtlas, regions: Sequence[int] | None = None, steps: Steps = ALL
+) -> Runs:
     """The runs of an atlas, in voxel indices.
 
     Args:
         url: the database.
         atlas: the atlas.
         regions: ids of the regions whose runs are read, as the ontology has them; all if not given.
-        step: read only every so many voxels along each axis, with the indices of that coarser grid.
+        steps: read only every so many voxels along each axis, with the indices of that coarser grid.
     """
-    run, grid = schema.voxel_run.c, atlas.grid
-    coarse = every(step, grid)
+    run, grid, some = schema.voxel_run.c, atlas.grid, steps != ALL
+    coarse = every(steps, grid)
     (aps, dv, mls), edges = coarse.shape, grid.edges_um
     query = sa.select(run.x, run.y, run.z, run.z_end, run.region_id).where(run.ccf_id == atlas.ccf_id)
     if regions is not None:
         query = query.where(run.region_id.in_([table_number(region) for region in regions]))
-    if step > 1:
-        query = query.where(*(number_of(run[c], edges[axis]) % step == 0 for axis, c in ((0, "x"), (1, "y"))))
+    if some:
+        across = ((run.x, edges[0], steps[0]), (run.y, edges[1], steps[1]))
+        query = query.where(*(number_of(c, edge) % step == 0 for c, edge, step in across))
     line, z, z_end, region_id = [_NONE.astype("u4")], [_NONE], [_NONE], [_NONE.astype("u4")]
     for batch in read_arrow(url, query):
         xs, ys, *rest = (np.asarray(column) for column in batch.columns)
-        i, j = (grid.index(axis, c) // step for axis, c in ((0, xs), (1, ys)))
+        i, j = grid.index(0, xs) // steps[0], grid.index(1, ys) // steps[1]
         # Rounded up: the first voxel of the coarser grid that is in the run, or behind it.
-        k, k_end = (-(-grid.index(2, c) // step) for c in rest[:2])
-        if step > 1:  # the grid may have more voxels than the coarser one has room for
+        k, k_end = (-(-grid.index(2, c) // steps[2]) for c in rest[:2])
+        if some:  # the grid may have more voxels than the coarser one has room for
             there = (i < aps) & (j < dv)
             i, j, k, k_end = i[there], j[there], k[there], np.minimum(k_end[there], mls)
             rest[2] = rest[2][there]
@@ -69,7 +78,7 @@ def read_runs(url: sa.URL, atlas: LoadedAtlas, regions: Sequence[int] | None = N
         z_end.append(k_end.astype("u2"))
         region_id.append(source_ids(np.ascontiguousarray(rest[2], np.int32)))
     runs = Runs(*map(np.concatenate, (line, z, z_end, region_id)))
-    if step > 1:
+    if some:
         runs = of_runs(runs, runs.z < runs.z_end)
     first = voxel_place(runs.line, runs.z, coarse)
     if (first[1:] > first[:-1]).all():  # the order in which they were loaded, and usually are stored
@@ -77,21 +86,22 @@ def read_runs(url: sa.URL, atlas: LoadedAtlas, regions: Sequence[int] | None = N
     return of_runs(runs, np.argsort(first))
 
 
-def read_surface(url: sa.URL, atlas: LoadedAtlas, step: int = 1) -> Floats:
+def read_surface(url: sa.URL, atlas: LoadedAtlas, steps: Steps = ALL) -> Floats:
     """The brain surface: shape (AP, ML), float64, CCF y in µm of each column's top, NaN without one.
 
     Arguments as for `read_runs`.
     """
     surface, grid = schema.brain_surface.c, atlas.grid
-    aps, _, mls = every(step, grid).shape
+    aps, _, mls = every(steps, grid).shape
     heights = np.full((aps, mls), np.nan)
     query = sa.select(surface.x, surface.z, surface.y).where(surface.ccf_id == atlas.ccf_id)
     for batch in read_arrow(url, query):
         x, z, y = (np.asarray(column) for column in batch.columns)
         i, k = grid.index(0, x), grid.index(2, z)
-        if step > 1:
-            there = (i % step == 0) & (k % step == 0) & (i // step < aps) & (k // step < mls)
-            i, k, y = i[there] // step, k[there] // step, y[there]
+        if steps != ALL:
+            there = (i % steps[0] == 0) & (k % steps[2] == 0)
+            there &= (i // steps[0] < aps) & (k // steps[2] < mls)
+            i, k, y = i[there] // steps[0], k[there] // steps[2], y[there]
         heights[i, k] = y
     return heights
 

@@ -197,6 +197,8 @@ class Regions:
 
     def find(self, name: str | int) -> Region | None:
         """The region with exactly this acronym, or this id."""
+        if isinstance(name, int):
+            return self.by_id.get(name)
         text = str(name)
         found = self.by_acronym.get(text)
         if found is None and is_id(text):

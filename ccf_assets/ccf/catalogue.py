@@ -17,7 +17,7 @@ from types import MappingProxyType
 from ccf_assets import settings
 from ccf_assets.ccf.space import ALLEN_CCF, Direction
 from ccf_assets.ccf.voxel_grid import VoxelGrid
-from ccf_assets.errors import CcfError, UnknownNameError, suggestion
+from ccf_assets.errors import CcfError, UnknownNameError, suggestion, why
 from ccf_assets.files import read_toml, without_secrets
 
 ALLEN = "allen"
@@ -209,14 +209,13 @@ def catalogue() -> Catalogue:
     path = settings.atlases_file()
     try:
         stat = path.stat()
-    except OSError:
-        return _built_in_only(path)
+    except FileNotFoundError:
+        if not settings.is_set("CCF_ATLASES"):
+            return Catalogue(BUILT_IN, {})
+        return Catalogue(BUILT_IN, {}, (("", f"{path}, which CCF_ATLASES names, does not exist."),))
+    except OSError as error:
+        return Catalogue(BUILT_IN, {}, (("", f"{path} cannot be read: {why(error)}."),))
     return _with_own(path, stat.st_mtime_ns, stat.st_size, stat.st_ino)
-
-
-@functools.lru_cache(maxsize=4)
-def _built_in_only(_path: Path) -> Catalogue:
-    return Catalogue(BUILT_IN, {})
 
 
 @functools.lru_cache(maxsize=4)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ccf_assets import settings
 from ccf_assets.ccf.catalogue import ALLEN, BUILT_IN, FIRST_OWN_ID, AtlasEntry, OwnSpace
@@ -185,6 +186,13 @@ def _place(table: _Table, key: str) -> str:
     """A whole path or an address; paths are relative to the catalogue."""
     named = table.text(key)
     if _ADDRESS.match(named):
+        try:
+            parts = urlsplit(named)
+            usable = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:  # without the value: if it cannot be parsed, a password in it cannot be hidden
+            raise table.wrong(key, "is no usable address")
         return named
     if "://" in named:
         raise table.wrong(key, "must be a path, or an address that begins with http:// or https://")

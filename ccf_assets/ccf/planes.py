@@ -84,7 +84,7 @@ def plane_index(grid: VoxelGrid, orientation: Orientation, position_um: float) -
     if not 0 <= position_um < extent:  # also refuses NaN
         raise InvalidValueError(
             f"{AXIS_NAMES[axis]} {position_um:g} µm is outside the volume; a {orientation} plane lies at "
-            f"0 <= {AXIS_NAMES[axis]} < {extent:.10g} CCF µm."
+            f"0 <= {AXIS_NAMES[axis]} < {extent:.10g} µm."
         )
     return min(int(position_um / grid.edges_um[axis]), grid.shape[axis] - 1)
 

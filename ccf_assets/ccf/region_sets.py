@@ -30,7 +30,7 @@ from typing import Any
 
 import polars as pl
 
-from ccf_assets.ccf.region_id import is_id, table_number
+from ccf_assets.ccf.region_id import is_id, source_id, table_number
 from ccf_assets.errors import CcfError, first_line
 from ccf_assets.files import TomlError, read_toml
 from ccf_assets.text_columns import decoded
@@ -116,7 +116,7 @@ def depth_maps(ontology: Ontology) -> list[RegionMap]:
     return [
         RegionMap(
             f"depth_{depth}",
-            {acronym: acronym for acronym in levels[depth]},
+            {str(source_id(ontology.id_of[acronym])): acronym for acronym in levels[depth]},
             f"Each region's ancestor {depth} step{'s' if depth > 1 else ''} below the root",
         )
         for depth in sorted(levels)
@@ -279,13 +279,18 @@ def members(one: RegionMap, ontology: Ontology) -> dict[int, str]:
     return {region_id: named[ancestor] for region_id, ancestor in nearest if ancestor is not None}
 
 
-def is_for(one: RegionMap, ontology: Ontology) -> bool:
-    """Whether a map is of this ontology: at least one of its regions is there, by acronym."""
-    return any(region in ontology.id_of for region in one.groups)
+def is_for(one: RegionMap, ontology: Ontology, *, whole: bool) -> bool:
+    """Whether a map is of this ontology: one of its regions is there, or with ``whole`` each of them."""
+    there = (region in ontology.id_of or _is_known_id(region, ontology) for region in one.groups)
+    return all(there) if whole else any(there)
+
+
+def _is_known_id(region: str, ontology: Ontology) -> bool:
+    return is_id(region) and table_number(int(region)) in ontology.above
 
 
 def _region_id(region: str, one: RegionMap, ontology: Ontology) -> int:
-    if is_id(region) and table_number(int(region)) in ontology.above:
+    if _is_known_id(region, ontology):
         return table_number(int(region))
     if region in ontology.id_of:
         return ontology.id_of[region]
@@ -351,7 +356,7 @@ def region_sets(
             read = {
                 one.name: (one, members(one, ontology))
                 for one in read_maps(path)
-                if only_one or is_for(one, ontology)
+                if only_one or is_for(one, ontology, whole=not of_allen)
             }
             for name in read.keys() & taken.keys():
                 raise CcfError(

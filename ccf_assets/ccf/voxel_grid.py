@@ -24,6 +24,9 @@ difference of two coordinates could be half way between two numbers of voxels.""
 
 MM3_PER_UM3 = 1e-9
 
+LARGEST_UM = 1e6
+"""A metre; coordinates in tables are whole µm of 32 bits."""
+
 
 @dataclass(frozen=True)
 class VoxelGrid:
@@ -48,6 +51,10 @@ class VoxelGrid:
                     f"A voxel of {edge:g} µm cannot be stored: an edge must be a whole number of µm, or more "
                     f"than {SMALLEST_FRACTIONAL_UM:g} µm."
                 )
+
+        if max(self.extent_um) > LARGEST_UM:
+            told = " × ".join(f"{size:g}" for size in self.extent_um)
+            raise CcfError(f"A volume of {told} µm is larger than any brain; check the edges of its voxels.")
 
     @property
     def extent_um(self) -> tuple[float, float, float]:
@@ -117,16 +124,20 @@ class VoxelGrid:
         return np.asarray(x & y & z)
 
 
-def require_extent(key: str, grid: VoxelGrid, space: Space) -> None:
+def require_extent(
+    key: str, grid: VoxelGrid, space: Space, coarsest_um: tuple[float, ...] = (0.0, 0.0, 0.0)
+) -> None:
     """Refuse a volume that does not span its space.
 
     Raises:
-        CcfError: along an axis its size differs from that of the space by a voxel or more.
+        CcfError: along an axis its size differs from that of the space by a voxel or more: of its own, or of
+            the coarsest atlas that lies there.
     """
+    sizes = zip(AXES, grid.extent_um, space.extent_um, grid.edges_um, coarsest_um, strict=True)
     differs = [
         f"{axis.upper()} {size:g} instead of {wanted:g} µm"
-        for axis, size, wanted, edge in zip(AXES, grid.extent_um, space.extent_um, grid.edges_um, strict=True)
-        if abs(size - wanted) >= edge
+        for axis, size, wanted, edge, coarsest in sizes
+        if abs(size - wanted) >= max(edge, coarsest)
     ]
     if differs:
         raise CcfError(

@@ -14,6 +14,7 @@ import psycopg
 import sqlalchemy as sa
 
 from ccf_assets.db import schema
+from ccf_assets.db.spaces import forget_spaces
 from ccf_assets.errors import CcfError
 
 _WHOLE = ("brain_region", "region_parent", "region_ancestor", "voxel_run", "brain_surface", "region_volume")
@@ -146,6 +147,7 @@ def drop_atlas(engine: sa.Engine, *ccf_ids: int, recordings: bool = False) -> No
                     connection.execute(sa.delete(table).where(table.c.ccf_id == ccf_id))
                 else:
                     connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition}")
+            forget_spaces(connection, ccf_ids)
     except sa.exc.OperationalError as error:
         if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
             raise

@@ -3,7 +3,7 @@
 The checks that need no database are in ccf.ontology.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -45,15 +45,30 @@ def ontology_checks(path: Path, engine: sa.Engine, *, phantom: bool) -> tuple[li
         return [Finding.blocks("columns", str(error))], pl.DataFrame()
     sentence = f"All {len(ontology.REQUIRED_COLUMNS)} columns are present, and every value can be read."
     columns = Finding.passes("columns", sentence, {"structures": graph.height})
-    painted = painted_regions_kept(graph, engine, phantom=phantom)
+    users = atlases_with(PHANTOM if phantom else ALLEN)
+    painted = painted_regions_kept(
+        graph, engine, users, "Load the annotation that belongs to it first, or drop"
+    )
     return [columns, *ontology.check_structure_graph(graph), painted], graph
 
 
-def painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: bool) -> Finding:
-    """Whether an ontology has every region that owns voxels of the atlases that have it, or the phantom's."""
+def atlases_with(ontology_name: str) -> list[int]:
+    """The ccf_id of every atlas of the catalogue with an ontology."""
+    return [entry.ccf_id for entry in catalogue().entries.values() if entry.ontology == ontology_name]
+
+
+def painted_regions_kept(
+    graph: pl.DataFrame, engine: sa.Engine, users: Sequence[int], advice: str
+) -> Finding:
+    """Whether an ontology has every region that owns voxels of the loaded atlases that have it.
+
+    Args:
+        graph: the new ontology (ontology.read_structure_graph).
+        engine: the database.
+        users: ccf_id of each atlas that has this ontology, loaded or not.
+        advice: what to do otherwise, to be followed by the keys of the atlases.
+    """
     run, region, atlas = schema.voxel_run.c, schema.brain_region.c, schema.atlas.c
-    name_of = PHANTOM if phantom else ALLEN
-    users = [entry.ccf_id for entry in catalogue().entries.values() if entry.ontology == name_of]
     # An id that does not fit is another check's to tell, and no voxel's.
     ids = [table_number(i) for i in graph["region_id"].to_list() if i is not None and 0 < i <= LARGEST_ID]
     known = sa.bindparam("known", ids, sa.ARRAY(sa.Integer))
@@ -84,6 +99,6 @@ def painted_regions_kept(graph: pl.DataFrame, engine: sa.Engine, *, phantom: boo
     keys = sorted({key for key, _, _ in lost})
     sentence = (
         f"The new ontology lacks {len(by_region)} regions that still own voxels in {', '.join(keys)}: "
-        f"{', '.join(by_region)}. Load the annotation that belongs to it first, or drop those atlases."
+        f"{', '.join(by_region)}. {advice} {', '.join(keys)}."
     )
     return Finding.blocks(name, sentence, numbers)

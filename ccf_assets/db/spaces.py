@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from ccf_assets.ccf.catalogue import OwnSpace
 from ccf_assets.ccf.frames.maps import Frame, corner_frame
 from ccf_assets.ccf.space import ALLEN_CCF, AXES_OF_SPACES, Space
+from ccf_assets.ccf.voxel_grid import VoxelGrid, require_extent
 from ccf_assets.db.frames import frame_rows
-from ccf_assets.db.schema import atlas_number, coordinate_frame, reference_space
+from ccf_assets.db.schema import atlas as schema_atlas
+from ccf_assets.db.schema import atlas_number, coordinate_frame, recording_site, reference_space
 from ccf_assets.errors import CcfError
 
 
@@ -40,47 +44,82 @@ def stored_space(connection: sa.Connection, name: str) -> Space | None:
 
 
 def keep_space(
-    connection: sa.Connection, ccf_id: int, space: Space, frames: Sequence[Frame], *, described: bool
+    connection: sa.Connection,
+    atlas: AtlasIdentity,
+    grid: VoxelGrid,
+    space: Space,
+    frames: Sequence[Frame],
+    stated: OwnSpace | None = None,
 ) -> None:
     """Store a space before an atlas in it is, with the frames of both.
 
-    A space other than the Allen CCF has a frame of its name: its own coordinates.
+    A space other than the Allen CCF has a frame of its name: its own coordinates. What is stored of a space
+    in which no other atlas lies is replaced; otherwise its extent stays, which the atlas must have, and what
+    the lab's catalogue states of it is taken, and what nobody knew so far.
 
     Args:
-        connection: in a transaction.
-        ccf_id: the atlas.
-        space: its space. One that exists keeps its extents, which the atlas must have.
-        frames: of the atlas's files. A frame of a lab's own with the same name is not replaced.
-        described: the lab's catalogue describes the space: what it says replaces what was stored.
+        connection: in a transaction; other loads wait until it ends.
+        atlas: number and key.
+        grid: its grid.
+        space: its space, as its files and the catalogue say.
+        frames: of the atlas's files.
+        stated: what the lab's catalogue says of the space.
 
     Raises:
-        CcfError: a name of a frame is taken by another frame.
+        CcfError: the atlas does not span the space, or a name of a frame is taken by another frame.
     """
-    t = reference_space
-    insert = postgresql.insert(t).values(space_row(space))
-    changed = {name: insert.excluded[name] for name in ("species", "midline_um", "source")}
-    connection.execute(
-        insert.on_conflict_do_update(index_elements=[t.c.name], set_=changed)
-        if described
-        else insert.on_conflict_do_nothing()
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("ccf.reference_space"))))
+    t, a = reference_space, schema_atlas.c
+    stored = stored_space(connection, space.name)
+    others = sa.select(sa.func.max(a.edge_ap), sa.func.max(a.edge_dv), sa.func.max(a.edge_ml)).where(
+        a.space == space.name, a.ccf_id != atlas.ccf_id
     )
+    coarsest = connection.execute(others).one()
+    if stored is None:
+        connection.execute(sa.insert(t), [space_row(space)])
+    elif space.name != ALLEN_CCF.name:
+        if coarsest[0] is None:
+            connection.execute(sa.update(t).where(t.c.name == space.name).values(space_row(space)))
+        else:
+            require_extent(atlas.key, grid, stored, tuple(coarsest))
+            known = {
+                "species": (stated and stated.species) or stored.species or space.species,
+                "midline_um": stated.midline_um
+                if stated and stated.midline_um is not None
+                else (space.midline_um if stored.midline_um is None else stored.midline_um),
+            }
+            connection.execute(sa.update(t).where(t.c.name == space.name).values(known))
     f = coordinate_frame
     of_space = [] if space.name == ALLEN_CCF.name else [corner_frame(space)]
-    for row in frame_rows({frame.name: frame for frame in [*of_space, *frames]}):
-        taken = connection.execute(sa.select(f.c.of_atlas, f.c.space).where(f.c.name == row["name"])).first()
-        if taken is not None and (taken.of_atlas is None or taken.space != space.name):
+    for frame in [*of_space, *frames]:
+        (row,) = frame_rows({frame.name: frame})
+        taken = connection.execute(sa.select(f.c.of_atlas, f.c.space).where(f.c.name == frame.name)).first()
+        own = taken is not None and taken.of_atlas == atlas.ccf_id
+        if taken is not None and not own and (taken.of_atlas is None or taken.space != space.name):
             raise CcfError(
-                f"The atlas with ccf_id {ccf_id} brings the frame {row['name']}, and the database has "
-                "another frame of that name; rename that one in frames.toml, or name the atlas or its space "
-                "otherwise."
+                f"{atlas.key} brings the frame {frame.name}, and the database has another frame of that "
+                "name; rename that one in frames.toml, or name the atlas or its space otherwise."
             )
-        values = {**row, "of_atlas": ccf_id}
-        upsert = postgresql.insert(f).values(values)
-        connection.execute(
-            upsert.on_conflict_do_update(
-                index_elements=[f.c.name], set_={key: upsert.excluded[key] for key in values if key != "name"}
-            )
-        )
+        upsert = postgresql.insert(f).values({**row, "of_atlas": atlas.ccf_id})
+        changed = {name: upsert.excluded[name] for name in row if name != "name"}
+        connection.execute(upsert.on_conflict_do_update(index_elements=[f.c.name], set_=changed))
+
+
+class AtlasIdentity(NamedTuple):
+    """Number and key of an atlas."""
+
+    ccf_id: int
+    key: str
+
+
+def forget_spaces(connection: sa.Connection, ccf_ids: Sequence[int]) -> None:
+    """Delete the frames of dropped atlases that no site is in, and the spaces in which nothing is left."""
+    f, site = coordinate_frame.c, recording_site.c
+    used = sa.exists().where(site.frame == f.name)
+    connection.execute(sa.delete(coordinate_frame).where(f.of_atlas.in_(ccf_ids), ~used))
+    t, a = reference_space.c, schema_atlas.c
+    empty = ~sa.exists().where(a.space == t.name), ~sa.exists().where(f.space == t.name)
+    connection.execute(sa.delete(reference_space).where(t.name != ALLEN_CCF.name, *empty))
 
 
 def number_taken(connection: sa.Connection, ccf_id: int, key: str) -> str | None:

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.ccf import region_sets
-from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, atlas_entry
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import atlases_in_database
 from ccf_assets.defs.jobs import REGION_SETS, load_atlas, load_region_sets, load_voxel_rows
@@ -129,6 +129,7 @@ def outdated(
     stale: set[dg.AssetKey] = set()
     wanted = {dg.AssetKey(name) for name in selection}
     order = [key for key in graph.toposorted_asset_keys if key in wanted]
+    own_ontology = atlas is not None and atlas_entry(atlas).ontology not in (ALLEN, PHANTOM)
     with engine.connect() as connection:
         for key in order:
             spec = specs[key]
@@ -142,6 +143,8 @@ def outdated(
                 and (key != _VOLUME or atlas is None or sources.is_current(atlas_entry(atlas)))
                 and _has_rows(connection, key.path[-1], atlas)
                 and not any(upstream.key in stale for upstream in content)
+                # A lab's own ontology is read with the volume.
+                and not (own_ontology and _VOLUME in stale and _ONTOLOGY in {each.key for each in content})
                 and all(_made_of(tags, latest, sources, upstream, atlas) for upstream in content)
                 and blocking <= _passed(instance, run_id, blocking)
             )

@@ -266,7 +266,8 @@ def _findings_in(sites: pl.DataFrame, frames: Mapping[str, Frame], brain: Brain 
     """The findings of sites in one space."""
     if brain is None:
         return look.site_findings(sites, frames)
-    step = f"every {_ORDINALS.get(brain.step, f'{brain.step}th')} voxel" if brain.step > 1 else ""
+    most = max(brain.steps)
+    step = f"every {_ORDINALS.get(most, f'{most}th')} voxel" if most > 1 else ""
     sparse = (
         f"Of the brain, {step} along each axis was looked at, a grid of {brain.grid.edges}." if step else ""
     )

@@ -22,6 +22,7 @@ from ccf_assets.ccf.ontologies.read import Ontology, read_ontology
 from ccf_assets.ccf.space import ALLEN_CCF, AXES, DIRECTIONS, Direction, Space
 from ccf_assets.ccf.volumes.canonical import canonical_edges, canonical_shape
 from ccf_assets.ccf.volumes.stored import StoredVolume, open_volume
+from ccf_assets.ccf.volumes.volume import rounded
 from ccf_assets.ccf.voxel_grid import VoxelGrid, require_extent
 from ccf_assets.errors import CcfError, why
 
@@ -295,13 +296,16 @@ def _same(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 def frames_of(key: str, original: Original) -> list[Frame]:
     """The frames that an atlas's files bring: the world coordinates of a NIfTI volume (``KEY_world``)."""
     world = original.volume.world
+    if world is not None and original.space.name == f"{key}_world":
+        raise CcfError(f"The space of {key} cannot be called {key}_world: that is the frame of its volume.")
     return [] if world is None else [_world_frame(key, original, world)]
 
 
 def _world_frame(key: str, original: Original, affine: tuple[float, ...]) -> Frame:
     """The world coordinates of a NIfTI volume: mm to the right, anterior, superior."""
     volume = original.volume
-    world = np.array(affine).reshape(3, 4)
+    # Of a float32 header: 7 digits, as of the edges.
+    world = np.array([rounded(value) for value in affine]).reshape(3, 4)
     # Index of a voxel's centre → µm along AP, DV, ML from the corner.
     to_um = np.zeros((3, 4))
     for stored, direction in enumerate(original.axes):

@@ -20,7 +20,7 @@ from ccf_assets.ccf.volumes.canonical import sagittal_planes, write_canonical
 from ccf_assets.errors import CcfError
 from ccf_assets.files import whole_file
 from ccf_assets.sources.annotation import Annotation, fetched_file, unknown_checksum
-from ccf_assets.sources.cache import FetchedFile, cached_file, exclusive, kept_record
+from ccf_assets.sources.cache import FetchedFile, cached_file, exclusive, kept_record, sweep_candidates
 from ccf_assets.sources.converted import Original, read_original, recorded, statement
 from ccf_assets.sources.http import Report
 from ccf_assets.sources.source import Sources, silent
@@ -64,6 +64,7 @@ def converted(sources: Sources, entry: AtlasEntry, *, refresh: bool, report: Rep
     folder = sources.own_folder(entry)
     target = folder / _VOLUME
     with exclusive(target, report) as partial:
+        sweep_candidates(folder)
         volume, ontology = _files_of(sources, entry, refresh, report)
         checksums = [volume.sha256, ontology.sha256 if ontology else None]
         known = catalogue()

@@ -24,7 +24,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from ccf_assets import settings
-from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, AtlasEntry
+from ccf_assets.ccf.catalogue import ALLEN, AtlasEntry
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import shape as phantom_shape
 from ccf_assets.ccf.phantom import volume as phantom_volume
@@ -183,7 +183,7 @@ class Sources:
             SourceUnreachableError: the source does not answer.
             CcfError: the source has no such file, or one that is not the catalogue's.
         """
-        if entry.ontology in (ALLEN, PHANTOM):
+        if not entry.own or entry.ontology == ALLEN:
             self._refuse_real_from_phantom(entry)
         if not entry.is_canonical:
             from ccf_assets.sources.own_files import converted
@@ -268,7 +268,8 @@ class Sources:
         shown = without_secrets(place) if remote else None
         with exclusive(target, report) as partial:
             cached = cached_file(target, report)
-            if cached and not refresh and (not shown or cached.url == shown):
+            address = hashlib.sha256(place.encode()).hexdigest()  # the whole of it may hold a secret
+            if cached and not refresh and cached.more.get("address", address) == address:
                 return cached
             if remote:
                 assert shown is not None  # noqa: S101 - set above
@@ -283,7 +284,7 @@ class Sources:
             else:
                 shown = self._fetch(place, partial, report, kept=cached is not None)
             refuse_page(partial, shown)
-            return kept_record(fetched_file(partial, shown), target)
+            return kept_record(replace(fetched_file(partial, shown), more={"address": address}), target)
 
     def own_folder(self, entry: AtlasEntry) -> Path:
         """Where a volume that is made into the official form is kept, with what belongs to it."""

@@ -79,7 +79,7 @@ def test_a_plane_spans_its_two_axes(key: str) -> None:
 @pytest.mark.parametrize(
     ("orientation", "um", "says"),
     [
-        ("coronal", 13_200, "AP 13200 µm is outside the volume; a coronal plane lies at 0 <= AP < 13200 CCF"),
+        ("coronal", 13_200, "AP 13200 µm is outside the volume; a coronal plane lies at 0 <= AP < 13200 µm"),
         ("sagittal", -1, "ML -1 µm is outside the volume; a sagittal plane lies at 0 <= ML < 11400"),
         ("horizontal", math.inf, "DV inf µm is outside the volume"),
         ("horizontal", math.nan, "DV nan µm is outside the volume"),

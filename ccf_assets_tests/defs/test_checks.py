@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.ccf import file_checks, ontology, runs
-from ccf_assets.ccf.catalogue import BUILT_IN, AtlasEntry, atlas_entry
+from ccf_assets.ccf.catalogue import ALLEN, BUILT_IN, PHANTOM, AtlasEntry, atlas_entry
 from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS
 from ccf_assets.ccf.nrrd import SagittalPlane
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
@@ -398,12 +398,21 @@ def test_the_older_ontology_is_refused_while_the_2017_atlas_is_loaded(
     assert contents(database) == before
 
 
+def kept(graph: pl.DataFrame, engine: sa.Engine, ontology_name: str) -> Finding:
+    users = ontology_checks.atlases_with(ontology_name)
+    return ontology_checks.painted_regions_kept(graph, engine, users, "Drop")
+
+
 def test_the_phantoms_atlases_are_held_against_the_phantoms_ontology_only(
     phantom_database: sa.Engine, tmp_path: Path
 ) -> None:
     graph = phantom_graph(tmp_path).head(1)
-    of_allen = ontology_checks.painted_regions_kept(graph, phantom_database, phantom=False)
-    of_phantom = ontology_checks.painted_regions_kept(graph, phantom_database, phantom=True)
+    of_allen = ontology_checks.painted_regions_kept(
+        graph, phantom_database, ontology_checks.atlases_with(ALLEN), "Drop"
+    )
+    of_phantom = ontology_checks.painted_regions_kept(
+        graph, phantom_database, ontology_checks.atlases_with(PHANTOM), "Drop"
+    )
     assert of_allen.passed
     assert of_phantom.blocking
     assert of_phantom.numbers["regions_lost"] > 30
@@ -413,8 +422,12 @@ def test_the_official_atlases_are_held_against_the_official_ontology_only(
     real_database: sa.Engine, tmp_path: Path
 ) -> None:
     graph = phantom_graph(tmp_path)
-    of_allen = ontology_checks.painted_regions_kept(graph, real_database, phantom=False)
-    of_phantom = ontology_checks.painted_regions_kept(graph, real_database, phantom=True)
+    of_allen = ontology_checks.painted_regions_kept(
+        graph, real_database, ontology_checks.atlases_with(ALLEN), "Drop"
+    )
+    of_phantom = ontology_checks.painted_regions_kept(
+        graph, real_database, ontology_checks.atlases_with(PHANTOM), "Drop"
+    )
     assert of_phantom.passed
     assert of_allen.blocking
     assert of_allen.numbers["regions_lost"] > 600

@@ -15,7 +15,7 @@ from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import loaded_atlases
 from ccf_assets.db.region_volumes import region_volumes
-from ccf_assets.db.spaces import keep_space
+from ccf_assets.db.spaces import AtlasIdentity, keep_space
 
 Volume = npt.NDArray[np.uint32]
 
@@ -61,7 +61,8 @@ class MadeAtlas:
                     sa.text("DELETE FROM ccf.reference_space WHERE name = :n AND name <> 'allen_ccf_v3'"),
                     {"n": self.space.name},
                 )
-                keep_space(connection, self.ccf_id, self.space, [], described=True)
+                identity = AtlasIdentity(self.ccf_id, self.key)
+                keep_space(connection, identity, self.grid, self.space, [])
             axes = ("ap", "dv", "ml")
             row: dict[str, object] = {
                 "ccf_id": self.ccf_id,

@@ -35,8 +35,8 @@ _BLOCK_BYTES = 1 << 28
 
 _LARGEST_ID = 2**32 - 1
 
-_EXACT = {2: 2**11, 4: 2**24, 8: 2**53}
-"""Bytes of a float → up to where it tells whole numbers apart."""
+_EXACT = {2: 2**11 - 1, 4: 2**24 - 1, 8: 2**53 - 1}
+"""Bytes of a float → up to where it tells whole numbers apart: the next two are the same float."""
 
 _GZIP_LEVEL = 2
 """Of ISA-L's, 0 to 3."""

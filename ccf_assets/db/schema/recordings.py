@@ -159,7 +159,11 @@ recording_agreement = sa.Table(
     metadata,
     sa.Column("source", sa.Text, primary_key=True, comment="Where the sites came from (recording_site)"),
     sa.Column(
-        "ccf_id", sa.Integer, sa.ForeignKey("atlas.ccf_id"), nullable=False, comment="The finest loaded atlas"
+        "ccf_id",
+        sa.Integer,
+        sa.ForeignKey("atlas.ccf_id"),
+        nullable=False,
+        comment="The first loaded atlas of their space",
     ),
     sa.Column("compared", sa.Integer, nullable=False, comment="Sites with a reported and a computed region"),
     sa.Column("agreeing", sa.Integer, nullable=False, comment="Of these, report equals or contains computed"),

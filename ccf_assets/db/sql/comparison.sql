@@ -190,7 +190,8 @@ AS $$
   LEFT JOIN ccf.brain_region AS b ON b.ccf_id = ccf_id_b AND b.region_id = o.region_b
   LEFT JOIN ccf.region_names(ccf_id_a, by) AS name_a ON name_a.region_id = o.region_a
   LEFT JOIN ccf.region_names(ccf_id_b, by) AS name_b ON name_b.region_id = o.region_b
-  WHERE name_a.name IS DISTINCT FROM name_b.name
+  -- What is outside the brain is in no group, either, but it is not the same as a region in no group.
+  WHERE name_a.name IS DISTINCT FROM name_b.name OR (o.region_a IS NULL) <> (o.region_b IS NULL)
   ORDER BY o.um3 DESC, o.region_a, o.region_b
 $$;
 
@@ -321,7 +322,7 @@ AS $$
   LEFT JOIN ccf.region_names(sites_differing.ccf_id_a, by) AS name_a ON name_a.region_id = d.region_a
   LEFT JOIN ccf.region_names(sites_differing.ccf_id_b, by) AS name_b ON name_b.region_id = d.region_b
   WHERE d.ccf_id_a = sites_differing.ccf_id_a AND d.ccf_id_b = sites_differing.ccf_id_b
-    AND name_a.name IS DISTINCT FROM name_b.name
+    AND (name_a.name IS DISTINCT FROM name_b.name OR (d.region_a IS NULL) <> (d.region_b IS NULL))
 $$;
 
 COMMENT ON FUNCTION ccf.sites_differing(integer, integer, text) IS

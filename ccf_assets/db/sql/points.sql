@@ -60,7 +60,8 @@ COMMENT ON FUNCTION ccf.region_at(integer, double precision, double precision, d
 SELECT s.*, r.acronym
 FROM ccf.recording_region AS s
 CROSS JOIN LATERAL ccf.region_at(1, s.x, s.y, s.z) AS here
-LEFT JOIN ccf.brain_region AS r ON r.ccf_id = 1 AND r.region_id = here.region_id;
+LEFT JOIN ccf.brain_region AS r ON r.ccf_id = 1 AND r.region_id = here.region_id
+WHERE s.ccf_id = 1;
 
 SELECT ccf.region_at(1, 8900, 1300, 8200);  -- 778, VISp5';
 
@@ -143,13 +144,14 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION ccf.to_ccf(text, double precision, double precision, double precision, integer) IS
-'A point given in a named frame (table coordinate_frame), in its unit and signs, as CCF µm. Always one row; NULL in all three where a coordinate is NULL, NaN, infinite or beyond 1e30. If the frame measures dv from the brain surface, it is the surface of the atlas ccf_id, and y is NULL where the column has no brain; in other frames ccf_id is only used to refuse an atlas of another space.
+'A point given in a named frame (table coordinate_frame), in its unit and signs, as µm in the space that the frame leads into (CCF µm). Always one row; NULL in all three where a coordinate is NULL, NaN, infinite or beyond 1e30. If the frame measures dv from the brain surface, it is the surface of the atlas ccf_id, and y is NULL where the column has no brain; in other frames ccf_id is only used to refuse an atlas of another space.
 
 SELECT * FROM ccf.to_ccf(''stereotaxic'', -3500, 500, 2500, 1);
 
 SELECT at.*, ccf.region_at(1, at.x, at.y, at.z)
 FROM ccf.recording_site AS s
-CROSS JOIN LATERAL ccf.to_ccf(s.frame, s.ap, s.dv, s.ml, 1) AS at;';
+CROSS JOIN LATERAL ccf.to_ccf(s.frame, s.ap, s.dv, s.ml, 1) AS at
+WHERE s.frame IN (SELECT f.name FROM ccf.coordinate_frame AS f WHERE f.space = ''allen_ccf_v3'');';
 
 CREATE OR REPLACE FUNCTION ccf.check_place(
   what text, x double precision, y double precision, z double precision
@@ -160,7 +162,7 @@ AS $$
 BEGIN
   -- 1 m: far beyond the volume, and small enough for sums that are exact to a millionth of a µm.
   IF (abs(x) <= 1e6 AND abs(y) <= 1e6 AND abs(z) <= 1e6) IS NOT TRUE THEN
-    RAISE EXCEPTION '% (%, %, %) is not a place: x, y and z must be CCF µm, each a number within 1,000,000.',
+    RAISE EXCEPTION '% (%, %, %) is not a place: x, y and z must be µm from the corner of the volume, each a number within 1,000,000.',
       what, coalesce(x::text, 'NULL'), coalesce(y::text, 'NULL'), coalesce(z::text, 'NULL');
   END IF;
 END

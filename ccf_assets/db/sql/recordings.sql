@@ -93,7 +93,10 @@ AS $$
 DECLARE
   one integer;
   -- The same rule as in ccf.region_id.
-  number integer := CASE WHEN region ~ '^-?[0-9]{1,10}$' THEN ccf.region_number(region::bigint) END;
+  number integer := CASE
+    WHEN region ~ '^-?[0-9]{1,10}$' AND NOT EXISTS (SELECT FROM ccf.brain_region AS r WHERE r.acronym = region)
+    THEN ccf.region_number(region::bigint)
+  END;
   coarser record;
 BEGIN
   IF atlas IS NOT NULL THEN
@@ -423,12 +426,13 @@ SET search_path = pg_catalog
 AS $$
 BEGIN
   DELETE FROM ccf.recording_region AS rr USING ccf.atlas AS a WHERE a.space = OLD.name AND rr.ccf_id = a.ccf_id;
+  DELETE FROM ccf.region_volume AS v USING ccf.atlas AS a WHERE a.space = OLD.name AND v.ccf_id = a.ccf_id;
   RETURN NULL;
 END
 $$;
 
 COMMENT ON FUNCTION ccf.forget_regions_of_space() IS
-'Trigger: deletes the regions of sites in a space whose midline changed, so that they and their sides are computed again.';
+'Trigger: deletes the regions of sites, and the sizes of regions, in a space whose midline changed, so that they and their sides are computed again.';
 
 CREATE OR REPLACE TRIGGER forget_regions
 AFTER UPDATE ON ccf.reference_space

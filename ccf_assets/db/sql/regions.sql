@@ -241,10 +241,22 @@ COMMENT ON FUNCTION ccf.region_id(integer, text) IS
 SELECT ccf.region_id(1, ''VISp'');  -- 385';
 
 CREATE OR REPLACE FUNCTION ccf.region_id(ccf_id integer, region bigint) RETURNS integer
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog
 AS $$
-  SELECT ccf.region_id(region_id.ccf_id, region_id.region::text)
+DECLARE
+  -- By its id alone: in other ontologies than that of the Allen Institute an acronym can be a number.
+  id integer := (
+    SELECT r.region_id
+    FROM ccf.brain_region AS r
+    WHERE r.ccf_id = region_id.ccf_id AND r.region_id = ccf.region_number(region)
+  );
+BEGIN
+  IF id IS NULL THEN
+    RAISE EXCEPTION '%', ccf.no_such_region(ccf_id, region::text);
+  END IF;
+  RETURN id;
+END
 $$;
 
 COMMENT ON FUNCTION ccf.region_id(integer, bigint) IS
@@ -273,7 +285,9 @@ CREATE OR REPLACE FUNCTION ccf.region(ccf_id integer, region bigint) RETURNS SET
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 SET search_path = pg_catalog
 AS $$
-  SELECT * FROM ccf.region(region.ccf_id, region.region::text)
+  SELECT i.*
+  FROM ccf.region_info AS i
+  WHERE i.ccf_id = region.ccf_id AND i.region_id = ccf.region_id(region.ccf_id, region.region)
 $$;
 
 COMMENT ON FUNCTION ccf.region(integer, bigint) IS

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
+import sqlalchemy as sa
 
 from ccf_assets.ccf import ontology
 from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
 from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS, annotation_checks
-from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS, ontology_checks
+from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS, ontology_checks, painted_regions_kept
 from ccf_assets.defs.atlas_checks import check_result
 from ccf_assets.defs.partitions import atlas_partitions
 from ccf_assets.defs.provenance import after, ontology_of
@@ -133,7 +134,10 @@ def structure_graph(
 )
 @in_words
 def annotation(
-    context: dg.AssetExecutionContext, config: RefreshConfig, sources: SourcesResource
+    context: dg.AssetExecutionContext,
+    config: RefreshConfig,
+    sources: SourcesResource,
+    postgres: PostgresResource,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """The annotation volume: a NRRD file with the region id of every voxel.
 
@@ -147,7 +151,10 @@ def annotation(
             context.log.warning(file.warning)
         started = time.monotonic()
         own = file.own_ontology
-        graph = ontology_of(entry, sources) if own is None else own_structure_graph(entry, own.path)
+        if own is None:
+            graph = ontology_of(entry, sources)
+        else:
+            graph = own_structure_graph(entry, own.path, postgres.create_engine())
         checks, counts = annotation_checks(file.path, entry, file.grid, graph, context.log.info)
         yield from map(check_result, checks)
         failed = [check.sentence for check in checks if not check.passed]
@@ -173,14 +180,16 @@ def annotation(
     )
 
 
-def own_structure_graph(entry: AtlasEntry, path: Path) -> pl.DataFrame:
+def own_structure_graph(entry: AtlasEntry, path: Path, engine: sa.Engine) -> pl.DataFrame:
     """The ontology of a lab's own atlas, made into the official form.
 
     Raises:
-        CcfError: it is not consistent.
+        CcfError: it is not consistent, or lacks a region that owns voxels of the atlas as it is loaded.
     """
     graph = ontology.read_structure_graph(path)
-    failed = [each.sentence for each in ontology.check_structure_graph(graph) if not each.passed]
+    kept = painted_regions_kept(graph, engine, [entry.ccf_id], "Before this load, drop")
+    checks = [*ontology.check_structure_graph(graph), kept]
+    failed = [each.sentence for each in checks if not each.passed]
     if failed:
         raise CcfError(f"The ontology of {entry.key} was refused. {' '.join(failed)}")
     return graph

@@ -14,9 +14,8 @@ from ccf_assets import settings
 from ccf_assets.atlas.regions import no_such_region
 from ccf_assets.ccf import ontology, region_sets
 from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, atlas_entry, catalogue
-from ccf_assets.ccf.voxel_grid import require_extent
 from ccf_assets.db import schema
-from ccf_assets.db.spaces import keep_space, number_taken, stored_space
+from ccf_assets.db.spaces import AtlasIdentity, keep_space, number_taken
 from ccf_assets.defs.assets.files import annotation, structure_graph
 from ccf_assets.defs.atlas_checks import check_result, skippable_check
 from ccf_assets.defs.figures import depth_chart
@@ -52,14 +51,12 @@ def atlas(
     """
     entry = atlas_entry(context.partition_key)
     file = sources.get().annotation(entry)
-    described = entry.space in catalogue().spaces
+    stated = catalogue().spaces.get(entry.space)
     with postgres.create_engine().begin() as connection:
         if taken := number_taken(connection, entry.ccf_id, entry.key):
             raise CcfError(taken)
-        space = stored_space(connection, entry.space)
-        if space is not None:
-            require_extent(entry.key, file.grid, space)
-        keep_space(connection, entry.ccf_id, file.space, file.frames, described=described)
+        identity = AtlasIdentity(entry.ccf_id, entry.key)
+        keep_space(connection, identity, file.grid, file.space, file.frames, stated)
     grid = file.grid
     shape_ap, shape_dv, shape_ml = grid.shape
     edge_ap, edge_dv, edge_ml = grid.edges_um
