@@ -31,6 +31,7 @@ _ID_COLUMNS = ("idx", "index", "id", "label")
 _OTHER_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "acronym": ("acronym", "abbreviation"),
+        "parent": ("parent_id", "parent"),
         "color": ("color_hex_triplet",),
         "red": ("r", "red"),
         "green": ("g", "green"),
@@ -114,14 +115,16 @@ def label_columns(columns: Sequence[str]) -> dict[str, str] | None:
 
 
 def read_label_table(path: Path, rows: pl.DataFrame) -> tuple[list[Entry], list[str]]:
-    """The labels of a flat table (see `label_columns`), and a note if one is left out.
+    """The labels of a table (see `label_columns`), and a note if one is left out.
+
+    Most are flat; one that a lab wrote, or an Allen table with few of its columns, may name parents by id.
 
     Args:
         path: the file, for a sentence.
         rows: its columns as text.
 
     Raises:
-        CcfError: an id or colour is missing or invalid.
+        CcfError: an id, parent or colour is invalid, or an id is missing.
     """
     columns = label_columns(rows.columns)
     if columns is None:
@@ -140,7 +143,12 @@ def read_label_table(path: Path, rows: pl.DataFrame) -> tuple[list[Entry], list[
         if not color and rgb:
             color = entries.color_of_rgb(path, [row[each] for each in rgb], who)
         acronym = (row[columns["acronym"]] or "").strip() if "acronym" in columns else ""
-        found.append(Entry(region_id, acronym=acronym, name=name, color=color))
+        parent = None
+        if "parent" in columns and not _is_missing(row[columns["parent"]]):
+            what = columns["parent"]
+            # 0: below the outside, so at the top.
+            parent = entries.region_id(path, row[what], who, what=what, smallest=0) or None
+        found.append(Entry(region_id, parent, acronym=acronym, name=name, color=color))
     return found, _outside_left_out(left_out)
 
 

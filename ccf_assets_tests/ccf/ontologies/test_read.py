@@ -599,6 +599,16 @@ def test_a_label_table_may_call_its_columns_differently(file: Path, header: str)
     assert acronyms(read(file, f"{header}\n{blank}7,A\n{blank}8,B\n")) == {ROOT_ID: "root", 7: "A", 8: "B"}
 
 
+@pytest.mark.parametrize("column", ["Parent_ID", "parent"])
+def test_a_label_table_may_name_parents(file: Path, column: str) -> None:
+    rows = f"id,acronym,name,{column}\n7,R,all,\n8,A,a,7.0\n9,B,b,8\n10,C,c,0\n"
+    found = read(file, rows)
+    assert parents(found) == {ROOT_ID: None, 7: ROOT_ID, 8: 7, 9: 8, 10: ROOT_ID}
+    assert parents(read(file, rows.replace(",c,0", ",c,7"))) == {7: None, 8: 7, 9: 8, 10: 7}
+    with pytest.raises(CcfError, match=r"the parent[a-z_]* of .* is 'A'"):
+        read(file, rows.replace(",b,8", ",b,A").lower().replace(",b,a", ",b,A"))
+
+
 # --- Terms: BrainGlobe's and the ABC atlas's ---------------------------------------------------------------
 
 TERMS = (
