@@ -310,7 +310,9 @@ def test_a_track_is_told_and_drawn(phantom_database: sa.Engine, run: Run, tmp_pa
 
 
 def test_what_the_database_refuses_is_said_in_one_line(phantom_database: sa.Engine, run: Run) -> None:
-    said = "ccf-assets: The track's beginning (10000000, 0, 0) is not a place: x, y and z must be µm from the "
+    said = (
+        "ccf-assets: The track's beginning (10000000, 0, 0) is not a place: x, y and z must be µm from the "
+    )
     assert run("track", "1e7", "0", "0", "1", "2", "3") == Ended(
         1, "", f"{said}corner of the volume, each a number within 1,000,000.\n"
     )
