@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from ccf_assets.ccf.region_id import LARGEST_ID
 from ccf_assets.errors import CcfError, first_line
 from ccf_assets.finding import Finding, Numbers, listed
 from ccf_assets.text_columns import decoded
@@ -51,11 +52,8 @@ _NUMBERS: Mapping[str, pl.DataType] = MappingProxyType(
 )
 """Columns of whole numbers. Ids are wider than in the tables, so that one that is too large can be named."""
 
-_LONGEST_TEXT = 500
+LONGEST_TEXT = 500
 """Bytes of an acronym or a name, which are in indexes; the longest official name has 104."""
-
-_LARGEST_UINT32 = 2**32 - 1
-"""Volumes hold ids of 32 bits without a sign; the Blue Brain's are hashed into all of them."""
 
 
 def read_structure_graph(path: Path) -> pl.DataFrame:
@@ -119,8 +117,8 @@ def read_structure_graph(path: Path) -> pl.DataFrame:
         text_of = pl.col(name)
         refuse(
             name,
-            text_of.str.contains(r"\p{Cc}") | (text_of.str.len_bytes() > _LONGEST_TEXT),
-            f"longer than {_LONGEST_TEXT} bytes, or has a control character,",
+            text_of.str.contains(r"\p{Cc}") | (text_of.str.len_bytes() > LONGEST_TEXT),
+            f"longer than {LONGEST_TEXT} bytes, or has a control character,",
         )
     colour = "color_hex_triplet"
     refuse(colour, ~pl.col(colour).str.contains("^[0-9A-Fa-f]{6}$"), "not six hexadecimal digits")
@@ -233,7 +231,7 @@ def _no_cycle(hierarchy: _Hierarchy) -> Finding:
 def _unique_ids(hierarchy: _Hierarchy) -> Finding:
     name, ids = "unique_ids", hierarchy.ids
     repeated = _repeated(ids) + _repeated(hierarchy.acronyms)
-    out_of_range = [i for i in ids if not 0 < i <= _LARGEST_UINT32]
+    out_of_range = [i for i in ids if not 0 < i <= LARGEST_ID]
     numbers: Numbers = {
         "structures": len(ids),
         "repeated": len(repeated),
@@ -244,7 +242,7 @@ def _unique_ids(hierarchy: _Hierarchy) -> Finding:
         return Finding.blocks(name, sentence, numbers)
     if out_of_range:
         names = hierarchy.named(out_of_range)
-        sentence = f"{len(out_of_range)} ids are not whole numbers of 1 to {_LARGEST_UINT32:,}: {names}."
+        sentence = f"{len(out_of_range)} ids are not whole numbers of 1 to {LARGEST_ID:,}: {names}."
         return Finding.blocks(name, sentence, numbers)
     return Finding.passes(name, f"{len(ids)} ids and as many acronyms, each once.", numbers)
 

@@ -26,6 +26,7 @@ _KEYS = ("ccf_id", "version", "annotation", "ontology", "space", "axes", "resolu
 _SPACE_KEYS = ("species", "midline_um", "source")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_NAME_RULE = "must be lower-case letters, digits and _, and begin with a letter"
 
 _LONGEST_VERSION = 64
 """Characters; atlas.ccf_version has no more."""
@@ -67,8 +68,9 @@ def read_own(
             problems.append((f"spaces.{name}", str(error)))
     for key, fields in tables.items():
         try:
-            entry = _read_entry(_Table(path, f"atlas {key!r}", fields), key)
-            _refuse_taken(_Table(path, f"atlas {key!r}", fields), entry, entries)
+            table = _Table(path, f"atlas {key!r}", fields)
+            entry = _read_entry(table, key)
+            _refuse_taken(table, entry, entries)
             broken = next((text for of, text in problems if of == f"spaces.{entry.space}"), None)
             if broken is not None:
                 raise CcfError(broken)
@@ -112,7 +114,7 @@ class _Table:
 def _read_space(table: _Table, name: str) -> OwnSpace:
     table.check_keys(_SPACE_KEYS, "a space")
     if not _NAME.fullmatch(name):
-        raise table.wrong("its name", "must be lower-case letters, digits and _, and begin with a letter")
+        raise table.wrong("its name", _NAME_RULE)
     if name == ALLEN_CCF.name:
         raise table.wrong("its name", "is that of the built-in space, which stays as it is")
     midline = table.fields.get("midline_um")
@@ -130,7 +132,7 @@ def _read_entry(table: _Table, key: str) -> AtlasEntry:
     table.check_keys(_KEYS, "an atlas")
     fields: Mapping[str, Any] = table.fields
     if not _NAME.fullmatch(key):
-        raise table.wrong("the key", "must be lower-case letters, digits and _, and begin with a letter")
+        raise table.wrong("the key", _NAME_RULE)
     number = fields.get("ccf_id")
     if number is None:
         raise table.wrong(
@@ -154,7 +156,7 @@ def _read_entry(table: _Table, key: str) -> AtlasEntry:
         raise table.wrong("version", "must not begin with 'phantom', as the built-in stand-in's does")
     space = table.text("space", ALLEN_CCF.name)
     if not _NAME.fullmatch(space):
-        raise table.wrong("space", "must be lower-case letters, digits and _, and begin with a letter")
+        raise table.wrong("space", _NAME_RULE)
     ontology = ""
     if not folder:
         ontology = table.text("ontology")

@@ -18,6 +18,7 @@ import numpy.typing as npt
 _MOST_DIGITS = 10
 
 LARGEST_ID = 2**32 - 1
+"""Volumes are of 32 bits without a sign, and the Blue Brain's hashed ids use all of them."""
 
 _SIGN = 2**31
 

@@ -26,6 +26,9 @@ from ccf_assets.ccf.volumes.volume import rounded
 from ccf_assets.ccf.voxel_grid import VoxelGrid, require_extent
 from ccf_assets.errors import CcfError, why
 
+_CONVERSION = 1
+"""Version of what is made of the files; raised when it changes."""
+
 _SAME = 1e-5
 """Edges that differ by no more than this share are the same: a float32 header has seven digits."""
 
@@ -285,7 +288,7 @@ def _edges(
             f"{entry.key}: a voxel of {volume.path} is by {both} µm along AP, DV, ML. Leave resolution_um "
             "out of the entry, or correct it."
         )
-    ap, dv, ml = (float(f"{edge:.7g}") for edge in first)  # a float32 header has 25.00000037 for 25
+    ap, dv, ml = map(rounded, first)  # a float32 header has 25.00000037 for 25
     return (ap, dv, ml), ""
 
 
@@ -349,7 +352,3 @@ def recorded(key: str, original: Original) -> dict[str, Any]:
         "frames": [asdict(frame) for frame in frames_of(key, original)],
         "notes": original.notes,
     }
-
-
-_CONVERSION = 1
-"""Version of what is made of the files; raised when it changes."""

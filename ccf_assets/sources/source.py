@@ -265,14 +265,13 @@ class Sources:
             return FetchedFile(path, path.as_uri(), sha256_of_all(path), 0, fetched=False)
         name = Path(urlsplit(place).path).name
         target = folder / f"original-{what}-{name}"
-        shown = without_secrets(place) if remote else None
         with exclusive(target, report) as partial:
             cached = cached_file(target, report)
             address = hashlib.sha256(place.encode()).hexdigest()  # the whole of it may hold a secret
             if cached and not refresh and cached.more.get("address", address) == address:
                 return cached
             if remote:
-                assert shown is not None  # noqa: S101 - set above
+                shown = without_secrets(place)
                 try:
                     download(
                         place, partial, shown, report,

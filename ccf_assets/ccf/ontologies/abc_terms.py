@@ -91,9 +91,8 @@ def _terms(path: Path, rows: pl.DataFrame) -> tuple[dict[int, dict[str, _Term]],
         level = (row["parcellation_term_set_name"] or "").strip()
         if not level or not (acronym or name):
             raise CcfError(f"{path}: {who} has no parcellation_{'term name' if level else 'term_set_name'}.")
-        color = entries.color_of_hex(path, row.get("color_hex_triplet"), who)
-        if not color and set(_RGB) <= row.keys():
-            color = entries.color_of_rgb(path, [row[each] for each in _RGB], who)
+        rgb = [row[each] for each in _RGB] if set(_RGB) <= row.keys() else []
+        color = entries.color(path, row.get("color_hex_triplet"), rgb, who)
         term = _Term(acronym, name, color)
         one = found.setdefault(index, {}).setdefault(level, term)
         if one != term:

@@ -12,13 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
+from ccf_assets.ccf.region_id import LARGEST_ID
 from ccf_assets.errors import CcfError
-
-LARGEST_ID = 2**32 - 1
-"""Volumes are of 32 bits without a sign, and the Blue Brain's hashed ids use all of them."""
-
-LONGEST_TEXT = 500
-"""Bytes of an acronym or a name, as in the Allen Institute's CSV."""
 
 LOST = 0
 """The parent of a structure whose parent is named by text and not in the file: no structure has this id."""
@@ -116,6 +111,15 @@ def color_of_hex(path: Path, value: object, who: str) -> str:
     if digits and not re.fullmatch("[0-9A-Fa-f]{6}", digits):
         raise CcfError(f"{path}: the colour of {who} is {quoted(given)}, not six hexadecimal digits.")
     return digits
+
+
+def color(path: Path, in_hex: object, rgb: Collection[object], who: str) -> str:
+    """A colour of six hexadecimal digits or else of red, green and blue; empty if there is neither.
+
+    Raises:
+        CcfError: it is no colour.
+    """
+    return color_of_hex(path, in_hex, who) or color_of_rgb(path, rgb, who)
 
 
 def color_of_rgb(path: Path, values: Collection[object], who: str) -> str:

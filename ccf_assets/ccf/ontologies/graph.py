@@ -15,7 +15,8 @@ from pathlib import Path
 
 import polars as pl
 
-from ccf_assets.ccf.ontologies.entries import LONGEST_TEXT, LOST, Entry, shown
+from ccf_assets.ccf.ontologies.entries import LOST, Entry, shown
+from ccf_assets.ccf.ontology import LONGEST_TEXT
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted, listed
 

@@ -168,10 +168,8 @@ def _nodes(path: Path, tops: Sequence[Any], notes: list[str]) -> list[_Node]:
 
 
 def _entry(path: Path, value: Mapping[str, Any], who: str) -> Entry:
-    color = entries.color_of_hex(path, value.get("color_hex_triplet"), who)
     rgb = value.get("rgb_triplet")
-    if not color and rgb is not None:
-        color = entries.color_of_rgb(path, rgb if isinstance(rgb, list) else [rgb], who)
+    color = entries.color(path, value.get("color_hex_triplet"), rgb if isinstance(rgb, list) else [rgb], who)
     return Entry(
         entries.region_id(path, value.get("id"), who),
         acronym=entries.text(path, value.get("acronym"), who, "acronym"),

@@ -117,7 +117,7 @@ def label_columns(columns: Sequence[str]) -> dict[str, str] | None:
 def read_label_table(path: Path, rows: pl.DataFrame) -> tuple[list[Entry], list[str]]:
     """The labels of a table (see `label_columns`), and a note if one is left out.
 
-    Most are flat; one that a lab wrote, or an Allen table with few of its columns, may name parents by id.
+    Most are flat; one that a lab wrote may name parents by id.
 
     Args:
         path: the file, for a sentence.
@@ -139,9 +139,8 @@ def read_label_table(path: Path, rows: pl.DataFrame) -> tuple[list[Entry], list[
         if region_id == 0:
             left_out.append(name or "no name")
             continue
-        color = entries.color_of_hex(path, row[columns["color"]], who) if "color" in columns else ""
-        if not color and rgb:
-            color = entries.color_of_rgb(path, [row[each] for each in rgb], who)
+        in_hex = row[columns["color"]] if "color" in columns else None
+        color = entries.color(path, in_hex, [row[each] for each in rgb], who)
         acronym = (row[columns["acronym"]] or "").strip() if "acronym" in columns else ""
         parent = None
         if "parent" in columns and not _is_missing(row[columns["parent"]]):

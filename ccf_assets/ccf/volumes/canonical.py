@@ -19,6 +19,7 @@ import numpy.typing as npt
 from isal import igzip
 
 from ccf_assets.ccf.nrrd import SagittalPlane
+from ccf_assets.ccf.region_id import LARGEST_ID
 from ccf_assets.ccf.space import DIRECTIONS, Direction
 from ccf_assets.ccf.volumes.volume import Slab, StoredVolume
 from ccf_assets.errors import CcfError, why
@@ -32,8 +33,6 @@ _N = TypeVar("_N", int, float)
 
 _BLOCK_BYTES = 1 << 28
 """Of the planes that are turned in memory at a time."""
-
-_LARGEST_ID = 2**32 - 1
 
 _EXACT = {2: 2**11 - 1, 4: 2**24 - 1, 8: 2**53 - 1}
 """Bytes of a float → up to where it tells whole numbers apart: the next two are the same float."""
@@ -208,7 +207,7 @@ def _ids(volume: StoredVolume, place: int, slab: Slab) -> npt.NDArray[np.uint32]
     Raises:
         CcfError: one is none.
     """
-    most = _LARGEST_ID
+    most = LARGEST_ID
     if slab.dtype.kind == "f":
         most = min(most, _EXACT[slab.dtype.itemsize])
         with np.errstate(invalid="ignore"):  # whatever is no number is not at least 0
@@ -232,7 +231,7 @@ def _ids(volume: StoredVolume, place: int, slab: Slab) -> npt.NDArray[np.uint32]
     raise CcfError(
         f"{volume.path} has voxels that are no region id, {np.count_nonzero(wrong):,} at least: {value!r} at "
         f"index ({at[0]}, {at[1]}, {at[2]}) of the file. Region ids are whole numbers from 0 to "
-        f"{_LARGEST_ID:,}{inexact}."
+        f"{LARGEST_ID:,}{inexact}."
     )
 
 

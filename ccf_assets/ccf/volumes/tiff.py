@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-_READ_BYTES = 1 << 20
-
 
 def opened(path: Path) -> StoredVolume:
     """The pages and the description of a TIFF file.
