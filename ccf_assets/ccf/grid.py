@@ -151,7 +151,7 @@ class RegionGrid:
         turn: slice,
     ) -> None:
         """Locate the points of one turn and write them into ``found``."""
-        edges, (_, dvs, mls) = self.grid.edges_um, self.grid.shape
+        _, dvs, mls = self.grid.shape
         above = None if surface is None else partial(surface_above, surface, self.grid)
         points = to_ccf(frame, ap, dv, ml, above)
         found.ccf_um[turn] = points
@@ -160,12 +160,7 @@ class RegionGrid:
             (c >= 0) & (c < extent) for c, extent in zip((x, y, z), self.grid.extent_um, strict=True)
         )
         inside = inside_x & inside_y & inside_z
-        # Not //, which computes the remainder first: PostgreSQL divides and rounds down, and so does this.
-        # At most the last voxel: a quotient can be rounded up to the number of voxels.
-        i, j, k = (
-            np.minimum(np.where(inside, c / edge, 0).astype(np.int64), n - 1)
-            for c, edge, n in zip((x, y, z), edges, self.grid.shape, strict=True)
-        )
+        i, j, k = (_voxels(c, inside, self.grid, axis) for axis, c in enumerate((x, y, z)))
         index = self.index.reshape(-1).take((i * dvs + j) * mls + k) * inside
         found.index[turn] = index
         # A column without a surface (only y is NaN) is beside the brain, inside the volume or not.
@@ -180,6 +175,16 @@ class RegionGrid:
         found.status[turn] = status
 
 
+def _voxels(um: Floats, inside: npt.NDArray[np.bool_], grid: VoxelGrid, axis: int) -> npt.NDArray[np.int64]:
+    """Indices along an axis of the voxels that coordinates fall in; 0 where they are not inside.
+
+    Divided and rounded down, as PostgreSQL does; // computes the remainder first. At most the last voxel: a
+    quotient can be rounded up to the number of voxels.
+    """
+    index = np.where(inside, um / grid.edges_um[axis], 0).astype(np.int64)
+    return np.minimum(index, grid.shape[axis] - 1)
+
+
 def surface_above(surface: Floats, grid: VoxelGrid, x: Floats, z: Floats) -> Floats:
     """CCF y of the surface above points, µm; NaN beside the brain and outside the volume.
 
@@ -189,10 +194,7 @@ def surface_above(surface: Floats, grid: VoxelGrid, x: Floats, z: Floats) -> Flo
         x: AP of the points in CCF µm.
         z: ML, likewise.
     """
-    (ap_um, _, ml_um), (aps, _, mls) = grid.extent_um, grid.shape
+    ap_um, _, ml_um = grid.extent_um
     inside = (x >= 0) & (x < ap_um) & (z >= 0) & (z < ml_um)
-    i, k = (
-        np.minimum(np.where(inside, c / edge, 0).astype(np.intp), n - 1)
-        for c, edge, n in ((x, grid.edges_um[0], aps), (z, grid.edges_um[2], mls))
-    )
+    i, k = (_voxels(c, inside, grid, axis) for axis, c in ((0, x), (2, z)))
     return np.where(inside, surface[i, k], np.nan)

@@ -82,11 +82,10 @@ def keep_space(
             connection.execute(sa.update(t).where(t.c.name == space.name).values(space_row(space)))
         else:
             require_extent(atlas.key, grid, stored, tuple(coarsest))
+            said = (stated or OwnSpace(space.name), stored, space)  # who counts first
             known = {
-                "species": (stated and stated.species) or stored.species or space.species,
-                "midline_um": stated.midline_um
-                if stated and stated.midline_um is not None
-                else (space.midline_um if stored.midline_um is None else stored.midline_um),
+                "species": next((each.species for each in said if each.species), ""),
+                "midline_um": next((m for each in said if (m := each.midline_um) is not None), None),
             }
             connection.execute(sa.update(t).where(t.c.name == space.name).values(known))
     f = coordinate_frame

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from isal import igzip
-from isal.igzip_lib import IsalError
 
 from ccf_assets.ccf.space import Direction
 from ccf_assets.ccf.volumes.volume import (
+    NOT_GZIP,
+    READ_BYTES,
     Slab,
     StoredVolume,
     checked_edges,
@@ -26,14 +26,13 @@ from ccf_assets.ccf.volumes.volume import (
     refused,
     rounded,
     slabs_in_sequence,
+    unpacked,
 )
 
 HEADER_BYTES = 540
 """Of version 2; version 1 has 348."""
 
 _GZIP = b"\x1f\x8b"
-
-_READ_BYTES = 1 << 20
 
 _MOST_DEGREES = 0.05
 """Between a stored axis and one of the brain. A turn that float32 quaternions round to is 0.02° at most."""
@@ -59,7 +58,7 @@ def _unpacked(path: Path, start: bytes) -> bytes:
         with igzip.open(path) as file:
             head: bytes = file.read(HEADER_BYTES)
             return head
-    except (EOFError, IsalError, igzip.BadGzipFile, zlib.error):
+    except NOT_GZIP:
         return b""
 
 
@@ -167,11 +166,11 @@ def _slabs(path: Path, offset: int, shape: tuple[int, int, int], dtype: np.dtype
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
         file.seek(0)
-        data: io.BufferedIOBase = io.BufferedReader(igzip.open(file), _READ_BYTES) if packed else file
+        data: io.BufferedIOBase = unpacked(file) if packed else file
         try:
             left = offset
-            while left and (skipped := len(data.read(min(left, _READ_BYTES)))):
+            while left and (skipped := len(data.read(min(left, READ_BYTES)))):
                 left -= skipped
             yield from slabs_in_sequence(path, data, shape, dtype)
-        except (EOFError, IsalError, igzip.BadGzipFile, zlib.error) as error:
+        except NOT_GZIP as error:
             raise damaged(path, error) from error

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import bz2
 import io
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import nrrd
 import numpy as np
-from isal import igzip
-from isal.igzip_lib import IsalError
 
 from ccf_assets.ccf.volumes.volume import (
+    NOT_GZIP,
     Slab,
     StoredVolume,
     checked_edges,
@@ -25,14 +23,13 @@ from ccf_assets.ccf.volumes.volume import (
     refused,
     rounded,
     slabs_in_sequence,
+    unpacked,
 )
 
 MAGIC = b"NRRD"
 
 _LONGEST_HEADER = 1 << 16
 """Bytes."""
-
-_READ_BYTES = 1 << 20
 
 _PACKINGS = {"raw": "raw", "gz": "gzip", "gzip": "gzip", "bz2": "bzip2", "bzip2": "bzip2"}
 
@@ -145,12 +142,12 @@ def _slabs(
         file.seek(start)
         data: io.BufferedIOBase = file
         if packing == "gzip":
-            data = io.BufferedReader(igzip.open(file), _READ_BYTES)
+            data = unpacked(file)
         elif packing == "bzip2":
             data = bz2.BZ2File(file)
         try:
             yield from slabs_in_sequence(path, data, shape, dtype)
-        except (EOFError, IsalError, igzip.BadGzipFile, zlib.error) as error:
+        except NOT_GZIP as error:
             raise damaged(path, error) from error
         except OSError as error:
             if error.errno is None:  # what bz2 says of bytes that are none of its

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import math
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from isal import igzip
+from isal.igzip_lib import IsalError
 
 from ccf_assets.ccf.space import Direction
 from ccf_assets.errors import CcfError
@@ -25,6 +28,12 @@ MOST_ALONG = 8_191
 
 MOST_VOXELS = 1 << 34
 """In all: 14 times the 10 µm volume, and twice BigBrain at 100 µm."""
+
+READ_BYTES = 1 << 20
+"""Unpacked at a time."""
+
+NOT_GZIP = (EOFError, IsalError, igzip.BadGzipFile, zlib.error)
+"""What reading from `unpacked` raises where the data are damaged."""
 
 _UM = {
     **dict.fromkeys(("nm", "nanometer", "nanometre"), 0.001),
@@ -153,6 +162,11 @@ def checked_edges(path: Path, edges: Sequence[float]) -> tuple[float, float, flo
         raise refused(path, f"it says that a voxel's edges are {told}, which are not three lengths above 0")
     first, second, third = map(float, edges)
     return first, second, third
+
+
+def unpacked(file: BinaryIO) -> io.BufferedIOBase:
+    """What is packed with gzip in a file, from where it stands."""
+    return io.BufferedReader(igzip.open(file), READ_BYTES)
 
 
 def slabs_in_sequence(
