@@ -39,13 +39,23 @@ MOST_ROWS = 10_000_000
 
 @dataclass(frozen=True)
 class Table:
-    """A file as read: the names of its columns, those columns that can be ours, and what to call a row."""
+    """A file as read: the names of its columns, those columns that can be ours, and what to call a row.
+
+    Attributes:
+        name: of the file, for sentences.
+        names: of all its columns.
+        columns: those that can be ours, all of the same length.
+        height: how many rows it has.
+        row_name: what to call the row of an index, for sentences: ``line 7``.
+        frame: the frame of its coordinates, if the format of the file itself states it.
+    """
 
     name: str
     names: Sequence[str]
     columns: Mapping[str, pl.Series]
     height: int
     row_name: Callable[[int], str]
+    frame: str | None = None
 
 
 def refuse_too_many(path: Path, rows: int) -> None:
