@@ -27,7 +27,8 @@ from ccf_assets.pg.session import one_sentence
 from ccf_assets.pg.slices import Dimension, Slice
 from ccf_assets.pg.store import store
 from ccf_assets.progress import Progress
-from ccf_assets.recordings.files.folder import StillWritingError, site_file
+from ccf_assets.recordings.files.folder import site_file
+from ccf_assets.recordings.files.stamps import StillWritingError
 from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
