@@ -57,7 +57,7 @@ def recordings() -> Path:
 
 
 def recordings_roots() -> list[Path]:
-    """CCF_RECORDINGS_ROOTS: folders that links in the folder of recordings may lead to, separated by ``:``."""
+    """CCF_RECORDINGS_ROOTS: folders, with ``:`` between them, that links of recordings may lead to."""
     named = os.environ.get("CCF_RECORDINGS_ROOTS") or ""
     return [path(one) for one in named.split(os.pathsep) if one]
 

@@ -393,7 +393,7 @@ def _settled(folder: Folder) -> FolderScan:
 
     The wait has an end: a file that goes on growing is read by the sensor, or by the next load.
     """
-    from ccf_assets.recordings.files.folder import SETTLE_S
+    from ccf_assets.recordings.files.stamps import SETTLE_S
 
     deadline = time.monotonic() + 2 * SETTLE_S
     while True:

@@ -272,7 +272,7 @@ def _files_of_before(connection: sa.Connection) -> Mapping[str, str]:
 def _has_read(old: Mapping[str, str], path: Path) -> bool:
     """Whether a file in the folder is, content and settings, one of ``old``: partition key → digest."""
     from ccf_assets.recordings.files.folder import site_file
-from ccf_assets.recordings.files.stamps import StillWritingError
+    from ccf_assets.recordings.files.stamps import StillWritingError
 
     tried = 0
     for key, digest in old.items():

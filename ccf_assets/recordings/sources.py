@@ -131,7 +131,8 @@ def _states(folder: Folder, digests: Mapping[str, str], sites: Mapping[str, int]
         sites: source → how many of its sites are stored; a gone file may have sites and no digest.
     """
     from ccf_assets.recordings.files import keys  # imports polars, 0.15 s
-    from ccf_assets.recordings.files.folder import SETTLE_S, what_is_new
+    from ccf_assets.recordings.files.folder import what_is_new
+    from ccf_assets.recordings.files.stamps import SETTLE_S
 
     known = {*digests, *(source for source in sites if keys.is_file(source))}
     own = folder.owns(known)
@@ -152,5 +153,5 @@ def _states(folder: Folder, digests: Mapping[str, str], sites: Mapping[str, int]
         **dict.fromkeys(change.changed, "changed since it was read"),
         **{key: f"waiting: {reason}" for key, reason in scan.waiting.items()},
         **scan.unreadable,
-        **dict.fromkeys(scan.ignored, "ignored: neither .csv nor .parquet"),
+        **{group.label: f"ignored: {group.what}" for group in scan.ignored},
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
@@ -65,6 +65,17 @@ class Ignored:
     count: int
     example: str
     advice: str
+
+    @property
+    def label(self) -> str:
+        """Which files, for a list: the path of one, and how many more there are."""
+        first = f"{self.folder}/{self.example}" if self.folder else self.example
+        return first if self.count == 1 else f"{first} and {self.count - 1:,} more"
+
+    @property
+    def what(self) -> str:
+        """What they are and what to do, for a sentence."""
+        return f"{self.kind}. {self.advice}" if self.advice else f"{self.kind} is no format of sites"
 
 
 @dataclass(frozen=True)
@@ -171,7 +182,7 @@ class _Scan:
         self._top, self._stamper = top, stamper
         self._files: dict[str, SiteFile] = {}
         self._waiting: dict[str, str] = {}
-        self._ignored: list[Ignored] = []
+        self._others: dict[tuple[str, str, str], list[str]] = {}
         self._parts: set[str] = set()
 
     def add(self, content: Content, inherited: tuple[Path, ...]) -> set[str]:
@@ -188,11 +199,24 @@ class _Scan:
         for anchor, (form, names) in sources.items():
             self._parts.update(map(partition_key_of, names[1:]))
             own = own_settings(content.folder / anchor)
-            has_own = own.name in content.files and own not in inherited
+            has_own = content.entry(own.name) is not None and own not in inherited
             self._add_source(content, form, names, (*inherited, own) if has_own else inherited)
         taken = {*sources, *(one for _, names in sources.values() for one in _here(content, names))}
-        self._ignored += _ignored(content, self._stamper, taken)
+        self._add_others(content, taken)
         return taken
+
+    def _add_others(self, content: Content, taken: Collection[str]) -> None:
+        """Take in what a folder has beside its sources and settings, by kind."""
+        kinds = not_sites(_listing(content, self._stamper))
+        folders = [name for name in kinds if name in content.folders]
+        folder = partition_key_of(content.relative)
+        for name in (*content.files, *folders):
+            if name in taken or name.lower().endswith(".toml"):
+                continue
+            kind = kinds.get(name)
+            ending = PurePosixPath(name).suffix.lower()
+            what = (kind.name, kind.advice) if kind else (ending or "a name without an ending", "")
+            self._others.setdefault((folder, *what), []).append(name)
 
     def _add_source(
         self, content: Content, form: SiteFormat, names: tuple[str, ...], places: tuple[Path, ...]
@@ -222,9 +246,16 @@ class _Scan:
             dict(sorted(self._files.items())),
             self._waiting,
             self.unreadable,
-            tuple(sorted(self._ignored, key=lambda group: (group.folder, group.kind))),
+            tuple(self._ignored()),
             self._stamper.memo,
         )
+
+    def _ignored(self) -> Iterator[Ignored]:
+        for (folder, kind, advice), names in sorted(self._others.items()):
+            start = f"{folder}/" if folder else ""
+            left = [name for name in names if start + partition_key_of(name) not in self._parts]
+            if left:
+                yield Ignored(folder, kind, len(left), min(left), advice)
 
 
 def site_file(folder: Path, key: str) -> SiteFile | None:
@@ -266,7 +297,7 @@ def find_source(folder: Path, key: str) -> tuple[SiteFormat, tuple[str, ...]] | 
 
 
 _Sources: TypeAlias = Mapping[str, tuple[SiteFormat, tuple[str, ...]]]
-"""Name of an anchor → its format, and the paths of its files below the folder of recordings, its own first."""
+"""Name of an anchor → its format, and its files as paths below the folder of recordings, the anchor first."""
 
 
 def _sources_of(content: Content, stamper: Stamper) -> _Sources:
@@ -324,16 +355,9 @@ def _site_file(
     paths = tuple(folder / name for name in names)
     keys = [partition_key_of(name) for name in names]
     entry = content.entry(paths[0].name) if content else None
-    of_format = form.digest
-    if of_format is None:
-        anchor = stamper.stamp(paths[0], keys[0], largest_bytes=form.largest_bytes, entry=entry)
-    else:
-        source = Source(keys[0], paths)
-
-        def digest(_path: Path) -> str:
-            return of_format(source)
-
-        anchor = stamper.stamp(paths[0], keys[0], digest, form.largest_bytes, entry)
+    digest = form.digest
+    of_source = functools.partial(_digest, digest, Source(keys[0], paths)) if digest else None
+    anchor = stamper.stamp(paths[0], keys[0], of_source, form.largest_bytes, entry)
     if anchor is None:
         return None
     sha, mtime_ns = hashlib.sha256(anchor[3].encode()), anchor[1]
@@ -348,20 +372,8 @@ def _site_file(
     return SiteFile(paths, form, sha.hexdigest(), mtime_ns)
 
 
-def _ignored(content: Content, stamper: Stamper, taken: Collection[str]) -> list[Ignored]:
-    """What a folder has beside its sources and settings, by kind."""
-    kinds = not_sites(_listing(content, stamper))
-    groups: dict[tuple[str, str], list[str]] = {}
-    folders = [name for name in kinds if name in content.folders]
-    for name in (*content.files, *folders):
-        if name in taken or name.lower().endswith(".toml"):
-            continue
-        kind = kinds.get(name)
-        ending = PurePosixPath(name).suffix.lower()
-        what = (kind.name, kind.advice) if kind else (ending or "files without an ending", "")
-        groups.setdefault(what, []).append(name)
-    folder = partition_key_of(content.relative)
-    return [Ignored(folder, kind, len(n), min(n), advice) for (kind, advice), n in groups.items()]
+def _digest(digest: Callable[[Source], str], source: Source, _anchor: Path) -> str:
+    return digest(source)
 
 
 def _odd_name(name: str, key: str) -> str | None:

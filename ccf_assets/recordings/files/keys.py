@@ -46,7 +46,7 @@ def path_of(folder: Path, key: str) -> Path:
     """
     relative = PurePosixPath(unquote_to_bytes(key).decode("utf-8", "surrogateescape"))
     inside = not relative.is_absolute() and ".." not in relative.parts and "%00" not in key
-    if not (inside and partition_key_of(relative) == key and is_file(key)):
+    if not (inside and partition_key_of(relative) == key and is_file(relative.name)):
         raise CcfError(f"{key!r} is not the partition key of a file of recording sites.")
     return folder / relative
 

@@ -49,7 +49,7 @@ class Stamper:
         self,
         path: Path,
         name: str,
-        digest: Callable[[Path], str] = sha256_of,
+        digest: Callable[[Path], str] | None = None,
         largest_bytes: int | None = None,
         entry: os.DirEntry[str] | None = None,
     ) -> Stamp | None:
@@ -58,7 +58,7 @@ class Stamper:
         Args:
             path: where it is.
             name: under which its stamp is kept.
-            digest: computes the digest of its content.
+            digest: computes the digest of its content; if not given, SHA-256 of the whole file.
             largest_bytes: more is refused.
             entry: the same file as a listing of its folder has it, which saves asking the disk again.
 
@@ -72,8 +72,8 @@ class Stamper:
             looks = self._looks(path, entry)
             old = self._old.get(name)
             if old is None or tuple(old[:3]) != looks:
-                self._refuse_odd(path, looks[0], largest_bytes)
-                content = digest(path)
+                self._refuse_odd(path, looks[0], largest_bytes, may_be_folder=digest is not None)
+                content = (digest or sha256_of)(path)
                 if self._looks(path, None) != looks:
                     raise StillWritingError(f"{path} changed while it was read.")
                 old = (*looks, content)
@@ -132,9 +132,9 @@ class Stamper:
         is_link = entry.is_symlink() if entry else path.is_symlink()
         return not is_link or is_inside(path, [self._top, *settings.recordings_roots()])
 
-    def _refuse_odd(self, path: Path, size: int, largest_bytes: int | None) -> None:
+    def _refuse_odd(self, path: Path, size: int, largest_bytes: int | None, *, may_be_folder: bool) -> None:
         mode = path.stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        if not (stat.S_ISREG(mode) or (may_be_folder and stat.S_ISDIR(mode))):
             raise OSError(None, "it is not a regular file", str(path))
         if largest_bytes is not None and size > largest_bytes:
             raise OSError(None, f"it has more than {largest_bytes:,} bytes; divide it", str(path))
