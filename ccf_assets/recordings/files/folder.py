@@ -17,7 +17,7 @@ from typing import TypeAlias
 from ccf_assets import settings
 from ccf_assets.errors import CcfError, why
 from ccf_assets.recordings.files.keys import partition_key_of, path_of
-from ccf_assets.recordings.files.settings import FOLDER_SETTINGS, own_settings, settings_paths
+from ccf_assets.recordings.files.settings import FOLDER_SETTINGS, settings_paths, stem_of
 from ccf_assets.recordings.files.source import Classify, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.stamps import SETTLE_S, Stamp, Stamper, StillWritingError
 from ccf_assets.recordings.files.table import LARGEST_BYTES
@@ -157,7 +157,7 @@ def scan_folder(
         CcfError: the folder cannot be read. It must not be taken for an empty one.
     """
     scan = _Scan(folder, Stamper(folder, now, settle_s, memo or {}))
-    folders: list[tuple[str, tuple[Path, ...]]] = [("", ())]
+    folders: list[tuple[str, tuple[str, ...]]] = [("", ())]
     while folders:
         relative, inherited = folders.pop()
         try:
@@ -168,7 +168,7 @@ def scan_folder(
         if content is None:
             continue
         if FOLDER_SETTINGS in content.files:
-            inherited = (*inherited, content.folder / FOLDER_SETTINGS)
+            inherited = (*inherited, content.below(FOLDER_SETTINGS))
         taken = scan.add(content, inherited)
         folders += [(content.below(name), inherited) for name in content.folders if name not in taken]
     return scan.result()
@@ -185,12 +185,12 @@ class _Scan:
         self._others: dict[tuple[str, str, str], list[str]] = {}
         self._parts: set[str] = set()
 
-    def add(self, content: Content, inherited: tuple[Path, ...]) -> set[str]:
+    def add(self, content: Content, inherited: tuple[str, ...]) -> set[str]:
         """Take in the sources of one folder, and what else is in it.
 
         Args:
             content: the folder.
-            inherited: the settings of it and the folders above it.
+            inherited: paths of the settings of it and the folders above it, below the folder of recordings.
 
         Returns:
             The names in it that belong to a source.
@@ -198,9 +198,10 @@ class _Scan:
         sources = _sources_of(content, self._stamper)
         for anchor, (form, names) in sources.items():
             self._parts.update(map(partition_key_of, names[1:]))
-            own = own_settings(content.folder / anchor)
-            has_own = content.entry(own.name) is not None and own not in inherited
-            self._add_source(content, form, names, (*inherited, own) if has_own else inherited)
+            own = f"{stem_of(anchor)}.toml"
+            has_own = content.entry(own) is not None and own != FOLDER_SETTINGS
+            places = (*inherited, content.below(own)) if has_own else inherited
+            self._add_source(content, form, names, places)
         taken = {*sources, *(one for _, names in sources.values() for one in _here(content, names))}
         self._add_others(content, taken)
         return taken
@@ -219,7 +220,7 @@ class _Scan:
             self._others.setdefault((folder, *what), []).append(name)
 
     def _add_source(
-        self, content: Content, form: SiteFormat, names: tuple[str, ...], places: tuple[Path, ...]
+        self, content: Content, form: SiteFormat, names: tuple[str, ...], places: tuple[str, ...]
     ) -> None:
         key = partition_key_of(names[0])
         if refusal := _odd_name(names[0], key):
@@ -272,7 +273,8 @@ def site_file(folder: Path, key: str) -> SiteFile | None:
             return None
         form, names = source
         stamper = Stamper(folder, time.time(), SETTLE_S, {})
-        return _site_file(folder, form, names, settings_paths(folder, path), stamper)
+        places = [place.relative_to(folder).as_posix() for place in settings_paths(folder, path)]
+        return _site_file(folder, form, names, places, stamper)
     except OSError as error:
         raise CcfError(_unreadable(error, path)) from None
 
@@ -338,7 +340,7 @@ def _site_file(
     folder: Path,
     form: SiteFormat,
     names: tuple[str, ...],
-    places: Iterable[Path],
+    places: Iterable[str],
     stamper: Stamper,
     content: Content | None = None,
 ) -> SiteFile | None:
@@ -348,7 +350,7 @@ def _site_file(
         folder: the folder of recordings.
         form: the format of the source.
         names: its files below the folder, the anchor first.
-        places: the files of settings that may apply to it.
+        places: paths below the folder of the settings that may apply to it.
         stamper: stamps the files.
         content: of the anchor's folder, where that is known.
     """
@@ -366,8 +368,8 @@ def _site_file(
             sha.update(f"\n{key}\n{stamp[3]}".encode())
             mtime_ns = max(mtime_ns, stamp[1])
     for place in places:
-        key = partition_key_of(place.relative_to(folder))
-        if stamp := stamper.stamp(place, key, largest_bytes=LARGEST_BYTES):
+        key = partition_key_of(place)
+        if stamp := stamper.stamp(folder / place, key, largest_bytes=LARGEST_BYTES):
             sha.update(f"\n{key}\n{stamp[3]}".encode())
     return SiteFile(paths, form, sha.hexdigest(), mtime_ns)
 

@@ -74,8 +74,15 @@ def settings_paths(folder: Path, path: Path) -> list[Path]:
 
 def own_settings(path: Path) -> Path:
     """Where a file's own settings are, or would be."""
-    double = next((ending for ending in _DOUBLE if path.name.lower().endswith(ending)), None)
-    return path.with_name(f"{path.name[: -len(double)]}.toml") if double else path.with_suffix(".toml")
+    return path.with_name(f"{stem_of(path.name)}.toml")
+
+
+def stem_of(name: str) -> str:
+    """The name of a file without its ending, or endings: ``a`` of ``a.csv.gz``."""
+    if name.lower().endswith(_DOUBLE):
+        name = name.rpartition(".")[0]
+    stem, _, ending = name.rpartition(".")
+    return stem if stem and ending else name  # as pathlib has it: ".csv" and "a." have no ending
 
 
 def read_settings(folder: Path, path: Path) -> FileSettings:
@@ -132,7 +139,7 @@ def fill_in(template: str, key: str) -> str:
     """
     path = PurePosixPath(unquote(key))
     folders = path.parts[:-1]
-    part_of = {"folder": "/".join(folders), "stem": own_settings(Path(path.name)).stem, "name": path.name}
+    part_of = {"folder": "/".join(folders), "stem": stem_of(path.name), "name": path.name}
     part_of |= {str(number): folder for number, folder in enumerate(folders, 1)}
     filled = ""
     try:
