@@ -72,11 +72,6 @@ class Ignored:
         first = f"{self.folder}/{self.example}" if self.folder else self.example
         return first if self.count == 1 else f"{first} and {self.count - 1:,} more"
 
-    @property
-    def what(self) -> str:
-        """What they are and what to do, for a sentence."""
-        return f"{self.kind}. {self.advice}" if self.advice else f"{self.kind} is no format of sites"
-
 
 @dataclass(frozen=True)
 class FolderScan:
