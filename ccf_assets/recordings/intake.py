@@ -327,8 +327,9 @@ def held_sites(connection: sa.Connection, sources: Collection[str]) -> pl.DataFr
     They are written back unchanged; without the lock, a site that is deleted meanwhile would come back.
     """
     site = schema.recording_site.c
+    columns = [site[name] for name in SITES_SCHEMA]
     query = (
-        sa.select(*(site[name] for name in SITES_SCHEMA))
+        sa.select(*(sa.cast(c, sa.Text) if isinstance(c.type, sa.JSON) else c for c in columns))
         .where(site.source.in_(sources))
         .order_by(site.recording_id, site.site_id)
         .with_for_update(read=True)

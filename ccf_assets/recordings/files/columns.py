@@ -17,8 +17,6 @@ from ccf_assets.recordings.files.settings import FOLDER_SETTINGS, OURS, XYZ, Fil
 from ccf_assets.recordings.files.table import Table, column_list, no_header
 from ccf_assets.text_columns import first_row, is_text, numbers
 
-_INT32 = 2**31
-
 _SITE_NAMES = ("site", "channel", "channel_id", "electrode", "electrode_id", "contact", "contact_id")
 """Usual names of the column with the number of a site, in lower case."""
 
@@ -205,24 +203,22 @@ def _numbers(table: Table, column: str) -> pl.Series:
 
 
 def integer_column(table: Table, column: str) -> pl.Series:
-    """The column of site numbers as int32; a row without a whole number is refused."""
+    """The column of site numbers as int64; a row without a whole number is refused."""
     values = table.columns[column]
     if not (values.dtype.is_numeric() or is_text(values)):
         raise CcfError(f"{table.name}: the column {column} holds {values.dtype}, not whole numbers.")
     text = plain_text(values)
     # "12.0" is what pandas writes for 12 once a column has had a gap.
-    whole = text.str.extract(r"^([-+]?\d+)(?:\.0*)?$").cast(pl.Int64, strict=False)
-    fits = (whole >= -_INT32) & (whole < _INT32)
-    wrong = ~fits.fill_null(False)
+    whole: pl.Series = text.str.extract(r"^([-+]?\d+)(?:\.0*)?$").cast(pl.Int64, strict=False)
+    wrong = whole.is_null()
     if wrong.any():
         row = first_row(wrong)
         value = "empty" if text[row] in (None, "") else f"{values[row]!r:.60}"
         raise CcfError(
             f"{table.name}, {table.row_name(row)}: {column} is {value}, "
-            f"where the site_id must be a whole number of 32 bits."
+            f"where the site_id must be a whole number of 64 bits."
         )
-    integers: pl.Series = whole.cast(pl.Int32)
-    return integers
+    return whole
 
 
 def text_column(table: Table, column: str, *, needed: bool = False) -> pl.Series:

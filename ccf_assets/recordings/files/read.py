@@ -57,7 +57,7 @@ def read_sites(folder: Path, key: str, frames: Mapping[str, FrameOrder]) -> pl.D
         "recording_id": text_column(table, column_of["recording_id"], needed=True),
         "site_id": integer_column(table, column_of["site_id"])
         if "site_id" in column_of
-        else all_rows(0, table.height, pl.Int32),
+        else all_rows(0, table.height, pl.Int64),
         "ap": ap,
         "dv": dv,
         "ml": ml,
@@ -65,9 +65,12 @@ def read_sites(folder: Path, key: str, frames: Mapping[str, FrameOrder]) -> pl.D
         "reported_region": text_column(table, column_of["reported_region"])
         if "reported_region" in column_of
         else all_rows(None, table.height, pl.String),
+        "kind": all_rows("site", table.height, pl.String),
         "source": all_rows(key, table.height, pl.String),
     }
-    return pl.DataFrame(columns, schema=SITES_SCHEMA)
+    return pl.DataFrame(columns).select(
+        pl.lit(None, of).alias(name) if name not in columns else name for name, of in SITES_SCHEMA.items()
+    )
 
 
 def _read_table(path: Path, settings: FileSettings) -> Table:
