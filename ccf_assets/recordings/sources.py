@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.db import loaded, schema
-from ccf_assets.finding import counted, listed
+from ccf_assets.finding import listed
 from ccf_assets.recordings.files.marker import MARKER
 from ccf_assets.recordings.folders import EXAMPLES, Folder, folder_as_known
 
@@ -145,11 +145,13 @@ def ignored_lines(groups: Iterable[Ignored]) -> list[str]:
 
 
 def _ignored_line(kind: str, advice: str, parts: Sequence[Ignored]) -> str:
-    files = counted(sum(part.count for part in parts), "file")
-    where = listed([part.label for part in parts], most=3)
+    count = sum(part.count for part in parts)
+    folders = list(dict.fromkeys(part.folder or "the folder of recordings" for part in parts))
+    what = parts[0].label if count == 1 else f"{count:,} files in {listed(folders, most=3)}"
     if advice:
-        return f"ignored {files} ({where}): {kind}. {advice}"
-    return f"ignored {files} in no format of sites ({where}). The formats are in docs/recordings.md."
+        return f"ignored {what}: {kind}. {advice}"
+    endings = listed(list(dict.fromkeys(part.kind for part in parts)), most=5)
+    return f"ignored {what}: no format of sites ({endings}); docs/recordings.md lists the formats"
 
 
 def _states(

@@ -5,12 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat
-from ccf_assets.recordings.formats import tables
+from ccf_assets.recordings.formats import (
+    channel_locations,
+    meshview,
+    mouselight,
+    nwb,
+    pinpoint,
+    tables,
+    xyz_picks,
+)
+from ccf_assets.recordings.formats.not_sites import NOT_SITES
 
-FORMATS: tuple[SiteFormat, ...] = (tables.FORMAT,)
+FORMATS: tuple[SiteFormat, ...] = (
+    nwb.NWB,
+    nwb.NWB_ZARR,
+    channel_locations.FORMAT,
+    xyz_picks.FORMAT,
+    meshview.FORMAT,
+    mouselight.NEURONS,
+    mouselight.SWC,
+    pinpoint.FORMAT,
+    tables.FORMAT,
+)
 """In the order in which they are asked: the first that recognises a file has it."""
-
-NOT_SITES: tuple[NotSites, ...] = ()
 
 SUFFIXES = tuple(sorted({suffix for form in FORMATS for suffix in form.suffixes}))
 """How the names of sources end, in lower case."""
