@@ -8,6 +8,7 @@ from fuzz.target import Target
 
 NAMES = (
     "ontology", "ontologies", "annotation", "volumes", "sites", "parquet", "frames", "region_sets",
+    "npy", "mat", "workbook", "cells",
 )  # fmt: skip
 """Each is the ``TARGET`` of the module of its name."""
 
