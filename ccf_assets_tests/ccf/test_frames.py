@@ -49,6 +49,9 @@ def test_every_convention_of_the_field_is_built_in_and_says_where_it_comes_from(
         "trajectory_explorer",
         "pinpoint",
         "allen_forum",
+        "quicknii_25",
+        "quicknii_10",
+        "ap_histology",
     ]
     for each in FRAMES.values():
         assert len(each.description) > 40
@@ -79,6 +82,11 @@ def test_every_convention_of_the_field_is_built_in_and_says_where_it_comes_from(
         ("trajectory_explorer", (0, 0, 0), (5200, 440, 5705)),
         ("pinpoint", (0, 0, 0), (5200, 332, 5700)),
         ("allen_forum", (0, 0, 0), (5400, 440, 5700)),
+        ("quicknii_25", (0, 0, 0), (13200, 8000, 0)),
+        ("quicknii_25", (228, 300, 200), (5700, 3000, 5700)),
+        ("quicknii_10", (570, 750, 500), (5700, 3000, 5700)),
+        ("ap_histology", (0, 0, 0), (5395, 435, 5695)),
+        ("ap_histology", (1.5, -1, 3), (6895, 3435, 4695)),
     ],
 )
 def test_a_point_lands_where_its_convention_says(name, xyz, expected):
@@ -177,7 +185,7 @@ def test_allen_forum_is_its_recipe():
 def test_an_unknown_frame_is_answered_with_the_nearest_names():
     with pytest.raises(CcfError, match=r"no coordinate frame 'IBL_mm'; did you mean .*\bibl\b"):
         named_frame("IBL_mm")
-    with pytest.raises(CcfError, match="'zzz'; there are allen_forum, brainglobe"):
+    with pytest.raises(CcfError, match="'zzz'; there are allen_forum, ap_histology, "):
         named_frame("zzz")
 
 

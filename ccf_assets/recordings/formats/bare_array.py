@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from ccf_assets.recordings.files.settings import XYZ, FileSettings, stem_of
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
-from ccf_assets.recordings.formats import alf, brainglobe
 from ccf_assets.recordings.formats.arrays import (
     LARGEST_NPY,
     all_same,
@@ -22,16 +21,10 @@ from ccf_assets.recordings.formats.arrays import (
 
 
 def _find(listing: Listing) -> Iterator[Found]:
-    names = [
-        name
-        for name in sorted(listing.files)
-        if name.lower().endswith(".npy") and f"{stem_of(name)}.toml" in listing.files
-    ]
-    if not names:
-        return
-    known = [found for each in (alf.FORMAT, *brainglobe.FORMATS) for found in each.find(listing)]
-    taken = {name for found in known for name in (found.anchor, *found.others)}
-    yield from (Found(name) for name in names if name not in taken)
+    """Those that no other format takes, which are asked before."""
+    for name in sorted(listing.files):
+        if name.lower().endswith(".npy") and f"{stem_of(name)}.toml" in listing.files:
+            yield Found(name)
 
 
 def _read(source: Source, settings: FileSettings) -> Table:

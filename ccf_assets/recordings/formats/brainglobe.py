@@ -111,13 +111,10 @@ def _points_of(listing: Listing) -> Iterator[str]:
 
 
 def _find_points(listing: Listing) -> Iterator[Found]:
-    if POINTS not in listing.files:
-        return
-    taken = {other for found in (*_find_tracks(listing), *_find_cells(listing)) for other in found.others}
-    tracks = {found.anchor for found in _find_tracks(listing)}
+    """The array, unless it belongs to a table of cells; one beside it is asked for before, and takes it."""
     analysed = listing.folder.parent / "analysis" / "all_points.csv"
     of_run = listing.folder.name == "points" and analysed.is_file()
-    if POINTS not in taken | tracks and not of_run:
+    if POINTS in listing.files and not of_run:
         yield Found(POINTS, _descriptions(listing, ("..", "../registration"), ("points", 0)))
 
 

@@ -7,7 +7,10 @@ lab's settings overrule each part of it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ccf_assets.ccf.space import AXES
+from ccf_assets.recordings.files.settings import OURS, XYZ, FileSettings
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,6 @@ class Preset:
         needs: columns by which it is recognised.
         frame: the frame of its coordinates.
         columns: ours → the names that it has, of which the first that is there counts; none need be.
-        missing: the value of all three coordinates of a site whose place is not known, if there is one.
         source: where the meaning of the columns is from.
     """
 
@@ -28,7 +30,6 @@ class Preset:
     frame: str
     columns: Mapping[str, tuple[str, ...]]
     source: str
-    missing: float | None = None
 
     def columns_of(self, names: Collection[str]) -> dict[str, str]:
         """Ours → theirs for a table with columns ``names``."""
@@ -60,7 +61,6 @@ PRESETS = (
             "axial_um": ("probe_vertical_position",),
             "lateral_um": ("probe_horizontal_position",),
         },
-        missing=-1.0,
         source="AllenSDK, ecephys_project_api/warehouse_query.py and ecephys_project_lims_api.py",
     ),
     Preset(
@@ -113,3 +113,29 @@ def preset_of(names: Collection[str]) -> Preset | None:
         names: of the table's columns.
     """
     return next((preset for preset in PRESETS if preset.needs <= set(names)), None)
+
+
+def with_preset(settings: FileSettings, names: Collection[str]) -> FileSettings:
+    """A lab's settings of a table, completed by the preset of its columns.
+
+    What the lab says, or the table by the names of its own columns, has priority; coordinates are taken from
+    one or the other as a whole.
+
+    Args:
+        settings: the lab's.
+        names: of the table's columns.
+    """
+    preset = preset_of(names)
+    if preset is None:
+        return settings
+    said = {*settings.columns, *settings.values, *(name.strip().lower() for name in names)} & {*OURS}
+    coordinates = {*AXES, *XYZ}
+    if coordinates & {*settings.columns}:
+        said |= coordinates
+    columns = {ours: name for ours, name in preset.columns_of(names).items() if ours not in said}
+    return replace(
+        settings,
+        frame=settings.frame or (None if "frame" in said else preset.frame),
+        columns={**settings.columns, **columns},
+        set_in={**dict.fromkeys([*columns, "frame ="], settings.own), **settings.set_in},
+    )

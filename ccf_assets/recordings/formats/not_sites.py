@@ -74,7 +74,8 @@ NOT_SITES: tuple[NotSites, ...] = (
         _geometry,
         "It says where the contacts are on the probe, not where they are in the brain. Load what the "
         "alignment wrote (channel_locations.json, an ALF folder, NWB); or put a file of probeinterface, of "
-        "one probe with one shank, beside a track (xyz_picks.json, track.npy): then every contact is placed on the track.",
+        "one probe with one shank, beside a track (xyz_picks.json, track.npy): then every contact is placed "
+        "on the track.",
     ),
     NotSites(
         "an alignment of sections",
@@ -97,8 +98,8 @@ NOT_SITES: tuple[NotSites, ...] = (
     NotSites(
         "volumes of regions",
         _region_volumes,
-        "brainglobe-segmentation writes volume, extent and centre of each region drawn, and no sites. Load "
-        "its tracks (track.npy), or points.npy of brainmapper.",
+        "They hold volume, extent and centre of each region drawn in brainglobe-segmentation, and no sites. "
+        "Load its tracks (track.npy), or points.npy of brainmapper.",
     ),
     NotSites(
         "other files of the alignment GUI",
@@ -120,8 +121,8 @@ NOT_SITES: tuple[NotSites, ...] = (
             r"|channel_(map|positions|shanks)|ops|Wall|tF)\.npy"
             r"|cluster_\w+\.(tsv|csv)|params\.py|rez2?\.mat|chan(nel)?_?map\.mat"
         ),
-        "They hold spikes, clusters and the plane of the probe, without places in the brain. Load the places "
-        "of the channels (channel_locations.json, an ALF folder, NWB); spikes are joined on probe and channel.",
+        "They hold spikes, clusters and the plane of the probe, without places in the brain. Load those of "
+        "the channels (channel_locations.json, an ALF folder, NWB); spikes are joined on probe and channel.",
     ),
     NotSites(
         "raw recordings and images",

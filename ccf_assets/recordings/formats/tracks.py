@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from ccf_assets.ccf.frames.files import FRAMES
-from ccf_assets.ccf.frames.maps import Floats, Frame
+from ccf_assets.ccf.frames.maps import Floats, Frame, from_ccf, to_ccf
 from ccf_assets.ccf.space import AXES
 from ccf_assets.recordings.files.source import Source
 from ccf_assets.recordings.files.table import Table
@@ -125,9 +125,8 @@ def _contacts(points: Floats, frame: Frame, geometry: ProbeGeometry) -> Floats |
     """The contacts' ap, dv, ml in the frame of the points."""
     if frame.dv_from == "surface":
         return None
-    there, back = frame.affine, frame.inverse
-    contacts = contacts_on_track(points @ there[:, :3].T + there[:, 3], geometry)
-    return None if contacts is None else contacts @ back[:, :3].T + back[:, 3]
+    contacts = contacts_on_track(to_ccf(frame, *points.T), geometry)
+    return None if contacts is None else from_ccf(frame, *contacts.T)
 
 
 def _with_contacts(

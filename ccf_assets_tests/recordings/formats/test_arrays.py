@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings.formats import alf
 from ccf_assets.recordings.formats.arrays import read_npy, read_points
 from ccf_assets.recordings.formats.bare_array import FORMAT
-from ccf_assets_tests.support.sources import found_by, frame_of, read_one
+from ccf_assets.recordings.formats.brainglobe import POINTS_NPY
+from ccf_assets.recordings.formats.known import found_in
+from ccf_assets_tests.support.sources import found_by, frame_of, listing_of, read_one
 
 NUMBERS = arrays_of.arrays(
     st.sampled_from(["<i4", ">i4", "<f8", ">f4", "u1", "<i8", "?", "<U5", "S4", "<f2"]),
@@ -104,7 +107,8 @@ def test_an_array_that_another_format_reads_is_not_read_twice(tmp_path: Path) ->
     for name in ("channels.mlapdv", "points"):
         np.save(tmp_path / f"{name}.npy", np.zeros((3, 3)))
         (tmp_path / f"{name}.toml").write_text('frame = "ccf"\n')
-    assert found_by(FORMAT, tmp_path) == []
+    forms = {found.anchor: form for form, found in found_in(listing_of(tmp_path))}
+    assert forms == {"channels.mlapdv.npy": alf.FORMAT, "points.npy": POINTS_NPY}
 
 
 def test_its_rows_are_sites_in_the_order_of_the_frame(ccf_cases, tmp_path: Path) -> None:

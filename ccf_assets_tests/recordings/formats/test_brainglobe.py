@@ -11,7 +11,8 @@ import pytest
 
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.formats.brainglobe import CELLS, FORMATS, POINTS_NPY, TRACK
-from ccf_assets_tests.support.sources import found_by, frame_of, read_one, sources_of
+from ccf_assets.recordings.formats.known import found_in
+from ccf_assets_tests.support.sources import found_by, frame_of, listing_of, read_one, sources_of
 
 TRACK_HEAD = "Index,Distance from first position [um],Region ID,Region acronym,Region name\n"
 CELLS_HEAD = (
@@ -99,7 +100,7 @@ def test_all_cells_of_a_run_have_the_regions_of_their_table(ccf_cases, volume_25
     assert table.frame == "brainglobe_voxel_25"
     assert table.height == 252
     assert volume_25.regions(table) == volume_25.reported(table)
-    assert found_by(POINTS_NPY, folder) == []
+    assert [form for form, _ in found_in(listing_of(folder))] == [CELLS]
 
 
 @pytest.mark.parametrize("um", [10, 25, 50, 100])

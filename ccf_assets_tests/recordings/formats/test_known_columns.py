@@ -46,5 +46,5 @@ def test_the_channels_of_the_allen_institute_have_a_sign_for_no_place(ccf_cases)
     assert preset.frame == "ccf"
     made = renamed(table, preset)
     coordinates = pl.DataFrame([made.columns[axis] for axis in ("ap", "dv", "ml")])
-    assert coordinates.filter(pl.all_horizontal(pl.all() == preset.missing)).height == 24
+    assert coordinates.filter(pl.all_horizontal(pl.all() == -1)).height == 24
     assert preset.columns_of(table.columns)["site_id"] == "id"
