@@ -48,7 +48,7 @@ POINTS = "points.npy"
 RESOLUTIONS_UM = (10, 25, 50, 100)
 """Of the BrainGlobe atlases of the CCF."""
 
-_TRACK, _CELLS = "track", "cells"
+_TRACK, _CELLS, _SUMMARY = "track", "cells", "summary"
 
 _REGION = "Region ID"
 
@@ -77,7 +77,12 @@ def _what(head: bytes) -> str:
         return ""
     if {_REGION, "Region acronym", "Region name"} <= names:
         return _TRACK
-    return _CELLS if {*_VOXELS, _NAME_OF_REGION} <= names else ""
+    if {*_VOXELS, _NAME_OF_REGION} <= names:
+        return _CELLS
+    of_regions = {"region", "volume_mm3"} <= names or (
+        _NAME_OF_REGION in names and names & {"left_volume_mm3", "left_cell_count", "total_cells"}
+    )
+    return _SUMMARY if of_regions else ""
 
 
 def _csvs(listing: Listing, what: str) -> list[str]:
@@ -136,6 +141,19 @@ def _descriptions(listing: Listing, places: Sequence[str], inside: tuple[str, in
             if (listing.folder / place / one).is_file()
         ]
     return tuple(found)
+
+
+def _find_summaries(listing: Listing) -> Iterator[Found]:
+    yield from (Found(name) for name in _csvs(listing, _SUMMARY))
+
+
+def _refuse_summary(source: Source, settings: FileSettings) -> Table:
+    del settings
+    raise CcfError(
+        f"{source.path} has one row for each region (its volume, extent or number of cells), and no sites. "
+        f"Load all_points.csv or points.npy of the same run of brainmapper, or the tracks (track.npy) of "
+        f"brainglobe-segmentation."
+    )
 
 
 def _read_track(source: Source, settings: FileSettings) -> Table:
@@ -323,7 +341,10 @@ POINTS_NPY = SiteFormat(
 )
 """Cells in µm, where there is no all_points.csv with their regions."""
 
-FORMATS = (TRACK, CELLS, POINTS_NPY)
+SUMMARY = SiteFormat("table of regions of BrainGlobe", (".csv",), find=_find_summaries, read=_refuse_summary)
+"""summary.csv and volumes.csv: always refused, for an ordinary table would be asked for its columns."""
+
+FORMATS = (TRACK, CELLS, POINTS_NPY, SUMMARY)
 
 
 def _find_other_points(listing: Listing) -> Iterator[str]:

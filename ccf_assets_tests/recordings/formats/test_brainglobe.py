@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.formats.brainglobe import CELLS, FORMATS, POINTS_NPY, TRACK
+from ccf_assets.recordings.formats.brainglobe import CELLS, FORMATS, POINTS_NPY, SUMMARY, TRACK
 from ccf_assets.recordings.formats.known import found_in
 from ccf_assets_tests.support.sources import found_by, frame_of, listing_of, read_one, sources_of
 
@@ -44,15 +44,28 @@ def test_a_real_track_has_the_regions_of_its_table(ccf_cases, volume_25) -> None
     assert rows["probe"].unique().to_list() == ["track"]
 
 
-def test_the_volumes_of_regions_are_no_track(ccf_cases) -> None:
-    folder = ccf_cases("formats/brainglobe_segmentation/regions")
-    assert [found_by(form, folder) for form in FORMATS] == [[], [], []]
+def test_the_volumes_of_regions_are_refused_as_what_they_are(ccf_cases) -> None:
+    with pytest.raises(CcfError, match="has one row for each region"):
+        read_one(SUMMARY, ccf_cases("formats/brainglobe_segmentation/regions"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "structure_name,left_cell_count,right_cell_count,total_cells,left_volume_mm3,right_volume_mm3",
+        "structure_name,left_volume_mm3,right_volume_mm3,total_volume_mm3",
+    ],
+)
+def test_counts_and_volumes_of_a_run_are_no_sites(tmp_path: Path, header: str) -> None:
+    (tmp_path / "summary.csv").write_text(f"{header}\nCA1,1,2,3\n")
+    with pytest.raises(CcfError, match="of the same run of brainmapper"):
+        read_one(SUMMARY, tmp_path)
 
 
 def test_an_ordinary_table_beside_an_array_stays_one(tmp_path: Path) -> None:
     (tmp_path / "probe.csv").write_text("recording_id,site_id,x,y,z\na,1,1,2,3\n")
     np.save(tmp_path / "probe.npy", np.zeros((5, 7)))
-    assert [found_by(form, tmp_path) for form in FORMATS] == [[], [], []]
+    assert [found_by(form, tmp_path) for form in FORMATS] == [[], [], [], []]
 
 
 def test_the_older_column_position_numbers_by_row(tmp_path: Path) -> None:
