@@ -15,7 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 from pgpq import ArrowToPostgresBinaryEncoder
+from pgpq.encoders import StringEncoderBuilder
+from pgpq.schema import Jsonb
 from psycopg import sql
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -64,6 +67,7 @@ _ARROW_TYPES: Sequence[tuple[type[sa.types.TypeEngine[Any]], pa.DataType]] = (
     (sa.Date, pa.date32()),
     (sa.String, pa.string()),
     (sa.LargeBinary, pa.binary()),
+    (postgresql.JSONB, pa.string()),
 )
 """The Arrow type with the same binary form as a reflected column's type; subclasses before their parents."""
 
@@ -160,7 +164,12 @@ def copy_rows(
         total, rows = rows.num_rows, rows.to_reader(ROWS_PER_BATCH)
     columns = [table.c[name] for name in rows.schema.names]
     schema = pa.schema([(column.name, _arrow_type(column)) for column in columns])
-    encoder = ArrowToPostgresBinaryEncoder(schema)
+    encoders = {field.name: ArrowToPostgresBinaryEncoder.infer_encoder(field) for field in schema}
+    for column in columns:
+        if isinstance(column.type, postgresql.JSONB):  # its binary form is not that of text
+            field = schema.field(column.name)
+            encoders[column.name] = StringEncoderBuilder.new_with_output(field, Jsonb())
+    encoder = ArrowToPostgresBinaryEncoder.new_with_encoders(schema, encoders)
     command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE {})").format(
         identifier(into), identifiers(schema.names), freeze
     )

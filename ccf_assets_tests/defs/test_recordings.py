@@ -189,10 +189,10 @@ def test_a_failure_that_nobody_thought_of_refuses_its_file_only(
 ) -> None:
     read = intake.read_sites
 
-    def fail(folder: Path, key: str, frames: object) -> object:
+    def fail(folder: Path, key: str, *others: object) -> object:
         if key == "a.csv":
             raise ZeroDivisionError("of some kind")
-        return read(folder, key, frames)  # type: ignore[arg-type]
+        return read(folder, key, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(intake, "read_sites", fail)
     lab.write("a.csv", ("a", 0, *BRAIN))
@@ -364,7 +364,7 @@ def test_a_folder_that_was_named_and_is_not_there_does_not_pass_for_an_empty_one
     told = capsys.readouterr()
     assert said in told.err
     assert told.out.splitlines() == ["source\tsites\tregions\tstate\trefused\twarnings"]
-    load.report(Outcome("recordings", remark="It is not there."))
+    load.report(Outcome("recordings", remarks=["It is not there."]))
     assert capsys.readouterr().err == "recordings: It is not there.\n"
 
 

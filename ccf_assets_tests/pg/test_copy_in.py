@@ -178,6 +178,24 @@ def test_a_type_that_arrow_cannot_bring_is_named_and_a_query_can(lab: Database) 
     assert lab.sql("SELECT id, price::text FROM lab.thing") == [(1, "1.50")]
 
 
+def test_json_in_other_words_is_no_change_and_what_is_no_json_is_refused(
+    lab: Database,
+) -> None:
+    lab.sql("CREATE TABLE lab.thing (id int PRIMARY KEY, tags jsonb)")
+    for said in ('{"b": 1, "a": [true]}', '{"a":[true],"b":1.0}', '{"a": [true], "b": 1}'):
+        lab.write(pl.DataFrame({"id": [1, 2], "tags": [said, None]}), "thing")
+        assert lab.sql("SELECT id, tags ->> 'b', tags -> 'a' FROM lab.thing ORDER BY id") == [
+            (1, "1", [True]),
+            (2, None, None),
+        ]
+    before = lab.sql("SELECT xmin FROM lab.thing")
+    wrote = lab.write(pd.DataFrame({"id": [1, 2], "tags": ['{"b": 1, "a":   [true]}', None]}), "thing")
+    assert wrote["rows_updated"] == 0
+    assert lab.sql("SELECT xmin FROM lab.thing") == before
+    with pytest.raises(Refused, match=r"^lab\.thing: .*json"):
+        lab.write(pl.DataFrame({"id": [1], "tags": ['{"b": 1']}), "thing")
+
+
 def test_a_pandas_frame_that_is_no_table_is_refused_in_a_sentence(lab: Database) -> None:
     with pytest.raises(Refused, match=r"lab\.site: the frame cannot be written: "):
         lab.write(pd.DataFrame({"probe": [1, 1], "id": [1, "a"]}))

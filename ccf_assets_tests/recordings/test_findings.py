@@ -57,19 +57,18 @@ def table(
 ) -> pl.DataFrame:
     ap, dv, ml = np.asarray(coordinates, dtype=float).reshape(-1, 3).T
     ids = list(recordings) if recordings is not None else [f"m{i // 100}" for i in range(len(ap))]
-    return pl.DataFrame(
-        {
-            "recording_id": ids,
-            "site_id": range(len(ap)),
-            "ap": ap,
-            "dv": dv,
-            "ml": ml,
-            "frame": [frame] * len(ap),
-            "reported_region": [None] * len(ap),
-            "source": ["m.csv"] * len(ap),
-        },
-        schema=SITES_SCHEMA,
-    )
+    known = {
+        "recording_id": ids,
+        "site_id": range(len(ap)),
+        "ap": ap,
+        "dv": dv,
+        "ml": ml,
+        "frame": [frame] * len(ap),
+        "kind": ["site"] * len(ap),
+        "source": ["m.csv"] * len(ap),
+    }
+    nothing = [None] * len(ap)
+    return pl.DataFrame({name: known.get(name, nothing) for name in SITES_SCHEMA}, schema=SITES_SCHEMA)
 
 
 def look(sites: pl.DataFrame, *, brain: bool = True) -> dict[str, Finding]:
@@ -136,7 +135,7 @@ def test_missing_and_infinite_coordinates_warn_with_their_numbers():
     assert found.numbers == {"sites": 400, "missing": 3, "infinite": 1}
     assert failing(table(points)) == {"missing_coordinates": "warns"}
     assert "They are kept without a region." in found.sentence
-    refused = table(points).with_columns(site_id=pl.lit(0, pl.Int32))
+    refused = table(points).with_columns(site_id=pl.lit(0, pl.Int64))
     assert "kept" not in look(refused)["missing_coordinates"].sentence, "nothing of a refused table is"
 
 
@@ -454,7 +453,7 @@ def test_which_voxels_were_looked_at_is_said_where_it_matters_and_only_there():
 def test_sites_of_several_frames_are_each_read_in_their_own():
     points = inside_points()
     good = table(in_frame(points, "ibl"), "ibl")
-    bad = table(np.zeros((3, 3))).with_columns(site_id=pl.Series([900, 901, 902], dtype=pl.Int32))
+    bad = table(np.zeros((3, 3))).with_columns(site_id=pl.Series([900, 901, 902], dtype=pl.Int64))
     found = {f.name: f for f in site_findings(pl.concat([good, bad]), FRAMES, in_brain, surface_y)}
     assert found["zero_rows"].blocking
     assert found["zero_rows"].sentence.startswith("In the frame ccf: Every site is at 0, 0, 0")
@@ -468,7 +467,7 @@ def test_sites_of_several_frames_are_each_read_in_their_own():
 
 def test_a_site_given_twice_blocks():
     sites = table(inside_points(5), recordings=["a"] * 5).with_columns(
-        site_id=pl.Series([0, 1, 1, 2, 2], dtype=pl.Int32)
+        site_id=pl.Series([0, 1, 1, 2, 2], dtype=pl.Int64)
     )
     found = duplicate_sites(pl.concat([sites, sites.head(1)]))
     assert found.blocking
@@ -479,7 +478,7 @@ def test_a_site_given_twice_blocks():
 
 
 def test_a_file_of_many_sites_without_site_id_is_told_what_is_missing():
-    sites = table(inside_points(5), recordings=["a"] * 5).with_columns(site_id=pl.lit(0, pl.Int32))
+    sites = table(inside_points(5), recordings=["a"] * 5).with_columns(site_id=pl.lit(0, pl.Int64))
     assert "Name it site_id." in duplicate_sites(sites).sentence
 
 

@@ -256,7 +256,7 @@ CREATE TYPE lab.mood AS ENUM ('calm', 'it''s');
 CREATE TABLE lab.thing (
     id int PRIMARY KEY, i2 smallint, i4 int, i8 bigint, f4 real, f8 float8, flag bool, day date,
     moment timestamp, instant timestamptz, words text, short varchar(5), fixed char(6), mood lab.mood,
-    raw bytea
+    raw bytea, noted jsonb
 )
 """
 
@@ -281,6 +281,7 @@ TYPES: dict[str, tuple[pl.DataType | type[pl.DataType], list[Any]]] = {
     "fixed": (pl.String, ["019399", "a     ", "      ", None]),
     "mood": (pl.String, ["calm", "it's", "calm", None]),
     "raw": (pl.Binary, [b"", b"\x00\xff", b"\\x00", None]),
+    "noted": (pl.String, ['{"µm": [1, 2.5, null]}', '"\\"; a word"', "{}", None]),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from ccf_assets.ccf.frames.maps import COEFFICIENTS
 from ccf_assets.ccf.space import ALLEN_CCF, STATUSES
@@ -15,6 +16,17 @@ from ccf_assets.db.schema.columns import (
     region_fk,
     source_index,
 )
+
+KINDS = ("site", "track")
+"""What a row of recording_site is: a recording site, or a point of a track that was traced along a probe."""
+
+
+def _site_id() -> sa.Column[int]:
+    """The column of a table whose rows are about one site; part of its key."""
+    return sa.Column(
+        "site_id", sa.BigInteger, primary_key=True, autoincrement=False, comment="Site (recording_site)"
+    )
+
 
 coordinate_frame = sa.Table(
     "coordinate_frame",
@@ -110,10 +122,10 @@ recording_site = sa.Table(
     sa.Column("recording_id", sa.Text, primary_key=True, comment="Name or number of the recording"),
     sa.Column(
         "site_id",
-        sa.Integer,
+        sa.BigInteger,
         primary_key=True,
         autoincrement=False,
-        comment="Number of the site in the recording",
+        comment="Number of the site in the recording; of one with a name, ccf.site_number(site_name)",
     ),
     sa.Column("ap", sa.Double, nullable=False, comment="Antero-posterior, in the frame's unit and sign"),
     sa.Column("dv", sa.Double, nullable=False, comment="Dorso-ventral, in the frame's unit and sign"),
@@ -126,6 +138,24 @@ recording_site = sa.Table(
         comment="Frame of ap, dv, ml (coordinate_frame.name); there is no default",
     ),
     sa.Column("reported_region", sa.Text, comment="Region as reported with the site: id, acronym or name"),
+    sa.Column("site_name", sa.Text, comment="Name of the site; null where its source numbers its sites"),
+    sa.Column("probe", sa.Text, comment="Probe that the site is on; null where it is not known"),
+    sa.Column("shank", sa.Integer, comment="Number of the shank that the site is on; null likewise"),
+    sa.Column("channel", sa.BigInteger, comment="Number of the channel or electrode; null likewise"),
+    sa.Column("axial_um", sa.Double, comment="Position along the probe, µm; null likewise"),
+    sa.Column("lateral_um", sa.Double, comment="Position across the probe, µm; null likewise"),
+    sa.Column(
+        "kind",
+        sa.Text,
+        nullable=False,
+        server_default=KINDS[0],
+        comment="site; or track, a point traced along a probe, which is no recording site",
+    ),
+    sa.Column(
+        "details",
+        postgresql.JSONB,
+        comment="Further columns of its source, by name, which the settings of the file keep",
+    ),
     sa.Column(
         "source",
         sa.Text,
@@ -140,6 +170,7 @@ recording_site = sa.Table(
         server_default=sa.func.now(),
         comment="When the row last changed",
     ),
+    sa.CheckConstraint("kind IN ({})".format(", ".join(f"'{k}'" for k in KINDS)), name="kind"),
     sa.CheckConstraint(r"source ~ '^[^[:cntrl:]]+$' AND strpos(source, '...') = 0", name="source"),
     source_index("recording_site"),
     comment="Recording sites as given: from files, or inserted by SQL",
@@ -149,7 +180,9 @@ recording_claim = sa.Table(
     "recording_claim",
     metadata,
     sa.Column("recording_id", sa.Text, primary_key=True, comment="Recording (recording_site)"),
-    sa.Column("site_id", sa.Integer, primary_key=True, autoincrement=False, comment="Site (recording_site)"),
+    sa.Column(
+        "site_id", sa.BigInteger, primary_key=True, autoincrement=False, comment="Site (recording_site)"
+    ),
     sa.Column("source", sa.Text, primary_key=True, index=True, comment="The file (recording_file)"),
     comment="Sites in a file that another source owns; when that source drops them, the file is read again",
 )
@@ -186,7 +219,9 @@ recording_region = sa.Table(
     "recording_region",
     metadata,
     sa.Column("recording_id", sa.Text, primary_key=True, comment="Recording (recording_site)"),
-    sa.Column("site_id", sa.Integer, primary_key=True, autoincrement=False, comment="Site (recording_site)"),
+    sa.Column(
+        "site_id", sa.BigInteger, primary_key=True, autoincrement=False, comment="Site (recording_site)"
+    ),
     ccf_id_column(),
     sa.Column("x", sa.Double, comment="AP, CCF µm; null where a coordinate is not a finite number"),
     sa.Column("y", sa.Double, comment="DV, CCF µm; null also where the column has no brain surface"),

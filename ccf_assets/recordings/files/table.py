@@ -20,16 +20,28 @@ from ccf_assets.finding import listed
 SITES_SCHEMA = pl.Schema(
     {
         "recording_id": pl.String(),
-        "site_id": pl.Int32(),
+        "site_id": pl.Int64(),
         "ap": pl.Float64(),
         "dv": pl.Float64(),
         "ml": pl.Float64(),
         "frame": pl.String(),
         "reported_region": pl.String(),
+        "site_name": pl.String(),
+        "probe": pl.String(),
+        "shank": pl.Int32(),
+        "channel": pl.Int64(),
+        "axial_um": pl.Float64(),
+        "lateral_um": pl.Float64(),
+        "kind": pl.String(),
+        "details": pl.String(),
         "source": pl.String(),
     }
 )
-"""A table of sites: ap, dv, ml in the unit of the row's frame; source is the file's partition key."""
+"""A table of sites: the columns of recording_site.
+
+ap, dv, ml are in the unit of the row's frame, axial_um and lateral_um in µm; kind is ``site`` or ``track``;
+details is JSON; source is the file's partition key.
+"""
 
 LARGEST_BYTES = 1_000_000_000
 

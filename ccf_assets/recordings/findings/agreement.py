@@ -130,7 +130,7 @@ def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, ontology: Ontology
         .join(
             computed.select(
                 pl.col("recording_id").cast(pl.String),
-                pl.col("site_id").cast(pl.Int32),
+                pl.col("site_id").cast(pl.Int64),
                 pl.col("region_id").cast(pl.Int64),
                 "status",
             ),

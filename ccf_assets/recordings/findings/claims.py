@@ -68,7 +68,7 @@ def claims(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
 def _taken(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
     """recording_id, site_id, owner of the sites that another source has."""
     others = owners.select(
-        pl.col("recording_id").cast(pl.String), pl.col("site_id").cast(pl.Int32), owner=pl.col("source")
+        pl.col("recording_id").cast(pl.String), pl.col("site_id").cast(pl.Int64), owner=pl.col("source")
     )
     return (
         sites.select(*KEY, "source")

@@ -1,0 +1,56 @@
+"""A `.npy` of points that nothing describes but its own settings: ``NAME.npy`` with ``NAME.toml``.
+
+Without a settings file of its own name no array is taken for sites: a lab has thousands of others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from ccf_assets.recordings.files.settings import XYZ, FileSettings
+from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
+from ccf_assets.recordings.files.table import Table
+from ccf_assets.recordings.formats import alf, brainglobe
+from ccf_assets.recordings.formats.arrays import (
+    LARGEST_NPY,
+    all_same,
+    coordinate_columns,
+    read_points,
+    row_numbers,
+    table_of,
+)
+
+
+def _find(listing: Listing) -> Iterator[Found]:
+    names = [
+        name
+        for name in sorted(listing.files)
+        if name.lower().endswith(".npy") and PurePath(name).with_suffix(".toml").name in listing.files
+    ]
+    if not names:
+        return
+    known = [found for each in (alf.FORMAT, *brainglobe.FORMATS) for found in each.find(listing)]
+    taken = {name for found in known for name in (found.anchor, *found.others)}
+    yield from (Found(name) for name in names if name not in taken)
+
+
+def _read(source: Source, settings: FileSettings) -> Table:
+    del settings  # the shared code applies them; they must give the frame
+    points = read_points(source.path)
+    columns = {
+        "recording_id": all_same(source.file_name, len(points)),
+        "site_id": row_numbers(len(points)),
+        **coordinate_columns(points, XYZ),
+    }
+    return table_of(source.path, columns, None)
+
+
+FORMAT = SiteFormat(
+    name="array of points (.npy) with settings of its own",
+    suffixes=(".npy",),
+    find=_find,
+    read=_read,
+    largest_bytes=LARGEST_NPY,
+)
+"""An array of N × 3 numbers in the order of the frame's x, y, z; sites are numbered by row from 0."""
