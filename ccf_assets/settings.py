@@ -56,6 +56,12 @@ def recordings() -> Path:
     return path(named) if named else home() / "recordings"
 
 
+def recordings_roots() -> list[Path]:
+    """CCF_RECORDINGS_ROOTS: folders, with ``:`` between them, that links of recordings may lead to."""
+    named = os.environ.get("CCF_RECORDINGS_ROOTS") or ""
+    return [path(one) for one in named.split(os.pathsep) if one]
+
+
 def frames_files() -> list[Path]:
     """CCF_FRAMES: a TOML file of a lab's own coordinate frames; else ``frames.toml`` in CCF_HOME, if any."""
     named = os.environ.get("CCF_FRAMES")

@@ -143,9 +143,9 @@ def report(outcome: Outcome, say: Callable[[str], object] = say) -> None:
         say(f"{name}: {' '.join(filter(None, [outcome.verb, _what(outcome)]))} in {outcome.seconds:.0f} s")
     if outcome.refused:
         say(f"{name}: refused {_listed(outcome.refused)}; `ccf-assets recordings` lists the reasons")
-    if outcome.remark:
-        say(f"{name}: {outcome.remark}")
-    if not (outcome.error or outcome.loaded or outcome.refused or outcome.remark):
+    for remark in outcome.remarks:
+        say(f"{name}: {remark}")
+    if not (outcome.error or outcome.loaded or outcome.refused or outcome.remarks):
         say(f"{name}: up to date")
 
 

@@ -312,8 +312,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     defs, instance = _dagster()
     done: list[str] = []
     refused: list[str] = []
-    waiting: list[str] = []
-    folder = None
+    folder, scan = None, None
     with instance:
         if examples:
             sources.put_examples(path, known_recordings(instance))
@@ -325,7 +324,6 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
             elif path.is_dir():
                 folder = folder_of(engine, path)
                 scan = _settled(folder)
-                waiting = list(scan.waiting)
                 keys = list(backlog.files_to_read(engine, folder, scan)[1])
             else:
                 keys = []
@@ -345,13 +343,19 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
                 keys = [key for key in keys if read.get(key) is False]
             done += [key for key in keys if key not in done]
         known = list(filter(is_file, instance.get_dynamic_partitions(partitions)))
-        remark = sources.missing_folder(path, known) or _remark(folder, waiting)
-    return Outcome(name, done, refused, "registered", remark, seconds=time.monotonic() - started)
+        missing = sources.missing_folder(path, known)
+        remarks = [missing] if missing else _remarks(folder, scan)
+    return Outcome(name, done, refused, "registered", remarks, seconds=time.monotonic() - started)
 
 
-def _remark(folder: Folder | None, waiting: Sequence[str]) -> str | None:
-    """What there is to remark about the folder of recordings and the files in it that were not read."""
+_UNREAD_LINES = 5
+"""Most files that cannot be read of which each has its sentence."""
+
+
+def _remarks(folder: Folder | None, scan: FolderScan | None) -> list[str]:
+    """What there is to remark about the folder of recordings and what is in it and was not read."""
     from ccf_assets.finding import counted, listed
+    from ccf_assets.recordings.sources import ignored_lines
 
     remarks = []
     if folder is not None and folder.name:
@@ -360,13 +364,21 @@ def _remark(folder: Folder | None, waiting: Sequence[str]) -> str | None:
             f"{folder.path} is a further folder of recordings of this database, beside {first}: its files "
             f"are called {folder.name}/…"
         )
-    if waiting:
+    if scan is None:
+        return remarks
+    if scan.waiting:
         one, many = "file is still being written and was", "files are still being written and were"
         remarks.append(
-            f"{counted(len(waiting), one, many)} not read ({listed(waiting)}); the UI or the next load reads "
-            f"{'it when it is' if len(waiting) == 1 else 'them when they are'} complete"
+            f"{counted(len(scan.waiting), one, many)} not read ({listed(list(scan.waiting))}); the UI or the "
+            f"next load reads {'it when it is' if len(scan.waiting) == 1 else 'them when they are'} complete"
         )
-    return ". ".join(remarks) or None
+    unread = list(scan.unreadable.values())
+    remarks += unread[:_UNREAD_LINES]
+    if len(unread) > _UNREAD_LINES:
+        remarks.append(
+            f"{len(unread) - _UNREAD_LINES} more files cannot be read; `ccf-assets recordings` lists them"
+        )
+    return remarks + ignored_lines(scan.ignored)
 
 
 def _compare_atlases(name: str, changed: bool) -> Outcome:
@@ -393,7 +405,7 @@ def _settled(folder: Folder) -> FolderScan:
 
     The wait has an end: a file that goes on growing is read by the sensor, or by the next load.
     """
-    from ccf_assets.recordings.files.folder import SETTLE_S
+    from ccf_assets.recordings.files.stamps import SETTLE_S
 
     deadline = time.monotonic() + 2 * SETTLE_S
     while True:

@@ -28,7 +28,7 @@ class Outcome:
             everything was up to date.
         refused: the files of recordings that were read and whose sites were not taken.
         verb: what was done to those in ``loaded``.
-        remark: a sentence for the user; None if there is nothing to remark.
+        remarks: sentences for the user.
         error: why the task failed, in a sentence; None if it did not fail.
         unreachable: whether it failed because the source could not be reached.
         seconds: how long it took.
@@ -38,7 +38,7 @@ class Outcome:
     loaded: Sequence[str] = field(default_factory=list)
     refused: Sequence[str] = field(default_factory=list)
     verb: str = "loaded"
-    remark: str | None = None
+    remarks: Sequence[str] = ()
     error: str | None = None
     unreachable: bool = False
     seconds: float = 0.0

@@ -23,7 +23,8 @@ from ccf_assets.recordings.files.keys import partition_key_of
 from ccf_assets.recordings.files.marker import MARKER, Marker, read_marker, write_marker
 
 if TYPE_CHECKING:
-    from ccf_assets.recordings.files.folder import FolderScan, Stamp
+    from ccf_assets.recordings.files.folder import FolderScan
+    from ccf_assets.recordings.files.stamps import Stamp
 
 EXAMPLES = Path(__file__).with_name("examples")
 """The examples. Every folder in a CCF_HOME has them, so they identify none."""
@@ -84,7 +85,7 @@ class Folder:
                 files={self.key(key): file for key, file in found.files.items()},
                 waiting={self.key(key): why for key, why in found.waiting.items()},
                 unreadable={self.key(key): why for key, why in found.unreadable.items()},
-                ignored=tuple(map(self.key, found.ignored)),
+                ignored=tuple(replace(one, folder=self.key(one.folder).rstrip("/")) for one in found.ignored),
             )
         taken = [key for key in (*found.files, *found.waiting) if self.relative(key) is None]
         why = {
@@ -270,7 +271,8 @@ def _files_of_before(connection: sa.Connection) -> Mapping[str, str]:
 
 def _has_read(old: Mapping[str, str], path: Path) -> bool:
     """Whether a file in the folder is, content and settings, one of ``old``: partition key → digest."""
-    from ccf_assets.recordings.files.folder import StillWritingError, site_file
+    from ccf_assets.recordings.files.folder import site_file
+    from ccf_assets.recordings.files.stamps import StillWritingError
 
     tried = 0
     for key, digest in old.items():

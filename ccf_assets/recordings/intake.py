@@ -27,9 +27,10 @@ from ccf_assets.pg.session import one_sentence
 from ccf_assets.pg.slices import Dimension, Slice
 from ccf_assets.pg.store import store
 from ccf_assets.progress import Progress
-from ccf_assets.recordings.files.folder import StillWritingError, site_file
+from ccf_assets.recordings.files.folder import site_file
 from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.files.read import read_sites
+from ccf_assets.recordings.files.stamps import StillWritingError
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import look
 from ccf_assets.recordings.findings.claims import duplicate_sites
@@ -213,7 +214,7 @@ def _read_file(folder: Folder, key: str, frames: Mapping[str, Frame], brain_of: 
             return None
         looked_at = _look_at(folder, key, file.digest, frames, brain_of)
         if site_file(folder.path, relative) != file:
-            raise StillWritingError(f"{file.path} changed while it was read.")
+            raise StillWritingError(f"{file.paths[0]} changed while it was read.")
     except (CcfError, OSError) as error:
         return _refused(key, "", str(error))
     return replace(looked_at, mtime_ns=file.mtime_ns)
@@ -224,7 +225,7 @@ def _look_at(
 ) -> ReadFile:
     """Read and check the content of a file; whatever is wrong with it becomes a finding."""
     try:
-        sites = read_sites(folder.path, folder.relative(key) or "", frames).with_columns(source=pl.lit(key))
+        sites = read_sites(folder.path, folder.relative(key) or "", frames, key)
         findings = file_findings(sites, frames, brain_of)
     except (CcfError, OSError) as error:
         return _refused(key, digest, str(error))

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.db import loaded, schema
+from ccf_assets.finding import listed
 from ccf_assets.recordings.files.marker import MARKER
 from ccf_assets.recordings.folders import EXAMPLES, Folder, folder_as_known
+
+if TYPE_CHECKING:
+    from ccf_assets.recordings.files.folder import FolderScan, Ignored
 
 OF_BEFORE = "refused; its sites are those of before"
 """State of a file that was good once, and is refused as it is now."""
@@ -82,6 +87,7 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
         CcfError: the folder exists and cannot be read.
     """
     from ccf_assets.recordings.files import keys  # imports polars, 0.15 s
+    from ccf_assets.recordings.files.stamps import SETTLE_S
 
     stored, region, file = schema.recording_source.c, schema.recording_region.c, schema.recording_file.c
     finding, agreement = schema.recording_finding.c, schema.recording_agreement.c
@@ -105,11 +111,13 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
         )
         for source, blocking, sentence in connection.execute(query):
             sentences.setdefault((source, blocking), []).append(sentence)
-    states = _states(folder_as_known(engine, folder), digests, sites)
+    known_folder = folder_as_known(engine, folder)
+    scan = known_folder.scan(time.time(), SETTLE_S) if folder.is_dir() else None
+    states = _states(known_folder, scan, digests, sites)
     for source, state in states.items():
         if state == "read" and source in sites and (source, True) in sentences:
             states[source] = OF_BEFORE
-    return [
+    found = [
         Source(
             source,
             sites.get(source, 0),
@@ -118,30 +126,55 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
             sentences.get((source, True), []),
             sentences.get((source, False), []),
         )
-        for source in sorted({*digests, *sites, *states})
+        for source in {*digests, *sites, *states}
     ]
+    for group in scan.ignored if scan else ():
+        advice = [group.advice] if group.advice else []
+        kind = group.kind if advice else "no format of sites"
+        found.append(Source(group.label, 0, {}, f"ignored: {kind}", [], advice))
+    return sorted(found, key=lambda each: each.source)
 
 
-def _states(folder: Folder, digests: Mapping[str, str], sites: Mapping[str, int]) -> dict[str, str]:
-    """The state of each file in the folder, and of each known file that no longer exists.
+def ignored_lines(groups: Iterable[Ignored]) -> list[str]:
+    """What was ignored in a folder of recordings: a sentence for each kind, with where and what to do."""
+    by_kind: dict[tuple[str, str], list[Ignored]] = {}
+    for group in groups:
+        what = (group.kind, group.advice) if group.advice else ("", "")
+        by_kind.setdefault(what, []).append(group)
+    return [_ignored_line(kind, advice, parts) for (kind, advice), parts in sorted(by_kind.items())]
+
+
+def _ignored_line(kind: str, advice: str, parts: Sequence[Ignored]) -> str:
+    count = sum(part.count for part in parts)
+    folders = list(dict.fromkeys(part.folder or "the folder of recordings" for part in parts))
+    what = parts[0].label if count == 1 else f"{count:,} files in {listed(folders, most=3)}"
+    if advice:
+        return f"ignored {what}: {kind}. {advice}"
+    endings = listed(list(dict.fromkeys(part.kind for part in parts)), most=5)
+    return f"ignored {what}: no format of sites ({endings}); docs/recordings.md lists the formats"
+
+
+def _states(
+    folder: Folder, scan: FolderScan | None, digests: Mapping[str, str], sites: Mapping[str, int]
+) -> dict[str, str]:
+    """The state of each source in the folder, and of each known one that no longer exists.
 
     Args:
         folder: the folder of recordings.
-        digests: partition key → digest of the files that were read.
+        scan: what is in it; None if it does not exist.
+        digests: partition key → digest of the sources that were read.
         sites: source → how many of its sites are stored; a gone file may have sites and no digest.
     """
     from ccf_assets.recordings.files import keys  # imports polars, 0.15 s
-    from ccf_assets.recordings.files.folder import SETTLE_S, what_is_new
+    from ccf_assets.recordings.files.folder import what_is_new
 
     known = {*digests, *(source for source in sites if keys.is_file(source))}
     own = folder.owns(known)
     elsewhere = {key: f"in the folder {folder.where(key)}" for key in known - set(own)}
-    folder_exists = folder.path.is_dir()
-    state = "the file is gone" if folder_exists else "its folder does not exist"
+    state = "its folder does not exist" if scan is None else "the file is gone"
     gone = {key: state + ("; its sites stay" if key in sites else "") for key in own}
-    if not folder_exists:
+    if scan is None:
         return {**elsewhere, **gone}
-    scan = folder.scan(time.time(), SETTLE_S)
     change = what_is_new(scan, {key: digests[key] for key in own if key in digests})
     return {
         **elsewhere,
@@ -152,5 +185,4 @@ def _states(folder: Folder, digests: Mapping[str, str], sites: Mapping[str, int]
         **dict.fromkeys(change.changed, "changed since it was read"),
         **{key: f"waiting: {reason}" for key, reason in scan.waiting.items()},
         **scan.unreadable,
-        **dict.fromkeys(scan.ignored, "ignored: neither .csv nor .parquet"),
     }

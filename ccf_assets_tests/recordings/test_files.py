@@ -21,7 +21,7 @@ from pyarrow import parquet as pq
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files import csv_table, folder, table
+from ccf_assets.recordings.files import csv_table, stamps, table
 from ccf_assets.recordings.files.folder import FolderChange, scan_folder, site_file, what_is_new
 from ccf_assets.recordings.files.keys import partition_key_of, path_of
 from ccf_assets.recordings.files.read import read_sites
@@ -32,9 +32,10 @@ from ccf_assets.recordings.files.table import SITES_SCHEMA
 @dataclass(frozen=True)
 class Order:
     xyz: tuple[str, str, str]
+    dv_from: str = "bregma"
 
 
-FEW = {"ccf": Order(("ap", "dv", "ml")), "ibl": Order(("ml", "ap", "dv"))}
+FEW = {"ccf": Order(("ap", "dv", "ml"), "corner"), "ibl": Order(("ml", "ap", "dv"))}
 SITES = "recording_id,site_id,ap,dv,ml\nm1,0,1,2,3\nm1,1,4,5,6\n"
 
 
@@ -92,9 +93,9 @@ def test_polars_reads_of_a_plain_file_what_python_reads(rows: list[list[str]], e
     names = ["a", "", "b", "c", "d"]
     text = end.join(",".join(row) for row in [names, *rows])
     for raw in (text.encode(), (text + end).encode()):
-        found = csv_table._plain_rows(raw, names, [0, 2, 3, 4])
+        found = csv_table._plain_rows(raw, names, [0, 2, 3, 4], ",")
         try:
-            read = [record for _, record in csv_table._csv_records(Path("m.csv"), raw)][1:]
+            read = [record for _, record in csv_table._csv_records(Path("m.csv"), raw, ",")][1:]
         except CcfError:
             read = None
         if found is None:
@@ -229,7 +230,10 @@ def test_settings_with_a_byte_order_mark_are_read(tmp_path: Path):
 @pytest.mark.parametrize(
     ("toml", "says"),
     [
-        ('fraem = "ccf"', "'fraem' is not a known key. The keys are frame, columns; did you mean frame?"),
+        (
+            'fraem = "ccf"',
+            "'fraem' is not a known key. The keys are frame, ",
+        ),
         ('frame = "ccf"\n[columns]\nrecordingid = "r"', "did you mean recording_id?"),
         ("frame = 3", 'frame must be the name of a frame in quotes, for example frame = "ccf"'),
         ('frame = "ccf"\ncolumns = 1', "columns must be a table"),
@@ -381,11 +385,17 @@ def test_a_file_without_site_id_has_one_site_per_recording(tmp_path: Path):
     assert sites["site_id"].dtype == pl.Int64
 
 
-@pytest.mark.parametrize("wrong", ["", "x", "1.5", "nan", "9223372036854775808", "-99999999999999999999"])
-def test_a_site_id_that_is_no_whole_number_names_its_row(tmp_path: Path, wrong: str):
+@pytest.mark.parametrize("wrong", ["1.5", "9223372036854775808", "-99999999999999999999", "1e3"])
+def test_a_site_id_that_is_a_number_and_not_whole_names_its_row(tmp_path: Path, wrong: str):
     sentence = refusal(tmp_path, f"recording_id,site_id,ap,dv,ml\na,0,1,2,3\na,{wrong},1,2,3\n")
     assert "m.csv, line 3: site_id is " in sentence
-    assert "where the site_id must be a whole number" in sentence
+    assert "where the site_id must be a whole number of 64 bits, or a name" in sentence
+
+
+@pytest.mark.parametrize("wrong", ["", "nan"])
+def test_an_empty_site_id_names_its_row(tmp_path: Path, wrong: str):
+    sentence = refusal(tmp_path, f"recording_id,site_id,ap,dv,ml\na,0,1,2,3\na,{wrong},1,2,3\n")
+    assert "m.csv, line 3: site_id is empty" in sentence
 
 
 def test_a_site_id_has_up_to_64_bits(tmp_path: Path):
@@ -435,11 +445,11 @@ def test_a_decimal_comma_is_named_as_such(tmp_path: Path):
 # CSV as it comes
 
 
-@pytest.mark.parametrize(("separator", "called"), [(";", '";"'), ("\t", "tabs"), ("|", '"|"')])
-def test_another_separator_is_named(tmp_path: Path, separator: str, called: str):
-    assert f"is separated by {called}; save it with commas" in refusal(
-        tmp_path, SITES.replace(",", separator)
-    )
+@pytest.mark.parametrize("separator", ["\t", ";", "|"])
+def test_another_separator_than_the_comma_is_read(tmp_path: Path, separator: str):
+    text = SITES.replace(",", separator)
+    assert read(tmp_path, text).equals(read(tmp_path, SITES))
+    assert "decimals with a point" in refusal(tmp_path, text.replace("4", "4,5"))
 
 
 def test_a_file_with_nothing_in_it_is_refused(tmp_path: Path):
@@ -480,7 +490,7 @@ def test_a_file_that_is_cut_short_or_no_csv_is_refused_in_one_sentence(tmp_path:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("sep=;\n" + SITES.replace(",", ";"), 'is separated by ";"; save it with commas'),
+        ("sep=;\n" + SITES.replace(",", ";"), "line 2: 5 fields where the header has 2"),
         ("recording_id,site_id,ap,dv,ml\nm1,0,1,5,2,5,3,5\n", "line 2: 8 fields where the header has 5"),
         ('[\n{"recording_id": "m1"}\n]\n', "has no column recording_id. Its columns are: [."),
         ("<!DOCTYPE html>\n<html><body>Please log in.</body></html>\n", "has no column recording_id"),
@@ -729,10 +739,10 @@ def test_a_scan_finds_the_files_of_sites_and_leaves_the_rest(tmp_path: Path):
         put(tmp_path, name)
     for name in (".a.csv", "~a.csv", "#a.csv", "a.csv.part", "a.csv.tmp", "a.csv~", ".git/x.csv", "a.toml"):
         put(tmp_path, name)
-    put(tmp_path, "notes.xlsx")
+    put(tmp_path, "notes.xyz")
     found = scan(tmp_path)
     assert list(found.files) == ["a.csv", "sub/b.PARQUET", "sub/deep/c.csv"]
-    assert found.ignored == ("notes.xlsx",)
+    assert [group.label for group in found.ignored] == ["notes.xyz"]
     assert not found.waiting
     assert not found.unreadable
 
@@ -788,7 +798,7 @@ def test_unchanged_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.
     put(tmp_path, "recordings.toml", 'frame = "ccf"')
     first = scan(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(folder, "sha256_of", lambda _: pytest.fail("read again"))
+        patched.setattr(stamps, "sha256_of", lambda _: pytest.fail("read again"))
         second = scan(tmp_path, {name: tuple(stamp) for name, stamp in first.memo.items()})
     assert second == first
     # A file moved into its place with the old size and date is another file all the same.
@@ -826,7 +836,7 @@ def test_a_subfolder_that_cannot_be_read_holds_up_nothing_else(
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr("ccf_assets.recordings.files.folder.os.scandir", closed)
+    monkeypatch.setattr("ccf_assets.recordings.files.walk.os.scandir", closed)
     found = scan(tmp_path)
     assert list(found.files) == ["a.csv", "lost/c.csv"]
     assert found.unreadable == {"lost+found": "The subfolder lost+found cannot be read: Permission denied."}
@@ -839,14 +849,14 @@ def test_a_file_that_cannot_be_read_is_said_and_is_not_gone(tmp_path: Path, monk
     put(tmp_path, "b.csv")
     os.mkfifo(tmp_path / "pipe.csv")
     os.utime(tmp_path / "pipe.csv", (NOW - 60, NOW - 60))
-    real = folder.sha256_of
+    real = stamps.sha256_of
 
     def closed(path: Path) -> str:
         if path.name == "a.csv":
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(folder, "sha256_of", closed)
+    monkeypatch.setattr(stamps, "sha256_of", closed)
     found = scan(tmp_path)
     assert list(found.files) == ["b.csv"]
     assert found.unreadable["a.csv"] == f"{tmp_path / 'a.csv'} cannot be read: Permission denied."
@@ -901,7 +911,10 @@ def test_a_link_is_read_unless_it_leads_out_of_the_folder(tmp_path: Path):
     put(folder, "c.csv")
     found = scan(folder)
     assert list(found.files) == ["c.csv", "inside.csv", "sub/a.csv"]
-    why = "cannot be read: it is a link out of the folder of recordings; copy the file there."
+    why = (
+        "cannot be read: it is a link out of the folder of recordings; copy the file there, or name the "
+        "folder that it leads to in CCF_RECORDINGS_ROOTS."
+    )
     assert found.unreadable["out.csv"] == f"{folder / 'out.csv'} {why}"
     assert found.unreadable["b.csv"] == f"{folder / 'b.toml'} {why}"
     assert "cannot be read" in found.unreadable["round.csv"]
@@ -940,20 +953,20 @@ def test_a_pipe_in_the_place_of_settings_is_said_and_not_waited_for(tmp_path: Pa
 def test_a_file_that_vanishes_during_the_scan_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     put(tmp_path, "a.csv")
     put(tmp_path, "b.csv")
-    real = folder.sha256_of
+    real = stamps.sha256_of
 
     def vanishing(path: Path) -> str:
         if path.name == "a.csv":
             path.unlink()
         return real(path)
 
-    monkeypatch.setattr(folder, "sha256_of", vanishing)
+    monkeypatch.setattr(stamps, "sha256_of", vanishing)
     assert list(scan(tmp_path).files) == ["b.csv"]
 
 
 def test_a_file_that_changes_while_it_is_read_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     put(tmp_path, "a.csv")
-    real = folder.sha256_of
+    real = stamps.sha256_of
 
     def growing(path: Path) -> str:
         digest = real(path)
@@ -961,7 +974,7 @@ def test_a_file_that_changes_while_it_is_read_waits(tmp_path: Path, monkeypatch:
             file.write(b"m1,2,7,8,9\n")
         return digest
 
-    monkeypatch.setattr(folder, "sha256_of", growing)
+    monkeypatch.setattr(stamps, "sha256_of", growing)
     assert "changed while it was read" in scan(tmp_path).waiting["a.csv"]
 
 

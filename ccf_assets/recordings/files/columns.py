@@ -13,7 +13,7 @@ import polars as pl
 
 from ccf_assets.ccf.space import AXES
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.settings import FOLDER_SETTINGS, OURS, XYZ, FileSettings
+from ccf_assets.recordings.files.settings import EXTRAS, FOLDER_SETTINGS, OURS, XYZ, FileSettings
 from ccf_assets.recordings.files.table import Table, column_list, no_header
 from ccf_assets.text_columns import first_row, is_text, numbers
 
@@ -25,11 +25,15 @@ _LONGEST_TEXT = 500
 
 
 class FrameOrder(Protocol):
-    """The part of a frame that reading needs: which of ap, dv, ml its x, y and z are."""
+    """The part of a frame that reading needs."""
 
     @property
     def xyz(self) -> Sequence[str]:
         """The axes in the order x, y, z, for example ``("ml", "ap", "dv")``."""
+
+    @property
+    def dv_from(self) -> str:
+        """What dv is measured from: ``corner``, ``bregma`` or ``surface``."""
 
 
 def match_columns(table: Table, settings: FileSettings, frames: Collection[str]) -> dict[str, str]:
@@ -44,7 +48,7 @@ def match_columns(table: Table, settings: FileSettings, frames: Collection[str])
     existing = column_list(table.names)
     matched: dict[str, str] = {}
     for ours, theirs in settings.columns.items():
-        if theirs and theirs not in table.names:
+        if theirs and theirs not in table.names and theirs not in table.columns:
             # In TOML a line below [columns] belongs to it, the frame's too.
             moved = " If it is the frame's name, write the line above [columns]." if ours == "frame" else ""
             raise CcfError(
@@ -54,12 +58,14 @@ def match_columns(table: Table, settings: FileSettings, frames: Collection[str])
         if theirs:
             matched[ours] = theirs
     for ours in OURS:
-        if ours not in settings.columns:
-            free = [n for n in table.names if n not in matched.values() and n.strip().lower() == ours]
+        if ours not in settings.columns and ours not in settings.values:
+            # The number of a channel may be that of the site as well.
+            used = () if ours in EXTRAS else matched.values()
+            free = [n for n in table.columns if n not in used and n.strip().lower() == ours]
             if ours in free or len(free) == 1:
                 matched[ours] = ours if ours in free else free[0]
     unread = _unread_triple(settings, matched)
-    if "recording_id" not in matched or unread is None:
+    if not ({"recording_id"} & {*matched, *settings.values}) or unread is None:
         raise CcfError(_which_columns(table, settings, matched, frames, coordinates_too=unread is None))
     return {ours: theirs for ours, theirs in matched.items() if ours not in unread}
 
@@ -86,9 +92,10 @@ def _which_columns(
     coordinates_too: bool,
 ) -> str:
     """The sentence for a file whose columns are missing or ambiguous, with every line to write."""
-    existing, recording = column_list(table.names), "recording_id" not in matched
+    existing = column_list(table.names)
+    recording = "recording_id" not in matched and "recording_id" not in settings.values
     problem, lacking = _coordinates_lacking(matched) if coordinates_too else ("", [])
-    no_frame = settings.frame is None and "frame" not in matched
+    no_frame = not (settings.frame or table.frame) and "frame" not in matched
     lines = [
         *(['    frame = "NAME"'] if no_frame else []),
         "    [columns]",
@@ -99,7 +106,8 @@ def _which_columns(
     if recording:
         start = (
             f"{table.name} has no column recording_id. Its columns are: {existing}.{no_header(table.names)} "
-            f"If one of them is it, write into {settings.own}:"
+            f'If one of them is it, write into {settings.own} (or recording_id = "{{stem}}" above [columns]: '
+            "the file is one recording, and has its name):"
         )
     else:
         start = (
@@ -129,7 +137,7 @@ def _site_line(table: Table, settings: FileSettings, matched: Collection[str]) -
 
     Without it every row would be site 0, and the file would be refused again for that.
     """
-    if "site_id" in matched or "site_id" in settings.columns:
+    if {"site_id"} & {*matched, *settings.columns, *settings.values}:
         return []
     usual = (name for like in _SITE_NAMES for name in table.names if name.strip().lower() == like)
     return [f'    site_id = "{name}"' for name in usual][:1]
@@ -143,6 +151,7 @@ def frames_of_rows(
     Raises:
         CcfError: a row has no frame, or one that does not exist.
     """
+    of_file = settings.frame or table.frame
     names = ", ".join(sorted(frames))
     if settings.frame is not None and settings.frame not in frames:
         near = difflib.get_close_matches(settings.frame.lower(), frames, n=1)
@@ -152,12 +161,12 @@ def frames_of_rows(
             f"The frames are: {names}."
         )
     if "frame" not in column_of:
-        if settings.frame is None:
+        if of_file is None:
             site = _site_line(table, settings, column_of)
             raise CcfError(_no_frame(f"{table.name} does not say", settings, names, site))
-        return all_rows(settings.frame, table.height, pl.String)
+        return all_rows(of_file, table.height, pl.String)
     of_row = text_column(table, column_of["frame"])
-    if settings.frame is None and of_row.null_count():
+    if of_file is None and of_row.null_count():
         where = table.row_name(first_row(of_row.is_null()))
         raise CcfError(_no_frame(f"{table.name}, {where}, does not say", settings, names))
     known = of_row.is_in(list(frames)) | of_row.is_null()
@@ -166,7 +175,7 @@ def frames_of_rows(
         raise CcfError(
             f"{table.name}, {table.row_name(row)}: {of_row[row]!r:.60} is no frame. The frames are: {names}."
         )
-    return of_row.fill_null(settings.frame) if settings.frame is not None else of_row
+    return of_row.fill_null(of_file) if of_file is not None else of_row
 
 
 def _no_frame(who: str, settings: FileSettings, names: str, site_line: Sequence[str] = ()) -> str:
@@ -182,7 +191,23 @@ def _no_frame(who: str, settings: FileSettings, names: str, site_line: Sequence[
 def coordinates(
     table: Table, column_of: Mapping[str, str], frame: pl.Series, frames: Mapping[str, FrameOrder]
 ) -> tuple[pl.Series, pl.Series, pl.Series]:
-    """The columns ap, dv, ml; x, y, z become these row by row, in the order of each row's frame."""
+    """The columns ap, dv, ml; x, y, z become these row by row, in the order of each row's frame.
+
+    -1, -1, -1 in a frame that counts from the corner of the volume, where it is no place, is the Allen's sign
+    for coordinates that are not known (channels.csv of its Neuropixels releases), and becomes NaN.
+    """
+    ap, dv, ml = _in_order(table, column_of, frame, frames)
+    unknown = (ap == -1) & (dv == -1) & (ml == -1)
+    if unknown.any():
+        from_corner = [name for name in frame.unique() if frames[name].dv_from == "corner"]
+        unknown &= frame.is_in(from_corner)
+        ap, dv, ml = (values.set(unknown, float("nan")) for values in (ap, dv, ml))
+    return ap, dv, ml
+
+
+def _in_order(
+    table: Table, column_of: Mapping[str, str], frame: pl.Series, frames: Mapping[str, FrameOrder]
+) -> tuple[pl.Series, pl.Series, pl.Series]:
     if "ap" in column_of:
         ap, dv, ml = (_numbers(table, column_of[axis]) for axis in AXES)
         return ap, dv, ml
@@ -200,25 +225,6 @@ def coordinates(
 
 def _numbers(table: Table, column: str) -> pl.Series:
     return numbers(table.columns[column], column, table.name, table.row_name)
-
-
-def integer_column(table: Table, column: str) -> pl.Series:
-    """The column of site numbers as int64; a row without a whole number is refused."""
-    values = table.columns[column]
-    if not (values.dtype.is_numeric() or is_text(values)):
-        raise CcfError(f"{table.name}: the column {column} holds {values.dtype}, not whole numbers.")
-    text = plain_text(values)
-    # "12.0" is what pandas writes for 12 once a column has had a gap.
-    whole: pl.Series = text.str.extract(r"^([-+]?\d+)(?:\.0*)?$").cast(pl.Int64, strict=False)
-    wrong = whole.is_null()
-    if wrong.any():
-        row = first_row(wrong)
-        value = "empty" if text[row] in (None, "") else f"{values[row]!r:.60}"
-        raise CcfError(
-            f"{table.name}, {table.row_name(row)}: {column} is {value}, "
-            f"where the site_id must be a whole number of 64 bits."
-        )
-    return whole
 
 
 def text_column(table: Table, column: str, *, needed: bool = False) -> pl.Series:
@@ -245,6 +251,6 @@ def plain_text(values: pl.Series) -> pl.Series:
     return text.str.strip_suffix(".0") if values.dtype.is_float() else text
 
 
-def all_rows(value: str | int | None, height: int, dtype: type[pl.DataType]) -> pl.Series:
+def all_rows(value: str | int | None, height: int, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
     """A column that has the same value in all of its ``height`` rows."""
     return pl.repeat(value, height, dtype=dtype, eager=True)

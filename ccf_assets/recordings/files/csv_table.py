@@ -1,4 +1,4 @@
-"""A CSV of sites: a plain one is read by polars, any other record by record.
+"""A CSV of sites, or one separated by tabs: a plain one is read by polars, any other record by record.
 
 What its columns mean is in columns.
 """
@@ -38,19 +38,16 @@ def read_csv(path: Path, raw: bytes, settings: FileSettings) -> Table:
     follow. It reads in batches: as lists of text, five million rows would take 4 GB.
     """
     decoded(path, raw)  # its error gives the line that is not UTF-8
-    records = _csv_records(path, raw)
+    separator = _separator(raw)
+    records = _csv_records(path, raw, separator)
     try:
         _, header = next(records)
     except StopIteration:
         raise CcfError(f"{path} is empty.") from None
     names = [name.strip() for name in header]
-    separator = next((s for s in (";", "\t", "|") if len(names) == 1 and s in names[0]), None)
-    if separator:
-        called = {"\t": "tabs"}.get(separator, f'"{separator}"')
-        raise CcfError(f"{path} is separated by {called}; save it with commas (and decimal points).")
     refuse_twice(path, names)
     kept = [place for place, name in enumerate(names) if name and can_be_ours(name, settings)]
-    plain = _plain_rows(raw, names, kept)
+    plain = _plain_rows(raw, names, kept, separator)
     if plain is not None:
         refuse_too_many(path, plain.height)
         return Table(
@@ -67,7 +64,7 @@ def read_csv(path: Path, raw: bytes, settings: FileSettings) -> Table:
             if len(record) != len(names):
                 raise CcfError(
                     f"{path}, line {line}: {len(record)} fields where the header has {len(names)}; "
-                    f"is the line cut short, or a comma not in quotes?"
+                    f"is the line cut short, or a {_CALLED[separator]} not in quotes?"
                 )
             lines.append(line)
         refuse_too_many(path, len(lines))
@@ -77,7 +74,17 @@ def read_csv(path: Path, raw: bytes, settings: FileSettings) -> Table:
     return Table(path.name, [n for n in names if n], columns_of, len(lines), lambda row: f"line {lines[row]}")
 
 
-def _plain_rows(raw: bytes, names: Sequence[str], kept: Sequence[int]) -> pl.DataFrame | None:
+_CALLED = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar"}
+"""What can separate the fields of a line, and what it is called in a sentence."""
+
+
+def _separator(raw: bytes) -> str:
+    """What separates the fields of the header; a comma unless it has none and another instead."""
+    header = raw.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
+    return next((one for one in _CALLED if one.encode() in header), ",")
+
+
+def _plain_rows(raw: bytes, names: Sequence[str], kept: Sequence[int], separator: str) -> pl.DataFrame | None:
     """The rows below the header as text, of the columns numbered ``kept``; None if the file is not plain.
 
     In a file without quotes, blank lines and rows with too few or too many fields, polars reads the same as
@@ -89,13 +96,19 @@ def _plain_rows(raw: bytes, names: Sequence[str], kept: Sequence[int]) -> pl.Dat
     ends = np.flatnonzero(data == ord("\n"))
     if not raw.endswith(b"\n"):
         ends = np.append(ends, len(raw))
-    fields = np.diff(np.searchsorted(np.flatnonzero(data == ord(",")), ends), prepend=0) + 1
+    fields = np.diff(np.searchsorted(np.flatnonzero(data == ord(separator)), ends), prepend=0) + 1
     if len(names) == 1 or len(fields) == 1 or (fields != len(names)).any():
         return None
     if np.diff(ends, prepend=-1).max() > csv.field_size_limit():
         return None
     rows = pl.read_csv(
-        raw, has_header=False, skip_rows=1, infer_schema=False, quote_char=None, columns=list(kept)
+        raw,
+        has_header=False,
+        skip_rows=1,
+        infer_schema=False,
+        quote_char=None,
+        columns=list(kept),
+        separator=separator,
     )
     if rows.shape != (len(fields) - 1, len(kept)):
         return None
@@ -103,9 +116,9 @@ def _plain_rows(raw: bytes, names: Sequence[str], kept: Sequence[int]) -> pl.Dat
     return pl.DataFrame({names[p]: column.fill_null("") for p, column in zip(kept, rows, strict=True)})
 
 
-def _csv_records(path: Path, raw: bytes) -> Iterator[tuple[int, list[str]]]:
+def _csv_records(path: Path, raw: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The records, without blank ones, each with the number of its first line."""
-    reader = csv.reader(_short_lines(path, raw), strict=True)
+    reader = csv.reader(_short_lines(path, raw), strict=True, delimiter=separator)
     line = 1
     try:
         for record in reader:

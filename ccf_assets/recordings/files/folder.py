@@ -1,47 +1,76 @@
-"""The folder of recordings: its files, which of them are new or changed, and which are still being written.
+"""The folder of recordings: its sources, which of them are new or changed, and which are still being written.
 
-What is in a file is in read.
+How a folder is walked is in walk, when a file counts as complete in stamps, what is in a file in read.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import os
-import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
+from posixpath import normpath
+from typing import TypeAlias
 
+from ccf_assets import settings
 from ccf_assets.errors import CcfError, why
-from ccf_assets.files import sha256_of
-from ccf_assets.recordings.files.keys import SUFFIXES, partition_key_of, path_of
-from ccf_assets.recordings.files.settings import is_absent, settings_paths
+from ccf_assets.recordings.files.keys import partition_key_of, path_of
+from ccf_assets.recordings.files.settings import FOLDER_SETTINGS, settings_paths, stem_of
+from ccf_assets.recordings.files.source import Classify, Listing, SiteFormat, Source
+from ccf_assets.recordings.files.stamps import SETTLE_S, Stamp, Stamper, StillWritingError
 from ccf_assets.recordings.files.table import LARGEST_BYTES
+from ccf_assets.recordings.files.walk import Content, UnreadableFolderError, content_of, is_inside
+from ccf_assets.recordings.formats.known import found_in, not_sites
 
 _LONGEST_KEY = 1000
 """Bytes of a partition key, which Dagster has in an index."""
 
-SETTLE_S = 5.0
-"""A file written less than this long ago may still be growing."""
-
-Stamp = tuple[int, int, int, str]
-"""size in bytes, mtime in ns, ctime in ns, SHA-256 of the content."""
+_KEPT_FOLDERS = 4
+"""Folders whose sources `site_file` remembers: a run reads many files of one folder."""
 
 
 @dataclass(frozen=True)
 class SiteFile:
-    """One file of sites that is complete.
+    """One source of sites that is complete.
 
     Attributes:
-        path: where it is.
-        digest: SHA-256 over the file and the settings that apply to it, so that a changed TOML counts.
-        mtime_ns: when it was last written, ns since 1970.
+        paths: its files, the one that gives it its key first.
+        format: what it is.
+        digest: SHA-256 over its files and the settings that apply to it, so that a changed TOML counts.
+        mtime_ns: when the last of its files was last written, ns since 1970.
     """
 
-    path: Path
+    paths: tuple[Path, ...]
+    format: SiteFormat
     digest: str
     mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """Files of one kind in one folder that are no files of sites.
+
+    Attributes:
+        folder: the folder, as the start of a key; empty for the folder of recordings itself.
+        kind: what they are, such as ``geometry of a probe`` or ``.xyz``.
+        count: how many.
+        example: the name of one.
+        advice: what to do instead; empty if nothing is known of the kind.
+    """
+
+    folder: str
+    kind: str
+    count: int
+    example: str
+    advice: str
+
+    @property
+    def label(self) -> str:
+        """Which files, for a list: the path of one, and how many more there are."""
+        first = f"{self.folder}/{self.example}" if self.folder else self.example
+        return first if self.count == 1 else f"{first} and {self.count - 1:,} more"
 
 
 @dataclass(frozen=True)
@@ -49,11 +78,11 @@ class FolderScan:
     """The content of the folder of recordings.
 
     Attributes:
-        files: the complete files by partition key.
-        waiting: key → why the file is not read yet: it, or one of its settings, is still being written.
-        unreadable: key → why the file, or the subfolder, cannot be read. It exists, so neither it nor any
-            known file below it counts as new or gone.
-        ignored: visible files that are no files of sites, such as ``.xlsx``, named like keys.
+        files: the complete sources by partition key.
+        waiting: key → why the source is not read yet: a file of it, or of its settings, is being written.
+        unreadable: key → why the source, or the subfolder, cannot be read. It exists, so neither it nor any
+            known source below it counts as new or gone.
+        ignored: visible files that are no files of sites, by folder and kind.
         memo: ``partition_key_of`` a file or its settings → stamp. Given to the next scan, it saves reading
             the files that have not changed.
     """
@@ -61,7 +90,7 @@ class FolderScan:
     files: Mapping[str, SiteFile]
     waiting: Mapping[str, str]
     unreadable: Mapping[str, str]
-    ignored: tuple[str, ...]
+    ignored: tuple[Ignored, ...]
     memo: Mapping[str, Stamp]
 
     def is_hidden(self, key: str) -> str | None:
@@ -106,55 +135,127 @@ def what_is_new(scan: FolderScan, known: Mapping[str, str]) -> FolderChange:
 def scan_folder(
     folder: Path, now: float, settle_s: float, memo: Mapping[str, Stamp] | None = None
 ) -> FolderScan:
-    """Find the files of sites in a folder and its subfolders.
+    """Find the sources of sites in a folder and its subfolders.
 
-    Files with hidden and temporary names (``.x``, ``~x``, ``#x``, ``x.part``, ``x.tmp``) are skipped, and so
-    are linked subfolders, which could form a circle. A link to a file is read if the file is in the folder,
-    too. A file that disappears during the scan counts as missing.
+    Files with hidden and temporary names (``.x``, ``~x``, ``#x``, ``x.part``, ``x.tmp``) are skipped. A link
+    is followed if it stays in the folder, or leads into one of `settings.recordings_roots`; a subfolder only
+    in the latter case, since its files would be found twice. A file that disappears during the scan counts as
+    missing.
 
     Args:
         folder: the folder of recordings.
         now: the time, in seconds since 1970.
         settle_s: a file written less than this many seconds ago may still be growing, and waits.
-        memo: ``FolderScan.memo`` of an earlier scan. With it 1,000 unchanged files take about 50 ms.
+        memo: ``FolderScan.memo`` of an earlier scan. With it 100,000 unchanged files take about 3 s.
 
     Raises:
         CcfError: the folder cannot be read. It must not be taken for an empty one.
     """
-    stamper = _Stamper(folder, now, settle_s, memo or {})
-    files: dict[str, SiteFile] = {}
-    waiting: dict[str, str] = {}
-    unreadable: dict[str, str] = {}
-    ignored: list[str] = []
-    for path in _visible_files(folder, folder, unreadable):
-        relative = path.relative_to(folder)
-        key = partition_key_of(relative)
-        if path.suffix.lower() not in SUFFIXES:
-            if path.suffix.lower() != ".toml":
-                ignored.append(key)
-            continue
-        if len(key.encode()) > _LONGEST_KEY:
-            unreadable[key] = (
-                f"{key[:60]}…: the path has more than {_LONGEST_KEY} bytes; give it a shorter one."
-            )
-            continue
-        if not _is_unicode(relative):
-            unreadable[key] = f"{key}: the name is not UTF-8 (bytes are shown as %XX); give the file another."
-            continue
+    scan = _Scan(folder, Stamper(folder, now, settle_s, memo or {}))
+    folders: list[tuple[str, tuple[str, ...]]] = [("", ())]
+    while folders:
+        relative, inherited = folders.pop()
         try:
-            complete = stamper.site_file(path)
+            content = content_of(folder, relative)
+        except UnreadableFolderError as error:
+            scan.unreadable[partition_key_of(relative)] = str(error)
+            continue
+        if content is None:
+            continue
+        if FOLDER_SETTINGS in content.files:
+            inherited = (*inherited, content.below(FOLDER_SETTINGS))
+        taken = scan.add(content, inherited)
+        folders += [(content.below(name), inherited) for name in content.folders if name not in taken]
+    return scan.result()
+
+
+class _Scan:
+    """A scan in progress."""
+
+    def __init__(self, top: Path, stamper: Stamper) -> None:
+        self.unreadable: dict[str, str] = {}
+        self._top, self._stamper = top, stamper
+        self._files: dict[str, SiteFile] = {}
+        self._waiting: dict[str, str] = {}
+        self._others: dict[tuple[str, str, str], list[str]] = {}
+        self._parts: set[str] = set()
+
+    def add(self, content: Content, inherited: tuple[str, ...]) -> set[str]:
+        """Take in the sources of one folder, and what else is in it.
+
+        Args:
+            content: the folder.
+            inherited: paths of the settings of it and the folders above it, below the folder of recordings.
+
+        Returns:
+            The names in it that belong to a source.
+        """
+        sources = _sources_of(content, self._stamper)
+        for anchor, (form, names) in sources.items():
+            self._parts.update(map(partition_key_of, names[1:]))
+            own = f"{stem_of(anchor)}.toml"
+            has_own = content.entry(own) is not None and own != FOLDER_SETTINGS
+            places = (*inherited, content.below(own)) if has_own else inherited
+            self._add_source(content, form, names, places)
+        taken = {*sources, *(one for _, names in sources.values() for one in _here(content, names))}
+        self._add_others(content, taken)
+        return taken
+
+    def _add_others(self, content: Content, taken: Collection[str]) -> None:
+        """Take in what a folder has beside its sources and settings, by kind."""
+        kinds = not_sites(_listing(content, self._stamper))
+        folders = [name for name in kinds if name in content.folders]
+        folder = partition_key_of(content.relative)
+        for name in (*content.files, *folders):
+            if name in taken or name.lower().endswith(".toml"):
+                continue
+            kind = kinds.get(name)
+            ending = PurePosixPath(name).suffix.lower()
+            what = (kind.name, kind.advice) if kind else (ending or "a name without an ending", "")
+            self._others.setdefault((folder, *what), []).append(name)
+
+    def _add_source(
+        self, content: Content, form: SiteFormat, names: tuple[str, ...], places: tuple[str, ...]
+    ) -> None:
+        key = partition_key_of(names[0])
+        if refusal := _odd_name(names[0], key):
+            self.unreadable[key] = refusal
+            return
+        try:
+            complete = _site_file(self._top, form, names, places, self._stamper, content)
         except StillWritingError as error:
-            waiting[key] = str(error)
+            self._waiting[key] = str(error)
         except OSError as error:
-            unreadable[key] = _unreadable(error, path)
+            self.unreadable[key] = _unreadable(error, self._top / names[0])
+        except CcfError as error:  # what a format says of its file
+            self.unreadable[key] = str(error)
         else:
             if complete:
-                files[key] = complete
-    return FolderScan(files, waiting, unreadable, tuple(sorted(ignored)), stamper.memo)
+                self._files[key] = complete
+
+    def result(self) -> FolderScan:
+        """All that was found."""
+        for of_all in (self._files, self._waiting, self.unreadable):
+            for key in self._parts & set(of_all):  # of a source in another folder
+                of_all.pop(key)
+        return FolderScan(
+            dict(sorted(self._files.items())),
+            self._waiting,
+            self.unreadable,
+            tuple(self._ignored()),
+            self._stamper.memo,
+        )
+
+    def _ignored(self) -> Iterator[Ignored]:
+        for (folder, kind, advice), names in sorted(self._others.items()):
+            start = f"{folder}/" if folder else ""
+            left = [name for name in names if start + partition_key_of(name) not in self._parts]
+            if left:
+                yield Ignored(folder, kind, len(left), min(left), advice)
 
 
 def site_file(folder: Path, key: str) -> SiteFile | None:
-    """One file as it is now; None if it is gone.
+    """One source as it is now; None if it is gone.
 
     Raises:
         CcfError: the key is not that of a file, or the file exists and cannot be read.
@@ -162,139 +263,127 @@ def site_file(folder: Path, key: str) -> SiteFile | None:
     """
     path = path_of(folder, key)
     try:
-        return _Stamper(folder, time.time(), SETTLE_S, {}).site_file(path)
+        source = find_source(folder, key)
+        if source is None:
+            return None
+        form, names = source
+        stamper = Stamper(folder, time.time(), SETTLE_S, {})
+        places = [place.relative_to(folder).as_posix() for place in settings_paths(folder, path)]
+        return _site_file(folder, form, names, places, stamper)
     except OSError as error:
         raise CcfError(_unreadable(error, path)) from None
+
+
+def find_source(folder: Path, key: str) -> tuple[SiteFormat, tuple[str, ...]] | None:
+    """The format of a source and its files, as paths below the folder, the anchor first; None if it is gone.
+
+    Raises:
+        CcfError: the key is not that of a file, or its folder cannot be read.
+    """
+    path = path_of(folder, key)
+    relative = path.parent.relative_to(folder).as_posix().removeprefix(".")
+    if not is_inside(path.parent, [folder, *settings.recordings_roots()]):
+        raise CcfError(f"{path} is not in the folder of recordings.")
+    try:
+        status = path.parent.stat()
+        return _sources_in(folder, relative, status.st_ino, status.st_mtime_ns).get(path.name)
+    except FileNotFoundError:
+        return None
+    except UnreadableFolderError as error:
+        raise CcfError(str(error)) from None
+
+
+_Sources: TypeAlias = Mapping[str, tuple[SiteFormat, tuple[str, ...]]]
+"""Name of an anchor → its format, and its files as paths below the folder of recordings, the anchor first."""
+
+
+def _sources_of(content: Content, stamper: Stamper) -> _Sources:
+    """The sources in one folder."""
+    found = found_in(_listing(content, stamper))
+    return {one.anchor: (form, _names(content, (one.anchor, *one.others))) for form, one in found}
+
+
+@functools.lru_cache(_KEPT_FOLDERS)
+def _sources_in(folder: Path, relative: str, _file_number: int, _mtime_ns: int) -> _Sources:
+    """As `_sources_of`, kept as long as no file comes into the folder, or goes or is replaced."""
+    content = content_of(folder, relative)
+    return _sources_of(content, Stamper(folder, time.time(), SETTLE_S, {})) if content else {}
+
+
+def _listing(content: Content, stamper: Stamper) -> Listing:
+    """What formats see of a folder."""
+
+    def look(name: str, classify: Classify) -> str:
+        return stamper.look(
+            content.folder / name, partition_key_of(content.below(name)), content.files[name], classify
+        )
+
+    return Listing(content.folder, frozenset(content.files), frozenset(content.folders), look)
+
+
+def _names(content: Content, files: Iterable[str]) -> tuple[str, ...]:
+    return tuple(normpath(content.below(name)) for name in files)
+
+
+def _here(content: Content, names: Iterable[str]) -> list[str]:
+    """Those of some paths below the folder of recordings that are in this folder, as names in it."""
+    start = f"{content.relative}/" if content.relative else ""
+    return [name.removeprefix(start) for name in names if name.startswith(start)]
+
+
+def _site_file(
+    folder: Path,
+    form: SiteFormat,
+    names: tuple[str, ...],
+    places: Iterable[str],
+    stamper: Stamper,
+    content: Content | None = None,
+) -> SiteFile | None:
+    """A source with its digest, or None if its anchor is gone.
+
+    Args:
+        folder: the folder of recordings.
+        form: the format of the source.
+        names: its files below the folder, the anchor first.
+        places: paths below the folder of the settings that may apply to it.
+        stamper: stamps the files.
+        content: of the anchor's folder, where that is known.
+    """
+    paths = tuple(folder / name for name in names)
+    keys = [partition_key_of(name) for name in names]
+    entry = content.entry(paths[0].name) if content else None
+    digest = form.digest
+    of_source = functools.partial(_digest, digest, Source(keys[0], paths)) if digest else None
+    anchor = stamper.stamp(paths[0], keys[0], of_source, form.largest_bytes, entry)
+    if anchor is None:
+        return None
+    sha, mtime_ns = hashlib.sha256(anchor[3].encode()), anchor[1]
+    for path, key in zip(paths[1:], keys[1:], strict=True):
+        if stamp := stamper.stamp(path, key, largest_bytes=form.largest_bytes):
+            sha.update(f"\n{key}\n{stamp[3]}".encode())
+            mtime_ns = max(mtime_ns, stamp[1])
+    for place in places:
+        key = partition_key_of(place)
+        if stamp := stamper.stamp(folder / place, key, largest_bytes=LARGEST_BYTES):
+            sha.update(f"\n{key}\n{stamp[3]}".encode())
+    return SiteFile(paths, form, sha.hexdigest(), mtime_ns)
+
+
+def _digest(digest: Callable[[Source], str], source: Source, _anchor: Path) -> str:
+    return digest(source)
+
+
+def _odd_name(name: str, key: str) -> str | None:
+    """Why a source of this path cannot be one; None if it can."""
+    if len(key) * 4 > _LONGEST_KEY and len(key.encode()) > _LONGEST_KEY:
+        return f"{key[:60]}…: the path has more than {_LONGEST_KEY} bytes; give it a shorter one."
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # a name in an old encoding reaches Python as stray bytes
+        return f"{key}: the name is not UTF-8 (bytes are shown as %XX); give the file another."
+    return None
 
 
 def _unreadable(error: OSError, path: Path) -> str:
     """The sentence for a file of sites, or one of its settings, that exists and cannot be read."""
     return f"{error.filename or path} cannot be read: {why(error)}."
-
-
-def _is_unicode(path: PurePath) -> bool:
-    """Whether a path can be printed and stored: a name in an old encoding reaches Python as stray bytes."""
-    try:
-        os.fspath(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-class StillWritingError(Exception):
-    """The file may still be being written."""
-
-
-class _Stamper:
-    """Stamps files once per scan, and reads only those whose size or times differ from those in the memo."""
-
-    def __init__(self, folder: Path, now: float, settle_s: float, old: Mapping[str, Stamp]) -> None:
-        self.memo: dict[str, Stamp] = {}
-        self._folder = folder
-        self._now_ns = int(now * 1e9)
-        self._settle_ns = int(settle_s * 1e9)
-        self._old = old
-        self._absent: set[Path] = set()
-
-    def site_file(self, path: Path) -> SiteFile | None:
-        """The file with its digest, or None if it is gone."""
-        stamp = self._stamp(path)
-        if stamp is None:
-            return None
-        digest = hashlib.sha256(stamp[3].encode())
-        for place in settings_paths(self._folder, path):
-            settings_stamp = self._stamp(place)
-            if settings_stamp:
-                digest.update(f"\n{self._name(place)}\n{settings_stamp[3]}".encode())
-        return SiteFile(path, digest.hexdigest(), mtime_ns=stamp[1])
-
-    def _name(self, path: Path) -> str:
-        return partition_key_of(path.relative_to(self._folder))
-
-    def _stamp(self, path: Path) -> Stamp | None:
-        name = self._name(path)
-        if name in self.memo:
-            return self.memo[name]
-        if path in self._absent:
-            return None
-        try:
-            before = path.stat()
-            self._refuse_link_out(path)
-            self._refuse_fresh(path, before)
-            self.memo[name] = self._stamp_of(path, name, before)
-        except OSError as error:
-            if not is_absent(error):
-                raise
-            self._absent.add(path)
-            return None
-        return self.memo[name]
-
-    def _refuse_link_out(self, path: Path) -> None:
-        """Refuse a link out of the folder.
-
-        It may lead to anybody's file, and an error message would show that file's first line.
-        """
-        if path.is_symlink() and not path.resolve().is_relative_to(self._folder.resolve()):
-            raise OSError(
-                None, "it is a link out of the folder of recordings; copy the file there", str(path)
-            )
-
-    def _stamp_of(self, path: Path, name: str, before: os.stat_result) -> Stamp:
-        """The old stamp if the file looks the same (a moved file has another ctime), otherwise a new one."""
-        looks = (before.st_size, before.st_mtime_ns, before.st_ctime_ns)
-        old = self._old.get(name)
-        if old is not None and tuple(old[:3]) == looks:
-            return (*looks, old[3])
-        if not stat.S_ISREG(before.st_mode):
-            raise OSError(None, "it is not a regular file", str(path))
-        if before.st_size > LARGEST_BYTES:
-            raise OSError(None, f"it has more than {LARGEST_BYTES:,} bytes; divide it", str(path))
-        digest = sha256_of(path)
-        after = path.stat()
-        if (after.st_size, after.st_mtime_ns, after.st_ctime_ns) != looks:
-            raise StillWritingError(f"{path} changed while it was read.")
-        return (*looks, digest)
-
-    def _refuse_fresh(self, path: Path, stat_now: os.stat_result) -> None:
-        age_ns = self._now_ns - stat_now.st_mtime_ns
-        if age_ns < 0:
-            # A date in the future (a copied file, a wrong clock) must not make a file wait for years: then
-            # the time of the last change in the file system counts.
-            age_ns = self._now_ns - stat_now.st_ctime_ns
-        if age_ns < self._settle_ns:
-            raise StillWritingError(f"{path} was written less than {self._settle_ns / 1e9:g} s ago.")
-
-
-def _visible_files(top: Path, folder: Path, unreadable: dict[str, str]) -> Iterator[Path]:
-    """The files below a folder whose names are neither hidden nor temporary, in order of name.
-
-    Subfolders of ``top`` that cannot be read, such as lost+found, are put into ``unreadable``.
-    """
-    try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-    except FileNotFoundError:
-        if folder != top:  # a subfolder that was removed during the scan
-            return
-        raise CcfError(f"The folder of recordings {folder} does not exist.") from None
-    except OSError as error:
-        refusal = f"cannot be read: {why(error)}."
-        if folder == top:
-            raise CcfError(f"The folder of recordings {folder} {refusal}") from None
-        key = partition_key_of(folder.relative_to(top))
-        unreadable[key] = f"The subfolder {key} {refusal}"
-        return
-    for entry in entries:
-        if entry.name.startswith((".", "~", "#")) or entry.name.lower().endswith((".part", ".tmp", "~")):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _visible_files(top, folder / entry.name, unreadable)
-        elif not _leads_to_folder(entry):
-            yield folder / entry.name
-
-
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # for example a circular link: reading it gives the error
-        return False

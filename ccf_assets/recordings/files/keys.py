@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import unquote_to_bytes
 
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings.formats.known import SUFFIXES
 
-SUFFIXES = (".csv", ".parquet")
-"""The suffixes of files of sites, in upper or lower case."""
+_PLAIN = re.compile(r"(?!.*\.\.)[A-Za-z0-9_./-]*")
+"""Paths that are keys as they are."""
 
 
 def partition_key_of(relative: PurePath | str) -> str:
@@ -23,6 +25,8 @@ def partition_key_of(relative: PurePath | str) -> str:
         relative: the file's path relative to the folder.
     """
     text = relative.as_posix() if isinstance(relative, PurePath) else relative
+    if _PLAIN.fullmatch(text):  # nearly all are, and 100,000 of them are looked at four times a minute
+        return text
     safe: list[str] = []
     for before, char in zip(" " + text, text, strict=False):
         second_dot = before == char == "."  # ".." never appears, hence "..." neither
@@ -42,7 +46,7 @@ def path_of(folder: Path, key: str) -> Path:
     """
     relative = PurePosixPath(unquote_to_bytes(key).decode("utf-8", "surrogateescape"))
     inside = not relative.is_absolute() and ".." not in relative.parts and "%00" not in key
-    if not (inside and partition_key_of(relative) == key and relative.suffix.lower() in SUFFIXES):
+    if not (inside and partition_key_of(relative) == key and is_file(relative.name)):
         raise CcfError(f"{key!r} is not the partition key of a file of recording sites.")
     return folder / relative
 

@@ -1,8 +1,9 @@
 """Reading one file of recording sites: its settings, its table, and the columns of the sites.
 
-A file of sites (CSV or Parquet) has the coordinates of each site of each recording. What it does not say
-itself, such as the frame of its coordinates, is in a TOML file beside it. Reading either gives a table in
-which no row is missing and nothing is guessed, or raises a sentence that says what to write.
+A file of sites has the coordinates of each site of each recording, in one of the formats of
+recordings.formats. What it does not say itself, such as the frame of the coordinates in a CSV, is in a TOML
+file beside it, which may also overrule the format. Reading them gives a table in which no row is missing and
+nothing is guessed, or raises a sentence that says what to write.
 
 Whether the coordinates are plausible is checked in recordings.findings; which files the folder has is in
 folder.
@@ -15,75 +16,85 @@ from pathlib import Path
 
 import polars as pl
 
-from ccf_assets.errors import CcfError, why
+from ccf_assets.ccf.space import AXES
+from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.columns import (
     FrameOrder,
     all_rows,
     coordinates,
     frames_of_rows,
-    integer_column,
     match_columns,
     text_column,
 )
-from ccf_assets.recordings.files.csv_table import read_csv
+from ccf_assets.recordings.files.folder import find_source
+from ccf_assets.recordings.files.kept_columns import details, extra_columns, site_ids
 from ccf_assets.recordings.files.keys import path_of
-from ccf_assets.recordings.files.parquet_table import read_parquet
-from ccf_assets.recordings.files.settings import FileSettings, read_settings
+from ccf_assets.recordings.files.settings import ROW, VALUES, FileSettings, fill_in, read_settings
+from ccf_assets.recordings.files.source import Source
 from ccf_assets.recordings.files.table import SITES_SCHEMA, Table
+from ccf_assets.recordings.formats import tables
 
 
-def read_sites(folder: Path, key: str, frames: Mapping[str, FrameOrder]) -> pl.DataFrame:
-    """Read one file of recording sites with its settings.
+def read_sites(
+    folder: Path, key: str, frames: Mapping[str, FrameOrder], source_key: str | None = None
+) -> pl.DataFrame:
+    """Read one source of recording sites with its settings.
 
     Args:
         folder: the folder of recordings.
-        key: the file's partition key.
+        key: the partition key that the source has, or would have, in the first folder of the database.
         frames: the known frames by name.
+        source_key: its key with the name of its folder in front, if it is in another folder.
 
     Returns:
-        One row per row of the file, in its order, with the columns of ``SITES_SCHEMA``. An empty or missing
+        One row per row of the source, in its order, with the columns of ``SITES_SCHEMA``. An empty or missing
         coordinate is NaN, an infinite one stays infinite. Without a site_id column every row is site 0.
 
     Raises:
-        CcfError: the file cannot be read, or lacks something that is needed; the text says what to write.
+        CcfError: the source cannot be read, or lacks something that is needed; the text says what to write.
     """
-    path = path_of(folder, key)
-    settings = read_settings(folder, path)
-    table = _read_table(path, settings)
+    found = find_source(folder, key)
+    if found is None:
+        raise CcfError(f"{path_of(folder, key)} no longer exists.")
+    form, names = found
+    source = Source(source_key or key, tuple(folder / name for name in names))
+    settings = read_settings(folder, source.path)
+    table = form.read(source, settings)
+    if not table.height:
+        raise CcfError(f"{source.path} has a header and no rows.")
     column_of = match_columns(table, settings, frames)
     frame = frames_of_rows(table, column_of, settings, frames)
-    ap, dv, ml = coordinates(table, column_of, frame, frames)
-    columns = {
-        "recording_id": text_column(table, column_of["recording_id"], needed=True),
-        "site_id": integer_column(table, column_of["site_id"])
-        if "site_id" in column_of
-        else all_rows(0, table.height, pl.Int64),
-        "ap": ap,
-        "dv": dv,
-        "ml": ml,
-        "frame": frame,
-        "reported_region": text_column(table, column_of["reported_region"])
-        if "reported_region" in column_of
-        else all_rows(None, table.height, pl.String),
-        "kind": all_rows("site", table.height, pl.String),
-        "source": all_rows(key, table.height, pl.String),
-    }
-    return pl.DataFrame(columns).select(
-        pl.lit(None, of).alias(name) if name not in columns else name for name, of in SITES_SCHEMA.items()
+    columns = dict(zip(AXES, coordinates(table, column_of, frame, frames), strict=True)) | {"frame": frame}
+    columns["site_id"], columns["site_name"] = _sites(table, column_of, settings)
+    if "recording_id" in column_of:
+        columns["recording_id"] = text_column(table, column_of["recording_id"], needed=True)
+    if "reported_region" in column_of:
+        columns["reported_region"] = text_column(table, column_of["reported_region"])
+    columns |= extra_columns(table, column_of, settings)
+    # Only a format says it: a column of this name in a lab's own table means something else.
+    of_format = form is not tables.FORMAT and "kind" in table.columns
+    columns["kind"] = table.columns["kind"] if of_format else all_rows("site", table.height, pl.String)
+    columns["details"] = details(table, settings)
+    for ours in VALUES:
+        if ours in settings.values:
+            columns[ours] = all_rows(fill_in(settings.values[ours], key), table.height, pl.String)
+    columns["source"] = all_rows(source.key, table.height, pl.String)
+    return pl.DataFrame(
+        {
+            name: columns[name].cast(of) if name in columns else all_rows(None, table.height, of)
+            for name, of in SITES_SCHEMA.items()
+        }
     )
 
 
-def _read_table(path: Path, settings: FileSettings) -> Table:
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise CcfError(f"{path} no longer exists.") from None
-    except OSError as error:
-        raise CcfError(f"{path} cannot be read: {why(error)}.") from None
-    if not raw:
-        raise CcfError(f"{path} is empty.")
-    read = read_parquet if path.suffix.lower() == ".parquet" else read_csv
-    table = read(path, raw, settings)
-    if not table.height:
-        raise CcfError(f"{path} has a header and no rows.")
-    return table
+def _sites(table: Table, column_of: Mapping[str, str], settings: FileSettings) -> tuple[pl.Series, pl.Series]:
+    """The numbers of the sites, and their names."""
+    if "site_id" in column_of:
+        return site_ids(table, column_of["site_id"])
+    numbered = settings.values.get("site_id") == ROW
+    number = (
+        pl.arange(table.height, dtype=pl.Int64, eager=True)
+        if numbered
+        else all_rows(0, table.height, pl.Int64)
+    )
+    return number, all_rows(None, table.height, pl.String)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-from ccf_assets.recordings.files.settings import FileSettings
+from ccf_assets.recordings.files.settings import FileSettings, stem_of
 from ccf_assets.recordings.files.table import LARGEST_BYTES, Table
 
 HEAD_BYTES = 4096
@@ -72,7 +72,7 @@ class Source:
     @property
     def stem(self) -> str:
         """The name of the anchor without its suffix."""
-        return self.path.name.partition(".")[0] or self.path.name
+        return stem_of(self.path.name)
 
     @property
     def folder_name(self) -> str:

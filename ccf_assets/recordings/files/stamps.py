@@ -1,0 +1,154 @@
+"""Whether a file of sites is complete, and a digest of its content that is computed again only if it changed.
+
+Which files there are is in walk.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from ccf_assets import settings
+from ccf_assets.files import sha256_of
+from ccf_assets.recordings.files.settings import is_absent
+from ccf_assets.recordings.files.source import HEAD_BYTES, Classify
+from ccf_assets.recordings.files.walk import is_inside
+
+SETTLE_S = 5.0
+"""A file written less than this long ago may still be growing."""
+
+Stamp: TypeAlias = tuple[int, int, int, str]
+"""size in bytes, mtime in ns, ctime in ns, and what was found in the content: a SHA-256, or what it is."""
+
+
+class StillWritingError(Exception):
+    """The file may still be being written."""
+
+
+class Stamper:
+    """Stamps files once per scan, and opens only those whose size or times differ from those in the memo.
+
+    Args:
+        top: the folder of recordings.
+        now: the time, in seconds since 1970.
+        settle_s: a file written less than this many seconds ago may still be growing.
+        old: `memo` of an earlier scan.
+    """
+
+    def __init__(self, top: Path, now: float, settle_s: float, old: Mapping[str, Stamp]) -> None:
+        self.memo: dict[str, Stamp] = {}
+        self._top = top
+        self._now_ns = int(now * 1e9)
+        self._settle_ns = int(settle_s * 1e9)
+        self._old = old
+
+    def stamp(
+        self,
+        path: Path,
+        name: str,
+        digest: Callable[[Path], str] | None = None,
+        largest_bytes: int | None = None,
+        entry: os.DirEntry[str] | None = None,
+    ) -> Stamp | None:
+        """The stamp of a file, or of all that is in a folder; None if it is gone.
+
+        Args:
+            path: where it is.
+            name: under which its stamp is kept.
+            digest: computes the digest of its content; if not given, SHA-256 of the whole file.
+            largest_bytes: more is refused.
+            entry: the same file as a listing of its folder has it, which saves asking the disk again.
+
+        Raises:
+            StillWritingError: it was written a moment ago, or changed meanwhile.
+            OSError: it exists and cannot be read, or must not be.
+        """
+        if name in self.memo:
+            return self.memo[name]
+        try:
+            looks = self._looks(path, entry)
+            old = self._old.get(name)
+            if old is None or tuple(old[:3]) != looks:
+                self._refuse_odd(path, looks[0], largest_bytes, may_be_folder=digest is not None)
+                content = (digest or sha256_of)(path)
+                if self._looks(path, None) != looks:
+                    raise StillWritingError(f"{path} changed while it was read.")
+                old = (*looks, content)
+        except OSError as error:
+            if not is_absent(error):
+                raise
+            return None
+        self.memo[name] = (*looks, old[3])
+        return self.memo[name]
+
+    def look(self, path: Path, name: str, entry: os.DirEntry[str], classify: Classify) -> str:
+        """What a file is, by its first bytes; empty if it cannot be opened. Asked once while it stays so."""
+        kept = f"{name}\0{classify.__module__}.{classify.__qualname__}"
+        try:
+            status = entry.stat()
+            looks = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            old = self._old.get(kept)
+            if old is None or tuple(old[:3]) != looks:
+                if not stat.S_ISREG(status.st_mode) or not self._may_open(path, entry):
+                    return ""
+                with path.open("rb") as file:
+                    old = (*looks, classify(file.read(HEAD_BYTES)))
+        except OSError:
+            return ""
+        self.memo[kept] = (*looks, old[3])
+        return old[3]
+
+    def _looks(self, path: Path, entry: os.DirEntry[str] | None) -> tuple[int, int, int]:
+        """Size and times of a file; of a folder, the sum and the latest of all that is in it."""
+        status = entry.stat() if entry else path.stat()
+        is_link = entry.is_symlink() if entry else path.is_symlink()
+        if is_link and not self._may_open(path, entry):
+            raise OSError(
+                None,
+                "it is a link out of the folder of recordings; copy the file there, or name the folder that "
+                "it leads to in CCF_RECORDINGS_ROOTS",
+                str(path),
+            )
+        if stat.S_ISDIR(status.st_mode):
+            inside = [file.stat() for file in _files_below(path)]
+            looks = (
+                sum(each.st_size for each in inside),
+                max((each.st_mtime_ns for each in inside), default=status.st_mtime_ns),
+                max((each.st_ctime_ns for each in inside), default=status.st_ctime_ns),
+            )
+        else:
+            looks = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        self._refuse_fresh(path, looks)
+        return looks
+
+    def _may_open(self, path: Path, entry: os.DirEntry[str] | None) -> bool:
+        """Whether a file is no link, or one that stays where files may be read.
+
+        Others may lead to anybody's file, and an error message would show that file's first line.
+        """
+        is_link = entry.is_symlink() if entry else path.is_symlink()
+        return not is_link or is_inside(path, [self._top, *settings.recordings_roots()])
+
+    def _refuse_odd(self, path: Path, size: int, largest_bytes: int | None, *, may_be_folder: bool) -> None:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or (may_be_folder and stat.S_ISDIR(mode))):
+            raise OSError(None, "it is not a regular file", str(path))
+        if largest_bytes is not None and size > largest_bytes:
+            raise OSError(None, f"it has more than {largest_bytes:,} bytes; divide it", str(path))
+
+    def _refuse_fresh(self, path: Path, looks: tuple[int, int, int]) -> None:
+        age_ns = self._now_ns - looks[1]
+        if age_ns < 0:
+            # A date in the future (a copied file, a wrong clock) must not make a file wait for years: then
+            # the time of the last change in the file system counts.
+            age_ns = self._now_ns - looks[2]
+        if age_ns < self._settle_ns:
+            raise StillWritingError(f"{path} was written less than {self._settle_ns / 1e9:g} s ago.")
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """The files in a folder and its subfolders; links to folders are not followed."""
+    return [Path(place, name) for place, _, names in os.walk(folder) for name in names]

@@ -1,0 +1,104 @@
+"""The visible files and subfolders of a folder of recordings, folder by folder.
+
+What they are is decided by recordings.formats; what is in a file, in read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ccf_assets import settings
+from ccf_assets.errors import CcfError, why
+
+_HIDDEN = (".", "~", "#")
+_TEMPORARY = (".part", ".tmp", "~")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a folder shows, by name.
+
+    Attributes:
+        folder: where it is.
+        relative: its path below the folder of recordings, empty for that itself.
+        files: its files, and links that are followed or refused as files.
+        folders: its subfolders, and links to folders that `CCF_RECORDINGS_ROOTS` allows.
+    """
+
+    folder: Path
+    relative: str
+    files: Mapping[str, os.DirEntry[str]]
+    folders: Mapping[str, os.DirEntry[str]]
+
+    def entry(self, name: str) -> os.DirEntry[str] | None:
+        """The file or subfolder of a name."""
+        return self.files.get(name) or self.folders.get(name)
+
+    def below(self, name: str) -> str:
+        """The path of a file or subfolder below the folder of recordings."""
+        return f"{self.relative}/{name}" if self.relative else name
+
+
+class UnreadableFolderError(Exception):
+    """A subfolder exists and cannot be read, such as lost+found; the text says why."""
+
+
+def content_of(top: Path, relative: str) -> Content | None:
+    """The content of a folder without hidden and temporary names; None if a subfolder is no longer there.
+
+    Args:
+        top: the folder of recordings.
+        relative: path below it, empty for itself.
+
+    Raises:
+        CcfError: the folder of recordings itself cannot be read. It must not be taken for an empty one.
+        UnreadableFolderError: a subfolder cannot be read.
+    """
+    folder = top / relative if relative else top
+    try:
+        with os.scandir(folder) as listing:
+            entries = [entry for entry in listing if _is_visible(entry.name)]
+    except FileNotFoundError:
+        if relative:
+            return None
+        raise CcfError(f"The folder of recordings {folder} does not exist.") from None
+    except OSError as error:
+        refusal = f"cannot be read: {why(error)}."
+        if relative:
+            raise UnreadableFolderError(f"The subfolder {relative} {refusal}") from None
+        raise CcfError(f"The folder of recordings {folder} {refusal}") from None
+    files: dict[str, os.DirEntry[str]] = {}
+    folders: dict[str, os.DirEntry[str]] = {}
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            folders[entry.name] = entry
+        elif not (entry.is_symlink() and _leads_to_folder(entry)):
+            files[entry.name] = entry
+        elif is_inside(Path(entry.path), settings.recordings_roots()) and not _is_circle(Path(entry.path)):
+            folders[entry.name] = entry
+    return Content(folder, relative, files, folders)
+
+
+def is_inside(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a path, with all its links followed, is one of some folders or inside one."""
+    real = path.resolve()
+    return any(real.is_relative_to(folder.resolve()) for folder in folders)
+
+
+def _is_circle(link: Path) -> bool:
+    """Whether a link leads to a folder that it is in itself."""
+    return link.parent.resolve().is_relative_to(link.resolve())
+
+
+def _is_visible(name: str) -> bool:
+    return not (name.startswith(_HIDDEN) or name.lower().endswith(_TEMPORARY))
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # for example a circular link: reading it gives the error
+        return False
