@@ -17,6 +17,7 @@ import polars as pl
 from ccf_assets.ccf.region_words import NO_REPORT
 from ccf_assets.ccf.space import AXES
 from ccf_assets.recordings.files.settings import OURS, XYZ, FileSettings, can_be_ours
+from ccf_assets.recordings.files.site_names import site_numbers
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats import nwb_hdf5, nwb_zarr
@@ -93,13 +94,13 @@ def _read(source: Source, settings: FileSettings) -> Table:
         plain = {name for name in names if f"{name}_index" not in names}
         tables, others = tables_of(root)
         columns, frame = _places(source, electrodes, plain, tables, others, settings, len(ids))
-        columns["site_id"] = ids
+        columns["site_id"] = _named(ids, electrodes.column("site_name"))
         columns["recording_id"] = pl.repeat(
             root.text("identifier").strip() or source.file_name, len(ids), dtype=pl.String, eager=True
         )
         probe = electrodes.column("group_name")
         if probe is not None and probe.dtype == pl.String:
-            columns["probe"] = probe
+            columns["probe"] = probe.set(_is_unknown(probe), None)
         columns |= _of_probe(electrodes, plain)
         taken = {*OURS, *columns, *_TAKEN}
         further = [name for name in names if name in plain and name.strip().lower() not in taken]
@@ -166,10 +167,7 @@ def _places(
     nowhere = pl.any_horizontal(
         pl.all_horizontal(pl.col(axis).cast(pl.Float64) == sign for axis in XYZ) for sign in signs
     )
-    unnamed = pl.col("region").is_null() | pl.col("region").str.strip_chars().str.to_lowercase().is_in(
-        NO_REPORT
-    )
-    missing = unknown | (nowhere & unnamed)
+    missing = unknown | (nowhere & _is_unknown(region))
     table = table.with_columns(
         pl.when(~missing).then(pl.col(axis).cast(pl.Float64)).alias(axis) for axis in XYZ
     )
@@ -180,6 +178,19 @@ def _places(
             "load the file with coordinates that the alignment wrote",
         )
     return {**{axis: table[axis] for axis in XYZ}, "reported_region": region}, frame
+
+
+def _named(ids: pl.Series, names: pl.Series | None) -> pl.Series:
+    """The names of the sites, where the ids are the numbers of those names, as `export nwb` writes them."""
+    if names is None or names.dtype != pl.String or len(names) != len(ids) or names.is_in(["", None]).any():
+        return ids
+    return names if site_numbers(names).equals(ids.cast(pl.Int64, strict=False), check_names=False) else ids
+
+
+def _is_unknown(text: pl.Series) -> pl.Series:
+    """Whether a text is a word for "not known", or there is none."""
+    unknown: pl.Series = text.is_null() | text.str.strip_chars().str.to_lowercase().is_in(NO_REPORT)
+    return unknown
 
 
 def _of_probe(electrodes: Group, plain: set[str]) -> dict[str, pl.Series]:
@@ -207,8 +218,7 @@ def _whole(values: pl.Series) -> pl.Series | None:
         return wide
     text = values.cast(pl.String).str.strip_chars().str.strip_suffix(".0")
     numbers: pl.Series = text.str.extract(_NUMBER).cast(pl.Int64)
-    unknown: pl.Series = numbers.is_null() & text.is_not_null() & ~text.str.to_lowercase().is_in(NO_REPORT)
-    return numbers if numbers.count() and not unknown.any() else None
+    return numbers if numbers.count() and (numbers.is_not_null() | _is_unknown(text)).all() else None
 
 
 def _digest(source: Source) -> str:
