@@ -58,7 +58,6 @@ _PROBE = re.compile(r"probe.*", re.IGNORECASE)
 
 
 def _find(listing: Listing) -> Iterator[Found]:
-    revisions = sorted((name for name in listing.folders if _REVISION.fullmatch(name)), reverse=True)
     if _REVISION.fullmatch(listing.folder.name):
         above = _names(listing.folder.parent)
         newer = [name for name in above if _REVISION.fullmatch(name) and name > listing.folder.name]
@@ -72,7 +71,8 @@ def _find(listing: Listing) -> Iterator[Found]:
     ):
         return  # the sorter's folder has the channels of this probe
     others = [name for name in sorted(listing.files) if name != anchor and _is_ours(name)]
-    for revision in revisions:
+    # Their names begin like those of hidden files, so the listing need not have them.
+    for revision in sorted(name for name in _names(listing.folder) if _REVISION.fullmatch(name)):
         inside = sorted(_names(listing.folder / revision))
         others += [f"{revision}/{name}" for name in inside if _is_ours(name)]
     yield Found(anchor, tuple(others))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +28,10 @@ _LONGEST_HEADER = 10_000
 
 _DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|[US]\d{1,4})")
 """Numbers and text of a fixed length; objects (pickles), records and dates are refused."""
+
+
+_HALVES = 0xD800 >> 11
+"""Of the codes from 0xD800 to 0xDFFF, which are halves of characters."""
 
 
 def read_npy(path: Path) -> npt.NDArray[np.generic]:
@@ -97,7 +102,8 @@ def read_points(path: Path) -> npt.NDArray[np.float64]:
     refuse_too_many(path, len(values))
     if not len(values):
         raise CcfError(f"{path} holds no points: it has 0 rows.")
-    return values.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a NaN that signals
+        return values.astype(np.float64)
 
 
 def read_column(path: Path, rows: int, of: str) -> npt.NDArray[np.generic]:
@@ -157,9 +163,18 @@ def as_text(values: npt.NDArray[np.generic]) -> pl.Series:
         text: pl.Series = column.str.strip_suffix(".0")
         return text
     if values.dtype.kind == "U":
-        return pl.Series(values.tolist(), dtype=pl.String)
+        return pl.Series(_characters(values), dtype=pl.String)
     whole: pl.Series = pl.Series(values).cast(pl.String)
     return whole
+
+
+def _characters(values: npt.NDArray[np.generic]) -> list[str]:
+    """Text of a fixed length; what is no character, as in a damaged file, becomes the sign for that."""
+    codes = np.frombuffer(values.astype(values.dtype.newbyteorder("<")).tobytes(), "<u4").copy()
+    codes[(codes > sys.maxunicode) | (codes >> 11 == _HALVES)] = 0xFFFD
+    length = values.dtype.itemsize
+    raw = codes.tobytes()
+    return [raw[at : at + length].decode("utf-32-le").rstrip("\0") for at in range(0, len(raw), length)]
 
 
 def table_of(path: Path, columns: Mapping[str, pl.Series], frame: str | None, row_name: str = "row") -> Table:

@@ -6,10 +6,9 @@ Without a settings file of its own name no array is taken for sites: a lab has t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePath
 
-from ccf_assets.recordings.files.settings import XYZ, FileSettings
-from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
+from ccf_assets.recordings.files.settings import XYZ, FileSettings, stem_of
+from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats import alf, brainglobe
 from ccf_assets.recordings.formats.arrays import (
@@ -26,7 +25,7 @@ def _find(listing: Listing) -> Iterator[Found]:
     names = [
         name
         for name in sorted(listing.files)
-        if name.lower().endswith(".npy") and PurePath(name).with_suffix(".toml").name in listing.files
+        if name.lower().endswith(".npy") and f"{stem_of(name)}.toml" in listing.files
     ]
     if not names:
         return
@@ -54,3 +53,15 @@ FORMAT = SiteFormat(
     largest_bytes=LARGEST_NPY,
 )
 """An array of N × 3 numbers in the order of the frame's x, y, z; sites are numbered by row from 0."""
+
+
+def _find_others(listing: Listing) -> Iterator[str]:
+    yield from (name for name in sorted(listing.files) if name.lower().endswith(".npy"))
+
+
+OTHER_ARRAYS = NotSites(
+    name="arrays (.npy) that nothing describes",
+    find=_find_others,
+    advice="If one holds points, N rows of x, y, z, write a NAME.toml beside it with frame and recording_id.",
+)
+"""Whatever no format recognises: it must be asked last."""

@@ -107,7 +107,7 @@ def _electrodes(path: Path, settings: FileSettings) -> Table:
         raise CcfError(f"{path} has more than {LARGEST_TSV:,} bytes; divide it.")
     names = [*_OURS.values(), *_ALSO, *XYZ]
     wanted = dataclasses.replace(settings, columns={**settings.columns, **{n: n for n in names}})
-    table = read_csv(path, _with_commas(path, raw), wanted)
+    table = read_csv(path, raw, wanted)
     lacking = [name for name in (_NAME, *XYZ) if name not in table.names]
     if lacking and not settings.columns:
         raise CcfError(
@@ -117,22 +117,6 @@ def _electrodes(path: Path, settings: FileSettings) -> Table:
     if not table.height:
         raise CcfError(f"{path} has a header and no rows.")
     return table
-
-
-def _with_commas(path: Path, raw: bytes) -> bytes:
-    """A TSV as CSV: fields with a comma or a quote are put into quotes, which BIDS' tables have none of."""
-    if b"\t" not in raw.partition(b"\n")[0]:
-        raise CcfError(f"{path} has no tab in its first line; BIDS' tables are separated by tabs.")
-    lines = raw.replace(b"\r\n", b"\n").split(b"\n")
-    return b"\n".join(
-        b",".join(_quoted(field) for field in line.split(b"\t")) if line else line for line in lines
-    )
-
-
-def _quoted(field: bytes) -> bytes:
-    if b"," not in field and b'"' not in field:
-        return field
-    return b'"' + field.replace(b'"', b'""') + b'"'
 
 
 def _recording(source: Source) -> str:

@@ -16,7 +16,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,8 @@ from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.space import AXES
 from ccf_assets.errors import CcfError, why
 from ccf_assets.recordings.files.csv_table import read_csv
-from ccf_assets.recordings.files.settings import FileSettings
-from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
+from ccf_assets.recordings.files.settings import FileSettings, stem_of
+from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats.arrays import (
     LARGEST_NPY,
@@ -37,6 +37,8 @@ from ccf_assets.recordings.formats.arrays import (
     row_numbers,
     table_of,
 )
+from ccf_assets.recordings.formats.probe import geometry_beside
+from ccf_assets.recordings.formats.tracks import track_table
 from ccf_assets.text_columns import numbers
 
 FRAME = "brainglobe"
@@ -48,7 +50,7 @@ RESOLUTIONS_UM = (10, 25, 50, 100)
 
 _TRACK, _CELLS = "track", "cells"
 
-_REGION, _INDEX = "Region ID", "Index"
+_REGION = "Region ID"
 
 _VOXELS = tuple(f"coordinate_atlas_axis_{axis}" for axis in range(3))
 
@@ -84,10 +86,12 @@ def _csvs(listing: Listing, what: str) -> list[str]:
 
 
 def _find_tracks(listing: Listing) -> Iterator[Found]:
-    for name in sorted(listing.files):
-        beside = PurePath(name).with_suffix(".csv").name
-        if name.endswith(".npy") and beside in listing.files and listing.look(beside, _what) == _TRACK:
-            yield Found(name, (beside, *_descriptions(listing, ("../../..",), ("segmentation", 2))))
+    beside_of = {f"{stem_of(name)}.csv": name for name in listing.files if name.endswith(".npy")}
+    names = {name: beside_of[name] for name in sorted(beside_of) if name in listing.files}
+    names = {beside: name for beside, name in names.items() if listing.look(beside, _what) == _TRACK}
+    for beside, name in names.items():
+        run = _descriptions(listing, ("../../..",), ("segmentation", 2))
+        yield Found(name, (beside, *run, *(geometry_beside(listing) if len(names) == 1 else ())))
 
 
 def _find_cells(listing: Listing) -> Iterator[Found]:
@@ -146,20 +150,25 @@ def _read_track(source: Source, settings: FileSettings) -> Table:
     _atlas_um(source)
     points = read_points(source.path)
     path = next(path for path in source.paths if path.suffix.lower() == ".csv")
-    table = _read_table(path, settings, (_REGION, _INDEX))
+    table = _read_table(path, settings, (_REGION,))
     if table.height != len(points):
         raise CcfError(
             f"{path} has {table.height:,} rows, but {source.path.name} has {len(points):,} points: they are "
             f"not of the same track. Trace it again, or move one of them elsewhere."
         )
-    columns = {
-        "recording_id": all_same(source.file_name, len(points)),
-        "site_id": table.columns.get(_INDEX, row_numbers(len(points))),
-        **coordinate_columns(points, FRAMES[FRAME].xyz),
-        "reported_region": table.columns[_REGION],
-        "kind": all_same("track", len(points)),
-    }
-    return table_of(source.path, _with_their_own(columns, table), FRAME, "point")
+    return track_table(
+        source,
+        points,
+        FRAME,
+        known=settings.frame or FRAME,
+        probe=source.stem,
+        geometry=next((one for one in source.paths if _is_geometry(one)), None),
+        more={"reported_region": table.columns[_REGION].to_list()},
+    )
+
+
+def _is_geometry(path: Path) -> bool:
+    return path.suffix.lower() == ".json" and path.name not in _DESCRIPTIONS
 
 
 def _read_points(source: Source, settings: FileSettings) -> Table:
@@ -209,7 +218,7 @@ def _read_table(path: Path, settings: FileSettings, names: Sequence[str]) -> Tab
         raise CcfError(f"{path} cannot be read: {why(error)}.") from None
     wanted = dataclasses.replace(settings, columns={**settings.columns, **{n: n for n in names}})
     table = read_csv(path, raw, wanted)
-    lacking = [name for name in names if name not in table.columns and name not in (_INDEX, "hemisphere")]
+    lacking = [name for name in names if name not in table.columns and name != "hemisphere"]
     if lacking:
         raise CcfError(f"{path} has no column {lacking[0]}; write it again with BrainGlobe.")
     if not table.height:
@@ -318,3 +327,16 @@ POINTS_NPY = SiteFormat(
 """Cells in µm, where there is no all_points.csv with their regions."""
 
 FORMATS = (TRACK, CELLS, POINTS_NPY)
+
+
+def _find_other_points(listing: Listing) -> Iterator[str]:
+    others = (name for name in sorted(listing.files) if name.endswith(".points") or name == "abc4d.npy")
+    yield from others
+
+
+OTHER_POINTS = NotSites(
+    name="points of BrainGlobe in another form",
+    find=_find_other_points,
+    advice="Load points.npy or all_points.csv of the same run of brainmapper, or the track's .npy and .csv.",
+)
+"""What brainmapper and brainglobe-segmentation write for themselves: HDF5 of pandas, and abc4d."""

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from ccf_assets.errors import CcfError
 
-LARGEST_UNPACKED = 200_000_000
+LARGEST_UNPACKED = 100_000_000
 """Bytes of the variable unpacked; a track has some hundred points."""
 
 _MOST_ITEMS = 1_000_000
@@ -30,6 +30,9 @@ _MOST_ITEMS = 1_000_000
 _DEEPEST = 16
 
 _HEADER = 128
+
+_HEAD = 4096
+"""Bytes of a packed variable that are unpacked for its name, which comes first."""
 
 _MATRIX, _COMPRESSED = 14, 15
 
@@ -82,17 +85,15 @@ def read_mat5(path: Path, raw: bytes, name: str) -> Value:
     """
     order = "<" if raw[126:128] == b"IM" else ">"
     try:
-        for content in _variables(path, raw, order):
-            array = _Reader(content, order)
-            if array.name_of_matrix() == name:
-                return array.matrix(0, len(content), 0)
+        for content in _variables(path, raw, order, name):
+            return _Reader(content, order).matrix(0, len(content), 0)
     except (_DamagedError, struct.error, zlib.error, UnicodeDecodeError, ValueError) as error:
         raise CcfError(f"{path} is damaged ({error!s:.100}); copy it again, or save it again.") from None
     return None
 
 
-def _variables(path: Path, raw: bytes, order: str) -> Iterator[bytes]:
-    """The content of each variable's matrix element, unpacked."""
+def _variables(path: Path, raw: bytes, order: str, name: str) -> Iterator[bytes]:
+    """The content of the matrix element of each variable of a name, unpacked."""
     place = _HEADER
     while place + 8 <= len(raw):
         kind, size = struct.unpack_from(f"{order}II", raw, place)
@@ -100,21 +101,28 @@ def _variables(path: Path, raw: bytes, order: str) -> Iterator[bytes]:
         if len(content) < size:
             raise _DamagedError("it breaks off")
         place += 8 + size
-        if kind == _COMPRESSED:
-            unpacked = zlib.decompressobj().decompress(content, LARGEST_UNPACKED)
-            if len(unpacked) >= LARGEST_UNPACKED:
-                raise CcfError(
-                    f"{path} has a variable of more than {LARGEST_UNPACKED:,} bytes unpacked, which is no "
-                    f"track; save the variable with the tracks alone."
-                )
-            kind, size = struct.unpack_from(f"{order}II", unpacked)
-            content = unpacked[8 : 8 + size]
-            if len(content) < size:
-                raise _DamagedError("a variable breaks off")
-        elif kind == _MATRIX:
-            place += -place % 8
         if kind == _MATRIX:
-            yield content
+            place += -place % 8
+            if _Reader(content, order).name_of_matrix() == name:
+                yield content
+        elif kind == _COMPRESSED:
+            head = zlib.decompressobj().decompress(content, _HEAD)
+            if _Reader(head[8:], order).name_of_matrix() == name:
+                yield _unpacked(path, content, order)
+
+
+def _unpacked(path: Path, content: bytes, order: str) -> bytes:
+    """The content of a packed variable."""
+    unpacked = zlib.decompressobj().decompress(content, LARGEST_UNPACKED)
+    if len(unpacked) >= LARGEST_UNPACKED:
+        raise CcfError(
+            f"{path} has a variable of more than {LARGEST_UNPACKED:,} bytes unpacked, which is no "
+            f"track; save the variable with the tracks alone."
+        )
+    _, size = struct.unpack_from(f"{order}II", unpacked)
+    if len(unpacked) < 8 + size:
+        raise _DamagedError("a variable breaks off")
+    return unpacked[8 : 8 + size]
 
 
 class _Reader:

@@ -27,11 +27,13 @@ import polars as pl
 from ccf_assets.ccf.space import AXES
 from ccf_assets.errors import CcfError, why
 from ccf_assets.recordings.files.settings import FileSettings
-from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
+from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats.arrays import all_same, coordinate_columns, row_numbers, table_of
 from ccf_assets.recordings.formats.mat5 import Cells, Value, is_mat5, read_mat5
 from ccf_assets.recordings.formats.mat73 import is_mat73, read_mat73
+from ccf_assets.recordings.formats.probe import geometry_beside
+from ccf_assets.recordings.formats.tracks import TRACK, track_table
 
 FRAME = "ccf_10_index_1"
 
@@ -69,22 +71,22 @@ class Track:
 
 
 def _found(name: re.Pattern[str], listing: Listing) -> Iterator[Found]:
-    yield from (Found(one) for one in sorted(listing.files) if name.fullmatch(one))
+    """The files of a name; the geometry beside one alone is that of its probe, if it has one."""
+    names = sorted(one for one in listing.files if name.fullmatch(one))
+    yield from (Found(one, geometry_beside(listing) if len(names) == 1 else ()) for one in names)
 
 
 def _read_probe_ccf(source: Source, settings: FileSettings) -> Table:
-    del settings  # the shared code applies them
     probes = _structs(_variable(source.path, "probe_ccf"))
     tracks = [
         Track(str(number), _points(source.path, probe["points"]))
         for number, probe in enumerate(probes, start=1)
         if isinstance(probe, dict) and "points" in probe
     ]
-    return _table(source, tracks, AXES)
+    return _table(source, settings, tracks)
 
 
 def _read_processing(source: Source, settings: FileSettings) -> Table:
-    del settings  # the shared code applies them
     whole = _variable(source.path, "AP_histology_processing")
     annotations = whole.get("annotation") if isinstance(whole, dict) else None
     if annotations is None:
@@ -101,7 +103,7 @@ def _read_processing(source: Source, settings: FileSettings) -> Table:
         label = one.get("label")
         name = label.strip() if isinstance(label, str) and label.strip() else str(number)
         tracks.append(Track(name, np.concatenate([np.zeros((0, 3)), *parts])))
-    return _table(source, tracks, AXES)
+    return _table(source, settings, tracks)
 
 
 def _vertices(path: Path, part: dict[str, Value]) -> npt.NDArray[np.float64]:
@@ -119,11 +121,12 @@ def _read_probe_points(source: Source, settings: FileSettings) -> Table:
         raise CcfError(
             f"{source.path} has no pointList.pointList, SHARP-Track's list of points; save it again there."
         )
-    probes = inner.items[: inner.shape[0]]  # the first column: the others are slices and angles
+    # The first column has the points; the others are slices and angles.
+    probes = inner.items[: inner.shape[0]] if inner.shape else ()
     tracks = [Track(str(number), _points(source.path, one)) for number, one in enumerate(probes, start=1)]
     if not {*AXES} & set(settings.columns):
         _refuse_other_plane(source.path, settings, tracks)
-    return _table(source, tracks, _PLANES["coronal"], STORED)
+    return _table(source, settings, tracks, _PLANES["coronal"], STORED)
 
 
 def _refuse_other_plane(path: Path, settings: FileSettings, tracks: Sequence[Track]) -> None:
@@ -149,12 +152,17 @@ def _inside(values: npt.NDArray[np.float64], voxels: int) -> bool:
 
 
 def _table(
-    source: Source, tracks: Sequence[Track], order: Sequence[str], stored: Sequence[str] = ()
+    source: Source,
+    settings: FileSettings,
+    tracks: Sequence[Track],
+    order: Sequence[str] = AXES,
+    stored: Sequence[str] = (),
 ) -> Table:
-    """One row for each point.
+    """One row for each point; and for each contact, if there is one probe and its geometry is known.
 
     Args:
         source: where they come from.
+        settings: may say that they are something else.
         tracks: the points of each probe.
         order: which of ap, dv, ml their columns are.
         stored: names under which they are given in the order of the file, too.
@@ -163,6 +171,16 @@ def _table(
     if not full:
         raise CcfError(f"{source.path} has no points of a probe; trace one and save it again.")
     points = np.concatenate([track.points for track in full])
+    if len(full) == 1 and not {*AXES} & set(settings.columns):
+        return track_table(
+            source,
+            points[:, [order.index(axis) for axis in AXES]],
+            FRAME,
+            known=settings.frame or FRAME,
+            probe=full[0].probe,
+            geometry=next(iter(source.paths[1:]), None),
+            more={name: points[:, place].tolist() for place, name in enumerate(stored)},
+        )
     names = [name for track in full for name in [track.probe] * len(track.points)]
     columns = {
         "recording_id": all_same(source.file_name, len(points)),
@@ -170,7 +188,7 @@ def _table(
         **coordinate_columns(points, order),
         **(coordinate_columns(points, stored) if stored else {}),
         "probe": pl.Series(names, dtype=pl.String),
-        "kind": all_same("track", len(points)),
+        "kind": all_same(TRACK, len(points)),
     }
     return table_of(source.path, columns, FRAME, "point")
 
@@ -243,3 +261,16 @@ PROBE_POINTS = _format("probe_points.mat of SHARP-Track", _PROBE_POINTS, _read_p
 """Tracks of SHARP-Track."""
 
 FORMATS = (PROBE_CCF, PROCESSING, PROBE_POINTS)
+
+
+def _find_others(listing: Listing) -> Iterator[str]:
+    yield from (name for name in sorted(listing.files) if name.lower().endswith(".mat"))
+
+
+OTHER_MAT = NotSites(
+    name="other files of MATLAB",
+    find=_find_others,
+    advice="Of AP_histology load probe_ccf.mat or AP_histology_processing.mat, of SHARP-Track "
+    "probe_points….mat, which hold the tracks; write other points as a CSV with their frame.",
+)
+"""Alignments of slices (histology_ccf.mat, …_transform_data.mat) and anything else: it must be asked last."""

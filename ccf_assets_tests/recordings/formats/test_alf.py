@@ -139,3 +139,20 @@ def test_a_channel_whose_place_is_not_known_is_kept_without_one(tmp_path: Path) 
     table = frame_of(read_one(FORMAT, folder, tmp_path))
     assert table.select("ml", "ap", "dv").row(1) == (None, None, None)
     assert table.height == 4
+
+
+@pytest.mark.parametrize("dtype", ["<U6", ">U6", "S6"])
+def test_acronyms_are_read_and_what_is_no_character_is_marked(tmp_path: Path, dtype: str) -> None:
+    folder = channels(tmp_path / "probe00")
+    (folder / "channels.brainLocationIds_ccf_2017.npy").unlink()
+    path = folder / "channels.acronym.npy"
+    np.save(path, np.array(["VISp5", "CA1", "root", ""], dtype))
+    assert read_one(FORMAT, folder, tmp_path).columns["reported_region"].to_list() == [
+        "VISp5",
+        "CA1",
+        "root",
+        "",
+    ]
+    letter = np.array("V", dtype[:-1] + "1").tobytes()
+    path.write_bytes(path.read_bytes().replace(letter, len(letter) * b"\xff"))
+    assert read_one(FORMAT, folder, tmp_path).columns["reported_region"][0] == "\ufffdISp5"

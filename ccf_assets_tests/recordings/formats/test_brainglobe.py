@@ -39,7 +39,8 @@ def test_a_real_track_has_the_regions_of_its_table(ccf_cases, volume_25) -> None
     rows = frame_of(table)
     assert rows["kind"].unique().to_list() == ["track"]
     assert rows["recording_id"].unique().to_list() == ["track"]
-    assert rows["site_id"].to_list() == [str(number) for number in range(10)]
+    assert rows["site_id"].to_list() == list(range(10))
+    assert rows["probe"].unique().to_list() == ["track"]
 
 
 def test_the_volumes_of_regions_are_no_track(ccf_cases) -> None:
