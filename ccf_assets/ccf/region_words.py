@@ -47,6 +47,7 @@ OUTSIDE: tuple[str, ...] = (
     "out of the brain",
     "out of atlas",
     "out_of_atlas",
+    "out-of-atlas",
     "outofatlas",
     "not found in brain",
     "not in brain",
@@ -62,7 +63,7 @@ OUTSIDE: tuple[str, ...] = (
 
 - ``void``: iblatlas, the region with the id 0.
 - ``Not found in brain``: brainglobe-segmentation, in the tables of tracks and regions.
-- ``Outside atlas``: brainglobe-atlasapi, structure_from_coords.
+- ``Outside atlas``: brainglobe-atlasapi, structure_from_coords; ``out-of-atlas``: catalystneuro/IBL-to-nwb.
 - ``Clear Label``: ITK-SNAP, label 0, and with it QuickNII, Nutil and PyNutil; ``background``: other label
   tables.
 - ``unassigned``: the ABC atlas, parcellation 0; ``out of brain``, ``unassigned`` and ``void`` are the id 0 in

@@ -23,7 +23,6 @@ from ccf_assets.cli.options import (
     JsonOption,
     LimitOption,
     answer,
-    output_option,
     png_option,
     say,
     tell,
@@ -367,18 +366,18 @@ def sites(
     if sys.stdout.isatty() and not as_csv and len(found):
         show(_SITES_BY_REGION, _by_region(found))
         typer.echo()
-    names = ("recording_id", "site_id", "acronym", "hemisphere")
-    show(
-        (
-            Column("recording_id", "key", "recording"),
-            Column("site_id", "number", "site", shown=""),
-            Column("acronym", "key", "region"),
-            Column("hemisphere"),
-        ),
-        found.select(names).rows(),
-        as_csv=as_csv,
-        limit=limit,
-    )
+    called = found.select(site=found["site_name"].fill_null(found["site_id"].cast(str)))
+    columns = [
+        Column("recording_id", "key", "recording"),
+        Column("site_id", "number"),
+        Column("acronym", "key", "region"),
+        Column("hemisphere"),
+        Column("site", "number"),
+    ]
+    if sys.stdout.isatty() and not as_csv:  # people read the name, or the number where there is none
+        columns[1] = columns.pop()
+    names = [column.name for column in columns]
+    show(columns, found.hstack(called).select(names).rows(), as_csv=as_csv, limit=limit)
 
 
 _SITES_BY_REGION = (
@@ -399,47 +398,3 @@ def _by_region(found: pl.DataFrame) -> list[tuple[object, ...]]:
         .sort(["sites", "acronym"], descending=[True, False])
         .rows()
     )
-
-
-@command(app, "Ask")
-def export(
-    table: Annotated[str, typer.Argument(help="A table of the schema ccf, or electrodes.")],
-    output: Annotated[Path, output_option("The .parquet or .csv file to write.")],
-    force: ForceOption = False,
-    atlas: Annotated[
-        str | None,
-        typer.Option(
-            "--atlas",
-            "-a",
-            help="Only the rows of this atlas; all if not given.",
-            autocompletion=complete.atlases,
-        ),
-    ] = None,
-) -> None:
-    """A table as a Parquet or CSV file, ordered by its key; a long table needs no more memory.
-
-    `electrodes` is the table of recording sites as an NWB file has it, in one atlas (the finest if none is
-    named): x, y, z are CCF µm from the corner, + is posterior, inferior, right; location is the acronym.
-
-    Examples: ccf-assets export region_volume -o volumes.csv; ccf-assets export voxel -a ccf_2017_25um -o
-    voxels.parquet; ccf-assets export electrodes -o electrodes.csv
-    """
-    from ccf_assets.atlas.export import ELECTRODES, comments_of
-    from ccf_assets.atlas.export import export as write
-    from ccf_assets.db import database
-    from ccf_assets.db.loaded import pick_atlas
-
-    engine = database.create_engine()
-    picked = pick_atlas(engine, atlas) if atlas or table == ELECTRODES else None
-    rows = write(engine, table, output, picked, force=force)
-    where = f" in {key_and_space(picked.key, picked.space)}" if picked else ""
-    say(f"{rows:,} rows of {table}{where}")
-    if table == ELECTRODES:
-        for column, meaning in comments_of(table, picked).items():
-            say(f"  {column:12} {meaning}")
-    if table == "region_volume":
-        say(
-            "  Regions with 0 voxels are not drawn in that atlas; the column drawn_as of the view "
-            "ccf.region_info names the nearest region that is."
-        )
-    wrote(output)

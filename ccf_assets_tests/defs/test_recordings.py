@@ -327,7 +327,7 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: RecordingsLab) -> N
         "INSERT INTO ccf.recording_finding VALUES ('new.csv', 'readable', true, 'by a run that was killed')"
     )
     lab.write("fresh.csv", ("f", 0, *BRAIN)).touch()
-    lab.write("notes.xlsx", toml=None)
+    lab.write("notes.xyz", toml=None)
     told = {source.source: source for source in sources.sources(lab.engine, lab.folder)}
     states = {key: str(source.state).split(":")[0] for key, source in told.items()}
     assert states == {
@@ -336,7 +336,7 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: RecordingsLab) -> N
         "fresh.csv": "waiting",
         "gone.csv": "the file is gone; its sites stay",
         "new.csv": "not read yet",
-        "notes.xlsx": "ignored",
+        "notes.xyz": "ignored",
         "read.csv": "read",
     }
     assert told["new.csv"].refused == []

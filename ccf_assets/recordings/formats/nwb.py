@@ -8,7 +8,6 @@ tables are read: a file of 60 GB takes milliseconds. The stores are nwb_hdf5 and
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
@@ -17,6 +16,7 @@ import polars as pl
 from ccf_assets.ccf.region_words import NO_REPORT
 from ccf_assets.ccf.space import AXES
 from ccf_assets.recordings.files.settings import OURS, XYZ, FileSettings, can_be_ours
+from ccf_assets.recordings.files.site_names import site_numbers
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats import nwb_hdf5, nwb_zarr
@@ -39,14 +39,11 @@ _NAMES = {
 - ``probe_shank``: Frank lab, trodes_to_nwb.
 """
 
-_TAKEN = ("id", "group", "group_name", "shank", "channel", "axial_um", "lateral_um", "probe", "kind")
+_TAKEN = ("id", "group", "group_name", "kind")
 """Columns of electrodes that are read as ours, or that would be taken for ours."""
 
 _NUMBER = r"^(?:AP|CH)?(\d{1,9})(?:,LF\d{1,9})?$"
 """A channel's number in its name: ``12``, ``AP12`` and ``AP12,LF12`` (SpikeGLX), ``CH12`` (Open Ephys)."""
-
-_NO_PLACE = (0.0, -1.0)
-"""What x, y and z all are where programs write a number for "not known", if there is no region either."""
 
 
 def _find_files(listing: Listing) -> Iterable[Found]:
@@ -54,18 +51,13 @@ def _find_files(listing: Listing) -> Iterable[Found]:
 
 
 def _find_folders(listing: Listing) -> Iterable[Found]:
-    """Folders called .nwb or .nwb.zarr, and those called .zarr whose metadata say that they are NWB."""
+    """Folders called .nwb or .nwb.zarr, and those called .zarr with the one array that every NWB file has."""
     for name in sorted(listing.folders):
         lower = name.lower()
         if lower.endswith((".nwb", ".nwb.zarr")) or (
-            lower.endswith(".zarr")
-            and any(listing.look(f"{name}/{file}", _what) for file in (".zattrs", "zarr.json"))
+            lower.endswith(".zarr") and (listing.folder / name / "session_start_time").is_dir()
         ):
             yield Found(name)
-
-
-def _what(head: bytes) -> str:
-    return "nwb" if re.search(rb'"neurodata_type"\s*:\s*"NWBFile"', head) else ""
 
 
 def _opened(source: Source) -> AbstractContextManager[Group]:
@@ -93,13 +85,13 @@ def _read(source: Source, settings: FileSettings) -> Table:
         plain = {name for name in names if f"{name}_index" not in names}
         tables, others = tables_of(root)
         columns, frame = _places(source, electrodes, plain, tables, others, settings, len(ids))
-        columns["site_id"] = ids
+        columns["site_id"] = _named(ids, electrodes.column("site_name"))
         columns["recording_id"] = pl.repeat(
             root.text("identifier").strip() or source.file_name, len(ids), dtype=pl.String, eager=True
         )
         probe = electrodes.column("group_name")
         if probe is not None and probe.dtype == pl.String:
-            columns["probe"] = probe
+            columns["probe"] = probe.set(_is_unknown(probe), None)
         columns |= _of_probe(electrodes, plain)
         taken = {*OURS, *columns, *_TAKEN}
         further = [name for name in names if name in plain and name.strip().lower() not in taken]
@@ -141,45 +133,51 @@ def _places(
     if location is None or location.dtype != pl.String:
         location = pl.repeat(None, rows, dtype=pl.String, eager=True)
     if any(settings.columns.get(axis) for axis in (*AXES, *XYZ)):
-        own = {axis: electrodes.column(axis) for axis in XYZ if axis in plain}
-        found = {axis: values for axis, values in own.items() if values is not None}
-        return {**found, "reported_region": location}, None
+        return {**_axes(electrodes, plain), "reported_region": location}, None
     if tables:
         given = located(source.path, tables, rows, settings.frame)
-        places, region, frame = given.columns, given.columns.pop("brain_region", location), given.frame
+        places, region, frame = given.columns, given.columns.get("brain_region", location), given.frame
     else:
-        own = {axis: electrodes.column(axis) for axis in XYZ if axis in plain}
-        places = {axis: values for axis, values in own.items() if values is not None}
+        places = _axes(electrodes, plain)
         region, frame = location, _FRAME
-        if len(places) != len(XYZ):
+        if len(places) != len(XYZ) or not all(values.dtype.is_numeric() for values in places.values()):
             more = f"; it has places of {others[0]:.200}, not of electrodes" if others else ""
             raise refused(
                 source.path,
-                f"its electrodes have no x, y, z, and there is no table of anatomical localization{more}; "
-                "load the file with coordinates that the alignment wrote",
+                "its electrodes have no numbers x, y, z, and there is no table of anatomical localization"
+                f"{more}; load the file with coordinates that the alignment wrote",
             )
-    table = pl.DataFrame({**places, "region": region})
-    unknown = pl.any_horizontal(
-        pl.col(axis).cast(pl.Float64).is_nan() | pl.col(axis).is_null() for axis in XYZ
-    )
-    signs = _NO_PLACE if frame in {_FRAME, "ccf"} else _NO_PLACE[:1]
-    nowhere = pl.any_horizontal(
-        pl.all_horizontal(pl.col(axis).cast(pl.Float64) == sign for axis in XYZ) for sign in signs
-    )
-    unnamed = pl.col("region").is_null() | pl.col("region").str.strip_chars().str.to_lowercase().is_in(
-        NO_REPORT
-    )
-    missing = unknown | (nowhere & unnamed)
-    table = table.with_columns(
-        pl.when(~missing).then(pl.col(axis).cast(pl.Float64)).alias(axis) for axis in XYZ
-    )
+    table = pl.DataFrame({axis: places[axis].cast(pl.Float64).fill_nan(None) for axis in XYZ})
+    lacking = pl.any_horizontal(pl.col(XYZ).is_null())
+    # What many programs write for a place that is not known.
+    lacking |= pl.all_horizontal(pl.col(XYZ) == 0) & _is_unknown(region)
+    table = table.with_columns(pl.when(~lacking).then(pl.col(XYZ)))
     if table["x"].null_count() == rows:
         raise refused(
             source.path,
             f"it holds no coordinates: x, y, z of all {rows:,} electrodes are empty, or 0 without a region; "
             "load the file with coordinates that the alignment wrote",
         )
-    return {**{axis: table[axis] for axis in XYZ}, "reported_region": region}, frame
+    own = {"frame": places["frame"]} if "frame" in places else {}
+    return {**{axis: table[axis] for axis in XYZ}, "reported_region": region, **own}, frame
+
+
+def _axes(electrodes: Group, plain: set[str]) -> dict[str, pl.Series]:
+    found = {axis: electrodes.column(axis) for axis in XYZ if axis in plain}
+    return {axis: values for axis, values in found.items() if values is not None}
+
+
+def _named(ids: pl.Series, names: pl.Series | None) -> pl.Series:
+    """The names of the sites, where the ids are the numbers of those names, as `export nwb` writes them."""
+    if names is None or names.dtype != pl.String or len(names) != len(ids) or names.is_in(["", None]).any():
+        return ids
+    return names if site_numbers(names).equals(ids.cast(pl.Int64, strict=False), check_names=False) else ids
+
+
+def _is_unknown(text: pl.Series) -> pl.Series:
+    """Whether a text is a word for "not known", or there is none."""
+    unknown: pl.Series = text.is_null() | text.str.strip_chars().str.to_lowercase().is_in(NO_REPORT)
+    return unknown
 
 
 def _of_probe(electrodes: Group, plain: set[str]) -> dict[str, pl.Series]:
@@ -207,8 +205,7 @@ def _whole(values: pl.Series) -> pl.Series | None:
         return wide
     text = values.cast(pl.String).str.strip_chars().str.strip_suffix(".0")
     numbers: pl.Series = text.str.extract(_NUMBER).cast(pl.Int64)
-    unknown: pl.Series = numbers.is_null() & text.is_not_null() & ~text.str.to_lowercase().is_in(NO_REPORT)
-    return numbers if numbers.count() and not unknown.any() else None
+    return numbers if numbers.count() and (numbers.is_not_null() | _is_unknown(text)).all() else None
 
 
 def _digest(source: Source) -> str:

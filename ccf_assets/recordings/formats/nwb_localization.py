@@ -69,12 +69,14 @@ class _Space:
         name: its space_name.
         known: which of the known spaces that is; empty for another.
         frame: the frame of its coordinates, if it is known.
+        own: of another space that counts µm from the corner, as the atlases of a lab do, its name.
         wrong: what it states against its name; empty for nothing.
     """
 
     name: str
     known: str
     frame: str | None
+    own: str
     wrong: str
 
 
@@ -83,8 +85,8 @@ class Localized:
     """The coordinates of electrodes.
 
     Attributes:
-        columns: x, y and z with one value for each electrode, null where there is none, and brain_region if
-            the tables have it.
+        columns: x, y and z with one value for each electrode, NaN where there is none; brain_region if the
+            tables have it; and frame if it can only be that of an atlas of the lab, named as its space.
         frame: their frame; None if only the settings can say it.
     """
 
@@ -154,6 +156,8 @@ def located(file: Path, tables: Sequence[Group], rows: int, wanted: str | None) 
     columns = {axis: pl.Series(axis, values[axis]) for axis in XYZ}
     if any("brain_region" in table.names() for table in of_space):
         columns["brain_region"] = pl.Series("brain_region", regions, pl.String)
+    if chosen.own and wanted is None:
+        columns["frame"] = pl.repeat(chosen.own, rows, dtype=pl.String, eager=True)
     return Localized(columns, chosen.frame)
 
 
@@ -212,7 +216,7 @@ def _space(table: Group) -> _Space:
     """The space of a table."""
     space = table.group("space")
     if space is None:
-        return _Space(f"{table.path}/space", "", None, "")
+        return _Space(f"{table.path}/space", "", None, "", "")
     name, origin = space.attribute("space_name"), space.attribute("origin")
     orientation = space.attribute("orientation").strip().upper()
     units = _UNITS.get(space.attribute("units").strip().lower(), "")
@@ -220,16 +224,15 @@ def _space(table: Group) -> _Space:
     stated = f"{orientation or '?'}, origin {origin or '?':.100}, {space.attribute('units') or '?':.20}"
     frame = _FRAMES.get((known, units))
     if not known:
-        # An atlas of another space has a frame with the name of the space.
         corner = orientation == "PIR" and units == _UM and "corner" in origin.lower()
-        return _Space(name or space.path, "", name if corner and name else None, "")
+        return _Space(name or space.path, "", None, name if corner else "", "")
     if frame is None:
-        return _Space(name, known, None, f"its space {name:.100} is in {space.attribute('units'):.20}")
+        return _Space(name, known, None, "", f"its space {name:.100} is in {space.attribute('units'):.20}")
     said = _agree(known, orientation, origin) and _extent_agrees(space, known, units)
     wrong = (
         "" if said else f"its space is called {name:.100}, and is stated as {stated}, which is another one"
     )
-    return _Space(name, known, frame, wrong)
+    return _Space(name, known, frame, "", wrong)
 
 
 def _agree(known: str, orientation: str, origin: str) -> bool:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccf_assets.errors import CcfError
+from ccf_assets.recordings.files.source import Found
 from ccf_assets.recordings.formats.pinpoint import FORMAT
-from ccf_assets_tests.support.formats_lab import ccf_um, found_in, ids_at, read, refusal, regions
+from ccf_assets_tests.support.formats_lab import ccf_um, found_in, ids_at, read, read_found, refusal, regions
 
 
 def line(
@@ -55,6 +57,13 @@ def test_an_entry_that_pinpoint_did_not_find_is_missing(tmp_path: Path):
 def test_the_names_of_the_allen_ccf_are_known(tmp_path: Path, atlas: str):
     (tmp_path / "plan.txt").write_text(line(atlas=atlas))
     assert read(FORMAT, tmp_path).frame == "ccf"
+
+
+def test_a_text_that_was_emptied_since_it_was_found_is_refused(tmp_path: Path):
+    (tmp_path / "plan.txt").write_text("\n")
+    found = Found("plan.txt")
+    with pytest.raises(CcfError, match=r"plan\.txt is empty"):
+        read_found(FORMAT, tmp_path, "", found)
 
 
 def test_another_atlas_needs_a_frame(tmp_path: Path):

@@ -141,7 +141,7 @@ def test_contacts_without_names_are_numbered_and_points_in_an_unknown_frame_have
     points = np.array([[7000.0, 4000, 5000], [7000, 1000, 5000]])
     path = write(tmp_path, probe())
     table = track_table(source, points, "ccf", known="ccf", probe=probe_of(source), geometry=path)
-    assert table.columns["site_id"].to_list() == ["track 0", "track 1", "contact 0", "contact 1"]
+    assert table.columns["site_id"].to_list() == ["0", "1", "0", "1"]
     assert table.columns["dv"].to_list() == pytest.approx([4000, 1000, 3825, 3805])
     assert table.columns["probe"].to_list() == ["p"] * 4
     assert table.row_name(2) == "contact 0"

@@ -140,7 +140,7 @@ def test_the_geometry_of_the_probe_beside_it_gives_its_contacts(tmp_path: Path):
     (found,) = found_in(FORMAT, tmp_path)
     assert found.others == ("np.json",)
     columns = read(FORMAT, tmp_path).columns
-    assert columns["site_id"].to_list() == ["track 0", "track 1", "e0", "e1"]
+    assert columns["site_id"].to_list() == ["0", "1", "e0", "e1"]
     assert columns["kind"].to_list() == ["track", "track", "site", "site"]
     assert columns["z"].to_list() == pytest.approx([-1000, -4000, -3800, -3760])
     assert columns["axial_um"].to_list() == [None, None, 0, 40]

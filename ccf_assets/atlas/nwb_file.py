@@ -1,0 +1,272 @@
+"""What an NWB file says of the regions of a recording: written by pynwb, as a new file or into one.
+
+Which sites these are, and that a file is whole or as before, is in export_nwb.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ccf_assets.ccf.space import ALLEN_CCF, AXES_OF_SPACES, key_and_space
+from ccf_assets.db.loaded import LoadedAtlas
+from ccf_assets.errors import CcfError
+from ccf_assets.finding import counted, listed
+
+UNKNOWN = "unknown"
+"""What NWB says for a location that is not known, and here for a site outside the brain."""
+
+XYZ = ("x", "y", "z")
+
+SITES = pl.Schema(
+    {
+        "site_id": pl.Int64(),
+        "site_name": pl.String(),
+        "probe": pl.String(),
+        "shank": pl.Int64(),
+        "channel": pl.Int64(),
+        "axial_um": pl.Float64(),
+        "lateral_um": pl.Float64(),
+        **{axis: pl.Float64() for axis in XYZ},
+        "status": pl.String(),
+        "location": pl.String(),
+    }
+)
+"""The sites of a recording: x, y, z are µm from the corner of the atlas's space, location an acronym."""
+
+
+_COLUMNS = {
+    "site_name": ("site_name", "Name of the site, where it has one"),
+    "shank": ("shank", "Number of the shank"),
+    "channel": ("channel", "Number of the channel or electrode"),
+    "lateral_um": ("rel_x", "Position across the probe, µm"),
+    "axial_um": ("rel_y", "Position along the probe, µm"),
+}
+"""Column of the sites → column of the electrodes, and what it means. rel_x and rel_y are those of NWB."""
+
+
+def write_new(
+    path: Path, recording: str, sites: pl.DataFrame, atlas: LoadedAtlas, *, method: str, species: str
+) -> None:
+    """Write a file with the electrodes of a recording and their regions.
+
+    Args:
+        path: the file, which is replaced.
+        recording: its identifier.
+        sites: as `SITES`.
+        atlas: the atlas of the regions.
+        method: how they were found.
+        species: the animal's; empty if nobody has said it.
+    """
+    from pynwb import NWBHDF5IO, NWBFile
+    from pynwb.file import Subject
+
+    now = dt.datetime.now(dt.timezone.utc)
+    file = NWBFile(
+        session_description=f"Regions of the recording sites of {recording}, without recorded data. The "
+        "start of the session is not known here: session_start_time is when this file was written.",
+        identifier=recording,
+        session_start_time=now,
+        # NWB wants to know the animal. The age is a range: none at all, or more.
+        subject=Subject(
+            subject_id=UNKNOWN,
+            species=species or None,
+            sex="U",
+            age="P0D/",
+            description="Not known here: see the file of the recording.",
+        ),
+    )
+    groups = _probes(file, recording, sites)
+    further = {ours: sites[ours] for ours in _COLUMNS if sites[ours].null_count() < sites.height}
+    names: Mapping[str, str] = {ours: _COLUMNS[ours][0] for ours in further}
+    for ours in further:
+        if not names[ours].startswith("rel_"):
+            file.add_electrode_column(*_COLUMNS[ours])
+    whole = {ours: _whole(values) for ours, values in further.items()}
+    for row, site in enumerate(sites.iter_rows(named=True)):
+        file.add_electrode(
+            id=site["site_id"],
+            **{axis: np.nan if site[axis] is None else site[axis] for axis in XYZ},
+            location=site["location"],
+            group=groups[site["probe"]],
+            group_name=site["probe"] or UNKNOWN,
+            **{names[ours]: whole[ours][row] for ours in further},
+        )
+    _add_table(file, range(sites.height), sites, atlas, method)
+    with NWBHDF5IO(path, "w") as store:
+        store.write(file)
+
+
+def _whole(values: pl.Series) -> list[Any]:
+    """The values of a column of electrodes, none of which may be missing: NaN, or as text empty."""
+    if values.dtype == pl.Float64:
+        return values.fill_null(float("nan")).to_list()
+    return (values.cast(pl.String).fill_null("") if values.null_count() else values).to_list()
+
+
+def _probes(file: Any, recording: str, sites: pl.DataFrame) -> dict[str | None, Any]:  # noqa: ANN401
+    """Probe → its group, with a device for each. Names of objects have no slash and no colon."""
+    groups: dict[str | None, Any] = {}
+    for probe in sites["probe"].unique(maintain_order=True):
+        called = re.sub(r"[/:]", "_", probe or UNKNOWN).strip(". ") or "probe"
+        if called in file.devices:
+            called = f"{called}_{len(groups)}"
+        regions = sites.filter(pl.col("probe").eq_missing(probe))["location"].unique().sort().to_list()
+        device = file.create_device(name=called, description=f"Probe {probe or UNKNOWN} of {recording}")
+        groups[probe] = file.create_electrode_group(
+            name=called,
+            description=f"Sites of probe {probe or UNKNOWN} of {recording}",
+            location=listed(regions, most=50),
+            device=device,
+        )
+    return groups
+
+
+def _add_table(
+    file: Any,  # noqa: ANN401
+    rows: Sequence[int],
+    sites: pl.DataFrame,
+    atlas: LoadedAtlas,
+    method: str,
+) -> None:
+    """Add the table of localization; ``rows`` are the rows of the electrodes of the sites."""
+    from ndx_anatomical_localization import AnatomicalCoordinatesTable, Localization
+
+    place = file.lab_meta_data.get("localization")
+    if place is None:
+        place = Localization()
+        file.add_lab_meta_data(place)
+    table = AnatomicalCoordinatesTable(
+        name=_table_name(atlas),
+        description=f"Places and regions of the electrodes in atlas {key_and_space(atlas.key, atlas.space)}",
+        method=method,
+        target=file.electrodes,
+        space=_space(place, atlas),
+    )
+    for row, site in zip(rows, sites.iter_rows(named=True), strict=True):
+        if None not in (site["x"], site["y"], site["z"]):
+            table.add_row(
+                x=site["x"], y=site["y"], z=site["z"], brain_region=site["location"], localized_entity=row
+            )
+    place.add_anatomical_coordinates_tables([table])
+
+
+def _table_name(atlas: LoadedAtlas) -> str:
+    return f"ccf_assets_{atlas.key}"
+
+
+def _space(place: Any, atlas: LoadedAtlas) -> Any:  # noqa: ANN401
+    """The space of an atlas: one that the file has, or a new one."""
+    from ndx_anatomical_localization import AllenCCFv3Space, Space
+
+    own = atlas.space != ALLEN_CCF.name
+    name = re.sub(r"[/:]", "_", atlas.space) if own else "AllenCCFv3"
+    there = place.spaces.get(name)
+    if (
+        there is not None
+        and there.orientation == "PIR"
+        and there.space_name == (atlas.space if own else name)
+    ):
+        return there
+    name = name if there is None else f"{name}_PIR"
+    made = (
+        Space(
+            name=name,
+            space_name=atlas.space,
+            origin="Anterior-superior-left corner of the volume",
+            units="um",
+            orientation="PIR",
+            extent=list(map(float, atlas.grid.extent_um)),
+        )
+        if own
+        else AllenCCFv3Space(name=name)
+    )
+    place.add_spaces([made])
+    return made
+
+
+def change(aside: Path, path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, method: str) -> None:
+    """Write the regions into a file that has the electrodes.
+
+    Args:
+        aside: the file that is changed; after an error it is of no use.
+        path: what to call it in sentences.
+        sites: as `SITES`; an electrode for each, and no others, by their ids.
+        atlas: the atlas of the regions.
+        method: how they were found.
+
+    Raises:
+        CcfError: the electrodes are others, or have columns that cannot hold what is written.
+    """
+    import h5py
+    from pynwb import NWBHDF5IO
+
+    with h5py.File(aside, "r+") as store:  # of an earlier export
+        earlier = f"general/localization/{_table_name(atlas)}"
+        if earlier in store:
+            del store[earlier]
+    with NWBHDF5IO(aside, "r+", load_namespaces=True) as store:
+        file = store.read()
+        electrodes = file.electrodes
+        if electrodes is None:
+            raise CcfError(f"{path} has no electrodes.")
+        rows = _matched(path, [int(each) for each in electrodes.id[:]], sites)
+        ordered = sites[np.argsort(rows)]
+        for axis in XYZ:
+            values = ordered[axis].fill_null(float("nan")).to_numpy()
+            told = f"{axis} in the space {atlas.space}: {AXES_OF_SPACES}"
+            _set(path, electrodes, axis, values, told)
+        _set(path, electrodes, "location", ordered["location"].to_list(), "Acronym of the region")
+        _add_table(file, rows, sites, atlas, method)
+        store.write(file)
+
+
+def _set(path: Path, electrodes: Any, name: str, values: Any, description: str) -> None:  # noqa: ANN401
+    """Write a column of the electrodes, which is added if there is none.
+
+    Raises:
+        CcfError: there is one of a type that cannot hold the values.
+    """
+    import h5py
+
+    if name not in electrodes.colnames:
+        electrodes.add_column(name=name, description=description, data=values)
+        return
+    data = electrodes[name].data
+    text = h5py.check_string_dtype(data.dtype)
+    fits = data.dtype.kind == "f" if name in XYZ else text is not None and text.length is None
+    if not fits or data.shape != (len(values),):
+        raise CcfError(
+            f"{path} has a column {name} of electrodes that is {data.dtype} and cannot hold the values; "
+            "without --in-place a new file has them."
+        )
+    data[:] = values
+
+
+def _matched(path: Path, ids: Sequence[int], sites: pl.DataFrame) -> list[int]:
+    """The row of the electrodes for every site.
+
+    Raises:
+        CcfError: a site has no electrode, or an electrode no site.
+    """
+    row_of = {site: row for row, site in enumerate(ids)}
+    wanted = sites["site_id"].to_list()
+    lacking = sorted(set(wanted) - row_of.keys())
+    beyond = sorted(row_of.keys() - set(wanted))
+    if lacking or beyond or len(row_of) != len(ids):
+        told = "; ".join(
+            f"{counted(len(each), 'id')} only {where} ({listed([str(i) for i in each])})"
+            for each, where in ((lacking, "of sites"), (beyond, "of electrodes"))
+            if each
+        )
+        raise CcfError(
+            f"The electrodes of {path} are not the sites of the recording: {told or 'an id is there twice'}. "
+            "Nothing is changed; without --in-place a new file has the sites alone."
+        )
+    return [row_of[each] for each in wanted]
