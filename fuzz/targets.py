@@ -7,7 +7,7 @@ import importlib
 from fuzz.target import Target
 
 NAMES = (
-    "ontology", "ontologies", "annotation", "volumes", "sites", "parquet", "frames", "region_sets",
+    "ontology", "ontologies", "annotation", "volumes", "sites", "parquet", "frames", "region_sets", "nwb",
 )  # fmt: skip
 """Each is the ``TARGET`` of the module of its name."""
 
