@@ -8,7 +8,7 @@ from fuzz.target import Target
 
 NAMES = (
     "ontology", "ontologies", "annotation", "volumes", "sites", "parquet", "frames", "region_sets",
-    "json_formats", "npy", "mat", "workbook", "cells",
+    "nwb", "json_formats", "npy", "mat", "workbook", "cells",
 )  # fmt: skip
 """Each is the ``TARGET`` of the module of its name."""
 

@@ -7,7 +7,6 @@ texts are measured before HDF5 unpacks them, since it allocates whatever they cl
 from __future__ import annotations
 
 import math
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import polars as pl
 
 from ccf_assets.errors import CcfError, first_line, why
 from ccf_assets.recordings.files.table import refuse_too_many
+from ccf_assets.recordings.formats.nwb_heap import REFERENCE, SIZE, Heap
 from ccf_assets.recordings.formats.nwb_store import (
     MOST_BYTES,
     MOST_CHUNK_BYTES,
@@ -44,9 +44,6 @@ _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 _MOST_LZF_CHUNK_BYTES = 1 << 20
 """Bytes unpacked: h5py's LZF unpacks whatever is there, at most some ninety times what is stored."""
 
-_COLLECTION = b"GCOL"
-"""The first bytes of a collection of the global heap, where texts are (HDF5 file format, III.E)."""
-
 
 @contextmanager
 def opened(file: Path) -> Iterator[HdfGroup]:
@@ -62,7 +59,11 @@ def opened(file: Path) -> Iterator[HdfGroup]:
             if raw.read(len(_SIGNATURE)) != _SIGNATURE:
                 raise refused(file, "it is no HDF5 file, as a file of NWB is; is it still being copied?")
         with h5py.File(file, "r", locking="best-effort") as store:
-            yield HdfGroup(file, store, "")
+            plan = store.id.get_create_plist()
+            if plan.get_sizes() != (SIZE, SIZE):
+                raise refused(file, "its addresses are not of 64 bits")
+            with Heap(file, plan.get_userblock()) as heap:
+                yield HdfGroup(file, store, "", heap)
     except CcfError:
         raise
     except FileNotFoundError:
@@ -78,8 +79,8 @@ def opened(file: Path) -> Iterator[HdfGroup]:
 class HdfGroup:
     """A group of an HDF5 file."""
 
-    def __init__(self, file: Path, group: Any, path: str) -> None:  # noqa: ANN401 - h5py has no types
-        self._file, self._group, self._path = file, group, path
+    def __init__(self, file: Path, group: Any, path: str, heap: Heap) -> None:  # noqa: ANN401 - h5py has no types
+        self._file, self._group, self._path, self._heap = file, group, path, heap
 
     @property
     def path(self) -> str:
@@ -97,11 +98,30 @@ class HdfGroup:
         import h5py
 
         found, path = self._found(name)
-        return HdfGroup(self._file, h5py.Group(found), path) if isinstance(found, h5py.h5g.GroupID) else None
+        return (
+            HdfGroup(self._file, h5py.Group(found), path, self._heap)
+            if isinstance(found, h5py.h5g.GroupID)
+            else None
+        )
 
     def attribute(self, name: str) -> str:
         """An attribute that is a text; empty if there is none."""
-        return self._attribute(self._group, name)
+        import h5py
+
+        of = self._group
+        if not h5py.h5a.exists(of.id, name.encode()):
+            return ""
+        attribute = h5py.h5a.open(of.id, name.encode())
+        text = h5py.check_string_dtype(attribute.dtype)
+        if text is None or attribute.shape not in {(), (1,)}:
+            return ""
+        if attribute.get_storage_size() > _LONGEST_ATTRIBUTE:
+            raise refused(self._file, f"{self._path} has an attribute {name} of too many bytes")
+        if text.length is None:
+            header = h5py.h5o.get_info(of.id).addr
+            self._heap.check_attributes(self._path, header, h5py.h5a.get_num_attrs(of.id))
+        value = np.asarray(of.attrs[name], object).ravel()[0]
+        return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
     def text(self, name: str) -> str:
         """A dataset that is a single text; empty if there is none."""
@@ -139,27 +159,14 @@ class HdfGroup:
         if links >= MOST_LINKS:
             raise refused(self._file, f"{path} is a link that leads nowhere")
         target = group.links.get_val(key).decode(errors="replace")
-        root = HdfGroup(self._file, self._group.file, "")
+        root = HdfGroup(self._file, self._group.file, "", self._heap)
         at, parts = root if target.startswith("/") else self, [part for part in target.split("/") if part]
         found, where = at._group.id, at.path
         for part in parts:
             if not isinstance(found, h5py.h5g.GroupID):
                 return None, path
-            found, where = HdfGroup(self._file, h5py.Group(found), where)._found(part, links + 1)
+            found, where = HdfGroup(self._file, h5py.Group(found), where, self._heap)._found(part, links + 1)
         return found, where
-
-    def _attribute(self, of: Any, name: str) -> str:  # noqa: ANN401
-        import h5py
-
-        if not h5py.h5a.exists(of.id, name.encode()):
-            return ""
-        attribute = h5py.h5a.open(of.id, name.encode())
-        if h5py.check_string_dtype(attribute.dtype) is None or attribute.shape not in {(), (1,)}:
-            return ""
-        if attribute.get_storage_size() > _LONGEST_ATTRIBUTE:
-            raise refused(self._file, f"{self._path} has an attribute {name} of too many bytes")
-        value = np.asarray(of.attrs[name], object).ravel()[0]
-        return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
     def _values(self, name: str, *, alone: bool = False) -> pl.Series | None:
         import h5py
@@ -174,7 +181,7 @@ class HdfGroup:
         text = h5py.check_string_dtype(data.dtype)
         if text is None and data.dtype.kind not in "iufb":
             return None
-        check = _Data(self._file, path, data)
+        check = _Data(self._file, path, data, self._heap)
         check.sizes()
         if text is None:
             values = np.asarray(data[()]).ravel()
@@ -199,13 +206,11 @@ def _decoded(file: Path, path: str, name: str, values: Any) -> pl.Series:  # noq
 class _Data:
     """A dataset that is looked at before HDF5 unpacks it."""
 
-    def __init__(self, file: Path, path: str, data: Any) -> None:  # noqa: ANN401 - h5py has no types
-        self._file, self._path, self._data = file, path, data
+    def __init__(self, file: Path, path: str, data: Any, heap: Heap) -> None:  # noqa: ANN401 - h5py has no types
+        self._file, self._path, self._data, self._heap = file, path, data, heap
         self._plan = data.id.get_create_plist()
-        # On disk a text is its length, the address of its collection, and its number there.
-        self._address_bytes = data.file.id.get_create_plist().get_sizes()[0]
         self._is_text = data.dtype.kind == "O"
-        self._item = 8 + self._address_bytes if self._is_text else data.dtype.itemsize
+        self._item = REFERENCE.itemsize if self._is_text else data.dtype.itemsize
 
     def sizes(self) -> None:
         """Refuse what is not stored in the file itself, too large, or larger than it says.
@@ -234,26 +239,14 @@ class _Data:
         """
         import h5py
 
-        layout = self._plan.get_layout()
-        if layout == h5py.h5d.COMPACT and self._data.size > 1:
+        layout, heap = self._plan.get_layout(), self._heap
+        if layout == h5py.h5d.COMPACT:
             raise refused(self._file, f"{self._path} has texts in compact storage, which is not read")
-        with self._file.open("rb") as raw:
-            start = self._data.id.get_offset() if layout == h5py.h5d.CONTIGUOUS else None
-            packed = [os.pread(raw.fileno(), self._data.size * self._item, start)] if start else []
-            if layout == h5py.h5d.CHUNKED:
-                packed = list(self._chunks())
-            record = np.dtype([("bytes", "<u4"), ("at", f"<u{self._address_bytes}"), ("number", "<u4")])
-            total, collections = 0, set()
-            for part in packed:
-                records = np.frombuffer(part[: len(part) // self._item * self._item], record)
-                total += int(records["bytes"].sum(dtype=np.uint64))
-                collections |= set(np.unique(records["at"][records["bytes"] > 0]).tolist())
-            for address in collections:
-                at = address + self._data.file.userblock_size
-                head = os.pread(raw.fileno(), 16, at) if at < 1 << 62 else b""
-                total += int.from_bytes(head[8:16], "little") if head.startswith(_COLLECTION) else 0
-        if total > MOST_BYTES:
-            raise refused(self._file, f"{self._path} has texts of more than {MOST_BYTES:,} bytes")
+        if layout == h5py.h5d.CHUNKED:
+            for chunk in self._chunks():
+                heap.check_texts(self._path, chunk)
+        elif start := self._data.id.get_offset():
+            heap.check_texts(self._path, heap.read(start - heap.base, self._data.size * self._item))
 
     def _chunk_bytes(self) -> int:
         size: int = math.prod(self._data.chunks) * self._item
