@@ -7,7 +7,8 @@ import importlib
 from fuzz.target import Target
 
 NAMES = (
-    "ontology", "ontologies", "annotation", "volumes", "sites", "parquet", "frames", "region_sets", "nwb",
+    "ontology", "ontologies", "annotation", "volumes", "sites", "parquet", "frames", "region_sets",
+    "nwb", "json_formats", "npy", "mat", "workbook", "cells",
 )  # fmt: skip
 """Each is the ``TARGET`` of the module of its name."""
 

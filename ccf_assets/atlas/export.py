@@ -38,6 +38,7 @@ _ELECTRODE_COLUMNS = {
     "hemisphere": "left or right; null outside the volume, and in a space without a midline",
     "status": f"One of {', '.join(space.STATUSES)}",
     "atlas": "Key of the atlas that the coordinates and the location are of",
+    "site": "Name of the site, or its number where it has none",
 }
 """What the columns mean. The first six are those of NWB 2, whose schema says of the table of electrodes that
 +x is posterior, +y is inferior and +z is right (https://nwb-schema.readthedocs.io)."""
@@ -137,9 +138,11 @@ def _voxels(engine: sa.Engine, atlas: LoadedAtlas) -> pa.RecordBatchReader:
 
 
 def _electrodes(atlas: LoadedAtlas) -> sa.Select[Any]:
-    site, region = schema.recording_region, schema.brain_region
+    """The sites; a point of a track is no electrode."""
+    site, region, given = schema.recording_region, schema.brain_region, schema.recording_site.c
     same = sa.and_(region.c.ccf_id == site.c.ccf_id, region.c.region_id == site.c.region_id)
     s = site.c
+    its_own = sa.and_(given.recording_id == s.recording_id, given.site_id == s.site_id)
     by = (s.recording_id, s.site_id)
     return (
         sa.select(
@@ -151,9 +154,10 @@ def _electrodes(atlas: LoadedAtlas) -> sa.Select[Any]:
             s.hemisphere,
             s.status,
             sa.literal(atlas.key).label("atlas"),
+            sa.func.coalesce(given.site_name, sa.cast(s.site_id, sa.Text)).label("site"),
         )
-        .select_from(site.outerjoin(region, same))
-        .where(s.ccf_id == atlas.ccf_id)
+        .select_from(site.join(schema.recording_site, its_own).outerjoin(region, same))
+        .where(s.ccf_id == atlas.ccf_id, given.kind == "site")
         .order_by(*by)
     )  # fmt: skip
 

@@ -20,14 +20,11 @@ import sqlalchemy as sa
 
 import ccf_assets
 from ccf_assets.atlas.nwb_file import SITES, UNKNOWN, change, write_new
-from ccf_assets.ccf.space import key_and_space
+from ccf_assets.atlas.one_recording import atlas_of, sites_of
 from ccf_assets.db import schema
-from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases, pick_atlas
-from ccf_assets.db.schema.recordings import KINDS
-from ccf_assets.errors import CcfError, UnknownNameError, first_line, suggestion, why
+from ccf_assets.db.loaded import LoadedAtlas
+from ccf_assets.errors import CcfError, first_line, why
 from ccf_assets.files import new_file, whole_file
-from ccf_assets.finding import counted
-from ccf_assets.pg.arrow import read_arrow
 
 _ROOM = 100_000_000
 """Bytes by which a file may grow: the tables have some kilobytes."""
@@ -84,8 +81,14 @@ def export_nwb(
             f"{path} is not a file; --in-place writes into an existing file of HDF5, and without it a new "
             "one is made."
         )
-    atlas = _atlas_of(engine, recording, key)
-    sites = _sites(engine, recording, atlas)
+    atlas = atlas_of(engine, recording, key)
+    sites = (
+        sites_of(engine, recording, atlas)
+        .select(
+            *(name for name in SITES if name != "location"), location=pl.col("acronym").fill_null(UNKNOWN)
+        )
+        .match_to_schema(SITES, integer_cast="upcast")
+    )
     method, species = _about(engine, atlas)
     if in_place:
         _write_into(path.resolve(), sites, atlas, method)
@@ -119,64 +122,6 @@ def _sentence(path: Path) -> Iterator[None]:
 
 
 # ---- what is written
-
-
-def _atlas_of(engine: sa.Engine, recording: str, key: str | None) -> LoadedAtlas:
-    """The atlas that is asked for, or the first in which the recording is registered."""
-    site, region = schema.recording_site.c, schema.recording_region.c
-    registered = sa.select(region.ccf_id).where(region.recording_id == recording).distinct()
-    with engine.connect() as connection:
-        known = connection.scalar(sa.select(site.source).where(site.recording_id == recording).limit(1))
-        if known is None:
-            others = connection.scalars(sa.select(site.recording_id).distinct().order_by(site.recording_id))
-            names = list(others.fetchmany(10_000))
-            hint = suggestion(recording, names) if names else "there are none yet."
-            raise UnknownNameError(f"There is no recording {recording!r}; {hint}")
-        ids = set(connection.scalars(registered))
-    atlas = pick_atlas(engine, key) if key else None
-    if atlas is None:
-        atlas = next((each for each in loaded_atlases(engine) if each.ccf_id in ids), None)
-    if atlas is None or atlas.ccf_id not in ids:
-        where = f"in {key_and_space(atlas.key, atlas.space)}" if atlas else "in any loaded atlas"
-        raise CcfError(f"{recording!r} is not registered {where}; run `ccf-assets register`.")
-    return atlas
-
-
-def _sites(engine: sa.Engine, recording: str, atlas: LoadedAtlas) -> pl.DataFrame:
-    """The sites of a recording with their regions, by site_id."""
-    site, region, name = schema.recording_site.c, schema.recording_region.c, schema.brain_region.c
-    of_atlas = sa.and_(
-        region.recording_id == site.recording_id,
-        region.site_id == site.site_id,
-        region.ccf_id == atlas.ccf_id,
-    )
-    named = sa.and_(name.ccf_id == region.ccf_id, name.region_id == region.region_id)
-    query = (
-        sa.select(
-            site.site_id, site.site_name, site.probe, site.shank, site.channel,
-            site.axial_um, site.lateral_um,
-            region.x, region.y, region.z, region.status,
-            sa.func.coalesce(name.acronym, UNKNOWN).label("location"),
-        )
-        .select_from(
-            schema.recording_site.outerjoin(schema.recording_region, of_atlas)
-            .outerjoin(schema.brain_region, named)
-        )
-        .where(site.recording_id == recording, site.kind == KINDS[0])
-        .order_by(site.site_id)
-    )  # fmt: skip
-    sites = pl.DataFrame(read_arrow(engine.url, query).read_all()).match_to_schema(
-        SITES, integer_cast="upcast"
-    )
-    if not sites.height:
-        raise CcfError(f"{recording!r} has only points of tracks, and no sites: there is nothing to export.")
-    waiting = sites["status"].null_count()
-    if waiting:
-        raise CcfError(
-            f"{counted(waiting, 'site')} of {recording!r} are not registered in "
-            f"{key_and_space(atlas.key, atlas.space)}; run `ccf-assets register`."
-        )
-    return sites
 
 
 def _about(engine: sa.Engine, atlas: LoadedAtlas) -> tuple[str, str]:

@@ -170,8 +170,11 @@ class RegionGrid:
         )
         invalid = np.isnan(x)
         if invalid.any():
-            nan = np.isnan(ap) | np.isnan(dv) | np.isnan(ml)
-            status[invalid] = np.where(nan[invalid], Status.INVALID_NAN, Status.INVALID_INFINITE)
+            unknown = sum(np.isnan(given[invalid]).astype(np.uint8) for given in (ap, dv, ml))
+            status[invalid] = np.choose(
+                unknown,
+                (Status.INVALID_INFINITE, Status.INVALID_NAN, Status.INVALID_NAN, Status.MISSING),
+            )
         found.status[turn] = status
 
 

@@ -94,7 +94,12 @@ class Status(IntEnum):
     OUTSIDE_VOLUME = 2
     INVALID_NAN = 3
     INVALID_INFINITE = 4
+    MISSING = 5
+    """No coordinate is known, so nobody has placed it; of INVALID_NAN, one or two are not known."""
 
 
 STATUSES = tuple(status.name.lower() for status in Status)
 """The same as text, as in the tables: ``assigned``, ``outside_brain``, … by number."""
+
+NO_PLACE = tuple(s.name.lower() for s in (Status.INVALID_NAN, Status.INVALID_INFINITE, Status.MISSING))
+"""The statuses of points whose coordinates are no place at all."""

@@ -366,18 +366,18 @@ def sites(
     if sys.stdout.isatty() and not as_csv and len(found):
         show(_SITES_BY_REGION, _by_region(found))
         typer.echo()
-    names = ("recording_id", "site_id", "acronym", "hemisphere")
-    show(
-        (
-            Column("recording_id", "key", "recording"),
-            Column("site_id", "number", "site", shown=""),
-            Column("acronym", "key", "region"),
-            Column("hemisphere"),
-        ),
-        found.select(names).rows(),
-        as_csv=as_csv,
-        limit=limit,
-    )
+    called = found.select(site=found["site_name"].fill_null(found["site_id"].cast(str)))
+    columns = [
+        Column("recording_id", "key", "recording"),
+        Column("site_id", "number"),
+        Column("acronym", "key", "region"),
+        Column("hemisphere"),
+        Column("site", "number"),
+    ]
+    if sys.stdout.isatty() and not as_csv:  # people read the name, or the number where there is none
+        columns[1] = columns.pop()
+    names = [column.name for column in columns]
+    show(columns, found.hstack(called).select(names).rows(), as_csv=as_csv, limit=limit)
 
 
 _SITES_BY_REGION = (

@@ -1,6 +1,6 @@
-"""The command export: tables as files, and the regions of a recording as NWB.
+"""The command export: tables as files, and the regions of a recording as NWB or for the IBL's GUI.
 
-Not here: what is written (atlas.export, atlas.export_nwb).
+Not here: what is written (atlas.export, atlas.export_nwb, atlas.export_ibl).
 """
 
 from __future__ import annotations
@@ -20,22 +20,28 @@ from ccf_assets.finding import counted
 app = typer.Typer()
 
 _NWB = "nwb"
-"""What is exported instead of a table."""
+
+_IBL = ("channel_locations", "xyz_picks")
+"""With `_NWB`, what is exported of a recording instead of a table."""
 
 
 @command(app, "Ask")
 def export(
-    table: Annotated[str, typer.Argument(help="A table of the schema ccf, electrodes, or nwb.")],
-    recording: Annotated[
-        str | None, typer.Argument(help="With nwb: the recording whose regions are written.")
-    ] = None,
+    table: Annotated[
+        str,
+        typer.Argument(help="A table of the schema ccf, electrodes, nwb, channel_locations or xyz_picks."),
+    ],
+    recording: Annotated[str | None, typer.Argument(help="With the last three: the recording.")] = None,
     output: Annotated[Path | None, output_option("The .parquet or .csv file to write.")] = None,
     into: Annotated[
-        Path | None, typer.Option("--into", help="With nwb: the .nwb file to write.", dir_okay=False)
+        Path | None, typer.Option("--into", help="With a recording: the file to write.", dir_okay=False)
     ] = None,
     in_place: Annotated[
         bool, typer.Option("--in-place", help="With nwb: write into an existing file of the recording.")
     ] = False,
+    probe: Annotated[
+        str | None, typer.Option("--probe", help="With channel_locations, xyz_picks: one probe of several.")
+    ] = None,
     force: ForceOption = False,
     atlas: Annotated[
         str | None,
@@ -55,9 +61,13 @@ def export(
     `nwb` writes the regions of one recording to an NWB file: a small new one, or with --in-place the file
     of the recording itself, whose electrodes are matched by their ids.
 
+    `channel_locations` and `xyz_picks` write the channels, or the track, of one recording as the alignment
+    GUI of the IBL has them, one file per shank.
+
     Examples: ccf-assets export region_volume -o volumes.csv; ccf-assets export voxel -a ccf_2017_25um -o
     voxels.parquet; ccf-assets export electrodes -o electrodes.csv; ccf-assets export nwb "mouse 7 day 3"
-    --into mouse7_regions.nwb
+    --into mouse7_regions.nwb; ccf-assets export channel_locations "mouse 7/probe00" --into
+    channel_locations.json
     """
     from ccf_assets.atlas.export import ELECTRODES, comments_of
     from ccf_assets.atlas.export import export as write
@@ -65,12 +75,18 @@ def export(
     from ccf_assets.db.loaded import pick_atlas
 
     if table == _NWB:
-        _export_nwb(recording, into, atlas, in_place=in_place, other=force or output is not None)
+        _export_nwb(
+            recording, into, atlas, in_place=in_place, other=force or output is not None or probe is not None
+        )
         return
-    if output is None or recording is not None or into is not None or in_place:
+    if table in _IBL:
+        other = output is not None or in_place
+        _export_ibl(table, recording, into, atlas, probe=probe, force=force, other=other)
+        return
+    if output is None or probe is not None or recording is not None or into is not None or in_place:
         raise CcfError(
-            f"A table is exported with `ccf-assets export {table} -o FILE`; a recording, --into and "
-            f"--in-place are for `ccf-assets export {_NWB}`."
+            f"A table is exported with `ccf-assets export {table} -o FILE`; a recording, --into, "
+            f"--in-place and --probe are for {_NWB}, {' and '.join(_IBL)}."
         )
     engine = database.create_engine()
     picked = pick_atlas(engine, atlas) if atlas or table == ELECTRODES else None
@@ -103,3 +119,31 @@ def _export_nwb(
     where = key_and_space(written.atlas.key, written.atlas.space)
     say(f"{counted(written.sites, 'site')}, {written.located:,} of them in a region of {where}")
     wrote(into)
+
+
+def _export_ibl(
+    what: str,
+    recording: str | None,
+    into: Path | None,
+    atlas: str | None,
+    *,
+    probe: str | None,
+    force: bool,
+    other: bool,
+) -> None:
+    from ccf_assets.atlas.export_ibl import export_channel_locations, export_xyz_picks
+    from ccf_assets.db import database
+
+    if recording is None or into is None or other:
+        raise CcfError(
+            f"For the alignment GUI a recording is exported with `ccf-assets export {what} RECORDING --into "
+            f"{what}.json`; --atlas, --probe and --force may follow."
+        )
+    write = export_channel_locations if what == _IBL[0] else export_xyz_picks
+    written = write(database.create_engine(), recording, into, atlas, probe=probe, force=force)
+    name = "channel" if what == _IBL[0] else "point"
+    left = f"; {counted(written.left_out, name)} without a known place left out" if written.left_out else ""
+    where = f", with the regions of {written.atlas.key}" if what == _IBL[0] else ""
+    say(f"{counted(written.sites, name)}{where}{left}")
+    for path in written.paths:
+        wrote(path)

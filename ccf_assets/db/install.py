@@ -5,7 +5,9 @@ The tables are defined in schema, views and functions in sql/.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,15 +15,20 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from ccf_assets.ccf.space import ALLEN_CCF
+from ccf_assets.db import dependents
 from ccf_assets.db.schema import SCHEMA, atlas, metadata, reference_space
+from ccf_assets.db.schema.recordings import KIND_IS_KNOWN, STATUS_IS_KNOWN
 from ccf_assets.db.spaces import space_row
 from ccf_assets.errors import CcfError, server_said
 
-VERSION = 12
+VERSION = 13
 """Version of the tables, views and functions; raised with every change, so that databases are upgraded.
 
 Version 12 adds spaces: the tables reference_space and atlas_number, the space of atlases and frames, the
 edges of voxels along each axis, brain_region.source_id, and the frame in recording_tally.
+
+Version 13 makes site_id a number of 64 bits, and adds what labs join sites on (recording_site.site_name,
+probe, shank, channel, axial_um, lateral_um, kind, details), the view recording_track, and the status missing.
 """
 
 _SQL = ("regions.sql", "points.sql", "recordings.sql", "region_sets.sql", "comparison.sql")
@@ -48,10 +55,15 @@ _BEFORE: Mapping[int, str] = MappingProxyType(
         "WHERE edge_ap IS NULL; "
         "ALTER TABLE ccf.atlas ALTER COLUMN edge_ap SET NOT NULL, ALTER COLUMN edge_dv SET NOT NULL, "
         "ALTER COLUMN edge_ml SET NOT NULL; "
-        "INSERT INTO ccf.atlas_number (ccf_id, key) SELECT ccf_id, key FROM ccf.atlas ON CONFLICT DO NOTHING"
+        "INSERT INTO ccf.atlas_number (ccf_id, key) SELECT ccf_id, key FROM ccf.atlas ON CONFLICT DO NOTHING",
+        13: "ALTER TABLE ccf.recording_site ADD COLUMN IF NOT EXISTS kind text NOT NULL DEFAULT 'site', "
+        "DROP CONSTRAINT IF EXISTS recording_site_kind_check, "
+        f"ADD CONSTRAINT recording_site_kind_check CHECK ({KIND_IS_KNOWN}); "
+        "ALTER TABLE ccf.recording_region DROP CONSTRAINT IF EXISTS recording_region_status_check, "
+        f"ADD CONSTRAINT recording_region_status_check CHECK ({STATUS_IS_KNOWN})",
     }
 )
-"""Version → statement that adds columns which rows of older versions must have a value in.
+"""Version → statement that changes columns, or adds those which rows of older versions must have a value in.
 
 It does nothing to tables of this version, which a schema that lost its comment may have.
 """
@@ -63,6 +75,9 @@ _CHANGES: Mapping[int, str] = MappingProxyType(
         11: "DELETE FROM ccf.recording_agreement; DELETE FROM ccf.recording_finding AS f "
         "WHERE NOT EXISTS (SELECT FROM ccf.recording_site AS s WHERE s.source = f.source) "
         "AND NOT EXISTS (SELECT FROM ccf.recording_file AS r WHERE r.source = f.source)",
+        13: "UPDATE ccf.recording_region AS r SET status = 'missing' FROM ccf.recording_site AS s "
+        "WHERE r.status = 'invalid_nan' AND (s.recording_id, s.site_id) = (r.recording_id, r.site_id) "
+        "AND (s.ap, s.dv, s.ml) = ('NaN', 'NaN', 'NaN')",
     }
 )
 """Version → statement that changes rows written by older versions, or drops what it no longer has."""
@@ -98,12 +113,14 @@ def create_tables(connection: sa.Connection) -> bool:
     if not sa.inspect(connection).has_schema(SCHEMA):
         connection.execute(sa.schema.CreateSchema(SCHEMA))
     older = sa.inspect(connection).has_table(atlas.name, SCHEMA)
+    aside: Sequence[dependents.SetAside] = ()
     try:
         metadata.create_all(connection)
         connection.execute(
             postgresql.insert(reference_space).on_conflict_do_nothing(), [space_row(ALLEN_CCF)]
         )
         if older:
+            aside = _widen(connection)
             for version, statement in _BEFORE.items():
                 if installed < version:
                     connection.exec_driver_sql(statement)
@@ -111,9 +128,9 @@ def create_tables(connection: sa.Connection) -> bool:
             for version, statement in _CHANGES.items():
                 if installed < version:
                     connection.execute(sa.text(statement))
-        for name in _SQL:
-            text = Path(__file__).with_name("sql").joinpath(name).read_text("utf-8")
+        for text in _sql_files():
             connection.exec_driver_sql(text.replace("%", "%%"))
+        dependents.put_back(connection, aside)
     except sa.exc.DBAPIError as error:
         if not older:
             raise
@@ -124,6 +141,45 @@ def create_tables(connection: sa.Connection) -> bool:
         ) from None
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_INSTALLED}{VERSION}'")
     return True
+
+
+@cache
+def _sql_files() -> Sequence[str]:
+    """The texts of the files below sql/, in the order they are installed."""
+    return [Path(__file__).with_name("sql").joinpath(name).read_text("utf-8") for name in _SQL]
+
+
+def _is_ours(schema: str, name: str) -> bool:
+    """Whether the SQL files create a view or function with this name."""
+    made = re.compile(rf"^CREATE OR REPLACE (?:VIEW|FUNCTION) {SCHEMA}\.{re.escape(name)}\b", re.MULTILINE)
+    return schema == SCHEMA and any(made.search(text) for text in _sql_files())
+
+
+def _widen(connection: sa.Connection) -> Sequence[dependents.SetAside]:
+    """Make each site_id of 32 bits one of 64; returns the views and functions that were dropped for it."""
+    there = sa.inspect(connection)
+    narrow = [
+        table.c.site_id
+        for table in metadata.sorted_tables
+        if "site_id" in table.c
+        for column in there.get_columns(table.name, SCHEMA)
+        if column["name"] == "site_id" and not isinstance(column["type"], sa.BigInteger)
+    ]
+    if not narrow:
+        return ()
+    aside = dependents.set_aside(connection, narrow, _is_ours)
+    # The foreign key between two of them is checked once, not again with each.
+    key = "recording_region_recording_id_site_id_fkey"
+    connection.exec_driver_sql(f"ALTER TABLE ccf.recording_region DROP CONSTRAINT IF EXISTS {key}")
+    for column in narrow:
+        connection.exec_driver_sql(f"ALTER TABLE {column.table} ALTER COLUMN site_id TYPE bigint")
+    connection.exec_driver_sql(
+        f"ALTER TABLE ccf.recording_region ADD CONSTRAINT {key} FOREIGN KEY (recording_id, site_id) "
+        "REFERENCES ccf.recording_site ON DELETE CASCADE"
+    )
+    # The planner's statistics of a column go with its type.
+    connection.exec_driver_sql("ANALYZE ccf.recording_site (site_id), ccf.recording_region (site_id)")
+    return aside
 
 
 _OURS = frozenset({"atlas", "brain_region", "voxel_run"})

@@ -37,7 +37,7 @@ def given_sites(frame: str, ap: Sequence[float], dv: Sequence[float], ml: Sequen
     )
     return sa.select(
         sa.literal("").label("recording_id"),
-        sa.cast(points.c.number - 1, sa.Integer).label("site_id"),
+        (points.c.number - 1).label("site_id"),
         sa.type_coerce(points.c.ap, sa.Double).label("ap"),
         sa.type_coerce(points.c.dv, sa.Double).label("dv"),
         sa.type_coerce(points.c.ml, sa.Double).label("ml"),
@@ -116,9 +116,11 @@ def _placed(sites: sa.Subquery, frames: sa.FromClause, atlases: sa.CTE, *, only_
     point = sql_to_ccf(f, s.ap, s.dv, s.ml, sa.literal(0))  # with a surface at 0, y is the depth below it
     given = (s.ap, s.dv, s.ml)
     not_a_number = sa.literal_column("'NaN'::double precision", sa.Double)
-    nan = sa.or_(*(c.is_(None) for c in given), *(c == not_a_number for c in given))
+    nan = [sa.or_(c.is_(None), c == not_a_number) for c in given]
     infinite = sa.or_(*(sa.func.abs(c) > LARGEST for c in given))
-    invalid = sa.case((nan, "invalid_nan"), (infinite, "invalid_infinite"))
+    # Of a place, which nearly every site has, none of the coordinates is asked for twice.
+    unknown = sa.case((sa.and_(*nan), "missing"), else_="invalid_nan")
+    invalid = sa.case((sa.or_(*nan), unknown), (infinite, "invalid_infinite"))
     meets = a.space == f.space
     return (
         sa.select(

@@ -299,9 +299,10 @@ def _points(frame: str) -> npt.NDArray[np.float64]:
     )
     places = np.concatenate([box, rng.integers(0, 320, (500, 3)) * 25.0, corners, np.nextafter(corners, 0)])
     given = from_ccf(FRAMES[frame], *places.T, surface_y=600.0)
-    odd = np.tile(given[2000], (9, 1))
+    odd = np.tile(given[2000], (11, 1))
     odd[range(6), [0, 1, 2, 0, 1, 2]] = [np.nan, np.nan, np.nan, np.inf, -np.inf, 1e31]
     odd[6], odd[7] = (np.nan, np.inf, 0), (1e-31, -0.0, 1e-300)
+    odd[9], odd[10] = np.nan, (np.nan, 0, np.nan)
     return np.concatenate([given, odd])
 
 
@@ -327,7 +328,7 @@ def test_memory_and_database_answer_the_same_for_every_point_in_every_frame(
     assert np.array_equal(few.ccf_um, from_memory.ccf_um, equal_nan=True)
     for answer in ("status", "region_id", "hemisphere", "acronym", "region_name"):
         assert getattr(few, answer).tolist() == getattr(from_memory, answer).tolist()
-    assert set(from_memory.status) >= {"invalid_nan", "invalid_infinite", "outside_volume"}
+    assert set(from_memory.status) >= {"missing", "invalid_nan", "invalid_infinite", "outside_volume"}
 
 
 _GRID: dict[str, Atlas] = {}

@@ -77,13 +77,17 @@ def test_electrodes_are_as_nwb_has_them(phantom_database: sa.Engine, tmp_path: P
     sites = [
         ("m1", 0, 6600.0, 4000.0, 5000.0, "left", 997, "assigned"),
         ("m2", 0, -1.0, 2.0, 3.0, None, None, "outside_volume"),
-        ("m1", 2, None, None, None, None, None, "invalid_nan"),
+        ("m1", -7, None, None, None, None, None, "missing"),
+        ("m1", 2**40, 6600.0, 4000.0, 5000.0, "left", 997, "assigned"),
     ]
+    more = {-7: {"site_name": "tip"}, 2**40: {"kind": "track"}}
     with phantom_database.begin() as connection:
         for recording, number, x, y, z, hemisphere, region_id, status in sites:
             site = {"recording_id": recording, "site_id": number, "source": "inserted"}
             place = {"x": x, "y": y, "z": z, "hemisphere": hemisphere, "region_id": region_id}
-            given = sa.insert(schema.recording_site).values(**site, ap=1, dv=2, ml=3, frame="ccf")
+            given = sa.insert(schema.recording_site).values(
+                **site, ap=1, dv=2, ml=3, frame="ccf", **more.get(number, {})
+            )
             connection.execute(given)
             connection.execute(
                 sa.insert(schema.recording_region).values(
@@ -95,9 +99,9 @@ def test_electrodes_are_as_nwb_has_them(phantom_database: sa.Engine, tmp_path: P
     found = pl.read_parquet(tmp_path / "e.parquet")
     assert found.columns == list(export.comments_of("electrodes"))
     assert found.rows() == [
-        (0, 6600, 4000, 5000, "root", "m1", 0, "left", "assigned", "phantom_100um"),
-        (1, None, None, None, "unknown", "m1", 2, None, "invalid_nan", "phantom_100um"),
-        (2, -1, 2, 3, "unknown", "m2", 0, None, "outside_volume", "phantom_100um"),
+        (0, None, None, None, "unknown", "m1", -7, None, "missing", "phantom_100um", "tip"),
+        (1, 6600, 4000, 5000, "root", "m1", 0, "left", "assigned", "phantom_100um", "0"),
+        (2, -1, 2, 3, "unknown", "m2", 0, None, "outside_volume", "phantom_100um", "0"),
     ]
     with pytest.raises(CcfError, match="of one atlas"):
         export.export(phantom_database, "electrodes", tmp_path / "all.csv")

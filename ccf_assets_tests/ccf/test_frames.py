@@ -40,10 +40,18 @@ def test_every_convention_of_the_field_is_built_in_and_says_where_it_comes_from(
         "stereotaxic_bregma",
         "brainglobe",
         "brainglobe_mirrored",
+        "brainglobe_voxel_10",
+        "brainglobe_voxel_25",
+        "brainglobe_voxel_50",
+        "brainglobe_voxel_100",
+        "ccf_10_index_1",
         "map_ephys",
         "trajectory_explorer",
         "pinpoint",
         "allen_forum",
+        "quicknii_25",
+        "quicknii_10",
+        "ap_histology",
     ]
     for each in FRAMES.values():
         assert len(each.description) > 40
@@ -58,6 +66,11 @@ def test_every_convention_of_the_field_is_built_in_and_says_where_it_comes_from(
         ("ccf", (7000, 2000, 3000), (7000, 2000, 3000)),
         ("nwb", (7000, 2000, 3000), (7000, 2000, 3000)),
         ("ccf_mm", (7, 2, 3), (7000, 2000, 3000)),
+        ("brainglobe_voxel_10", (0, 0, 0), (5, 5, 5)),
+        ("brainglobe_voxel_25", (356, 52, 328), (8912.5, 1312.5, 8212.5)),
+        ("brainglobe_voxel_50", (1, 2, 3), (75, 125, 175)),
+        ("brainglobe_voxel_100", (1, 2, 3), (150, 250, 350)),
+        ("ccf_10_index_1", (1, 80, 1140), (5, 795, 11395)),
         ("map_ephys", (3000, 2000, 7000), (7000, 2000, 3000)),
         ("brainglobe", (7000, 2000, 3000), (7000, 2000, 3000)),
         ("brainglobe_mirrored", (7000, 2000, 3000), (7000, 2000, 8400)),
@@ -69,6 +82,11 @@ def test_every_convention_of_the_field_is_built_in_and_says_where_it_comes_from(
         ("trajectory_explorer", (0, 0, 0), (5200, 440, 5705)),
         ("pinpoint", (0, 0, 0), (5200, 332, 5700)),
         ("allen_forum", (0, 0, 0), (5400, 440, 5700)),
+        ("quicknii_25", (0, 0, 0), (13200, 8000, 0)),
+        ("quicknii_25", (228, 300, 200), (5700, 3000, 5700)),
+        ("quicknii_10", (570, 750, 500), (5700, 3000, 5700)),
+        ("ap_histology", (0, 0, 0), (5395, 435, 5695)),
+        ("ap_histology", (1.5, -1, 3), (6895, 3435, 4695)),
     ],
 )
 def test_a_point_lands_where_its_convention_says(name, xyz, expected):
@@ -167,7 +185,7 @@ def test_allen_forum_is_its_recipe():
 def test_an_unknown_frame_is_answered_with_the_nearest_names():
     with pytest.raises(CcfError, match=r"no coordinate frame 'IBL_mm'; did you mean .*\bibl\b"):
         named_frame("IBL_mm")
-    with pytest.raises(CcfError, match="'zzz'; there are allen_forum, brainglobe"):
+    with pytest.raises(CcfError, match="'zzz'; there are allen_forum, ap_histology, "):
         named_frame("zzz")
 
 

@@ -285,7 +285,7 @@ def test_a_region_that_is_not_drawn_is_said_to_be_so_with_the_nearest_that_is(
     assert (layer["voxels"], layer["drawn_as"], whole["drawn_as"]) == (0, "CA1", "CA1")
     assert run("sites", "CA1sp") == Ended(
         0,
-        "recording_id\tsite_id\tacronym\themisphere\n",
+        "recording_id\tsite_id\tacronym\themisphere\tsite\n",
         "CA1sp is not drawn in ccf_2017_25um; CA1 is; its sites are among those of `ccf-assets sites CA1`.\n",
     )
     assert "not drawn" in run("export", "region_volume", "-o", str(tmp_path / "volumes.csv")).err

@@ -349,8 +349,10 @@ def test_after_everything_was_killed_at_once_the_next_load_puts_it_right(home: P
 def test_files_that_are_still_being_written_are_named_and_not_said_to_be_up_to_date(
     database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("CCF_RECORDINGS", str(tmp_path))
-    (tmp_path / "growing.csv").write_text("recording_id,site_id,x,y,z\n", "utf-8")
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    monkeypatch.setenv("CCF_RECORDINGS", str(folder))
+    (folder / "growing.csv").write_text("recording_id,site_id,x,y,z\n", "utf-8")
     monkeypatch.setattr(loading, "_settled", lambda folder: folder.scan(time.time(), 3600))
     outcome = loading._register_recordings("recordings", False)
     assert (outcome.loaded, outcome.refused, outcome.error) == ([], [], None)

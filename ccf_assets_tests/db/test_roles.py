@@ -66,6 +66,7 @@ CALLS = {
     ),
     "regions_along(integer,double precision,double precision,double precision,double precision,"
     "double precision,double precision)": "ccf.regions_along(904, 6600, 0, 6700, 6600, 4000, 6700)",
+    "site_number(text)": "ccf.site_number('tip')",
     "sites_differing(integer,integer,text)": "ccf.sites_differing(903, 904)",
     "sites_in(bigint,text)": "ccf.sites_in(997, 'phantom_100um')",
     "sites_in(text,text)": "ccf.sites_in('root')",

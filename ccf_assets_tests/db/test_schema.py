@@ -188,6 +188,7 @@ def test_an_older_versions_tables_become_the_present_ones_and_what_a_lab_added_s
         "of_the_lab",
         "recording_site_pkey",
         "recording_site_source_brin",
+        "recording_site_track_idx",
     ]
 
 

@@ -156,6 +156,18 @@ def test_what_is_no_number_has_a_status_of_its_own(
         assert invalid[column].null_count() == 5
 
 
+def test_a_site_of_which_no_coordinate_is_known_is_missing(
+    phantom_database: sa.Engine, phantom_id: int
+) -> None:
+    unknown = np.array([[NAN, NAN, NAN], [NAN, NAN, 0], [0, NAN, NAN], [NAN, INF, NAN], [NAN, NAN, NAN]])
+    for frame in ("ccf", "stereotaxic", "ibl"):
+        found = registered(
+            phantom_database, site_regions.given_sites(frame, *unknown.T.tolist()), phantom_id
+        ).sort("site_id")
+        assert found["status"].to_list() == ["missing", *["invalid_nan"] * 3, "missing"]
+        assert found["x"].null_count() == 5
+
+
 def test_nan_goes_before_infinite(phantom_database: sa.Engine, phantom_id: int) -> None:
     found = registered(phantom_database, site_regions.given_sites("ccf", [NAN], [INF], [0]), phantom_id)
     assert found["status"].to_list() == ["invalid_nan"]

@@ -189,10 +189,10 @@ def test_a_failure_that_nobody_thought_of_refuses_its_file_only(
 ) -> None:
     read = intake.read_sites
 
-    def fail(folder: Path, key: str, frames: object) -> object:
+    def fail(folder: Path, key: str, *others: object) -> object:
         if key == "a.csv":
             raise ZeroDivisionError("of some kind")
-        return read(folder, key, frames)  # type: ignore[arg-type]
+        return read(folder, key, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(intake, "read_sites", fail)
     lab.write("a.csv", ("a", 0, *BRAIN))
@@ -327,7 +327,7 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: RecordingsLab) -> N
         "INSERT INTO ccf.recording_finding VALUES ('new.csv', 'readable', true, 'by a run that was killed')"
     )
     lab.write("fresh.csv", ("f", 0, *BRAIN)).touch()
-    lab.write("notes.xlsx", toml=None)
+    lab.write("notes.xyz", toml=None)
     told = {source.source: source for source in sources.sources(lab.engine, lab.folder)}
     states = {key: str(source.state).split(":")[0] for key, source in told.items()}
     assert states == {
@@ -336,7 +336,7 @@ def test_of_every_file_it_is_said_what_has_become_of_it(lab: RecordingsLab) -> N
         "fresh.csv": "waiting",
         "gone.csv": "the file is gone; its sites stay",
         "new.csv": "not read yet",
-        "notes.xlsx": "ignored",
+        "notes.xyz": "ignored",
         "read.csv": "read",
     }
     assert told["new.csv"].refused == []
@@ -364,7 +364,7 @@ def test_a_folder_that_was_named_and_is_not_there_does_not_pass_for_an_empty_one
     told = capsys.readouterr()
     assert said in told.err
     assert told.out.splitlines() == ["source\tsites\tregions\tstate\trefused\twarnings"]
-    load.report(Outcome("recordings", remark="It is not there."))
+    load.report(Outcome("recordings", remarks=["It is not there."]))
     assert capsys.readouterr().err == "recordings: It is not there.\n"
 
 

@@ -217,7 +217,7 @@ def test_in_a_folder_full_of_faults_the_good_files_are_registered_and_the_rest_i
         "empty.csv": b"",
         "header.csv": head,
         "ragged.csv": head + b"r,0,1,2,3\nr,1,2\n",
-        "semicolons.csv": head.replace(b",", b";") + b"r;0;1;2;3\n",
+        "semicolons.csv": head.replace(b",", b";") + b"r;0;1;2\n",
         "commas.csv": head + b'r,0,"1,5","2,5","3,5"\n',
         "excel.csv": (head + b"r,0,1,2,3\n").decode().replace(",", "\t").encode("utf-16"),
         "xlsx.csv": b"PK\x03\x04\x14\x00\x06\x00",
@@ -394,7 +394,7 @@ def test_a_folder_that_cannot_be_read_is_not_an_empty_one(
     def refuse(path: object) -> object:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("ccf_assets.recordings.files.folder.os.scandir", refuse)
+    monkeypatch.setattr("ccf_assets.recordings.files.walk.os.scandir", refuse)
     requests, said = lab.tick(new_recordings)
     assert (requests, "cannot be read: Permission denied" in said) == ([], True)
     assert lab.cursors["new_recordings"] == cursor

@@ -831,6 +831,15 @@ def test_each_published_table_gets_the_findings_it_deserves(
         assert sentence in found[finding].sentence
 
 
+def test_the_probes_of_one_recording_are_compared_as_recordings_are(
+    read_real: Callable[[str], pl.DataFrame], brain: RealBrain
+):
+    """One file of NWB can hold a whole study."""
+    one = read_real("dandi_000363").with_columns(probe="recording_id", recording_id=pl.lit("study"))
+    found = {f.name: f for f in site_findings(one, FRAMES, brain.in_brain, brain.surface_y)}
+    assert 'the frame "map_ephys"' in found["axis_order"].sentence
+
+
 def test_000363_read_in_its_own_frame_is_clean(read_real: Callable[[str], pl.DataFrame], brain: RealBrain):
     sites = read_real("dandi_000363").rename({"ap": "ml", "ml": "ap"}).with_columns(frame=pl.lit("map_ephys"))
     found = site_findings(sites.select(SITES_SCHEMA.names()), FRAMES, brain.in_brain, brain.surface_y)

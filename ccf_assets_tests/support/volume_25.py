@@ -6,13 +6,14 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-import nrrd
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from isal import igzip
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.maps import ap_dv_ml, to_ccf
+from ccf_assets.ccf.nrrd import parse_header
 from ccf_assets.ccf.space import AXES
 from ccf_assets.recordings.files.table import Table
 
@@ -50,7 +51,9 @@ def _coordinates(table: Table) -> list[tuple[str, pl.Series]]:
 
 def read_volume_25(annotation: Path, ontology: Path) -> Volume25:
     """Read the volume and the names of its regions."""
-    ids, _ = nrrd.read(str(annotation))
+    with annotation.open("rb") as file:
+        header = parse_header(file, annotation)
+        ids = np.frombuffer(igzip.decompress(file.read()), "<u4").reshape(header.shape, order="F")
     with ontology.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     names = {

@@ -269,16 +269,22 @@ SELECT a.key AS atlas_a,
        in_a.status AS status_a,
        in_b.status AS status_b,
        in_a.ccf_id AS ccf_id_a,
-       in_b.ccf_id AS ccf_id_b
+       in_b.ccf_id AS ccf_id_b,
+       site.site_name
 FROM ccf.recording_region AS in_a
 JOIN ccf.recording_region AS in_b USING (recording_id, site_id)
 JOIN ccf.atlas AS a ON a.ccf_id = in_a.ccf_id
 JOIN ccf.atlas AS b ON b.ccf_id = in_b.ccf_id
 LEFT JOIN ccf.brain_region AS region_a ON (region_a.ccf_id, region_a.region_id) = (in_a.ccf_id, in_a.region_id)
-LEFT JOIN ccf.brain_region AS region_b ON (region_b.ccf_id, region_b.region_id) = (in_b.ccf_id, in_b.region_id);
+LEFT JOIN ccf.brain_region AS region_b ON (region_b.ccf_id, region_b.region_id) = (in_b.ccf_id, in_b.region_id)
+LEFT JOIN ccf.recording_site AS site ON (site.recording_id, site.site_id) = (in_a.recording_id, in_a.site_id)
+WHERE NOT EXISTS (
+  SELECT FROM ccf.recording_site AS t
+  WHERE t.kind = 'track' AND (t.recording_id, t.site_id) = (in_a.recording_id, in_a.site_id)
+);
 
 COMMENT ON VIEW ccf.site_pair IS
-  'Every site in every two atlases of its space, whether its region differs or not: site_diff has those that do. WHERE atlas_a = … AND atlas_b = … gives one row per site';
+  'Every site in every two atlases of its space, whether its region differs or not: site_diff has those that do. Points of tracks are left out. WHERE atlas_a = … AND atlas_b = … gives one row per site';
 
 COMMENT ON COLUMN ccf.site_pair.atlas_a IS 'Key of the one atlas (atlas.key)';
 COMMENT ON COLUMN ccf.site_pair.atlas_b IS 'Key of the other';
@@ -292,6 +298,7 @@ COMMENT ON COLUMN ccf.site_pair.status_a IS 'Its status in atlas a (recording_re
 COMMENT ON COLUMN ccf.site_pair.status_b IS 'Its status in atlas b (recording_region)';
 COMMENT ON COLUMN ccf.site_pair.ccf_id_a IS 'Number of atlas a';
 COMMENT ON COLUMN ccf.site_pair.ccf_id_b IS 'Number of atlas b';
+COMMENT ON COLUMN ccf.site_pair.site_name IS 'Name of the site; null where its source numbers its sites';
 
 CREATE OR REPLACE VIEW ccf.site_diff AS
 SELECT * FROM ccf.site_pair WHERE region_a IS DISTINCT FROM region_b;
@@ -311,6 +318,7 @@ COMMENT ON COLUMN ccf.site_diff.status_a IS 'Its status in atlas a (recording_re
 COMMENT ON COLUMN ccf.site_diff.status_b IS 'Its status in atlas b (recording_region)';
 COMMENT ON COLUMN ccf.site_diff.ccf_id_a IS 'Number of atlas a';
 COMMENT ON COLUMN ccf.site_diff.ccf_id_b IS 'Number of atlas b';
+COMMENT ON COLUMN ccf.site_diff.site_name IS 'Name of the site; null where its source numbers its sites';
 
 CREATE OR REPLACE FUNCTION ccf.sites_differing(ccf_id_a integer, ccf_id_b integer, by text DEFAULT 'id')
 RETURNS SETOF ccf.site_pair

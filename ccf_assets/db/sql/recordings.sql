@@ -18,7 +18,15 @@ SELECT a.key AS atlas,
        s.frame,
        s.reported_region,
        s.source,
-       a.ccf_id
+       a.ccf_id,
+       s.site_name,
+       s.probe,
+       s.shank,
+       s.channel,
+       s.axial_um,
+       s.lateral_um,
+       s.kind,
+       s.details
 FROM ccf.recording_site AS s
 JOIN ccf.coordinate_frame AS f ON f.name = s.frame
 JOIN (
@@ -53,6 +61,24 @@ COMMENT ON COLUMN ccf.recording_site_region.frame IS 'Frame in which the site wa
 COMMENT ON COLUMN ccf.recording_site_region.reported_region IS 'Region as reported with the site: id or acronym';
 COMMENT ON COLUMN ccf.recording_site_region.source IS 'The file it came from, or the source of rows inserted by SQL';
 COMMENT ON COLUMN ccf.recording_site_region.ccf_id IS 'Number of the atlas';
+COMMENT ON COLUMN ccf.recording_site_region.site_name IS 'Name of the site; null where its source numbers its sites';
+COMMENT ON COLUMN ccf.recording_site_region.probe IS 'Probe that the site is on; null where it is not known';
+COMMENT ON COLUMN ccf.recording_site_region.shank IS 'Number of the shank that the site is on; null where it is not known';
+COMMENT ON COLUMN ccf.recording_site_region.channel IS 'Number of the channel or electrode; null where it is not known';
+COMMENT ON COLUMN ccf.recording_site_region.axial_um IS 'Position along the probe, µm; null where it is not known';
+COMMENT ON COLUMN ccf.recording_site_region.lateral_um IS 'Position across the probe, µm; null where it is not known';
+COMMENT ON COLUMN ccf.recording_site_region.kind IS 'site; or track, a point traced along a probe, which is no recording site';
+COMMENT ON COLUMN ccf.recording_site_region.details IS 'Further columns of its source, by name; null where there are none';
+
+CREATE OR REPLACE FUNCTION ccf.site_number(name text) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+-- Half of the numbers of 64 bits, the negative ones: the shift keeps the first bit for the sign.
+RETURN -1 - (('x' || encode(substr(sha256(convert_to(name, 'UTF8')), 1, 8), 'hex'))::bit(64) >> 1)::bigint;
+
+COMMENT ON FUNCTION ccf.site_number(text) IS
+'The site_id of a site that has a name instead of a number: a negative number made of the name, always the same, and another for every other name (-1 less the first 8 bytes, big endian, of the SHA-256 of the name in UTF-8, shifted right by one bit).
+
+SELECT ccf.site_number(''tip'');  -- -5448230490290800672';
 
 -- An unknown frame is an error that names the known ones; the foreign key's would name only itself. The argument lets the
 -- IO manager switch the trigger off together with the foreign keys, which it checks at once for many rows.
@@ -112,7 +138,8 @@ BEGIN
   -- Not from the view, which begins at the sites: only some of them are in the region.
   RETURN QUERY
   SELECT a.key, rr.recording_id, rr.site_id, r.acronym, r.region_name, rr.region_id, rr.hemisphere, rr.status,
-         rr.x, rr.y, rr.z, s.frame, s.reported_region, rr.source, rr.ccf_id
+         rr.x, rr.y, rr.z, s.frame, s.reported_region, rr.source, rr.ccf_id,
+         s.site_name, s.probe, s.shank, s.channel, s.axial_um, s.lateral_um, s.kind, s.details
   FROM ccf.brain_region AS asked
   JOIN ccf.region_ancestor AS inside ON (inside.ccf_id, inside.ancestor_id) = (asked.ccf_id, asked.region_id)
   JOIN ccf.recording_region AS rr ON (rr.ccf_id, rr.region_id) = (inside.ccf_id, inside.region_id)
@@ -120,6 +147,7 @@ BEGIN
   JOIN ccf.brain_region AS r ON (r.ccf_id, r.region_id) = (rr.ccf_id, rr.region_id)
   JOIN ccf.atlas AS a ON a.ccf_id = rr.ccf_id
   WHERE (asked.acronym = region OR asked.region_id = number) AND (one IS NULL OR asked.ccf_id = one)
+    AND s.kind = 'site'
   ORDER BY rr.ccf_id, rr.recording_id, rr.site_id;
   IF FOUND THEN
     RETURN;
@@ -144,7 +172,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ccf.sites_in(text, text) IS
-'The recording sites in a region (exact acronym, or id written as text) or anything inside it: rows of view recording_site_region, in the atlas with this key, or in all atlases. An error if there is no such region or atlas; a notice if the region has no voxel in an atlas, with the nearest that has.
+'The recording sites in a region (exact acronym, or id written as text) or anything inside it: rows of view recording_site_region, in the atlas with this key, or in all atlases; points of tracks are left out. An error if there is no such region or atlas; a notice if the region has no voxel in an atlas, with the nearest that has.
 
 SELECT DISTINCT recording_id FROM ccf.sites_in(''TH'', ''ccf_2017_25um'');';
 
@@ -160,6 +188,89 @@ COMMENT ON FUNCTION ccf.sites_in(bigint, text) IS
 'The same as ccf.sites_in(text, text), for the region with this id.
 
 SELECT DISTINCT recording_id FROM ccf.sites_in(549, ''ccf_2017_25um'');';
+
+-- Filters on atlas, recording, source and probe are applied before the regions are looked up, since every step keeps
+-- these together.
+CREATE OR REPLACE VIEW ccf.recording_track AS
+WITH point AS (
+  SELECT a.key, rr.ccf_id, s.recording_id, s.source, s.probe, s.site_id, rr.x, rr.y, rr.z,
+         lag(rr.x) OVER track AS from_x,
+         lag(rr.y) OVER track AS from_y,
+         lag(rr.z) OVER track AS from_z
+  FROM ccf.recording_site AS s
+  JOIN ccf.recording_region AS rr ON (rr.recording_id, rr.site_id) = (s.recording_id, s.site_id)
+  JOIN (
+    SELECT one.ccf_id, one.key
+    FROM ccf.atlas AS one
+    WHERE EXISTS (SELECT FROM ccf.voxel_run AS run WHERE run.ccf_id = one.ccf_id)
+      AND EXISTS (SELECT FROM ccf.brain_surface AS top WHERE top.ccf_id = one.ccf_id)
+    OFFSET 0
+  ) AS a ON a.ccf_id = rr.ccf_id
+  WHERE s.kind = 'track' AND rr.x IS NOT NULL AND rr.y IS NOT NULL AND rr.z IS NOT NULL
+  WINDOW track AS (PARTITION BY a.key, rr.ccf_id, s.recording_id, s.source, s.probe ORDER BY s.site_id)
+), long AS (
+  SELECT p.*, sqrt((p.x - p.from_x) ^ 2 + (p.y - p.from_y) ^ 2 + (p.z - p.from_z) ^ 2) AS um
+  FROM point AS p
+), step AS (
+  -- Two points at one place are no step: ccf.regions_along refuses a track without length.
+  SELECT l.*, sum(l.um) OVER (
+           PARTITION BY l.key, l.ccf_id, l.recording_id, l.source, l.probe ORDER BY l.site_id
+         ) - l.um AS start_um
+  FROM long AS l
+  WHERE l.um >= 0.001
+  OFFSET 0
+), piece AS (
+  SELECT s.key, s.ccf_id, s.recording_id, s.source, s.probe, r.region_id,
+         s.start_um + r.entry_um AS entry_um, s.start_um + r.exit_um AS exit_um
+  FROM step AS s
+  CROSS JOIN LATERAL ccf.regions_along(s.ccf_id, s.from_x, s.from_y, s.from_z, s.x, s.y, s.z) AS r
+), numbered AS (
+  -- Pieces that follow each other in one region have the same number.
+  SELECT p.*,
+         row_number() OVER (
+           PARTITION BY p.key, p.ccf_id, p.recording_id, p.source, p.probe ORDER BY p.entry_um
+         ) - row_number() OVER (
+           PARTITION BY p.key, p.ccf_id, p.recording_id, p.source, p.probe, p.region_id ORDER BY p.entry_um
+         ) AS number
+  FROM piece AS p
+), stretch AS (
+  SELECT n.key, n.ccf_id, n.recording_id, n.source, n.probe, n.region_id,
+         min(n.entry_um) AS entry_um, max(n.exit_um) AS exit_um
+  FROM numbered AS n
+  GROUP BY n.key, n.ccf_id, n.recording_id, n.source, n.probe, n.region_id, n.number
+)
+SELECT t.key AS atlas,
+       t.recording_id,
+       t.probe,
+       t.source,
+       row_number() OVER (
+         PARTITION BY t.key, t.ccf_id, t.recording_id, t.source, t.probe ORDER BY t.entry_um
+       ) AS part,
+       r.acronym,
+       t.region_id,
+       r.region_name,
+       t.entry_um,
+       t.exit_um,
+       t.exit_um - t.entry_um AS length_um,
+       t.ccf_id
+FROM stretch AS t
+LEFT JOIN ccf.brain_region AS r ON (r.ccf_id, r.region_id) = (t.ccf_id, t.region_id);
+
+COMMENT ON VIEW ccf.recording_track IS
+  'The regions along every track, in each loaded atlas: of the points with kind track of one recording, source and probe, joined by straight lines in the order of site_id, where they enter and leave each region (ccf.regions_along). WHERE atlas = … AND recording_id = … ORDER BY probe, part gives one track after the other; stretches outside the brain have no region. Points whose place is not known are passed over';
+
+COMMENT ON COLUMN ccf.recording_track.atlas IS 'Key of the atlas (atlas.key)';
+COMMENT ON COLUMN ccf.recording_track.recording_id IS 'Recording (recording_site)';
+COMMENT ON COLUMN ccf.recording_track.probe IS 'Probe that was traced; null where it is not known';
+COMMENT ON COLUMN ccf.recording_track.source IS 'The file it came from, or the source of rows inserted by SQL';
+COMMENT ON COLUMN ccf.recording_track.part IS 'Number of the stretch along the track, from 1';
+COMMENT ON COLUMN ccf.recording_track.acronym IS 'Acronym of the region; null outside the brain';
+COMMENT ON COLUMN ccf.recording_track.region_id IS 'Region of the stretch; null outside the brain';
+COMMENT ON COLUMN ccf.recording_track.region_name IS 'Name of the region, without commas; null outside the brain';
+COMMENT ON COLUMN ccf.recording_track.entry_um IS 'Where the track enters it, µm along the track from its first point';
+COMMENT ON COLUMN ccf.recording_track.exit_um IS 'Where the track leaves it, µm along the track from its first point';
+COMMENT ON COLUMN ccf.recording_track.length_um IS 'Length of the stretch, µm';
+COMMENT ON COLUMN ccf.recording_track.ccf_id IS 'Number of the atlas';
 
 -- Rows are counted when they are written: counting those of ten million sites takes seconds, and the sensors ask
 -- every few seconds. A count is never updated but added to, so that two who insert at once need not wait for each

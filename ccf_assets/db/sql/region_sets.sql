@@ -41,14 +41,21 @@ SELECT a.key AS atlas,
        rr.hemisphere,
        rr.status,
        rr.source,
-       s.ccf_id
+       s.ccf_id,
+       site.site_name
 FROM ccf.region_set AS s
 JOIN ccf.atlas AS a USING (ccf_id)
 JOIN ccf.recording_region AS rr USING (ccf_id)
-LEFT JOIN ccf.region_set_member AS m USING (ccf_id, set_name, region_id);
+LEFT JOIN ccf.region_set_member AS m USING (ccf_id, set_name, region_id)
+-- LEFT, so that who does not ask for the name does not pay for it.
+LEFT JOIN ccf.recording_site AS site ON (site.recording_id, site.site_id) = (rr.recording_id, rr.site_id)
+WHERE NOT EXISTS (
+  SELECT FROM ccf.recording_site AS t
+  WHERE t.kind = 'track' AND (t.recording_id, t.site_id) = (rr.recording_id, rr.site_id)
+);
 
 COMMENT ON VIEW ccf.recording_site_group IS
-  'Every registered site with its group. WHERE atlas = … AND set_name = … gives one row per site; group_name is NULL for a site in no group';
+  'Every registered site with its group; points of tracks are left out. WHERE atlas = … AND set_name = … gives one row per site; group_name is NULL for a site in no group';
 
 COMMENT ON COLUMN ccf.recording_site_group.atlas IS 'Key of the atlas (atlas.key)';
 COMMENT ON COLUMN ccf.recording_site_group.set_name IS 'Region set (region_set)';
@@ -60,6 +67,7 @@ COMMENT ON COLUMN ccf.recording_site_group.hemisphere IS 'left or right of the m
 COMMENT ON COLUMN ccf.recording_site_group.status IS 'assigned, or why there is no region (recording_region)';
 COMMENT ON COLUMN ccf.recording_site_group.source IS 'The file it came from, or the source of rows inserted by SQL';
 COMMENT ON COLUMN ccf.recording_site_group.ccf_id IS 'Number of the atlas';
+COMMENT ON COLUMN ccf.recording_site_group.site_name IS 'Name of the site; null where its source numbers its sites';
 
 CREATE OR REPLACE VIEW ccf.sites_by_group AS
 SELECT atlas,

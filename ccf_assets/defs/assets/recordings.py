@@ -346,9 +346,9 @@ def recording_region(
 
     Existing rows stay as they are: a row is deleted with its site, when the site moves, and with its atlas.
 
-    A site in no region has a status that says why: outside_brain, outside_volume, invalid_nan or
-    invalid_infinite. The view recording_site_region has the regions' names; sites_in('TH') lists the sites in
-    a region or anything inside it.
+    A site in no region has a status that says why: outside_brain, outside_volume, invalid_nan,
+    invalid_infinite or missing. The view recording_site_region has the regions' names; sites_in('TH') lists
+    the sites in a region or anything inside it.
     """
     engine, tally = postgres.create_engine(), schema.recording_tally.c
     some = sa.select(sa.func.sum(tally.sites) > 0).where(

@@ -18,6 +18,7 @@ import polars as pl
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.settings import FileSettings, can_be_ours
 from ccf_assets.recordings.files.table import Table, refuse_too_many, refuse_twice
+from ccf_assets.recordings.formats.known_columns import with_preset
 from ccf_assets.text_columns import decoded
 
 _BATCH = 20_000
@@ -46,6 +47,7 @@ def read_csv(path: Path, raw: bytes, settings: FileSettings) -> Table:
         raise CcfError(f"{path} is empty.") from None
     names = [name.strip() for name in header]
     refuse_twice(path, names)
+    settings = with_preset(settings, names)
     kept = [place for place, name in enumerate(names) if name and can_be_ours(name, settings)]
     plain = _plain_rows(raw, names, kept, separator)
     if plain is not None:

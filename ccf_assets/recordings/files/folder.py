@@ -240,8 +240,8 @@ class _Scan:
                 of_all.pop(key)
         return FolderScan(
             dict(sorted(self._files.items())),
-            self._waiting,
-            self.unreadable,
+            dict(sorted(self._waiting.items())),
+            dict(sorted(self.unreadable.items())),
             tuple(self._ignored()),
             self._stamper.memo,
         )

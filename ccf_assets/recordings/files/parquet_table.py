@@ -16,6 +16,7 @@ from pyarrow import parquet
 from ccf_assets.errors import CcfError, first_line
 from ccf_assets.recordings.files.settings import FileSettings, can_be_ours
 from ccf_assets.recordings.files.table import LARGEST_BYTES, Table, refuse_too_many, refuse_twice
+from ccf_assets.recordings.formats.known_columns import with_preset
 
 _POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """A panic (for example of a name that is not UTF-8) is no Exception: it would end the run of all files."""
@@ -36,6 +37,7 @@ def read_parquet(path: Path, raw: bytes, settings: FileSettings) -> Table:
             raise ValueError(f"it claims {rows:,} rows, and its row groups {sum(groups):,}")
         refuse_too_many(path, rows)
         refuse_twice(path, schema.names)
+        settings = with_preset(settings, schema.names)
         kind_of = {name: schema.field(name).type for name in schema.names if can_be_ours(name, settings)}
         texts = [name for name, kind in kind_of.items() if _is_text(kind)]
         read = [name for name, kind in kind_of.items() if name in texts or _is_flat(kind)]

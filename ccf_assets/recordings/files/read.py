@@ -33,6 +33,7 @@ from ccf_assets.recordings.files.settings import ROW, VALUES, FileSettings, fill
 from ccf_assets.recordings.files.source import Source
 from ccf_assets.recordings.files.table import SITES_SCHEMA, Table
 from ccf_assets.recordings.formats import tables
+from ccf_assets.recordings.formats.known_columns import with_preset
 
 
 def read_sites(
@@ -62,6 +63,8 @@ def read_sites(
     table = form.read(source, settings)
     if not table.height:
         raise CcfError(f"{source.path} has a header and no rows.")
+    if form is tables.FORMAT:
+        settings = with_preset(settings, table.names)
     column_of = match_columns(table, settings, frames)
     frame = frames_of_rows(table, column_of, settings, frames)
     columns = dict(zip(AXES, coordinates(table, column_of, frame, frames), strict=True)) | {"frame": frame}

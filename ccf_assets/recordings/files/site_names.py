@@ -23,5 +23,5 @@ def site_numbers(names: pl.Series) -> pl.Series:
     """`site_number` of many names: Int64, null where the name is null."""
     known = names.unique().drop_nulls()
     numbers = [site_number(name) for name in known]
-    found: pl.Series = names.replace_strict(known, pl.Series(numbers, dtype=pl.Int64), return_dtype=pl.Int64)
+    found: pl.Series = names.replace_strict(known, pl.Series(numbers, dtype=pl.Int64)).cast(pl.Int64)
     return found

@@ -12,6 +12,7 @@ from functools import cached_property
 import polars as pl
 
 from ccf_assets.ccf.region_words import NO_REPORT, OUTSIDE, meanings
+from ccf_assets.ccf.space import NO_PLACE
 from ccf_assets.finding import Finding, Numbers, counted
 from ccf_assets.recordings.findings.claims import KEY
 from ccf_assets.recordings.findings.reading import PAIRS, percent
@@ -136,7 +137,7 @@ def _with_labels(sites: pl.DataFrame, computed: pl.DataFrame, ontology: Ontology
             ),
             on=KEY,
         )
-        .filter(~pl.col("status").str.starts_with("invalid"))
+        .filter(~pl.col("status").is_in(NO_PLACE))
     )
     number = text.str.extract(r"^-?(\d{1,18})(?:\.0*)?$").cast(pl.Int64)
     return (

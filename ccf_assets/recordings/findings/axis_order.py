@@ -110,7 +110,9 @@ def axis_order(reading: Reading) -> Finding:
     if as_read.mean() >= FEW_INSIDE:
         wrong = wrong & ~reading.above(points_of[_AS_READ])
         wrong_best = wrong_best & ~reading.above(points_of[best])
-    recordings = reading.sites["recording_id"].filter(pl.Series(reading.meaningful))
+    # A recording with several probes is as many of them: one NWB file can hold a whole study.
+    probes = reading.sites.select(pl.struct("recording_id", "probe")).to_series()
+    recordings = probes.filter(pl.Series(reading.meaningful))
     if _many_more(wrong, wrong_best):
         hint = ""
     elif best.sign == _AS_READ.sign and _every_recording_agrees(recordings, as_read, with_best):

@@ -15,13 +15,12 @@ def duplicate_sites(sites: pl.DataFrame) -> Finding:
     name = "duplicate_sites"
     # Most files have none, and finding that takes half the time of counting each site.
     repeated = sites.filter(sites.select(KEY).is_duplicated())
-    twice = repeated.group_by(KEY, maintain_order=True).len()
+    twice = repeated.group_by(KEY, maintain_order=True).agg(pl.len(), pl.col("site_name").first())
     rows = int(twice["len"].sum())
     numbers: Numbers = {"sites": sites.height, "duplicated": twice.height, "rows": rows}
     if not twice.height:
         return Finding.passes(name, "Every site is given once.", numbers)
     equal = rows - repeated.unique().height
-    recording, site = twice.row(0)[:2]
     note = f" {equal:,} of these rows repeat another exactly." if equal else ""
     hint = (
         " Has the file a column with a number for each site of a recording? Name it site_id."
@@ -30,7 +29,7 @@ def duplicate_sites(sites: pl.DataFrame) -> Finding:
     )
     sentence = (
         f"{counted(twice.height, 'site is', 'sites are')} given more than once ({rows:,} rows), "
-        f"for example site {site} of recording {recording}.{note}{hint}"
+        f"for example {_in_words(twice)}.{note}{hint}"
     )
     return Finding.blocks(name, sentence, numbers)
 
@@ -49,10 +48,9 @@ def claimed_elsewhere(sites: pl.DataFrame, owners: pl.DataFrame) -> Finding:
         return Finding.passes(name, "No other source has a site of this file.", numbers)
     files = taken.group_by("owner").len().sort("len", "owner", descending=[True, False])
     named = listed([f"{owner} ({count:,})" for owner, count in files.iter_rows()], PAIRS)
-    recording, site = taken.row(0)[:2]
     sentence = (
         f"{of_total(taken.height, sites.height)} belong to another source already, which keeps them: "
-        f"{named}. One of them is site {site} of recording {recording}."
+        f"{named}. One of them is {_in_words(taken)}."
     )
     return Finding.warns(name, sentence, numbers | {"files": files.height})
 
@@ -66,14 +64,21 @@ def claims(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
 
 
 def _taken(sites: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
-    """recording_id, site_id, owner of the sites that another source has."""
+    """recording_id, site_id, site_name, owner of the sites that another source has."""
     others = owners.select(
         pl.col("recording_id").cast(pl.String), pl.col("site_id").cast(pl.Int64), owner=pl.col("source")
     )
     return (
-        sites.select(*KEY, "source")
+        sites.select(*KEY, "site_name", "source")
         .join(others, on=KEY, how="inner", maintain_order="left")
         .filter(pl.col("owner") != pl.col("source"))
         .unique(KEY, keep="first", maintain_order=True)
         .drop("source")
     )
+
+
+def _in_words(sites: pl.DataFrame) -> str:
+    """The first of some sites for a sentence."""
+    first = sites.row(0, named=True)
+    name = first["site_id"] if first["site_name"] is None else first["site_name"]
+    return f"site {name} of recording {first['recording_id']}"

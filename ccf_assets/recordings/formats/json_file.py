@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -45,10 +46,11 @@ def json_text(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            raw = file.read(LARGEST_JSON + 1)
+            size = os.fstat(file.fileno()).st_size
+            raw = file.read(size) if size <= LARGEST_JSON else b""
     except OSError as error:
         raise CcfError(f"{path} cannot be read: {why(error)}.") from None
-    if len(raw) > LARGEST_JSON:
+    if size > LARGEST_JSON:
         raise CcfError(f"{path} has more than {LARGEST_JSON:,} bytes; divide it into several files.")
     try:
         return raw.decode("utf-8-sig")

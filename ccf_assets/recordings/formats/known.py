@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat
 from ccf_assets.recordings.formats import (
+    alf,
+    bare_array,
+    bids,
+    brainglobe,
     channel_locations,
+    excel,
+    matlab,
     meshview,
     mouselight,
     nwb,
@@ -25,6 +31,12 @@ FORMATS: tuple[SiteFormat, ...] = (
     mouselight.NEURONS,
     mouselight.SWC,
     pinpoint.FORMAT,
+    alf.FORMAT,
+    *brainglobe.FORMATS,
+    bare_array.FORMAT,
+    *matlab.FORMATS,
+    excel.FORMAT,
+    bids.FORMAT,
     tables.FORMAT,
 )
 """In the order in which they are asked: the first that recognises a file has it."""

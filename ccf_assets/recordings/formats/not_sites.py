@@ -63,9 +63,15 @@ def _xml_kind(head: bytes) -> str:
     return "alignment" if b"<series" in head and b"anchoring=" in head else ""
 
 
-def _region_volumes(listing: Listing) -> Iterator[str]:
-    if listing.folder.name == "regions" and "summary.csv" in listing.files:
-        yield "summary.csv"
+def region_volumes(listing: Listing) -> Iterator[str]:
+    """``regions/summary.csv`` of brainglobe-segmentation, by its columns: a CSV that is not even refused."""
+    name = "summary.csv"
+    if listing.folder.name == "regions" and name in listing.files and listing.look(name, _has_volumes):
+        yield name
+
+
+def _has_volumes(head: bytes) -> str:
+    return "volumes" if b"region,volume_mm3" in head.partition(b"\n")[0] else ""
 
 
 NOT_SITES: tuple[NotSites, ...] = (
@@ -74,7 +80,8 @@ NOT_SITES: tuple[NotSites, ...] = (
         _geometry,
         "It says where the contacts are on the probe, not where they are in the brain. Load what the "
         "alignment wrote (channel_locations.json, an ALF folder, NWB); or put a file of probeinterface, of "
-        "one probe with one shank, beside a track (xyz_picks.json, track.npy): then every contact is placed on the track.",
+        "one probe with one shank, beside a track (xyz_picks.json, track.npy): then every contact is placed "
+        "on the track.",
     ),
     NotSites(
         "an alignment of sections",
@@ -96,9 +103,9 @@ NOT_SITES: tuple[NotSites, ...] = (
     ),
     NotSites(
         "volumes of regions",
-        _region_volumes,
-        "brainglobe-segmentation writes volume, extent and centre of each region drawn, and no sites. Load "
-        "its tracks (track.npy), or points.npy of brainmapper.",
+        region_volumes,
+        "They hold volume, extent and centre of each region drawn in brainglobe-segmentation, and no sites. "
+        "Load its tracks (track.npy), or points.npy of brainmapper.",
     ),
     NotSites(
         "other files of the alignment GUI",
@@ -113,15 +120,15 @@ NOT_SITES: tuple[NotSites, ...] = (
         "results of spike sorting",
         _named(
             # ALF of the IBL
-            r"(spikes|clusters|templates|waveforms|drift|_phy_\w+|_kilosort_\w+|_iblqc_\w+)\..*\.(npy|pqt|csv|tsv)"
+            r"(spikes|clusters|templates|waveforms|drift|_phy_\w+|_kilosort_\w+|_iblqc_\w+)\..*\.(npy|pqt|tsv)"
             # Kilosort and phy
             r"|(spike_(times|clusters|templates|positions|detection_templates)|amplitudes|(similar_)?templates(_ind)?"
             r"|pc_features?(_ind)?|template_features?(_ind)?|whitening_mat(_inv|_dat)?|kept_spikes|full_(st|clu|amp)"
             r"|channel_(map|positions|shanks)|ops|Wall|tF)\.npy"
-            r"|cluster_\w+\.(tsv|csv)|params\.py|rez2?\.mat|chan(nel)?_?map\.mat"
+            r"|cluster_\w+\.tsv|params\.py|rez2?\.mat|chan(nel)?_?map\.mat"
         ),
-        "They hold spikes, clusters and the plane of the probe, without places in the brain. Load the places "
-        "of the channels (channel_locations.json, an ALF folder, NWB); spikes are joined on probe and channel.",
+        "They hold spikes, clusters and the plane of the probe, without places in the brain. Load those of "
+        "the channels (channel_locations.json, an ALF folder, NWB); spikes are joined on probe and channel.",
     ),
     NotSites(
         "raw recordings and images",

@@ -56,6 +56,8 @@ def read(source: Source, settings: FileSettings) -> Table:
     """
     path = source.path
     lines = [line for line in json_text(path).splitlines() if line.strip()]
+    if not lines:
+        raise CcfError(f"{path} is empty.")
     probes: list[str] = []
     points: list[list[float]] = []
     for row, line in enumerate(lines, start=1):

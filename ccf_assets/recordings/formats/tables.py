@@ -16,6 +16,7 @@ from ccf_assets.recordings.files.parquet_table import read_parquet
 from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import LARGEST_BYTES, Table
+from ccf_assets.recordings.formats.not_sites import region_volumes
 
 _PARQUET = (".parquet", ".pqt")
 _PACKED = (".csv.gz", ".tsv.gz")
@@ -24,7 +25,8 @@ _SUFFIXES = (".csv", ".tsv", *_PACKED, *_PARQUET)
 
 def find(listing: Listing) -> Iterator[Found]:
     """Every file with the ending of a table."""
-    return (Found(name) for name in listing.files if name.lower().endswith(_SUFFIXES))
+    names = listing.files.difference(region_volumes(listing))
+    return (Found(name) for name in names if name.lower().endswith(_SUFFIXES))
 
 
 def read(source: Source, settings: FileSettings) -> Table:

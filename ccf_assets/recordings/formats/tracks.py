@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from ccf_assets.ccf.frames.files import FRAMES
-from ccf_assets.ccf.frames.maps import Floats, Frame
+from ccf_assets.ccf.frames.maps import Floats, Frame, from_ccf, to_ccf
 from ccf_assets.ccf.space import AXES
 from ccf_assets.recordings.files.source import Source
 from ccf_assets.recordings.files.table import Table
@@ -70,9 +70,8 @@ def track_table(
 ) -> Table:
     """The table of one track: its points and, where they can be placed, the contacts of its probe.
 
-    The points are numbered from 0. Where there are contacts, too, all have names: ``track 0``, …, and the
-    contact's own name or ``contact 0``, …; the recording is the file's, since a recording of the same folder
-    has sites of its own.
+    The points are numbered from 0, in the order of the track. The recording is the file's, since a recording
+    of the same folder has sites of its own; that of the contacts has ``contacts`` behind it.
 
     Args:
         source: the source, whose `file_name` is the recording.
@@ -125,9 +124,8 @@ def _contacts(points: Floats, frame: Frame, geometry: ProbeGeometry) -> Floats |
     """The contacts' ap, dv, ml in the frame of the points."""
     if frame.dv_from == "surface":
         return None
-    there, back = frame.affine, frame.inverse
-    contacts = contacts_on_track(points @ there[:, :3].T + there[:, 3], geometry)
-    return None if contacts is None else contacts @ back[:, :3].T + back[:, 3]
+    contacts = contacts_on_track(to_ccf(frame, *points.T), geometry)
+    return None if contacts is None else from_ccf(frame, *contacts.T)
 
 
 def _with_contacts(
@@ -136,16 +134,13 @@ def _with_contacts(
     count = len(geometry.axial_um)
     sites = pl.DataFrame(
         {
-            "site_id": geometry.names or [f"contact {each}" for each in range(count)],
+            "recording_id": [f"{table['recording_id'][0]} contacts"] * count,
+            "site_id": geometry.names or [str(each) for each in range(count)],
             **coordinates,
             "kind": [SITE] * count,
             "channel": pl.Series(geometry.channels or [None] * count, dtype=pl.Int64),
             "axial_um": geometry.axial_um,
             "lateral_um": geometry.lateral_um,
         }
-    ).with_columns(
-        pl.lit(table[name][0]).cast(table[name].dtype).alias(name)
-        for name in ("recording_id", "probe", "shank")
-    )
-    named = table.with_columns(site_id=pl.format("track {}", "site_id"))
-    return pl.concat([named, sites], how="diagonal")
+    ).with_columns(pl.lit(table[name][0]).cast(table[name].dtype).alias(name) for name in ("probe", "shank"))
+    return pl.concat([table.with_columns(pl.col("site_id").cast(pl.String)), sites], how="diagonal")
