@@ -228,6 +228,8 @@ class _Data:
         if self._plan.get_layout() == h5py.h5d.CHUNKED:
             if self._chunk_bytes() > MOST_CHUNK_BYTES:
                 raise refused(self._file, f"{self._path} has chunks of more than {MOST_CHUNK_BYTES:,} bytes")
+            if self._data.size > math.prod(self._data.chunks) * MOST_CHUNKS:
+                raise refused(self._file, f"{self._path} has more than {MOST_CHUNKS:,} chunks")
             for _ in self._chunks():
                 pass
 

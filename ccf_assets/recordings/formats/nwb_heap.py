@@ -30,8 +30,11 @@ _OBJECT = 16
 _CONTINUATION, _ATTRIBUTE = 0x10, 0x0C
 """Types of messages of an object header."""
 
-_SHARED = 2
-"""Flag of a message that is elsewhere."""
+_SHARED, _SHARED_TYPE = 2, 1
+"""Flags of a message that is elsewhere, and of an attribute whose type is."""
+
+_WITH_ENCODING, _VARIABLE = 3, 9
+"""The version of attributes that has a byte more, and the class of types of variable length."""
 
 _MOST_HEADER = 1 << 20
 """Bytes of an object header: a group has some hundreds."""
@@ -85,13 +88,15 @@ class Heap:
             CcfError: they are damaged or too large, or the attributes are not in the header.
         """
         bodies = list(self._attributes(path, at))
-        if len(bodies) != count:
+        if len(bodies) != count or any(body[1] & _SHARED_TYPE for body in bodies):
             raise refused(self._file, f"the attributes of {path} are stored in a way that is not read")
         for body in bodies:
-            # A text is at the end of its message, which may be filled up to a multiple of 8 bytes.
-            for end in range(len(body), max(len(body) - SIZE, REFERENCE.itemsize - 1), -1):
-                reference = np.frombuffer(body[end - REFERENCE.itemsize : end], REFERENCE)[0]
-                self._check(path, int(reference["at"]))
+            version, (name, kind, space) = body[0], np.frombuffer(body[2:8], "<u2").tolist()
+            if version == 1:  # filled up to multiples of 8 bytes
+                name, kind, space = (-(-each // 8) * 8 for each in (name, kind, space))
+            start = (9 if version == _WITH_ENCODING else 8) + name
+            if body[start] & 0x0F == _VARIABLE:
+                self.check_texts(path, body[start + kind + space :])
 
     def _count(self, path: str, size: int) -> None:
         self._total += size

@@ -472,6 +472,50 @@ def test_what_leads_out_of_the_file_or_fills_the_memory_is_refused(
     assert words in refusal(path)
 
 
+def _changed(path: Path, what: bytes, value: bytes, offset: int) -> None:
+    raw = bytearray(path.read_bytes())
+    at = raw.index(what) + offset
+    raw[at : at + len(value)] = value
+    path.write_bytes(raw)
+
+
+def test_texts_in_a_damaged_heap_are_refused_before_hdf5_looks_for_their_end(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.nwb")
+    whole = path.read_bytes()
+    first = (1).to_bytes(2, "little")  # the number of the first object
+    assert whole[whole.index(b"GCOL") + 16 :].startswith(first)
+    _changed(path, b"GCOL", bytes(2) + bytes(14), 16)  # the rest is free, and has no bytes: HDF5 never ends
+    assert "lies in a heap that is damaged" in refusal(path)
+    path.write_bytes(whole)
+    _changed(path, b"GCOL", (10**10).to_bytes(8, "little"), 8)
+    assert "has texts of more than" in refusal(path)
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_the_texts_of_attributes_are_looked_at_too(tmp_path: Path, newest: bool) -> None:
+    path = made(tmp_path / "a.nwb")
+    with h5py.File(path, "a", libver="latest" if newest else "earliest") as file:
+        space = file.create_group(f"{LOCALIZATION}/AllenCCFv3")
+        for name, value in {**CCF, "origin": "corner " + "of the volume" * 20}.items():
+            space.attrs.create(name, value, dtype=TEXT)
+    localize(path)
+    assert read(path).frame == "ccf"
+    raw = path.read_bytes()
+    length = len("corner " + "of the volume" * 20).to_bytes(4, "little")
+    references = [
+        at
+        for at in range(len(raw) - 16)
+        if raw.startswith(length, at)
+        and raw.startswith(b"GCOL", int.from_bytes(raw[at + 4 : at + 12], "little"))
+    ]
+    assert references
+    for at in references:
+        path.write_bytes(raw[:at] + (2**31).to_bytes(4, "little") + raw[at + 4 :])
+        # The newest headers have a checksum.
+        words = "incorrect metadata checksum" if newest else "has texts of more than 100,000,000 bytes"
+        assert words in refusal(path)
+
+
 def test_what_is_no_nwb_file_is_said(tmp_path: Path) -> None:
     path = tmp_path / "a.nwb"
     path.write_bytes(b"%PDF-1.7")
