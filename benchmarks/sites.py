@@ -6,6 +6,7 @@ a place of its own: sites are registered in every atlas that is loaded.
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -46,6 +47,8 @@ TILT = 0.3
 
 SMALL, LARGE = "small.csv", "large.csv"
 
+NUMBERED, NAMED = "numbered.csv", "named.csv.gz"
+
 SMALL_SITES = 100
 """Registered by the same process before those that are measured."""
 
@@ -66,11 +69,26 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
                 samples.append(apart(register, options.sites))
                 say(f"{turn + 1}/{options.repeat}  {name}: {samples[-1].value:.3g}")
             yield Row(name, samples, target=target)
+        yield _named(own, options, volume)
 
 
-def register(sites: int) -> Sample:
+def _named(own: Place, options: Options, volume: Volume) -> Row:
+    """Cells with names from a packed CSV, as those of the ABC atlas, beside the same with numbers."""
+    name = f"{options.sites:,} cells with names from CSV.gz, {volume.title}"
+    apart(write_cells, volume, options.sites)
+    ours, theirs = [], []
+    for turn in range(options.repeat):
+        own.settle()
+        theirs.append(apart(register, options.sites, NUMBERED))
+        own.settle()
+        ours.append(apart(register, options.sites, NAMED))
+        say(f"{turn + 1}/{options.repeat}  {name}: {ours[-1].value:.3g} against {theirs[-1].value:.3g}")
+    return Row(name, ours, "numbers, CSV", theirs, target=1.3)
+
+
+def register(sites: int, large: str = LARGE) -> Sample:
     """Register the files anew, the small one before the clock starts."""
-    keys = [partition_key_of(name) for name in (SMALL, LARGE)]
+    keys = [partition_key_of(name) for name in (SMALL, large)]
     with database.create_engine().begin() as connection:
         connection.exec_driver_sql(_EMPTY)
     job = build_defs().resolve_job_def("register_recordings")
@@ -128,6 +146,22 @@ def write_files(volume: Volume, sites: int, draw: Callable[[Volume, int], Points
         frame.write_csv(path)
         path.with_suffix(".toml").write_text('frame = "ccf"\n', "utf-8")
         age(path, path.with_suffix(".toml"))
+
+
+def write_cells(volume: Volume, cells: int) -> None:
+    """The same cells twice, with numbers and with labels, as the ABC atlas has them: x, y, z in mm."""
+    points = scattered(volume, cells) / 1000
+    frame = pl.DataFrame(points.round(4), schema=["x", "y", "z"]).with_columns(parcellation_index=0)
+    number = pl.Series("cell_label", np.random.default_rng(0).permutation(cells))
+    label = pl.format("{}-{}", number * 1_000_003 + 10**15, number % 97).alias("cell_label")
+    folder = settings.recordings()
+    frame.with_columns(number.alias("cell_label")).write_csv(folder / NUMBERED)
+    with gzip.open(folder / NAMED, "wb", compresslevel=6) as file:
+        file.write(frame.with_columns(label).write_csv().encode())
+    for name in (NUMBERED, NAMED):
+        own = folder / f"{name.partition('.')[0]}.toml"
+        own.write_text('recording_id = "{stem}"\n', "utf-8")
+        age(folder / name, own)
 
 
 def age(*paths: Path) -> None:

@@ -151,7 +151,7 @@ def _ignored_line(kind: str, advice: str, parts: Sequence[Ignored]) -> str:
     if advice:
         return f"ignored {what}: {kind}. {advice}"
     endings = listed(list(dict.fromkeys(part.kind for part in parts)), most=5)
-    return f"ignored {what}: no format of sites ({endings}); docs/recordings.md lists the formats"
+    return f"ignored {what}: no format of sites ({endings}); docs/formats.md lists the formats"
 
 
 def _states(

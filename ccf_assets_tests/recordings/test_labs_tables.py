@@ -271,5 +271,5 @@ def test_what_is_no_file_of_sites_is_one_line_for_a_folder_and_a_kind(tmp_path: 
     (tmp_path / "README").write_text("")
     assert ignored_lines(scan(tmp_path).ignored) == [
         "ignored 31 files in the folder of recordings: no format of sites (.xyz, a name without an ending); "
-        "docs/recordings.md lists the formats"
+        "docs/formats.md lists the formats"
     ]

@@ -203,7 +203,7 @@ class _Scan:
 
     def _add_others(self, content: Content, taken: Collection[str]) -> None:
         """Take in what a folder has beside its sources and settings, by kind."""
-        kinds = not_sites(_listing(content, self._stamper))
+        kinds = not_sites(_listing(content, self._stamper, taken))
         folders = [name for name in kinds if name in content.folders]
         folder = partition_key_of(content.relative)
         for name in (*content.files, *folders):
@@ -310,19 +310,22 @@ def _sources_in(folder: Path, relative: str, _file_number: int, _mtime_ns: int) 
     return _sources_of(content, Stamper(folder, time.time(), SETTLE_S, {})) if content else {}
 
 
-def _listing(content: Content, stamper: Stamper) -> Listing:
-    """What formats see of a folder."""
+def _listing(content: Content, stamper: Stamper, taken: Collection[str] = ()) -> Listing:
+    """What formats see of a folder, without the names that are taken."""
 
     def look(name: str, classify: Classify) -> str:
         return stamper.look(
             content.folder / name, partition_key_of(content.below(name)), content.files[name], classify
         )
 
-    return Listing(content.folder, frozenset(content.files), frozenset(content.folders), look)
+    files, folders = (frozenset(names).difference(taken) for names in (content.files, content.folders))
+    return Listing(content.folder, files, folders, look)
 
 
 def _names(content: Content, files: Iterable[str]) -> tuple[str, ...]:
-    return tuple(normpath(content.below(name)) for name in files)
+    """Paths below the folder of recordings; what a format would have beside that folder is not read."""
+    names = (normpath(content.below(name)) for name in files)
+    return tuple(name for name in names if not name.startswith("../"))
 
 
 def _here(content: Content, names: Iterable[str]) -> list[str]:

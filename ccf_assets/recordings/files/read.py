@@ -32,7 +32,6 @@ from ccf_assets.recordings.files.keys import path_of
 from ccf_assets.recordings.files.settings import ROW, VALUES, FileSettings, fill_in, read_settings
 from ccf_assets.recordings.files.source import Source
 from ccf_assets.recordings.files.table import SITES_SCHEMA, Table
-from ccf_assets.recordings.formats import tables
 from ccf_assets.recordings.formats.known_columns import with_preset
 
 
@@ -63,7 +62,7 @@ def read_sites(
     table = form.read(source, settings)
     if not table.height:
         raise CcfError(f"{source.path} has a header and no rows.")
-    if form is tables.FORMAT:
+    if form.has_own_columns:
         settings = with_preset(settings, table.names)
     column_of = match_columns(table, settings, frames)
     frame = frames_of_rows(table, column_of, settings, frames)
@@ -74,9 +73,9 @@ def read_sites(
     if "reported_region" in column_of:
         columns["reported_region"] = text_column(table, column_of["reported_region"])
     columns |= extra_columns(table, column_of, settings)
-    # Only a format says it: a column of this name in a lab's own table means something else.
-    of_format = form is not tables.FORMAT and "kind" in table.columns
-    columns["kind"] = table.columns["kind"] if of_format else all_rows("site", table.height, pl.String)
+    # A lab's own column of this name means something else.
+    says_kind = not form.has_own_columns and "kind" in table.columns
+    columns["kind"] = table.columns["kind"] if says_kind else all_rows("site", table.height, pl.String)
     columns["details"] = details(table, settings)
     for ours in VALUES:
         if ours in settings.values:

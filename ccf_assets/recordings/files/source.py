@@ -105,6 +105,7 @@ class SiteFormat:
         digest: SHA-256 of what `read` reads, for files so large that only a part of them is read; otherwise
             that of the whole files is taken.
         largest_bytes: a file with more is refused before it is opened.
+        has_own_columns: its columns are whatever a lab called them, as in a CSV.
     """
 
     name: str
@@ -113,6 +114,7 @@ class SiteFormat:
     read: Callable[[Source, FileSettings], Table]
     digest: Callable[[Source], str] | None = None
     largest_bytes: int | None = LARGEST_BYTES
+    has_own_columns: bool = False
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def content_of(top: Path, relative: str) -> Content | None:
     folder = top / relative if relative else top
     try:
         with os.scandir(folder) as listing:
-            entries = [entry for entry in listing if _is_visible(entry.name)]
+            entries = [entry for entry in listing if _is_visible(entry.name) or _is_revision(entry)]
     except FileNotFoundError:
         if relative:
             return None
@@ -95,6 +95,12 @@ def _is_circle(link: Path) -> bool:
 
 def _is_visible(name: str) -> bool:
     return not (name.startswith(_HIDDEN) or name.lower().endswith(_TEMPORARY))
+
+
+def _is_revision(entry: os.DirEntry[str]) -> bool:
+    """Whether it is the folder of a revision of ALF, such as ``#2024-05-06#``."""
+    name = entry.name
+    return name.startswith("#") and name.endswith("#") and len(name) > len("##") and entry.is_dir()
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:

@@ -212,5 +212,6 @@ FORMAT = SiteFormat(
     find=_find,
     read=_read,
     largest_bytes=LARGEST_TSV,
+    has_own_columns=True,
 )
 """The electrodes of a subject or session; the site is their name."""

@@ -50,6 +50,9 @@ RESOLUTIONS_UM = (10, 25, 50, 100)
 
 _TRACK, _CELLS, _SUMMARY = "track", "cells", "summary"
 
+_CELLS_NAMED = re.compile(r".*points.*\.csv", re.IGNORECASE)
+_SUMMARIES_NAMED = re.compile(r"(summary|volumes).*\.csv", re.IGNORECASE)
+
 _REGION = "Region ID"
 
 _VOXELS = tuple(f"coordinate_atlas_axis_{axis}" for axis in range(3))
@@ -85,8 +88,9 @@ def _what(head: bytes) -> str:
     return _SUMMARY if of_regions else ""
 
 
-def _csvs(listing: Listing, what: str) -> list[str]:
-    names = sorted(name for name in listing.files if name.lower().endswith(".csv"))
+def _csvs(listing: Listing, what: str, named: re.Pattern[str]) -> list[str]:
+    """The CSVs of a kind: those that are called so, and have its columns. Others are not opened."""
+    names = sorted(filter(named.fullmatch, listing.files))
     return [name for name in names if listing.look(name, _what) == what]
 
 
@@ -100,7 +104,7 @@ def _find_tracks(listing: Listing) -> Iterator[Found]:
 
 
 def _find_cells(listing: Listing) -> Iterator[Found]:
-    cells = _csvs(listing, _CELLS)
+    cells = _csvs(listing, _CELLS, _CELLS_NAMED)
     for name in cells:
         points = tuple(_points_of(listing)) if len(cells) == 1 or name == "all_points.csv" else ()
         near = _descriptions(listing, ("..", "../registration"), ("analysis", 0))
@@ -144,7 +148,7 @@ def _descriptions(listing: Listing, places: Sequence[str], inside: tuple[str, in
 
 
 def _find_summaries(listing: Listing) -> Iterator[Found]:
-    yield from (Found(name) for name in _csvs(listing, _SUMMARY))
+    yield from (Found(name) for name in _csvs(listing, _SUMMARY, _SUMMARIES_NAMED))
 
 
 def _refuse_summary(source: Source, settings: FileSettings) -> Table:
@@ -328,7 +332,11 @@ TRACK = SiteFormat(
 """``NAME.npy`` with ``NAME.csv``: points along a track, and the regions found for them."""
 
 CELLS = SiteFormat(
-    name="all_points.csv of brainmapper", suffixes=(".csv",), find=_find_cells, read=_read_cells
+    name="all_points.csv of brainmapper",
+    suffixes=(".csv",),
+    find=_find_cells,
+    read=_read_cells,
+    has_own_columns=True,
 )
 """Cells in voxels of the atlas; its resolution is taken from points.npy or brainreg.json of the same run."""
 

@@ -128,6 +128,7 @@ FORMAT = SiteFormat(
     find=_find,
     read=_read,
     largest_bytes=LARGEST_XLSX,
+    has_own_columns=True,
 )
 """The sheet with the columns of sites; formulas give the values that were stored with them."""
 

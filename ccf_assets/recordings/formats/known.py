@@ -41,6 +41,15 @@ FORMATS: tuple[SiteFormat, ...] = (
 )
 """In the order in which they are asked: the first that recognises a file has it."""
 
+OTHERS: tuple[NotSites, ...] = (
+    *NOT_SITES,
+    brainglobe.OTHER_POINTS,
+    matlab.OTHER_MAT,
+    excel.OTHER_SPREADSHEETS,
+    bare_array.OTHER_ARRAYS,
+)
+"""What else people have in their folders, likewise."""
+
 SUFFIXES = tuple(sorted({suffix for form in FORMATS for suffix in form.suffixes}))
 """How the names of sources end, in lower case."""
 
@@ -61,6 +70,6 @@ def found_in(listing: Listing) -> Iterator[tuple[SiteFormat, Found]]:
 def not_sites(listing: Listing) -> dict[str, NotSites]:
     """The files in a folder that are known to hold no sites, and what they are."""
     kinds: dict[str, NotSites] = {}
-    for kind in NOT_SITES:
+    for kind in OTHERS:
         kinds.update((name, kind) for name in kind.find(listing) if name not in kinds)
     return kinds

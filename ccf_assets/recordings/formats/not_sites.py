@@ -63,17 +63,6 @@ def _xml_kind(head: bytes) -> str:
     return "alignment" if b"<series" in head and b"anchoring=" in head else ""
 
 
-def region_volumes(listing: Listing) -> Iterator[str]:
-    """``regions/summary.csv`` of brainglobe-segmentation, by its columns: a CSV that is not even refused."""
-    name = "summary.csv"
-    if listing.folder.name == "regions" and name in listing.files and listing.look(name, _has_volumes):
-        yield name
-
-
-def _has_volumes(head: bytes) -> str:
-    return "volumes" if b"region,volume_mm3" in head.partition(b"\n")[0] else ""
-
-
 NOT_SITES: tuple[NotSites, ...] = (
     NotSites(
         "the geometry of a probe",
@@ -100,12 +89,6 @@ NOT_SITES: tuple[NotSites, ...] = (
         _ending("pkl", "pickle", "pkl.gz", "pickle.gz", "joblib"),
         "They are never opened, since opening one can run any program. Save the coordinates as a CSV, with a "
         "frame; of HERBS, those of its probes.",
-    ),
-    NotSites(
-        "volumes of regions",
-        region_volumes,
-        "They hold volume, extent and centre of each region drawn in brainglobe-segmentation, and no sites. "
-        "Load its tracks (track.npy), or points.npy of brainmapper.",
     ),
     NotSites(
         "other files of the alignment GUI",

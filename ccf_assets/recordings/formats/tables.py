@@ -16,7 +16,6 @@ from ccf_assets.recordings.files.parquet_table import read_parquet
 from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import LARGEST_BYTES, Table
-from ccf_assets.recordings.formats.not_sites import region_volumes
 
 _PARQUET = (".parquet", ".pqt")
 _PACKED = (".csv.gz", ".tsv.gz")
@@ -25,8 +24,7 @@ _SUFFIXES = (".csv", ".tsv", *_PACKED, *_PARQUET)
 
 def find(listing: Listing) -> Iterator[Found]:
     """Every file with the ending of a table."""
-    names = listing.files.difference(region_volumes(listing))
-    return (Found(name) for name in names if name.lower().endswith(_SUFFIXES))
+    return (Found(name) for name in listing.files if name.lower().endswith(_SUFFIXES))
 
 
 def read(source: Source, settings: FileSettings) -> Table:
@@ -59,4 +57,4 @@ def _unpacked(source: Source) -> bytes:
     return bytes(raw)
 
 
-FORMAT = SiteFormat("a table", _SUFFIXES, find, read)
+FORMAT = SiteFormat("a table", _SUFFIXES, find, read, has_own_columns=True)
