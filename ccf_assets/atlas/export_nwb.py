@@ -131,8 +131,8 @@ def _about(engine: sa.Engine, atlas: LoadedAtlas) -> tuple[str, str]:
     with engine.connect() as connection:
         checksum, species = connection.execute(query).one()
     method = (
-        f"ccf_assets {ccf_assets.__version__}: region of the voxel at the point in atlas {atlas.key}, "
-        f"version {atlas.version}, annotation SHA-256 {checksum}"
+        f"{ccf_assets.__name__} {ccf_assets.__version__}: region of the voxel at the point in atlas "
+        f"{atlas.key}, version {atlas.version}, annotation SHA-256 {checksum}"
     )
     return method, species or ""
 

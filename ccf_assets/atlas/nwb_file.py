@@ -202,15 +202,19 @@ def change(aside: Path, path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, met
         method: how they were found.
 
     Raises:
-        CcfError: the electrodes are others, or have columns that cannot hold what is written.
+        CcfError: the electrodes are others, are in another file, or have columns that cannot hold what is
+            written.
     """
     import h5py
+    import ndx_anatomical_localization  # noqa: F401 - before the file is opened, or its tables are left out
     from pynwb import NWBHDF5IO
 
-    with h5py.File(aside, "r+") as store:  # of an earlier export
-        earlier = f"general/localization/{_table_name(atlas)}"
-        if earlier in store:
-            del store[earlier]
+    table = f"general/localization/{_table_name(atlas)}"
+    with h5py.File(aside, "r+") as store:
+        for place in (table, *(f"{_ELECTRODES}/{name}" for name in ("id", "location", *XYZ))):
+            _refuse_link(store, path, place)
+        if table in store:  # of an earlier export
+            del store[table]
     with NWBHDF5IO(aside, "r+", load_namespaces=True) as store:
         file = store.read()
         electrodes = file.electrodes
@@ -225,6 +229,31 @@ def change(aside: Path, path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, met
         _set(path, electrodes, "location", ordered["location"].to_list(), "Acronym of the region")
         _add_table(file, rows, sites, atlas, method)
         store.write(file)
+    with h5py.File(aside) as store:
+        if f"{table}/localized_entity" not in store:
+            raise CcfError(f"{path}: pynwb has not written {table}; are the libraries of one time?")
+
+
+_ELECTRODES = "general/extracellular_ephys/electrodes"
+
+
+def _refuse_link(store: Any, path: Path, place: str) -> None:  # noqa: ANN401
+    """Refuse a link on the way to a place: what is written there would be written elsewhere.
+
+    Raises:
+        CcfError: there is one.
+    """
+    import h5py
+
+    group, parts = store, place.split("/")
+    for number, part in enumerate(parts, start=1):
+        link = group.get(part, getlink=True)
+        if link is None:
+            return
+        if not isinstance(link, h5py.HardLink):
+            linked = "/".join(parts[:number])
+            raise CcfError(f"{path} has a link at {linked}; name the file that it leads to, or a new one.")
+        group = group[part]
 
 
 def _set(path: Path, electrodes: Any, name: str, values: Any, description: str) -> None:  # noqa: ANN401

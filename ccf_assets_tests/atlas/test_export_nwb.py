@@ -238,6 +238,21 @@ def test_a_file_of_other_electrodes_is_left_as_it_is(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_electrodes_that_are_in_another_file_are_not_changed_there(
+    phantom_database: sa.Engine, tmp_path: Path
+) -> None:
+    _lab(phantom_database)
+    raw = _file_of_the_lab(tmp_path / "raw.nwb", list(range(6)), **{axis: [0.0] * 6 for axis in "xyz"})
+    path = Path(shutil.copy(raw, tmp_path / "processed.nwb"))
+    with h5py.File(path, "r+") as file:
+        del file[ELECTRODES]
+        file[ELECTRODES] = h5py.ExternalLink("raw.nwb", ELECTRODES)
+    before = raw.read_bytes(), path.read_bytes()
+    with pytest.raises(CcfError, match=f"has a link at {ELECTRODES}; name the file that it leads to"):
+        export_nwb(phantom_database, "m1", path, KEY, in_place=True)
+    assert (raw.read_bytes(), path.read_bytes()) == before
+
+
 def test_a_file_that_does_not_fit_twice_is_left_as_it_is(
     phantom_database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

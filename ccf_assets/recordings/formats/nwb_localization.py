@@ -27,6 +27,9 @@ from ccf_assets.recordings.formats.nwb_store import Group, at, damaged, refused
 LOCALIZATION = "general/localization"
 ELECTRODES = "general/extracellular_ephys/electrodes"
 
+_OWN = f"{__name__.partition('.')[0]} "
+"""How the method of a table begins that this program wrote (atlas.export_nwb)."""
+
 _ENTITIES = ("localized_entity", "target_object")
 """The column with the rows of the other table; the second name is that of the first months of 2024."""
 
@@ -95,7 +98,10 @@ class Localized:
 
 
 def tables_of(root: Group) -> tuple[list[Group], list[str]]:
-    """The tables with coordinates of electrodes, and of what else the others have coordinates."""
+    """The tables with coordinates of electrodes, and of what else the others have coordinates.
+
+    A table that `export nwb` wrote into the file of a lab is read only if there is no other.
+    """
     folder = at(root, LOCALIZATION)
     ours, others = [], []
     for name in folder.names() if folder else ():
@@ -108,7 +114,8 @@ def tables_of(root: Group) -> tuple[list[Group], list[str]]:
             ours.append(table)
         else:
             others.append(target)
-    return ours, others
+    given = [table for table in ours if not table.attribute("method").startswith(_OWN)]
+    return given or ours, others
 
 
 _IMAGE = "AnatomicalCoordinatesImage"

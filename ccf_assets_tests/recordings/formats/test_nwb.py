@@ -301,6 +301,16 @@ def test_two_places_for_one_electrode_are_refused_and_two_probes_are_not(tmp_pat
     assert "Probe1 and /general/localization/Probe2 has two places for electrode row 2" in refusal(path)
 
 
+def test_a_table_that_was_exported_into_the_file_is_read_only_if_there_is_no_other(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.nwb")
+    localize(path, "A", x=[70.0, 80.0])
+    with h5py.File(path, "a") as file:
+        file[f"{LOCALIZATION}/A"].attrs["method"] = "ccf_assets 0.2.0: region of the voxel at the point"
+    assert rows(read(path), "x")[0] == (70,)
+    localize(path, "B")
+    assert rows(read(path), "x")[0] == (1,)
+
+
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
