@@ -5,6 +5,7 @@ Which formats there are is in recordings.formats.known; how a folder is searched
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -36,6 +37,15 @@ class Listing:
     files: frozenset[str]
     folders: frozenset[str]
     look: Callable[[str, Classify], str]
+
+    def has_file(self, path: str) -> bool:
+        """Whether a file is there; ``path`` is relative to the folder, and may lead out of it by ``..``."""
+        # os.path: pathlib raises an error where a folder on the way cannot be looked into.
+        return os.path.isfile(self.folder / path)  # noqa: PTH113
+
+    def has_folder(self, path: str) -> bool:
+        """Whether a folder is there, likewise."""
+        return os.path.isdir(self.folder / path)  # noqa: PTH112
 
 
 @dataclass(frozen=True)

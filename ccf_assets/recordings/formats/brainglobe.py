@@ -115,14 +115,13 @@ def _points_of(listing: Listing) -> Iterator[str]:
     """The array of the same run as a table of cells: beside it, or where brainmapper puts it."""
     if POINTS in listing.files:
         yield POINTS
-    elif listing.folder.name == "analysis" and (listing.folder.parent / "points" / POINTS).is_file():
+    elif listing.folder.name == "analysis" and listing.has_file(f"../points/{POINTS}"):
         yield f"../points/{POINTS}"
 
 
 def _find_points(listing: Listing) -> Iterator[Found]:
     """The array, unless it belongs to a table of cells; one beside it is asked for before, and takes it."""
-    analysed = listing.folder.parent / "analysis" / "all_points.csv"
-    of_run = listing.folder.name == "points" and analysed.is_file()
+    of_run = listing.folder.name == "points" and listing.has_file("../analysis/all_points.csv")
     if POINTS in listing.files and not of_run:
         yield Found(POINTS, _descriptions(listing, ("..", "../registration"), ("points", 0)))
 
@@ -142,7 +141,7 @@ def _descriptions(listing: Listing, places: Sequence[str], inside: tuple[str, in
             f"{place}/{one}"
             for place in places
             for one in _DESCRIPTIONS
-            if (listing.folder / place / one).is_file()
+            if listing.has_file(f"{place}/{one}")
         ]
     return tuple(found)
 

@@ -55,7 +55,7 @@ def _find_folders(listing: Listing) -> Iterable[Found]:
     for name in sorted(listing.folders):
         lower = name.lower()
         if lower.endswith((".nwb", ".nwb.zarr")) or (
-            lower.endswith(".zarr") and (listing.folder / name / "session_start_time").is_dir()
+            lower.endswith(".zarr") and listing.has_folder(f"{name}/session_start_time")
         ):
             yield Found(name)
 
