@@ -5,6 +5,7 @@ Doing it is in intake and in the assets of defs.assets.recordings.
 
 import hashlib
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from ccf_assets.recordings.comparison import region_sizes_of
 from ccf_assets.recordings.files.folder import FolderChange, FolderScan, what_is_new
 from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.folders import Folder
-from ccf_assets.recordings.intake import circumstances, judged_alike
+from ccf_assets.recordings.intake import circumstances, judged_alike, of_files
 
 
 def files_to_read(engine: sa.Engine, folder: Folder, scan: FolderScan) -> tuple[FolderChange, dict[str, str]]:
@@ -32,6 +33,8 @@ def files_to_read(engine: sa.Engine, folder: Folder, scan: FolderScan) -> tuple[
     known, idle = _known_files(engine)
     own = {key: known[key] for key in folder.owns(known)}  # another folder's are not gone from this one
     change = what_is_new(scan, own)
+    readable = of_files(engine, change.new)
+    change = replace(change, new=tuple(key for key in change.new if key in readable))
     lacking = {key: scan.files[key].digest for key in (*change.new, *change.changed)}
     return change, lacking | {key: "gone" for key in change.gone if key in idle}
 

@@ -5,13 +5,14 @@ Which files have to be read is decided in backlog.
 
 import hashlib
 import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import polars as pl
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from ccf_assets.atlas.brain_mask import Brain, brain_atlas, read_brain
 from ccf_assets.ccf.frames.files import named_frame
@@ -27,7 +28,7 @@ from ccf_assets.pg.session import one_sentence
 from ccf_assets.pg.slices import Dimension, Slice
 from ccf_assets.pg.store import store
 from ccf_assets.progress import Progress
-from ccf_assets.recordings.files.folder import site_file
+from ccf_assets.recordings.files.folder import find_source, site_file
 from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.stamps import StillWritingError
@@ -67,14 +68,60 @@ def files_refused(refused: Mapping[str, str], read: int) -> CcfError:
 CLAIM_SCHEMA = pl.Schema({name: SITES_SCHEMA[name] for name in ("recording_id", "site_id", "source")})
 
 
+_ALWAYS_FILES = (".csv", ".parquet")
+"""Endings by which a partition was always that of a file."""
+
+
+def of_files(engine: sa.Engine, keys: Iterable[str]) -> set[str]:
+    """Those of some partitions that are of files; the others are of rows that a lab inserted by SQL.
+
+    A lab may call the source of its rows after the file that it has them from, such as ``mouse 7.nwb``. So
+    with an ending other than `_ALWAYS_FILES`, sites that no file brought are a lab's own, and stay so.
+    """
+    named = {key for key in keys if is_file(key)}
+    doubtful = [key for key in named if not key.lower().endswith(_ALWAYS_FILES)]
+    if not doubtful:
+        return named
+    stored, file = schema.recording_source.c, schema.recording_file.c
+    query = sa.select(stored.source).where(
+        stored.source == sa.any_(sa.literal(doubtful, sa.ARRAY(sa.Text))),
+        stored.source.not_in(sa.select(file.source)),
+    )
+    with engine.connect() as connection:
+        return named - set(connection.scalars(query))
+
+
+def prepare_to_store(engine: sa.Engine, folder: Folder, taken: Mapping[str, pl.DataFrame]) -> None:
+    """What comes before the sites of files are stored: partition key → the sites of each file of the run."""
+    _announce(engine, taken)
+    _take_from_gone(engine, folder, taken)
+
+
+def _announce(engine: sa.Engine, keys: Iterable[str]) -> None:
+    """Record that files are about to be read, for `of_files`: their sites are stored before `recording_file`.
+
+    The digest is empty, so a run that is killed meanwhile is requested again.
+    """
+    rows = [
+        {"source": key, "digest": "", "sites": 0, "refused": False}
+        for key in keys
+        if not key.lower().endswith(_ALWAYS_FILES)
+    ]
+    if rows:
+        with engine.begin() as connection:
+            connection.execute(postgresql.insert(schema.recording_file).on_conflict_do_nothing(), rows)
+
+
 def findings_of_others(engine: sa.Engine, keys: Collection[str]) -> dict[str, dict[str, Finding]]:
     """Check → file → its stored finding, of the files that are not in ``keys``."""
     t = schema.recording_finding.c
     findings: dict[str, dict[str, Finding]] = {}
     with engine.connect() as connection:
         query = sa.select(t.name, t.source, t.blocking, t.sentence).where(t.source.not_in(keys))
-        for name, source, blocking, sentence in connection.execute(query.order_by(t.source)):
-            if not is_file(source):  # the check inserted_sites reports it
+        rows = connection.execute(query.order_by(t.source)).all()
+        files = of_files(engine, {row.source for row in rows})
+        for name, source, blocking, sentence in rows:
+            if source not in files:  # the check inserted_sites reports it
                 continue
             finding = Finding.blocks if blocking else Finding.warns
             findings.setdefault(name, {})[source] = finding(name, sentence)
@@ -320,6 +367,47 @@ def owned_sites(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.Data
     read_again = pl.col("source").is_in(list(taken))
     still_there = stored.join(claimed, on=[*key, "source"], how="semi")
     return pl.concat([stored.filter(~read_again), still_there])
+
+
+def _take_from_gone(engine: sa.Engine, folder: Folder, taken: Mapping[str, pl.DataFrame]) -> None:
+    """Give the sites of files that are gone to the files of this run that have them now.
+
+    So the sites of a file follow it when it is renamed, or when a source is found under another of its files.
+
+    Args:
+        engine: the database.
+        folder: the folder of recordings.
+        taken: partition key → the sites of each file of the run.
+    """
+    owned = owned_sites(engine, taken)
+    owners = [key for key in owned["source"].unique() if key not in taken]
+    gone = [key for key in folder.owns(of_files(engine, owners)) if _is_gone(folder, key)]
+    if not gone:
+        return
+    free = owned.filter(pl.col("source").is_in(gone))
+    site = schema.recording_site.c
+    with engine.begin() as connection:
+        for key, sites in taken.items():
+            claimed = sites.join(free, on=["recording_id", "site_id"], how="semi")
+            ids = (
+                sa.func.unnest(
+                    sa.literal(claimed["recording_id"].to_list(), sa.ARRAY(sa.Text)),
+                    sa.literal(claimed["site_id"].to_list(), sa.ARRAY(sa.BigInteger)),
+                )
+                .table_valued("recording_id", "site_id", name="claimed")
+                .render_derived()
+            )
+            same = (site.recording_id == ids.c.recording_id, site.site_id == ids.c.site_id)
+            update = sa.update(schema.recording_site).values(source=key)
+            connection.execute(update.where(*same, site.source.in_(gone)))
+
+
+def _is_gone(folder: Folder, key: str) -> bool:
+    """Whether a source was in the folder and is there no longer; not if that cannot be seen."""
+    try:
+        return folder.path.is_dir() and find_source(folder.path, folder.relative(key) or "") is None
+    except (CcfError, OSError):
+        return False
 
 
 def held_sites(connection: sa.Connection, sources: Collection[str]) -> pl.DataFrame:

@@ -86,8 +86,8 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
     Raises:
         CcfError: the folder exists and cannot be read.
     """
-    from ccf_assets.recordings.files import keys  # imports polars, 0.15 s
-    from ccf_assets.recordings.files.stamps import SETTLE_S
+    from ccf_assets.recordings.files.stamps import SETTLE_S  # imports polars, 0.15 s
+    from ccf_assets.recordings.intake import of_files
 
     stored, region, file = schema.recording_source.c, schema.recording_region.c, schema.recording_file.c
     finding, agreement = schema.recording_finding.c, schema.recording_agreement.c
@@ -102,7 +102,7 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
             statuses.setdefault(source, {})[status] = number
         sentences: dict[tuple[str, bool], list[str]] = {}
         # A run that was interrupted, or is running, has stored findings of files that are not read yet.
-        inserted = [source for source in sites if not keys.is_file(source)]
+        inserted = set(sites) - of_files(engine, sites)
         query = sa.union_all(
             sa.select(finding.source, finding.blocking, finding.sentence).where(
                 finding.source.in_(sa.select(file.source)) | finding.source.in_(inserted)
@@ -113,7 +113,7 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
             sentences.setdefault((source, blocking), []).append(sentence)
     known_folder = folder_as_known(engine, folder)
     scan = known_folder.scan(time.time(), SETTLE_S) if folder.is_dir() else None
-    states = _states(known_folder, scan, digests, sites)
+    states = _states(known_folder, scan, digests, sites, inserted)
     for source, state in states.items():
         if state == "read" and source in sites and (source, True) in sentences:
             states[source] = OF_BEFORE
@@ -155,7 +155,11 @@ def _ignored_line(kind: str, advice: str, parts: Sequence[Ignored]) -> str:
 
 
 def _states(
-    folder: Folder, scan: FolderScan | None, digests: Mapping[str, str], sites: Mapping[str, int]
+    folder: Folder,
+    scan: FolderScan | None,
+    digests: Mapping[str, str],
+    sites: Mapping[str, int],
+    inserted: Collection[str],
 ) -> dict[str, str]:
     """The state of each source in the folder, and of each known one that no longer exists.
 
@@ -164,11 +168,11 @@ def _states(
         scan: what is in it; None if it does not exist.
         digests: partition key → digest of the sources that were read.
         sites: source → how many of its sites are stored; a gone file may have sites and no digest.
+        inserted: the sources of rows inserted by SQL.
     """
-    from ccf_assets.recordings.files import keys  # imports polars, 0.15 s
     from ccf_assets.recordings.files.folder import what_is_new
 
-    known = {*digests, *(source for source in sites if keys.is_file(source))}
+    known = {*digests, *(source for source in sites if source not in inserted)}
     own = folder.owns(known)
     elsewhere = {key: f"in the folder {folder.where(key)}" for key in known - set(own)}
     state = "its folder does not exist" if scan is None else "the file is gone"
@@ -185,4 +189,5 @@ def _states(
         **dict.fromkeys(change.changed, "changed since it was read"),
         **{key: f"waiting: {reason}" for key, reason in scan.waiting.items()},
         **scan.unreadable,
+        **dict.fromkeys(set(inserted) & set(scan.files), "not read: rows of this name were inserted by SQL"),
     }

@@ -32,10 +32,9 @@ from ccf_assets.recordings.files.table import SITES_SCHEMA
 @dataclass(frozen=True)
 class Order:
     xyz: tuple[str, str, str]
-    dv_from: str = "bregma"
 
 
-FEW = {"ccf": Order(("ap", "dv", "ml"), "corner"), "ibl": Order(("ml", "ap", "dv"))}
+FEW = {"ccf": Order(("ap", "dv", "ml")), "ibl": Order(("ml", "ap", "dv"))}
 SITES = "recording_id,site_id,ap,dv,ml\nm1,0,1,2,3\nm1,1,4,5,6\n"
 
 

@@ -30,10 +30,9 @@ from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.defs.table_metadata import OWNERS
 from ccf_assets.finding import Finding
 from ccf_assets.recordings.comparison import Comparison, compare_reports
-from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import agreement, look
-from ccf_assets.recordings.intake import file_findings, stored_rows
+from ccf_assets.recordings.intake import file_findings, of_files, stored_rows
 from ccf_assets.refusals import in_words
 from ccf_assets.runs.tags import keys_of_run
 
@@ -69,7 +68,8 @@ def inserted_sites(
     keys = keys_of_run(
         context.run.tags, context.instance.get_dynamic_partitions(str(recording_partitions.name))
     )
-    sources = [key for key in keys or () if not is_file(key)]
+    files = of_files(engine, keys or ())
+    sources = [key for key in keys or () if key not in files]
     sites = pl.DataFrame(schema=SITES_SCHEMA)
     bad: dict[tuple[str, str], Finding] = {}
     if sources:
@@ -93,7 +93,9 @@ def inserted_sites(
         before = connection.execute(
             sa.select(stored.source, stored.name, stored.sentence).where(of_inserted).order_by(*stored)
         )
-        others = [row for row in before if not is_file(row.source)]
+        others = before.all()
+        files = of_files(engine, {row.source for row in others})
+        others = [row for row in others if row.source not in files]
         connection.execute(sa.delete(schema.recording_finding).where(stored.source.in_(sources)))
         if rows:
             connection.execute(sa.insert(schema.recording_finding), rows)

@@ -27,7 +27,6 @@ from ccf_assets.errors import CcfError
 from ccf_assets.finding import Finding
 from ccf_assets.pg.connect import let_go_if_interrupted
 from ccf_assets.pg.copy_in import Stream
-from ccf_assets.recordings.files.keys import is_file
 from ccf_assets.recordings.findings import look
 from ccf_assets.recordings.findings.claims import claimed_elsewhere
 from ccf_assets.recordings.findings.claims import claims as claims_of
@@ -40,7 +39,9 @@ from ccf_assets.recordings.intake import (
     files_refused,
     findings_of_others,
     held_sites,
+    of_files,
     owned_sites,
+    prepare_to_store,
     read_files,
     rests_on,
     store_sources,
@@ -202,8 +203,7 @@ def read_recordings(
     refuse_check_alone(context, "Files are checked while they are read: materialize recording_finding")
     engine = postgres.create_engine()
     frames = known_frames(engine)
-    keys = [key for key in context.partition_keys if is_file(key)]
-    inserted = [key for key in context.partition_keys if not is_file(key)]
+    keys, inserted = _files_and_inserted(context, engine)
     if inserted:
         # Reading these rows and writing them back would undo what the lab inserts meanwhile.
         context.log.info(
@@ -219,6 +219,7 @@ def read_recordings(
     folder = folder_of(engine, settings.recordings())
     read, left = read_files(folder, keys, frames, engine, context.log.info)
     taken = {file.key: file.sites for file in read if file.sites is not None}
+    prepare_to_store(engine, folder, taken)
     claim, finding_, file_ = schema.recording_claim, schema.recording_finding, schema.recording_file
     read, parts, claims = _divided(read, owned_sites(engine, taken))
     claims.append(stored_rows(engine, claim, CLAIM_SCHEMA, claim.c.source.in_(left)))
@@ -277,6 +278,14 @@ def read_recordings(
     )
     if refused:
         raise files_refused({key: text for key, _, blocking, text in failed if blocking}, len(read))
+
+
+def _files_and_inserted(context: dg.AssetExecutionContext, engine: sa.Engine) -> tuple[list[str], list[str]]:
+    """The partitions of a run that are of files, and those of rows inserted by SQL."""
+    files = of_files(engine, context.partition_keys)
+    return [key for key in context.partition_keys if key in files], [
+        key for key in context.partition_keys if key not in files
+    ]
 
 
 def _without_files(
@@ -379,7 +388,7 @@ def _record_inserted(context: dg.AssetExecutionContext, engine: sa.Engine) -> No
     No run of those assets makes them, and without it their partition would be shown as missing for ever. The
     results of the checks are repeated: a result of an earlier run is not shown.
     """
-    keys = [key for key in context.partition_keys if not is_file(key)]
+    _, keys = _files_and_inserted(context, engine)
     if not keys:
         return
     source = schema.recording_source.c

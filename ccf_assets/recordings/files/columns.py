@@ -24,16 +24,16 @@ _LONGEST_TEXT = 500
 """Bytes of an identifier: it is part of a key, and PostgreSQL limits a key to a third of a page."""
 
 
+_CCF_UM = ("ccf", "nwb")
+"""The frames of CCF µm, as the Allen Institute counts them."""
+
+
 class FrameOrder(Protocol):
     """The part of a frame that reading needs."""
 
     @property
     def xyz(self) -> Sequence[str]:
         """The axes in the order x, y, z, for example ``("ml", "ap", "dv")``."""
-
-    @property
-    def dv_from(self) -> str:
-        """What dv is measured from: ``corner``, ``bregma`` or ``surface``."""
 
 
 def match_columns(table: Table, settings: FileSettings, frames: Collection[str]) -> dict[str, str]:
@@ -151,7 +151,9 @@ def frames_of_rows(
     Raises:
         CcfError: a row has no frame, or one that does not exist.
     """
-    of_file = settings.frame or table.frame
+    of_file = table.frame or settings.frame
+    if settings.frame and settings.set_in.get("frame =") == settings.own:
+        of_file = settings.frame
     names = ", ".join(sorted(frames))
     if settings.frame is not None and settings.frame not in frames:
         near = difflib.get_close_matches(settings.frame.lower(), frames, n=1)
@@ -164,6 +166,10 @@ def frames_of_rows(
         if of_file is None:
             site = _site_line(table, settings, column_of)
             raise CcfError(_no_frame(f"{table.name} does not say", settings, names, site))
+        if of_file not in frames:
+            raise CcfError(
+                f"{table.name} is in the frame {of_file}, which is unknown. The frames are: {names}."
+            )
         return all_rows(of_file, table.height, pl.String)
     of_row = text_column(table, column_of["frame"])
     if of_file is None and of_row.null_count():
@@ -193,14 +199,13 @@ def coordinates(
 ) -> tuple[pl.Series, pl.Series, pl.Series]:
     """The columns ap, dv, ml; x, y, z become these row by row, in the order of each row's frame.
 
-    -1, -1, -1 in a frame that counts from the corner of the volume, where it is no place, is the Allen's sign
-    for coordinates that are not known (channels.csv of its Neuropixels releases), and becomes NaN.
+    -1, -1, -1 in CCF µm, where it is no place, is the Allen's sign for coordinates that are not known
+    (channels.csv of its Neuropixels releases, and NWB files made of it), and becomes NaN.
     """
     ap, dv, ml = _in_order(table, column_of, frame, frames)
     unknown = (ap == -1) & (dv == -1) & (ml == -1)
     if unknown.any():
-        from_corner = [name for name in frame.unique() if frames[name].dv_from == "corner"]
-        unknown &= frame.is_in(from_corner)
+        unknown &= frame.is_in(_CCF_UM)
         ap, dv, ml = (values.set(unknown, float("nan")) for values in (ap, dv, ml))
     return ap, dv, ml
 

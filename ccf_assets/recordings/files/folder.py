@@ -18,7 +18,7 @@ from ccf_assets import settings
 from ccf_assets.errors import CcfError, why
 from ccf_assets.recordings.files.keys import partition_key_of, path_of
 from ccf_assets.recordings.files.settings import FOLDER_SETTINGS, settings_paths, stem_of
-from ccf_assets.recordings.files.source import Classify, Listing, SiteFormat, Source
+from ccf_assets.recordings.files.source import Classify, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.stamps import SETTLE_S, Stamp, Stamper, StillWritingError
 from ccf_assets.recordings.files.table import LARGEST_BYTES
 from ccf_assets.recordings.files.walk import Content, UnreadableFolderError, content_of, is_inside
@@ -26,6 +26,12 @@ from ccf_assets.recordings.formats.known import found_in, not_sites
 
 _LONGEST_KEY = 1000
 """Bytes of a partition key, which Dagster has in an index."""
+
+_LINK_OUT = NotSites(
+    "links out of the folder of recordings",
+    lambda _: (),
+    "Copy the files there, or name the folder that the links lead to in CCF_RECORDINGS_ROOTS.",
+)
 
 _KEPT_FOLDERS = 4
 """Folders whose sources `site_file` remembers: a run reads many files of one folder."""
@@ -153,19 +159,25 @@ def scan_folder(
     """
     scan = _Scan(folder, Stamper(folder, now, settle_s, memo or {}))
     folders: list[tuple[str, tuple[str, ...]]] = [("", ())]
-    while folders:
-        relative, inherited = folders.pop()
+    links: list[tuple[str, tuple[str, ...]]] = []
+    walked: set[tuple[int, int]] = set()
+    while folders or links:
+        # Links last: a folder that is there itself, too, is found under its own name.
+        relative, inherited = folders.pop() if folders else links.pop()
         try:
             content = content_of(folder, relative)
         except UnreadableFolderError as error:
             scan.unreadable[partition_key_of(relative)] = str(error)
             continue
-        if content is None:
+        if content is None or content.number in walked:
             continue
+        walked.add(content.number)
         if FOLDER_SETTINGS in content.files:
             inherited = (*inherited, content.below(FOLDER_SETTINGS))
         taken = scan.add(content, inherited)
-        folders += [(content.below(name), inherited) for name in content.folders if name not in taken]
+        for name in sorted(content.folders.keys() - taken, reverse=True):
+            ahead = links if content.folders[name].is_symlink() else folders
+            ahead.append((content.below(name), inherited))
     return scan.result()
 
 
@@ -190,7 +202,11 @@ class _Scan:
         Returns:
             The names in it that belong to a source.
         """
-        sources = _sources_of(content, self._stamper)
+        try:
+            sources = _sources_of(content, self._stamper)
+        except OSError as error:  # a folder beside it that cannot be looked into
+            self.unreadable[partition_key_of(content.relative)] = _unreadable(error, content.folder)
+            return set()
         for anchor, (form, names) in sources.items():
             self._parts.update(map(partition_key_of, names[1:]))
             own = f"{stem_of(anchor)}.toml"
@@ -198,21 +214,25 @@ class _Scan:
             places = (*inherited, content.below(own)) if has_own else inherited
             self._add_source(content, form, names, places)
         taken = {*sources, *(one for _, names in sources.values() for one in _here(content, names))}
-        self._add_others(content, taken)
-        return taken
+        return taken | self._add_others(content, taken)
 
-    def _add_others(self, content: Content, taken: Collection[str]) -> None:
-        """Take in what a folder has beside its sources and settings, by kind."""
+    def _add_others(self, content: Content, taken: Collection[str]) -> set[str]:
+        """Take in what a folder has beside its sources and settings, by kind.
+
+        Returns:
+            The names of the subfolders that are of a known kind.
+        """
         kinds = not_sites(_listing(content, self._stamper, taken))
-        folders = [name for name in kinds if name in content.folders]
+        folders = {name for name in kinds if name in content.folders}
         folder = partition_key_of(content.relative)
         for name in (*content.files, *folders):
             if name in taken or name.lower().endswith(".toml"):
                 continue
-            kind = kinds.get(name)
+            kind = kinds.get(name) if self._stamper.may_open(content, name) else _LINK_OUT
             ending = PurePosixPath(name).suffix.lower()
             what = (kind.name, kind.advice) if kind else (ending or "a name without an ending", "")
             self._others.setdefault((folder, *what), []).append(name)
+        return folders
 
     def _add_source(
         self, content: Content, form: SiteFormat, names: tuple[str, ...], places: tuple[str, ...]
@@ -353,6 +373,9 @@ def _site_file(
         content: of the anchor's folder, where that is known.
     """
     paths = tuple(folder / name for name in names)
+    for path in paths[1:]:  # what lies beside the anchor is looked at when it is stamped
+        if path.parent != paths[0].parent and not is_inside(path, [folder, *settings.recordings_roots()]):
+            raise OSError(None, "it is not in the folder of recordings", str(path))
     keys = [partition_key_of(name) for name in names]
     entry = content.entry(paths[0].name) if content else None
     digest = form.digest

@@ -23,6 +23,10 @@ _WHOLE = r"^([-+]?\d+)(?:\.0*)?$"
 """A whole number; "12.0" is what pandas writes for 12 once a column has had a gap."""
 
 
+_PLAIN = r"^(0|-?[1-9]\d*)$"
+"""A whole number as programs write it, which can stand among names."""
+
+
 def site_ids(table: Table, column: str) -> tuple[pl.Series, pl.Series]:
     """The numbers of the sites, and the names of those that have one instead.
 
@@ -35,14 +39,19 @@ def site_ids(table: Table, column: str) -> tuple[pl.Series, pl.Series]:
         `site_names.site_number`.
 
     Raises:
-        CcfError: a row has neither, a number is not whole or has more than 64 bits, or a float stands for so
-            large a number that it need not be the one that was meant.
+        CcfError: a row has neither; all are numbers, and one is not whole or has more than 64 bits; or a
+            float stands for so large a number that it need not be the one that was meant.
     """
     values = table.columns[column]
     text = text_column(table, column, needed=True)
     numeric = text.cast(pl.Float64, strict=False)
-    number = text.str.extract(_WHOLE).cast(pl.Int64, strict=False)
-    wrong = number.is_null() & numeric.is_not_null()
+    number: pl.Series = text.str.extract(_WHOLE).cast(pl.Int64, strict=False)
+    if numeric.null_count():
+        # Some are names, and what only looks like a number is one, too: 007, 1.10, 1234e567.
+        number = number.set(~text.str.contains(_PLAIN), None)
+        wrong = pl.repeat(False, len(text), eager=True)
+    else:
+        wrong = number.is_null()
     if values.dtype.is_float():
         wrong |= (numeric.abs() >= _EXACT_FLOATS).fill_null(value=False)
     if wrong.any():

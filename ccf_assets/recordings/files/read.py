@@ -29,7 +29,7 @@ from ccf_assets.recordings.files.columns import (
 from ccf_assets.recordings.files.folder import find_source
 from ccf_assets.recordings.files.kept_columns import details, extra_columns, site_ids
 from ccf_assets.recordings.files.keys import path_of
-from ccf_assets.recordings.files.settings import ROW, VALUES, FileSettings, fill_in, read_settings
+from ccf_assets.recordings.files.settings import ROW, VALUES, FileSettings, fill_in, of_its_own, read_settings
 from ccf_assets.recordings.files.source import Source
 from ccf_assets.recordings.files.table import SITES_SCHEMA, Table
 from ccf_assets.recordings.formats.known_columns import with_preset
@@ -58,14 +58,15 @@ def read_sites(
         raise CcfError(f"{path_of(folder, key)} no longer exists.")
     form, names = found
     source = Source(source_key or key, tuple(folder / name for name in names))
-    settings = read_settings(folder, source.path)
+    given = read_settings(folder, source.path)
+    settings = given if form.has_own_columns else of_its_own(given)
     table = form.read(source, settings)
     if not table.height:
         raise CcfError(f"{source.path} has a header and no rows.")
     if form.has_own_columns:
         settings = with_preset(settings, table.names)
     column_of = match_columns(table, settings, frames)
-    frame = frames_of_rows(table, column_of, settings, frames)
+    frame = frames_of_rows(table, column_of, settings if form.has_own_columns else given, frames)
     columns = dict(zip(AXES, coordinates(table, column_of, frame, frames), strict=True)) | {"frame": frame}
     columns["site_id"], columns["site_name"] = _sites(table, column_of, settings)
     if "recording_id" in column_of:
@@ -79,7 +80,7 @@ def read_sites(
     columns["details"] = details(table, settings)
     for ours in VALUES:
         if ours in settings.values:
-            columns[ours] = all_rows(fill_in(settings.values[ours], key), table.height, pl.String)
+            columns[ours] = all_rows(fill_in(settings.values[ours], source.key), table.height, pl.String)
     columns["source"] = all_rows(source.key, table.height, pl.String)
     return pl.DataFrame(
         {

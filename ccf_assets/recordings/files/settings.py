@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import errno
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from string import Formatter
 from typing import Any
@@ -154,6 +154,22 @@ def fill_in(template: str, key: str) -> str:
             f"{levels}; a brace itself is written twice."
         ) from None
     return filled.strip("/")  # a file without a folder has no part before the slash
+
+
+def of_its_own(settings: FileSettings) -> FileSettings:
+    """The settings of a file whose columns and recording its format gives: what its own TOML says.
+
+    What `FOLDER_SETTINGS` say is meant for the tables in the folder; of it, only the frame is for other
+    files, too, where their format states none (`columns.frames_of_rows`).
+    """
+    own = {key for key, place in settings.set_in.items() if place == settings.own}
+    return replace(
+        settings,
+        frame=settings.frame if "frame =" in own else None,
+        columns={key: name for key, name in settings.columns.items() if key in own},
+        values={key: text for key, text in settings.values.items() if key in own},
+        keep=settings.keep if "keep" in own else (),
+    )
 
 
 def is_absent(error: OSError) -> bool:

@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from ccf_assets import settings
+from ccf_assets.errors import CcfError
 from ccf_assets.files import sha256_of
 from ccf_assets.recordings.files.settings import is_absent
 from ccf_assets.recordings.files.source import HEAD_BYTES, Classify
-from ccf_assets.recordings.files.walk import is_inside
+from ccf_assets.recordings.files.walk import Content, is_inside
 
 SETTLE_S = 5.0
 """A file written less than this long ago may still be growing."""
 
 Stamp: TypeAlias = tuple[int, int, int, str]
 """size in bytes, mtime in ns, ctime in ns, and what was found in the content: a SHA-256, or what it is."""
+
+
+_REFUSED = "refused: "
+"""Before a sentence in the place of a digest."""
 
 
 class StillWritingError(Exception):
@@ -64,16 +70,17 @@ class Stamper:
 
         Raises:
             StillWritingError: it was written a moment ago, or changed meanwhile.
+            CcfError: its format refuses it.
             OSError: it exists and cannot be read, or must not be.
         """
         if name in self.memo:
-            return self.memo[name]
+            return _not_refused(self.memo[name])
         try:
             looks = self._looks(path, entry)
             old = self._old.get(name)
             if old is None or tuple(old[:3]) != looks:
                 self._refuse_odd(path, looks[0], largest_bytes, may_be_folder=digest is not None)
-                content = (digest or sha256_of)(path)
+                content = _content(path, digest or sha256_of)
                 if self._looks(path, None) != looks:
                     raise StillWritingError(f"{path} changed while it was read.")
                 old = (*looks, content)
@@ -82,7 +89,7 @@ class Stamper:
                 raise
             return None
         self.memo[name] = (*looks, old[3])
-        return self.memo[name]
+        return _not_refused(self.memo[name])
 
     def look(self, path: Path, name: str, entry: os.DirEntry[str], classify: Classify) -> str:
         """What a file is, by its first bytes; empty if it cannot be opened. Asked once while it stays so."""
@@ -90,7 +97,7 @@ class Stamper:
         try:
             status = entry.stat()
             looks = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-            old = self._old.get(kept)
+            old = self.memo.get(kept) or self._old.get(kept)
             if old is None or tuple(old[:3]) != looks:
                 if not stat.S_ISREG(status.st_mode) or not self._may_open(path, entry):
                     return ""
@@ -113,16 +120,20 @@ class Stamper:
                 str(path),
             )
         if stat.S_ISDIR(status.st_mode):
-            inside = [file.stat() for file in _files_below(path)]
+            inside = [status, *_files_below(path)]
             looks = (
                 sum(each.st_size for each in inside),
-                max((each.st_mtime_ns for each in inside), default=status.st_mtime_ns),
-                max((each.st_ctime_ns for each in inside), default=status.st_ctime_ns),
+                max(each.st_mtime_ns for each in inside),
+                max(each.st_ctime_ns for each in inside),
             )
         else:
             looks = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         self._refuse_fresh(path, looks)
         return looks
+
+    def may_open(self, content: Content, name: str) -> bool:
+        """Whether a name in a folder is no link, or one that stays where files may be read."""
+        return self._may_open(content.folder / name, content.entry(name))
 
     def _may_open(self, path: Path, entry: os.DirEntry[str] | None) -> bool:
         """Whether a file is no link, or one that stays where files may be read.
@@ -149,6 +160,23 @@ class Stamper:
             raise StillWritingError(f"{path} was written less than {self._settle_ns / 1e9:g} s ago.")
 
 
-def _files_below(folder: Path) -> list[Path]:
-    """The files in a folder and its subfolders; links to folders are not followed."""
-    return [Path(place, name) for place, _, names in os.walk(folder) for name in names]
+def _content(path: Path, digest: Callable[[Path], str]) -> str:
+    """The digest of a file; of one that its format refuses, the sentence, so that it is not opened again."""
+    try:
+        return digest(path)
+    except CcfError as error:
+        return f"{_REFUSED}{error}"
+
+
+def _not_refused(stamp: Stamp) -> Stamp:
+    if stamp[3].startswith(_REFUSED):
+        raise CcfError(stamp[3].removeprefix(_REFUSED))
+    return stamp
+
+
+def _files_below(folder: Path) -> Iterator[os.stat_result]:
+    """The files in a folder and its subfolders, as they are now; links are not followed."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # a writer's temporary file
+                yield Path(place, name).lstat()

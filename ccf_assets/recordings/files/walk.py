@@ -24,12 +24,14 @@ class Content:
     Attributes:
         folder: where it is.
         relative: its path below the folder of recordings, empty for that itself.
+        number: of the device and the folder on it, by which it is known again behind a link.
         files: its files, and links that are followed or refused as files.
         folders: its subfolders, and links to folders that `CCF_RECORDINGS_ROOTS` allows.
     """
 
     folder: Path
     relative: str
+    number: tuple[int, int]
     files: Mapping[str, os.DirEntry[str]]
     folders: Mapping[str, os.DirEntry[str]]
 
@@ -59,6 +61,7 @@ def content_of(top: Path, relative: str) -> Content | None:
     """
     folder = top / relative if relative else top
     try:
+        status = folder.stat()
         with os.scandir(folder) as listing:
             entries = [entry for entry in listing if _is_visible(entry.name) or _is_revision(entry)]
     except FileNotFoundError:
@@ -79,7 +82,7 @@ def content_of(top: Path, relative: str) -> Content | None:
             files[entry.name] = entry
         elif is_inside(Path(entry.path), settings.recordings_roots()) and not _is_circle(Path(entry.path)):
             folders[entry.name] = entry
-    return Content(folder, relative, files, folders)
+    return Content(folder, relative, (status.st_dev, status.st_ino), files, folders)
 
 
 def is_inside(path: Path, folders: Iterable[Path]) -> bool:

@@ -14,8 +14,10 @@ from ccf_assets.recordings.formats.json_file import json_kind
 
 def _named(pattern: str) -> Callable[[Listing], Iterator[str]]:
     """Finds the files whose whole name is of a pattern, in any case."""
-    compiled = re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    return _matching(re.compile(pattern, re.IGNORECASE | re.DOTALL))
 
+
+def _matching(compiled: re.Pattern[str]) -> Callable[[Listing], Iterator[str]]:
     def find(listing: Listing) -> Iterator[str]:
         yield from (name for name in sorted(listing.files) if compiled.fullmatch(name))
 
@@ -25,6 +27,18 @@ def _named(pattern: str) -> Callable[[Listing], Iterator[str]]:
 def _ending(*endings: str) -> Callable[[Listing], Iterator[str]]:
     return _named(r".*\.({})".format("|".join(map(re.escape, endings))))
 
+
+OF_SORTING = re.compile(
+    # ALF of the IBL
+    r"(spikes|clusters|templates|waveforms|drift|_phy_\w+|_kilosort_\w+|_iblqc_\w+)\..*\.(npy|pqt|tsv)"
+    # Kilosort and phy
+    r"|(spike_(times|clusters|templates|positions|detection_templates)|amplitudes|(similar_)?templates(_ind)?"
+    r"|pc_features?(_ind)?|template_features?(_ind)?|whitening_mat(_inv|_dat)?|kept_spikes|full_(st|clu|amp)"
+    r"|channel_(map|positions|shanks)|ops|Wall|tF)\.npy"
+    r"|cluster_\w+\.tsv|params\.py|rez2?\.mat|chan(nel)?_?map\.mat",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names of the files that spike sorting leaves."""
 
 _GEOMETRY_FILE = _named(r".*\.(meta|imro|prb)|settings(_\d+)?\.xml")
 
@@ -101,15 +115,7 @@ NOT_SITES: tuple[NotSites, ...] = (
     ),
     NotSites(
         "results of spike sorting",
-        _named(
-            # ALF of the IBL
-            r"(spikes|clusters|templates|waveforms|drift|_phy_\w+|_kilosort_\w+|_iblqc_\w+)\..*\.(npy|pqt|tsv)"
-            # Kilosort and phy
-            r"|(spike_(times|clusters|templates|positions|detection_templates)|amplitudes|(similar_)?templates(_ind)?"
-            r"|pc_features?(_ind)?|template_features?(_ind)?|whitening_mat(_inv|_dat)?|kept_spikes|full_(st|clu|amp)"
-            r"|channel_(map|positions|shanks)|ops|Wall|tF)\.npy"
-            r"|cluster_\w+\.tsv|params\.py|rez2?\.mat|chan(nel)?_?map\.mat"
-        ),
+        _matching(OF_SORTING),
         "They hold spikes, clusters and the plane of the probe, without places in the brain. Load those of "
         "the channels (channel_locations.json, an ALF folder, NWB); spikes are joined on probe and channel.",
     ),
@@ -125,6 +131,16 @@ NOT_SITES: tuple[NotSites, ...] = (
         "volumes",
         _ending("nrrd", "nhdr", "nii", "nii.gz", "mhd", "mha", "raw", "mgz"),
         "They hold voxels, not sites. An atlas of your own is an entry of the catalogue: docs/own_atlas.md.",
+    ),
+    NotSites(
+        "folders of Zarr that are no NWB",
+        lambda listing: (name for name in listing.folders if name.lower().endswith((".zarr", ".n5"))),
+        "They hold images or volumes. An atlas of your own is an entry of the catalogue: docs/own_atlas.md.",
+    ),
+    NotSites(
+        "tables (.tsv, .tsv.gz) without a column of sites",
+        _ending("tsv", "tsv.gz"),
+        "If one has sites, write a NAME.toml beside it that says which columns they are.",
     ),
     NotSites("JSON of no known kind", _ending("json"), _BY_HAND),
     NotSites(

@@ -9,22 +9,52 @@ from collections.abc import Iterator
 
 from isal import igzip
 
+from ccf_assets.ccf.space import AXES
 from ccf_assets.ccf.volumes.volume import NOT_GZIP
 from ccf_assets.errors import CcfError, why
 from ccf_assets.recordings.files.csv_table import read_csv
 from ccf_assets.recordings.files.parquet_table import read_parquet
-from ccf_assets.recordings.files.settings import FileSettings
+from ccf_assets.recordings.files.settings import XYZ, FileSettings, stem_of
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import LARGEST_BYTES, Table
+from ccf_assets.recordings.formats.known_columns import preset_of
+from ccf_assets.recordings.formats.not_sites import OF_SORTING
 
 _PARQUET = (".parquet", ".pqt")
 _PACKED = (".csv.gz", ".tsv.gz")
 _SUFFIXES = (".csv", ".tsv", *_PACKED, *_PARQUET)
 
 
+_CERTAIN = (".csv", ".csv.gz", ".parquet")
+"""Endings of which every file is one of sites, or refused: so it was before there were other formats."""
+
+
 def find(listing: Listing) -> Iterator[Found]:
-    """Every file with the ending of a table."""
-    return (Found(name) for name in listing.files if name.lower().endswith(_SUFFIXES))
+    """The files with the ending of a table.
+
+    A ``.tsv`` or ``.pqt`` is often something else, such as the clusters of a spike sorting. It is one of
+    sites if it has settings of its own; or if a ``.tsv`` has columns of ours, or of `known_columns`; and a
+    ``.pqt`` unless its name says what else it is.
+    """
+    for name in listing.files:
+        ending = name.lower()
+        if ending.endswith(_CERTAIN) or (
+            ending.endswith(_SUFFIXES)
+            and (
+                f"{stem_of(name)}.toml" in listing.files
+                or (ending.endswith(".pqt") and not OF_SORTING.fullmatch(name))
+                or (ending.endswith(".tsv") and listing.look(name, _of_header))
+            )
+        ):
+            yield Found(name)
+
+
+def _of_header(head: bytes) -> str:
+    """Whether the header of a table with tabs has columns that a table of sites has."""
+    line = head.decode("utf-8-sig", "replace").partition("\n")[0]
+    names = [name.strip() for name in line.split("\t")]
+    ours = {"recording_id", "site_id", *AXES, *XYZ} & {name.lower() for name in names}
+    return "sites" if ours or preset_of(names) else ""
 
 
 def read(source: Source, settings: FileSettings) -> Table:
