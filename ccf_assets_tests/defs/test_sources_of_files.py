@@ -21,6 +21,12 @@ def states(lab: RecordingsLab) -> dict[str, str | None]:
     return {each.source: each.state for each in sources(lab.engine, lab.folder)}
 
 
+def write_tabs(lab: RecordingsLab, name: str, *sites: tuple[object, ...]) -> None:
+    path = lab.write(name, *sites)
+    path.write_text(path.read_text("utf-8").replace(",", "\t"), "utf-8")
+    lab.age(path)
+
+
 def owners(lab: RecordingsLab) -> list[tuple[object, ...]]:
     return lab.ask("SELECT recording_id, site_id, source FROM ccf.recording_site ORDER BY 1, 2")
 
@@ -29,7 +35,7 @@ def test_rows_that_a_lab_called_after_a_file_stay_its_own(lab: RecordingsLab) ->
     lab.tell(INSERT.format("mouse 7.tsv"))
     lab.serve(unregistered_sites)
     assert states(lab) == {"mouse 7.tsv": None}
-    lab.write("mouse 7.tsv", ("m7", 1, *BRAIN))
+    write_tabs(lab, "mouse 7.tsv", ("m7", 1, *BRAIN))
     requests, _ = lab.tick(new_recordings)
     assert requests == []
     assert owners(lab) == [("m7", 0, "mouse 7.tsv")]
@@ -40,10 +46,10 @@ def test_rows_that_a_lab_called_after_a_file_stay_its_own(lab: RecordingsLab) ->
 def test_a_file_whose_run_was_killed_while_it_stored_is_read_again(
     lab: RecordingsLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab.write("a.tsv", ("a", 0, *BRAIN))
+    write_tabs(lab, "a.tsv", ("a", 0, *BRAIN))
 
     def killed(*_: object) -> object:
-        raise KeyboardInterrupt
+        raise RuntimeError("killed")
 
     with monkeypatch.context() as patched:
         patched.setattr("ccf_assets.defs.assets.recordings.findings_of_others", killed)
