@@ -57,8 +57,8 @@ def test_a_file_whose_run_was_killed_while_it_stored_is_read_again(
         assert not lab.run(new_recordings, requests[0]).success
     assert owners(lab) == [("a", 0, "a.tsv")]
     assert intake.of_files(lab.engine, ["a.tsv"]) == {"a.tsv"}
-    lab.run_keys.clear()
-    lab.serve(new_recordings)
+    assert states(lab) == {"a.tsv": "changed since it was read"}
+    assert lab.run(new_recordings, requests[0]).success
     assert states(lab) == {"a.tsv": "read"}
 
 
