@@ -23,6 +23,7 @@ from ccf_assets.definitions import defs
 from ccf_assets.defs import sensors
 from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.pg import connect
+from ccf_assets.recordings.formats.known import SUFFIXES
 from ccf_assets_tests.conftest import new_database
 from ccf_assets_tests.support import notebook, pages
 from ccf_assets_tests.support.pages import DOCS, README
@@ -259,6 +260,11 @@ def test_every_command_and_every_setting_has_its_line() -> None:
 # ---- the architecture
 
 ARCHITECTURE = DOCS / "architecture.md"
+
+
+def test_every_ending_of_a_file_of_sites_is_on_its_page() -> None:
+    page = (DOCS / "formats.md").read_text("utf-8") + (DOCS / "recordings.md").read_text("utf-8")
+    assert [ending for ending in SUFFIXES if f"{ending}`" not in page] == []
 
 
 def test_every_file_that_the_architecture_names_exists() -> None:
