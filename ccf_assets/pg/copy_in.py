@@ -161,7 +161,7 @@ def copy_rows(
     """
     total: int | str | None = (rows.schema.metadata or {}).get(ROWS_KEY)
     if isinstance(rows, pa.Table):
-        total, rows = rows.num_rows, rows.to_reader(ROWS_PER_BATCH)
+        total, rows = rows.num_rows, _with_values(rows, table).to_reader(ROWS_PER_BATCH)
     columns = [table.c[name] for name in rows.schema.names]
     schema = pa.schema([(column.name, _arrow_type(column)) for column in columns])
     encoders = {field.name: ArrowToPostgresBinaryEncoder.infer_encoder(field) for field in schema}
@@ -187,6 +187,18 @@ def copy_rows(
             copy.write(block)
             copied.advance(count)
     return copied.count
+
+
+def _with_values(rows: pa.Table, table: sa.Table) -> pa.Table:
+    """``rows`` without the columns that have no value in any row, and have none if they are not sent."""
+    sent = [
+        name
+        for name, column in zip(rows.column_names, rows.columns, strict=True)
+        if column.null_count < len(rows)
+        or not table.c[name].nullable
+        or table.c[name].server_default is not None
+    ]
+    return rows.select(sent or rows.column_names)
 
 
 def fill(connection: sa.Connection, table: sa.Table, into: sa.TableClause, rows: Rows, report: Report) -> int:

@@ -464,7 +464,8 @@ _RECORDINGS = """
     INSERT INTO ccf.recording_finding VALUES ('a.csv', 'odd', false, 'It is odd.');
     INSERT INTO ccf.recording_claim VALUES ('m', 0, 'a.csv');
     INSERT INTO ccf.recording_agreement VALUES ('a.csv', 904, 1, 1, 0, true, 'All agree.');
-    INSERT INTO ccf.recording_site VALUES ('m', 0, 1, 2, 3, 'ccf', 'root', 'a.csv');
+    INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, reported_region, source)
+    VALUES ('m', 0, 1, 2, 3, 'ccf', 'root', 'a.csv');
     INSERT INTO ccf.recording_site VALUES ('m', 1, 1, 2, 3, 'ccf');
     INSERT INTO ccf.recording_region
     SELECT 'm', site_id, ccf_id, 1, 2, 3, 'left', 997, 'assigned', source, 0, 0

@@ -88,8 +88,8 @@ def test_an_answer_fits_the_terminal_and_has_every_key_whole(
 ) -> None:
     with phantom_database.begin() as connection:
         connection.exec_driver_sql("""
-            INSERT INTO ccf.recording_site
-            SELECT 'a_probe_of_a_mouse_whose_name_is_long', n, 6600, 3000, 4000, 'ccf', NULL,
+            INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, source)
+            SELECT 'a_probe_of_a_mouse_whose_name_is_long', n, 6600, 3000, 4000, 'ccf',
                    'a_probe_of_a_mouse_whose_name_is_long'
             FROM generate_series(1, 2) AS n;
             INSERT INTO ccf.recording_region
@@ -100,6 +100,21 @@ def test_an_answer_fits_the_terminal_and_has_every_key_whole(
     assert too_long(lines) == []
     for key in keys:
         assert any(key in line for line in lines), (key, lines)
+
+
+def test_a_site_is_shown_by_its_name_where_it_has_one(phantom_database: sa.Engine) -> None:
+    with phantom_database.begin() as connection:
+        connection.exec_driver_sql("""
+            INSERT INTO ccf.recording_site (recording_id, site_id, site_name, ap, dv, ml, frame)
+            VALUES ('m', ccf.site_number('tip'), 'tip', 1, 2, 3, 'ccf'),
+                   ('m', 9223372036854775807, NULL, 1, 2, 3, 'ccf');
+            INSERT INTO ccf.recording_region
+            SELECT recording_id, site_id, 903, 1, 2, 3, 'left', 997, 'assigned', source, 0, 0
+            FROM ccf.recording_site
+        """)
+    lines = [line.split() for line in on_terminal("sites", "root")]
+    assert ["recording", "site", "region", "hemisphere"] in lines
+    assert lines[-2:] == [["m", "tip", "root", "left"], ["m", str(2**63 - 1), "root", "left"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -218,7 +218,8 @@ def test_recordings_and_their_registrations_survive_an_upgrade(phantom_database:
         "INSERT INTO ccf.recording_finding VALUES ('a.csv', 'odd', false, 'It is odd.');"
         "INSERT INTO ccf.recording_claim VALUES ('m', 0, 'a.csv');"
         "INSERT INTO ccf.recording_agreement VALUES ('a.csv', 904, 1, 1, 0, true, 'All agree.');"
-        "INSERT INTO ccf.recording_site VALUES ('m', 0, 6600, 4000, 6700, 'ccf', 'root', 'a.csv');"
+        "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, reported_region, source) "
+        "VALUES ('m', 0, 6600, 4000, 6700, 'ccf', 'root', 'a.csv');"
         "INSERT INTO ccf.recording_region VALUES"
         " ('m', 0, 904, 6600, 4000, 6700, 'right', 997, 'assigned', 'a.csv', 0, 0);",
     )

@@ -51,8 +51,8 @@ def test_in_an_atlas_whose_voxels_are_not_loaded_no_site_waits(phantom_database:
 def test_the_sites_of_a_recording_are_found_by_an_index(phantom_database: sa.Engine) -> None:
     with phantom_database.connect() as connection:
         connection.exec_driver_sql("""
-            INSERT INTO ccf.recording_site
-            SELECT 'm' || n / 100, mod(n, 100), 6600, 3000, 4000, 'ccf', NULL, 'many'
+            INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, source)
+            SELECT 'm' || n / 100, mod(n, 100), 6600, 3000, 4000, 'ccf', 'many'
             FROM generate_series(1, 20000) AS n;
             INSERT INTO ccf.recording_region
             SELECT recording_id, site_id, 904, 6600, 3000, 4000, 'left', 997, 'assigned', source, 0, 0

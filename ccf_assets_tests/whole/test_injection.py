@@ -199,7 +199,7 @@ def test_an_argument_of_a_function_is_text(unharmed: sa.Engine, nasty: Sequence[
         "no_such_region(904, :text)", "known_frame(:text, NULL)", "to_ccf(:text, 1, 2, 3)", "sites_in(:text)",
         "sites_in('root', :text)", "slice(904, :text, 100)", "region_names(904, :text)",
         "region_diff(903, 904, :text)", "region_agreement(903, 904, :text)",
-        "sites_differing(903, 904, :text)",
+        "sites_differing(903, 904, :text)", "site_number(:text)",
     ]  # fmt: skip
     with_text = {name.partition("(")[0] for name in CALLS if "text" in name}
     assert {call.partition("(")[0] for call in calls} == with_text, "every function that takes text"
