@@ -130,8 +130,8 @@ def fill_in(template: str, key: str) -> str:
     """A text of `VALUES` for one file: ``{folder}/{stem}`` of ``a/b/c.csv`` is ``a/b/c``.
 
     Args:
-        template: the text; ``{folder}`` is the folder in the file's key, ``{stem}`` its name without the ending,
-            ``{name}`` with it, ``{1}`` the first folder of the path.
+        template: the text; ``{folder}`` is the folder in the file's key, ``{stem}`` its name without the
+            ending, ``{name}`` with it, ``{1}`` the first folder of the path.
         key: partition key of the file.
 
     Raises:
