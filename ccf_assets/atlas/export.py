@@ -157,7 +157,7 @@ def _electrodes(atlas: LoadedAtlas) -> sa.Select[Any]:
             sa.func.coalesce(given.site_name, sa.cast(s.site_id, sa.Text)).label("site"),
         )
         .select_from(site.join(schema.recording_site, its_own).outerjoin(region, same))
-        .where(s.ccf_id == atlas.ccf_id, given.kind == "site")
+        .where(s.ccf_id == atlas.ccf_id, given.kind == space.SITE)
         .order_by(*by)
     )  # fmt: skip
 

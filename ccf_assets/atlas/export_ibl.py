@@ -15,20 +15,15 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from ccf_assets.atlas.one_recording import SITE, TRACK, atlas_of, sites_of
+from ccf_assets.atlas.one_recording import atlas_of, sites_of
 from ccf_assets.ccf.frames.files import FRAMES
+from ccf_assets.ccf.frames.ibl import BREGMA_UM, IBL_UM
 from ccf_assets.ccf.frames.maps import from_ccf
-from ccf_assets.ccf.space import ALLEN_CCF
+from ccf_assets.ccf.space import ALLEN_CCF, SITE, TRACK, XYZ
 from ccf_assets.db.loaded import LoadedAtlas
 from ccf_assets.errors import CcfError
 from ccf_assets.files import new_file
 from ccf_assets.finding import counted, listed
-
-FRAME = "ibl_um"
-"""ML, AP, DV in µm from bregma."""
-
-BREGMA_UM = (5739.0, 5400.0, 332.0)
-"""ML, AP, DV of bregma, which the GUI writes as ``origin`` (iblatlas: ALLEN_CCF_LANDMARKS_MLAPDV_UM)."""
 
 _VOID = (0, "void")
 """Id and acronym that iblatlas has for a place outside the brain."""
@@ -131,9 +126,7 @@ def export_xyz_picks(
         CcfError: as `export_channel_locations`; or the recording has no points of a track.
     """
     points, atlas = _of_probe(engine, recording, key, TRACK, probe, path)
-    # Beside the contacts of its probe, a point is called "track 12".
-    order = pl.coalesce(pl.col("site_name").str.extract(r"(\d+)$").cast(pl.Int64, strict=False), "site_id")
-    known = points.drop_nulls(list("xyz")).sort(order)
+    known = points.drop_nulls(XYZ)
     if not known.height:
         raise CcfError(f"No point of the track of {recording!r} has a known place.")
 
@@ -165,7 +158,7 @@ def _of_probe(
     if probe is None and sites["probe"].n_unique() > 1:
         raise CcfError(f"{recording!r} has several probes ({listed(probes)}); name one with --probe.")
     sites = sites if probe is None else sites.filter(probe=probe)
-    apdvml = from_ccf(FRAMES[FRAME], *(sites[axis].cast(pl.Float64).to_numpy() for axis in "xyz"))
+    apdvml = from_ccf(FRAMES[IBL_UM], *(sites[axis].cast(pl.Float64).to_numpy() for axis in XYZ))
     places = pl.DataFrame(apdvml, schema=["ap_um", "dv_um", "ml_um"]).fill_nan(None)
     plane = [pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in ("axial_um", "lateral_um")]
     return sites.hstack(places).with_columns(plane), atlas

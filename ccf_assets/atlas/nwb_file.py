@@ -14,15 +14,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ccf_assets.ccf.space import ALLEN_CCF, AXES_OF_SPACES, key_and_space
+from ccf_assets.ccf.space import ALLEN_CCF, AXES_OF_SPACES, XYZ, key_and_space
 from ccf_assets.db.loaded import LoadedAtlas
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted, listed
 
 UNKNOWN = "unknown"
 """What NWB says for a location that is not known, and here for a site outside the brain."""
-
-XYZ = ("x", "y", "z")
 
 SITES = pl.Schema(
     {

@@ -8,15 +8,12 @@ from __future__ import annotations
 import polars as pl
 import sqlalchemy as sa
 
-from ccf_assets.ccf.space import key_and_space
+from ccf_assets.ccf.space import SITE, TRACK, key_and_space
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases, pick_atlas
-from ccf_assets.db.schema.recordings import KINDS
 from ccf_assets.errors import CcfError, UnknownNameError, suggestion
 from ccf_assets.finding import counted
 from ccf_assets.pg.arrow import read_arrow
-
-SITE, TRACK = KINDS
 
 
 def atlas_of(engine: sa.Engine, recording: str, key: str | None) -> LoadedAtlas:

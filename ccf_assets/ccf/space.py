@@ -83,6 +83,9 @@ def key_and_space(key: str, space: str) -> str:
     return key if space == ALLEN_CCF.name else f"{key}, space {space}"
 
 
+SAME_UM = 0.01
+"""Coordinates that differ by less, µm, are the same: a file may have one of them as float32."""
+
 HEMISPHERES = ("left", "right", "both")
 
 
@@ -100,6 +103,12 @@ class Status(IntEnum):
 
 STATUSES = tuple(status.name.lower() for status in Status)
 """The same as text, as in the tables: ``assigned``, ``outside_brain``, … by number."""
+
+SITE, TRACK = KINDS = ("site", "track")
+"""What a row of recording_site is: a recording site, or a point of a track that was traced along a probe."""
+
+XYZ = ("x", "y", "z")
+"""The names of the three coordinates of a file, whatever they mean in its frame; inside, as in `AXES`."""
 
 NO_PLACE = tuple(s.name.lower() for s in (Status.INVALID_NAN, Status.INVALID_INFINITE, Status.MISSING))
 """The statuses of points whose coordinates are no place at all."""

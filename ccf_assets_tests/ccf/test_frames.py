@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from ccf_assets.ccf.frames.files import FRAMES, load_frames, named_frame
+from ccf_assets.ccf.frames.ibl import BREGMA_UM, IBL_UM
 from ccf_assets.ccf.frames.maps import COEFFICIENTS, LARGEST, Frame, ap_dv_ml, from_ccf, to_ccf
 from ccf_assets.ccf.space import AXES, EXTENT_UM, MIDLINE_UM
 from ccf_assets.db.frames import frame_rows, sql_to_ccf
@@ -92,6 +93,14 @@ def test_every_convention_of_the_field_is_built_in_and_says_where_it_comes_from(
 def test_a_point_lands_where_its_convention_says(name, xyz, expected):
     chosen = named_frame(name)
     np.testing.assert_allclose(to_ccf(chosen, *ap_dv_ml(chosen, *xyz)), [expected], atol=TOLERANCE_UM)
+
+
+def test_the_bregma_of_the_alignment_gui_is_that_of_its_frame():
+    """Half a voxel of 25 µm is part of the frame."""
+    frame = FRAMES[IBL_UM]
+    ml, ap, dv = BREGMA_UM
+    assert (to_ccf(frame, 0, 0, 0) - 12.5).tolist() == [[ap, dv, ml]]
+    assert frame.xyz == ("ml", "ap", "dv")
 
 
 def test_depth_below_the_surface_is_added_to_the_surface():

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from ccf_assets.ccf.frames.maps import COEFFICIENTS
-from ccf_assets.ccf.space import ALLEN_CCF, STATUSES
+from ccf_assets.ccf.space import ALLEN_CCF, KINDS, SITE, STATUSES, TRACK
 from ccf_assets.db.schema.columns import (
     INSERTED,
     SCHEMA,
@@ -16,9 +16,6 @@ from ccf_assets.db.schema.columns import (
     region_fk,
     source_index,
 )
-
-KINDS = ("site", "track")
-"""What a row of recording_site is: a recording site, or a point of a track that was traced along a probe."""
 
 KIND_IS_KNOWN, STATUS_IS_KNOWN = (
     f"{column} IN ({', '.join(repr(word) for word in words)})"
@@ -169,7 +166,7 @@ recording_site = sa.Table(
         "kind",
         sa.Text,
         nullable=False,
-        server_default=KINDS[0],
+        server_default=SITE,
         comment="site; or track, a point traced along a probe, which is no recording site",
     ),
     sa.Column(
@@ -182,7 +179,7 @@ recording_site = sa.Table(
     source_index("recording_site"),
     # Few rows are of a track: this is how what counts sites leaves them out without reading every site.
     sa.Index(
-        "recording_site_track_idx", "recording_id", "site_id", postgresql_where=sa.text("kind = 'track'")
+        "recording_site_track_idx", "recording_id", "site_id", postgresql_where=sa.text(f"kind = '{TRACK}'")
     ),
     comment="Recording sites as given: from files, or inserted by SQL",
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ccf_assets.ccf.space import AXES
+from ccf_assets.ccf.space import AXES, SITE
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.columns import (
     FrameOrder,
@@ -76,7 +76,7 @@ def read_sites(
     columns |= extra_columns(table, column_of, settings)
     # A lab's own column of this name means something else.
     says_kind = not form.has_own_columns and "kind" in table.columns
-    columns["kind"] = table.columns["kind"] if says_kind else all_rows("site", table.height, pl.String)
+    columns["kind"] = table.columns["kind"] if says_kind else all_rows(SITE, table.height, pl.String)
     columns["details"] = details(table, settings)
     for ours in VALUES:
         if ours in settings.values:

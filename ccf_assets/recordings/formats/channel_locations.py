@@ -14,92 +14,78 @@ from typing import Any
 
 import polars as pl
 
+from ccf_assets.ccf.frames.ibl import BREGMA_UM, IBL_UM
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.settings import FileSettings
+from ccf_assets.recordings.files.settings import XYZ, FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats.json_file import number, read_json, whole_number
 from ccf_assets.recordings.formats.probe import probe_of
 
-FRAME = "ibl_um"
-
 LARGEST_BYTES = 20_000_000
 """A probe of 5,000 channels has 1 MB."""
 
 _FILE = re.compile(
-    r"(?P<lead>(?:.*[._-])?)channel_locations(?:_shank_?(?P<shank>\d{1,9}))?\.json", re.IGNORECASE
+    r"(?P<lead>(?:.*[._-])?)channel_locations(?P<ending>_shank_?(?P<shank>\d{1,9}))?\.json", re.IGNORECASE
 )
 
 _CHANNEL = re.compile(r"channel_(\d{1,18})")
 
-_ORIGINS = ([0, 0, 0], [5739, 5400, 332])
-"""What ``origin`` gives for bregma: itself, or where it is in the CCF (ML, AP, DV in µm; iblatlas, atlas.py:
-ALLEN_CCF_LANDMARKS_MLAPDV_UM, which the GUI writes). Either way x, y, z count from there."""
+_ORIGINS = ([0, 0, 0], list(BREGMA_UM))
+"""What ``origin`` gives for bregma: itself, or, as the GUI writes, where it is in the CCF. Either way x, y, z
+count from there."""
 
 
 def find(listing: Listing) -> Iterator[Found]:
-    """The file of a probe, or all files of its shanks as one source."""
-    groups: dict[str, list[tuple[int, str]]] = {}
-    for name in listing.files:
+    """Each file: that of a probe, or of one shank."""
+    for name in sorted(listing.files):
         match = _FILE.fullmatch(name)
         # ccf_channel_locations.json of the Allen's fork has other coordinates.
         if match and not match["lead"].lower().endswith("ccf_"):
-            groups.setdefault(match["lead"], []).append((int(match["shank"] or -1), name))
-    for files in groups.values():
-        first, *others = (name for _, name in sorted(files))
-        yield Found(first, tuple(others))
+            yield Found(name)
 
 
 def read(source: Source, settings: FileSettings) -> Table:
-    """The channels of a probe, in the order of shanks and numbers.
+    """The channels of a probe or of one shank, in the order of their numbers.
 
     A channel's number is original_channel_idx, if the file has it, otherwise the N of ``channel_N``. It is
-    the site's number, unless two shanks have the same: then the sites have names, ``shank 1 channel 0``.
+    the site's number; in the file of a shank the site has a name, ``shank 1 channel 0``, since another shank
+    of the recording may have the same numbers.
 
     Raises:
-        CcfError: a file is not of this form, or says another origin than bregma.
+        CcfError: the file is not of this form, or says another origin than bregma.
     """
-    rows: list[dict[str, Any]] = []
-    shanks = [_shank_of(path) for path in source.paths]
-    if len(set(shanks)) != len(shanks) or (None in shanks and len(shanks) > 1):
-        names = ", ".join(path.name for path in source.paths)
-        raise CcfError(
-            f"{source.path.parent} has the same channels in several files ({names}); keep one for "
-            "the whole probe, or one per shank."
-        )
-    for path, shank in zip(source.paths, shanks, strict=True):
-        rows.extend(_channels(path, shank))
+    match = _FILE.fullmatch(source.path.name)
+    lead, ending, shank = (match["lead"], match["ending"], match["shank"]) if match else ("", None, None)
+    rows = sorted(_channels(source.path), key=lambda row: row["channel"])
     if not rows:
         raise CcfError(
             f"{source.path} has no channel_0, channel_1, …; is it a channel_locations.json of the IBL?"
         )
-    rows.sort(key=lambda row: (row["shank"] or 0, row["channel"]))
-    numbers = [row["channel"] for row in rows]
-    unique = len(set(numbers)) == len(numbers)
-    match = _FILE.fullmatch(source.path.name)
-    lead = match["lead"].strip("._-") if match else ""
+    folder, probe = probe_of(source), lead.strip("._-")
+    # All shanks of a probe are one recording.
+    of_probe = source.file_name.removesuffix(ending or "")
     table = pl.DataFrame(rows, schema=_SCHEMA).with_columns(
-        pl.lit(source.file_name if lead else source.folder_name).alias("recording_id"),
-        pl.col("channel").alias("site_id")
-        if unique
-        else pl.format("shank {} channel {}", "shank", "channel").alias("site_id"),
-        pl.lit(lead or probe_of(source), pl.String).alias("probe"),
+        pl.lit(of_probe if probe or folder is None else source.folder_name).alias("recording_id"),
+        (
+            pl.col("channel") if shank is None else pl.format(f"shank {int(shank)} channel {{}}", "channel")
+        ).alias("site_id"),
+        pl.lit(probe or folder, pl.String).alias("probe"),
+        pl.lit(None if shank is None else int(shank), pl.Int32).alias("shank"),
     )
-    places = table.select("shank", "key").rows()
-    table = table.drop("key")
+    keys, table = table["key"].to_list(), table.drop("key")
     return Table(
         source.path.name,
         table.columns,
         table.to_dict(as_series=True),
         table.height,
-        lambda row: f"{places[row][1]}{'' if places[row][0] is None else f' of shank {places[row][0]}'}",
-        FRAME,
+        lambda row: keys[row],
+        IBL_UM,
     )
 
 
 _SCHEMA = {
     "key": pl.String(),
-    "shank": pl.Int32(),
     "channel": pl.Int64(),
     "x": pl.Float64(),
     "y": pl.Float64(),
@@ -111,12 +97,7 @@ _SCHEMA = {
 }
 
 
-def _shank_of(path: Path) -> int | None:
-    match = _FILE.fullmatch(path.name)
-    return int(match["shank"]) if match and match["shank"] else None
-
-
-def _channels(path: Path, shank: int | None) -> Iterator[dict[str, Any]]:
+def _channels(path: Path) -> Iterator[dict[str, Any]]:
     content = read_json(path)
     if not isinstance(content, dict):
         raise CcfError(f"{path} is no object with channel_0, channel_1, …, as a channel_locations.json is.")
@@ -124,23 +105,21 @@ def _channels(path: Path, shank: int | None) -> Iterator[dict[str, Any]]:
     for key, value in content.items():
         match = _CHANNEL.fullmatch(key)
         if match is None:
-            if isinstance(value, dict) and {"x", "y", "z"} <= set(value):
+            if isinstance(value, dict) and {*XYZ} <= set(value):
                 raise CcfError(
                     f"{path}: {key!r:.60} has x, y, z, but its name is not channel_0, channel_1, …."
                 )
             continue
         if not isinstance(value, dict):
             raise CcfError(f"{path}: {key} is {value!r:.60}, not an object with x, y, z.")
-        yield _row(path, shank, int(match[1]), value)
+        yield _row(path, int(match[1]), value)
 
 
-def _row(path: Path, shank: int | None, named: int, channel: dict[str, Any]) -> dict[str, Any]:
+def _row(path: Path, named: int, channel: dict[str, Any]) -> dict[str, Any]:
     where = f"{path}, channel_{named}"
-    for axis in ("x", "y", "z"):
+    for axis in XYZ:
         if axis not in channel:
             raise CcfError(f"{where} has no {axis}.")
-    xyz = [number(channel[axis], f"{where}, {axis}") for axis in ("x", "y", "z")]
-    x, y, z = (None, None, None) if None in xyz else xyz
     original = whole_number(channel.get("original_channel_idx"), f"{where}, original_channel_idx")
     region = whole_number(channel.get("brain_region_id"), f"{where}, brain_region_id")
     acronym = channel.get("brain_region")
@@ -148,11 +127,8 @@ def _row(path: Path, shank: int | None, named: int, channel: dict[str, Any]) -> 
         raise CcfError(f"{where}, brain_region is {acronym!r:.60}, not an acronym.")
     return {
         "key": f"channel_{named}",
-        "shank": shank,
         "channel": named if original is None else original,
-        "x": x,
-        "y": y,
-        "z": z,
+        **{axis: number(channel[axis], f"{where}, {axis}") for axis in XYZ},
         "axial_um": number(channel.get("axial"), f"{where}, axial"),
         "lateral_um": number(channel.get("lateral"), f"{where}, lateral"),
         "reported_region": acronym if region is None else str(region),
@@ -163,7 +139,7 @@ def _row(path: Path, shank: int | None, named: int, channel: dict[str, Any]) -> 
 def _check_origin(path: Path, origin: object) -> None:
     """Refuse a file whose coordinates do not count from bregma."""
     if origin is not None and (
-        not isinstance(origin, dict) or list(origin.values()) not in ([o] for o in _ORIGINS)
+        not isinstance(origin, dict) or list(origin.values()) not in ([each] for each in _ORIGINS)
     ):
         raise CcfError(
             f"{path}: origin is {origin!r:.100}, and x, y, z are only known to count from bregma where it is "

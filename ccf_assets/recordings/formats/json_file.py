@@ -29,17 +29,21 @@ _HALF_CHARACTER = re.compile(
 JsonKind: TypeAlias = Literal["", "meshview", "mouselight", "probeinterface", "alignment"]
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401
+def read_json(path: Path, largest: int = LARGEST_JSON) -> Any:  # noqa: ANN401
     """The value of a JSON file.
 
     Raises:
         CcfError: as `json_text` and `parsed`.
     """
-    return parsed(path, json_text(path))
+    return parsed(path, json_text(path, largest))
 
 
-def json_text(path: Path) -> str:
+def json_text(path: Path, largest: int = LARGEST_JSON) -> str:
     """The text of a JSON file, without a byte order mark.
+
+    Args:
+        path: the file.
+        largest: most bytes that it may have.
 
     Raises:
         CcfError: it cannot be read, is too large, or is not in UTF-8.
@@ -47,11 +51,11 @@ def json_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            raw = file.read(size) if size <= LARGEST_JSON else b""
+            raw = file.read(size) if size <= largest else b""
     except OSError as error:
         raise CcfError(f"{path} cannot be read: {why(error)}.") from None
-    if size > LARGEST_JSON:
-        raise CcfError(f"{path} has more than {LARGEST_JSON:,} bytes; divide it into several files.")
+    if size > largest:
+        raise CcfError(f"{path} has more than {largest:,} bytes; divide it into several files.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -129,7 +133,7 @@ def whole_number(value: object, where: str) -> int | None:
 
 
 def point(values: object, where: str) -> tuple[float | None, float | None, float | None]:
-    """Three coordinates; none of them, if one is not known.
+    """Three coordinates; None for one that is not known.
 
     Args:
         values: a list of three numbers.
@@ -141,7 +145,7 @@ def point(values: object, where: str) -> tuple[float | None, float | None, float
     if not isinstance(values, list) or len(values) != 3:  # noqa: PLR2004
         raise CcfError(f"{where} is {values!r:.60}, not a point of three numbers.")
     x, y, z = (number(value, where) for value in values)
-    return (None, None, None) if x is None or y is None or z is None else (x, y, z)
+    return x, y, z
 
 
 def json_kind(head: bytes) -> JsonKind:

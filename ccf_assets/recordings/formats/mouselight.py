@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from ccf_assets.errors import CcfError, first_line
-from ccf_assets.recordings.files.settings import FileSettings
+from ccf_assets.recordings.files.settings import XYZ, FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table, refuse_too_many
 from ccf_assets.recordings.formats.json_file import (
@@ -129,13 +129,13 @@ def _nodes(
 
 
 def _node(node: object, where: str, axes: tuple[str, str, str]) -> dict[str, Any]:
-    if not isinstance(node, dict) or not {"x", "y", "z"} <= set(node):
+    if not isinstance(node, dict) or not {*XYZ} <= set(node):
         raise CcfError(f"{where} is {node!r:.60}, not a node with x, y, z.")
-    xyz = [number(node[name], f"{where}, {name}") for name in "xyz"]
+    xyz = [number(node[name], f"{where}, {name}") for name in XYZ]
     region = whole_number(node.get("allenId"), f"{where}, allenId")
     whole = ("sampleNumber", "parentNumber", "structureIdentifier")
     return {
-        **dict(zip(axes, [None] * 3 if None in xyz else xyz, strict=True)),
+        **dict(zip(axes, xyz, strict=True)),
         "reported_region": None if region is None else str(region),
         **{name: whole_number(node.get(name), f"{where}, {name}") for name in whole},
         "radius": number(node.get("radius"), f"{where}, radius"),
@@ -158,11 +158,10 @@ def read_swc(source: Source, settings: FileSettings) -> Table:
     path = source.path
     nodes = _swc_rows(path)
     refuse_too_many(path, len(nodes))
-    missing = pl.Series(np.isnan(nodes[:, 2:5]).any(axis=1))
     columns = {
         "recording_id": pl.repeat(source.file_name, len(nodes), dtype=pl.String, eager=True),
         "site_id": pl.Series(nodes[:, 0].astype(np.int64)),
-        **{axis: pl.Series(nodes[:, place]).set(missing, None) for place, axis in enumerate("xyz", start=2)},
+        **{axis: pl.Series(nodes[:, place], nan_to_null=True) for place, axis in enumerate(XYZ, start=2)},
         "type": pl.Series(nodes[:, 1]),
         "radius": pl.Series(nodes[:, 5]),
         "parent": pl.Series(nodes[:, 6]),

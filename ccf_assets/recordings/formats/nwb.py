@@ -15,7 +15,7 @@ import polars as pl
 
 from ccf_assets.ccf.region_words import NO_REPORT
 from ccf_assets.ccf.space import AXES
-from ccf_assets.recordings.files.settings import OURS, XYZ, FileSettings, can_be_ours
+from ccf_assets.recordings.files.settings import XYZ, FileSettings
 from ccf_assets.recordings.files.site_names import site_numbers
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
@@ -39,8 +39,8 @@ _NAMES = {
 - ``probe_shank``: Frank lab, trodes_to_nwb.
 """
 
-_TAKEN = ("id", "group", "group_name", "kind")
-"""Columns of electrodes that are read as ours, or that would be taken for ours."""
+_OF_TABLE = "kind"
+"""A column of `Table`, which one of the electrodes must not be taken for."""
 
 _NUMBER = r"^(?:AP|CH)?(\d{1,9})(?:,LF\d{1,9})?$"
 """A channel's number in its name: ``12``, ``AP12`` and ``AP12,LF12`` (SpikeGLX), ``CH12`` (Open Ephys)."""
@@ -83,7 +83,7 @@ def _read(source: Source, settings: FileSettings) -> Table:
             )
         names = electrodes.names()
         plain = {name for name in names if f"{name}_index" not in names}
-        tables, others = tables_of(root)
+        tables, others = tables_of(source.path, root)
         columns, frame = _places(source, electrodes, plain, tables, others, settings, len(ids))
         columns["site_id"] = _named(ids, electrodes.column("site_name"))
         columns["recording_id"] = pl.repeat(
@@ -93,9 +93,10 @@ def _read(source: Source, settings: FileSettings) -> Table:
         if probe is not None and probe.dtype == pl.String:
             columns["probe"] = probe.set(_is_unknown(probe), None)
         columns |= _of_probe(electrodes, plain)
-        taken = {*OURS, *columns, *_TAKEN}
-        further = [name for name in names if name in plain and name.strip().lower() not in taken]
-        for name in [name for name in further if can_be_ours(name, settings)]:
+        # The others are read only by their names in the settings: AP beside x, y, z may be anything.
+        further = [name for name in names if name in plain and name not in {*columns, _OF_TABLE}]
+        named = {*settings.columns.values(), *settings.keep}
+        for name in [name for name in further if name in named]:
             column = electrodes.column(name)
             if column is None:
                 further.remove(name)
@@ -135,7 +136,7 @@ def _places(
     if any(settings.columns.get(axis) for axis in (*AXES, *XYZ)):
         return {**_axes(electrodes, plain), "reported_region": location}, None
     if tables:
-        given = located(source.path, tables, rows, settings.frame)
+        given = located(source.path, tables, rows, settings)
         places, region, frame = given.columns, given.columns.get("brain_region", location), given.frame
     else:
         places = _axes(electrodes, plain)
@@ -148,15 +149,14 @@ def _places(
                 f"{more}; load the file with coordinates that the alignment wrote",
             )
     table = pl.DataFrame({axis: places[axis].cast(pl.Float64).fill_nan(None) for axis in XYZ})
-    lacking = pl.any_horizontal(pl.col(XYZ).is_null())
     # What many programs write for a place that is not known.
-    lacking |= pl.all_horizontal(pl.col(XYZ) == 0) & _is_unknown(region)
-    table = table.with_columns(pl.when(~lacking).then(pl.col(XYZ)))
-    if table["x"].null_count() == rows:
+    nowhere = pl.all_horizontal(pl.col(XYZ).eq_missing(0)) & _is_unknown(region)
+    table = table.with_columns(pl.when(~nowhere).then(pl.col(XYZ)))
+    if not table.drop_nulls().height:
         raise refused(
             source.path,
-            f"it holds no coordinates: x, y, z of all {rows:,} electrodes are empty, or 0 without a region; "
-            "load the file with coordinates that the alignment wrote",
+            f"it holds no coordinates: x, y, z of all {rows:,} electrodes are incomplete, or 0 without a "
+            "region; load the file with coordinates that the alignment wrote",
         )
     own = {"frame": places["frame"]} if "frame" in places else {}
     return {**{axis: table[axis] for axis in XYZ}, "reported_region": region, **own}, frame
@@ -217,7 +217,7 @@ def _digest(source: Source) -> str:
     digest = hashlib.sha256()
     with _opened(source) as root:
         digest.update(f"{root.text('identifier')}\n".encode())
-        tables, _ = tables_of(root)
+        tables, _ = tables_of(source.path, root)
         for table in (at(root, ELECTRODES), *tables):
             if table is None:
                 continue

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ccf_assets.ccf.space import EXTENT_UM
+from ccf_assets.ccf.frames.ibl import IBL_UM
+from ccf_assets.ccf.space import EXTENT_UM, SAME_UM
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import listed
-from ccf_assets.recordings.files.settings import XYZ
+from ccf_assets.recordings.files.settings import XYZ, FileSettings
 from ccf_assets.recordings.formats.nwb_store import Group, at, damaged, refused
 
 LOCALIZATION = "general/localization"
@@ -53,13 +54,15 @@ _UNITS = {
 _FRAMES = {
     (_CCF, _UM): "ccf",
     (_CCF, _MM): "ccf_mm",
-    (_BREGMA, _UM): "ibl_um",
+    (_BREGMA, _UM): IBL_UM,
     (_BREGMA, _M): "ibl",
 }
 
+_SAME_AS_CCF = "nwb"
+
 _FAMILIES = {
-    _CCF: ("ccf", "ccf_mm", "nwb", "ibl_ccf"),
-    _BREGMA: ("ibl", "ibl_um"),
+    _CCF: ("ccf", "ccf_mm", _SAME_AS_CCF, "ibl_ccf"),
+    _BREGMA: ("ibl", IBL_UM),
 }
 """Frames that settings may name for the coordinates of a space."""
 
@@ -97,13 +100,22 @@ class Localized:
     frame: str | None
 
 
-def tables_of(root: Group) -> tuple[list[Group], list[str]]:
+def tables_of(file: Path, root: Group) -> tuple[list[Group], list[str]]:
     """The tables with coordinates of electrodes, and of what else the others have coordinates.
 
-    A table that `export nwb` wrote into the file of a lab is read only if there is no other.
+    A table that `export nwb` wrote is read only if there is no other, and the x, y, z of the electrodes are
+    its own or not known: an export into the file of a lab does not change how that is read, and is not taken
+    for the alignment that has changed it since.
+
+    Args:
+        file: the file, for sentences.
+        root: its root group.
+
+    Raises:
+        CcfError: what a table of an export says cannot be used.
     """
     folder = at(root, LOCALIZATION)
-    ours, others = [], []
+    of_electrodes, others = [], []
     for name in folder.names() if folder else ():
         table = folder.group(name) if folder else None
         entity = _entity(table) if table and table.attribute("neurodata_type") != _IMAGE else None
@@ -111,11 +123,31 @@ def tables_of(root: Group) -> tuple[list[Group], list[str]]:
             continue
         target = table.table_of(entity)
         if target in {"", f"/{ELECTRODES}"}:
-            ours.append(table)
+            of_electrodes.append(table)
         else:
             others.append(target)
-    given = [table for table in ours if not table.attribute("method").startswith(_OWN)]
-    return given or ours, others
+    given = [table for table in of_electrodes if not _is_exported(table)]
+    electrodes = at(root, ELECTRODES)
+    exported = [table for table in of_electrodes if electrodes and _says_the_same(file, table, electrodes)]
+    return given or exported, others
+
+
+def _is_exported(table: Group) -> bool:
+    return table.attribute("method").startswith(_OWN)
+
+
+def _says_the_same(file: Path, table: Group, electrodes: Group) -> bool:
+    """Whether all x, y, z of the electrodes that are a place are that of a table."""
+    columns = [electrodes.column(axis) for axis in XYZ]
+    known = [each for each in columns if each is not None and each.dtype.is_numeric()]
+    if len(known) != len(XYZ) or len({len(each) for each in known}) != 1:
+        return not known
+    points = np.column_stack([each.cast(pl.Float64).to_numpy() for each in known])
+    where, placed, _ = _rows(file, table, len(points))
+    same = np.full(len(points), fill_value=False)
+    same[where] = np.isclose(points[where], placed, rtol=0, atol=SAME_UM).all(axis=1)
+    # 0, 0, 0 is what some programs write where nothing is known.
+    return bool((same | ~(np.isfinite(points).all(axis=1) & points.any(axis=1))).all())
 
 
 _IMAGE = "AnatomicalCoordinatesImage"
@@ -125,21 +157,31 @@ def _entity(table: Group) -> str | None:
     return next((name for name in _ENTITIES if name in table.names()), None)
 
 
-def located(file: Path, tables: Sequence[Group], rows: int, wanted: str | None) -> Localized:
+def located(file: Path, tables: Sequence[Group], rows: int, settings: FileSettings) -> Localized:
     """The coordinates of the electrodes in the best of the spaces that a file has them in.
 
     Args:
         file: the file, for sentences.
         tables: as of `tables_of`; not empty.
         rows: how many electrodes there are.
-        wanted: the frame that the settings name, if they do.
+        settings: of the file; they may name a frame.
 
     Raises:
-        CcfError: no space can be used, or what the tables say cannot be.
+        CcfError: no space can be used, what the tables say cannot be, or the settings name the frame of
+            another space.
     """
     spaces = [_space(table) for table in tables]
+    wanted = settings.frame
     chosen = _chosen(file, spaces, wanted)
     of_space = [table for table, space in zip(tables, spaces, strict=True) if space.name == chosen.name]
+    if wanted is not None and not _may_be(wanted, chosen, exported=_is_exported(of_space[0])):
+        stated = chosen.frame or chosen.own
+        raise CcfError(
+            f"{file}: its table {of_space[0].path} states that x, y, z are in the space {chosen.name:.100} "
+            f"(frame {stated:.100}), and {settings.set_in.get('frame =', settings.own)} says frame = "
+            f'"{wanted}". Write frame = "{stated:.100}" into {settings.own}; or, where the table is wrong, '
+            "below [columns] which columns of the electrodes to read."
+        )
     values: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = {
         axis: np.full(rows, np.nan) for axis in XYZ
     }
@@ -217,6 +259,16 @@ def _chosen(file: Path, spaces: Sequence[_Space], wanted: str | None) -> _Space:
             file, f"it has coordinates in {listed(others)}, none of which is known here; write one as CSV"
         )
     return spaces[0]
+
+
+def _may_be(wanted: str, space: _Space, *, exported: bool) -> bool:
+    """Whether coordinates in a space can be in a frame that the settings name.
+
+    Only they can say the frame of a space that is not known here, or that the file states in two ways.
+    """
+    if exported:
+        return wanted in ((space.frame, _SAME_AS_CCF) if space.known else (space.own,))
+    return not space.known or bool(space.wrong) or wanted in _FAMILIES[space.known]
 
 
 def _space(table: Group) -> _Space:

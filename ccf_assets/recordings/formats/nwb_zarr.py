@@ -7,7 +7,6 @@ attributes in JSON (hdmf-zarr, docs/source/storage.rst).
 
 from __future__ import annotations
 
-import json
 import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ import polars as pl
 
 from ccf_assets.errors import CcfError, first_line, why
 from ccf_assets.recordings.files.table import refuse_too_many
+from ccf_assets.recordings.formats.json_file import read_json
 from ccf_assets.recordings.formats.nwb_store import (
     MOST_BYTES,
     MOST_CHUNK_BYTES,
@@ -164,17 +164,10 @@ def _json(root: Path, file: Path) -> dict[str, Any]:
         raise refused(root, f"{file.relative_to(root)!s:.200} is a link that leads out of the folder")
     if not file.is_file():
         return {}
-    with file.open("rb") as text:
-        raw = text.read(_LONGEST_JSON + 1)
-    if len(raw) > _LONGEST_JSON:
-        raise refused(root, f"{file.relative_to(root)!s:.200} has more than {_LONGEST_JSON:,} bytes")
-    try:
-        tables = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise damaged(root, f"{file.relative_to(root)}: {first_line(error)}") from None
-    if not isinstance(tables, dict):
+    metadata = read_json(file, _LONGEST_JSON)
+    if not isinstance(metadata, dict):
         raise damaged(root, f"{file.relative_to(root)} is no object")
-    return tables
+    return metadata
 
 
 def _attributes(root: Path, folder: Path) -> dict[str, Any]:

@@ -13,13 +13,11 @@ import polars as pl
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.maps import Floats, Frame, from_ccf, to_ccf
-from ccf_assets.ccf.space import AXES
+from ccf_assets.ccf.space import AXES, SITE
+from ccf_assets.ccf.space import TRACK as TRACK  # noqa: PLC0414 - matlab has it from here
 from ccf_assets.recordings.files.source import Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats.probe import ProbeGeometry, read_geometry
-
-SITE, TRACK = "site", "track"
-"""The two kinds of rows: a recording site, and a point traced along a probe."""
 
 
 def contacts_on_track(points: Floats, geometry: ProbeGeometry) -> Floats | None:
@@ -88,13 +86,10 @@ def track_table(
     Raises:
         CcfError: the file of probeinterface cannot be read.
     """
-    missing = np.isnan(points).any(axis=1)
     columns = {
         "recording_id": pl.repeat(source.file_name, len(points), dtype=pl.String, eager=True),
         "site_id": pl.Series(range(len(points)), dtype=pl.Int64),
-        **{
-            axis: pl.Series(points[:, place]).set(pl.Series(missing), None) for place, axis in enumerate(axes)
-        },
+        **{axis: pl.Series(points[:, place], nan_to_null=True) for place, axis in enumerate(axes)},
         "probe": pl.repeat(probe, len(points), dtype=pl.String, eager=True),
         "shank": pl.repeat(shank, len(points), dtype=pl.Int32, eager=True),
         "kind": pl.repeat(TRACK, len(points), dtype=pl.String, eager=True),

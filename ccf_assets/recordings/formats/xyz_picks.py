@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ccf_assets.ccf.frames.files import FRAMES
+from ccf_assets.ccf.frames.ibl import IBL_UM
 from ccf_assets.ccf.frames.maps import Floats, ap_dv_ml, to_ccf
 from ccf_assets.ccf.space import ALLEN_CCF
 from ccf_assets.errors import CcfError
@@ -26,12 +27,12 @@ from ccf_assets.recordings.formats.tracks import track_table
 LARGEST_BYTES = 10_000_000
 """A track has tens of points."""
 
-IBL, AP_HISTOLOGY = "ibl_um", "ap_histology"
-"""The frames of the two conventions."""
+AP_HISTOLOGY = "ap_histology"
+"""The frame of the convention that is not that of the IBL."""
 
 _FILE = re.compile(r".*xyz_picks(?:_shank_?(?P<shank>\d{1,9}))?\.json", re.IGNORECASE)
 
-_SIZES = {AP_HISTOLOGY: (0.1, 20.0), IBL: (20.0, float("inf"))}
+_SIZES = {AP_HISTOLOGY: (0.1, 20.0), IBL_UM: (20.0, float("inf"))}
 """What the largest coordinate can be: in mm no brain is beyond 20, and in µm no track ends nearer than 20."""
 
 _ABOVE_BREGMA_MM = 0.5
@@ -83,14 +84,14 @@ def _convention(source: Source, xyz: Floats, settings: FileSettings) -> str:
         CcfError: they can have both or neither.
     """
     known = xyz[np.isfinite(xyz).all(axis=1)]
-    possible = [frame for frame in (IBL, AP_HISTOLOGY) if len(known) and _possible(known, frame)]
+    possible = [frame for frame in (IBL_UM, AP_HISTOLOGY) if len(known) and _possible(known, frame)]
     if len(possible) == 1:
         return possible[0]
     raise CcfError(
         f"{source.path}: the numbers do not show which of two conventions they have: µm from bregma in the "
         "order ML, AP, DV (the IBL's), or mm from bregma in the order AP, ML, DV with the signs of the CCF "
         f"(AP_histology's). Write one of these lines at the top of {settings.own}:\n"
-        f'    frame = "{IBL}"\n    frame = "{AP_HISTOLOGY}"\n'
+        f'    frame = "{IBL_UM}"\n    frame = "{AP_HISTOLOGY}"\n'
         "or the name of the frame that the points are in."
     )
 

@@ -84,9 +84,8 @@ def test_nodes_with_the_same_number_have_that_of_their_row(tmp_path: Path):
 def test_what_is_not_known_is_missing(tmp_path: Path):
     write(tmp_path, neuron(soma=None, axon=None, dendrite=[node(1, x=None, allenId=None, radius=None)]))
     columns = read(NEURONS, tmp_path).columns
-    assert (
-        columns["ap"].to_list() == columns["dv"].to_list() == columns["reported_region"].to_list() == [None]
-    )
+    assert columns["ap"].to_list() == columns["reported_region"].to_list() == [None]
+    assert columns["dv"].to_list() == [2]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +140,12 @@ def test_swc_needs_a_frame(tmp_path: Path):
 def test_swc_of_another_form_is_refused_in_words(tmp_path: Path, text: str, sentence: str):
     (tmp_path / "n.swc").write_text(text)
     assert sentence in refusal(SWC, tmp_path)
+
+
+def test_of_a_node_of_swc_only_the_coordinate_that_is_not_known_is_null(tmp_path: Path):
+    (tmp_path / "n.swc").write_text("1 1 nan 2 3 1 -1\n2 1 nan nan nan 1 1\n")
+    columns = read(SWC, tmp_path).columns
+    assert (columns["x"].to_list(), columns["y"].to_list()) == ([None, None], [2, None])
 
 
 @given(

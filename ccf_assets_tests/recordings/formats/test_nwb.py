@@ -14,10 +14,13 @@ import h5py
 import numpy as np
 import pytest
 
+from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Listing, Source
 from ccf_assets.recordings.files.table import Table
+from ccf_assets.recordings.findings.claims import claimed_elsewhere
 from ccf_assets.recordings.formats.nwb import NWB, NWB_ZARR
 from ccf_assets_tests.support.volume_25 import Volume25
 
@@ -150,7 +153,9 @@ def test_numbers_may_be_stored_in_any_way(tmp_path: Path) -> None:
     assert rows(read(path), "site_id", "x", "y", "z")[1] == (11, 8900, 1400, 8200)
 
 
-def test_a_place_that_is_zero_or_nan_is_missing_unless_it_has_a_region(tmp_path: Path) -> None:
+def test_zeros_without_a_region_are_no_place_and_one_coordinate_may_lack_alone(
+    tmp_path: Path,
+) -> None:
     path = made(
         tmp_path / "a.nwb",
         id=[0, 1, 2, 3],
@@ -160,7 +165,7 @@ def test_a_place_that_is_zero_or_nan_is_missing_unless_it_has_a_region(tmp_path:
         y=[0.0, 0.0, 6.0, 1.0],
         z=[0.0, 0.0, 7.0, 1.0],
     )
-    assert rows(read(path), "x", "y", "z") == [(0, 0, 0), (None,) * 3, (5, 6, 7), (None,) * 3]
+    assert rows(read(path), "x", "y", "z") == [(0, 0, 0), (None,) * 3, (5, 6, 7), (None, 1, 1)]
 
 
 @pytest.mark.parametrize("columns", [{axis: [0.0] * 3 for axis in "xyz"}, {"z": [np.nan] * 3}])
@@ -168,7 +173,10 @@ def test_a_file_in_which_no_electrode_has_a_place_holds_no_coordinates(
     tmp_path: Path, columns: dict[str, list[float]]
 ) -> None:
     path = made(tmp_path / "a.nwb", location=["", "unknown", "n/a"], **columns)
-    assert "it holds no coordinates: x, y, z of all 3 electrodes" in refusal(path)
+    assert (
+        "it holds no coordinates: x, y, z of all 3 electrodes are incomplete, or 0 without a region"
+        in refusal(path)
+    )
 
 
 def test_the_place_on_the_probe_is_not_that_in_the_brain(tmp_path: Path) -> None:
@@ -198,6 +206,31 @@ def test_further_columns_are_read_when_the_settings_ask_for_them(tmp_path: Path)
     own = read(path, frame="ccf", columns={"ap": "ccf_ap", "dv": "y", "ml": "z"})
     assert own.frame is None
     assert rows(own, "ccf_ap", "y", "z")[2] == (3, 1500, 8200)
+
+
+def test_columns_with_our_names_in_other_letters_are_read_when_the_settings_name_them(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.nwb", AP=[1.0, 2.0, 3.0], DV=[4.0] * 3, ML=[5.0] * 3, Probe=["a", "b", "c"])
+    plain = read(path)
+    assert {"AP", "DV", "ML", "Probe", "location"} <= set(plain.names)
+    assert not {"AP", "Probe", "location"} & set(plain.columns)  # x, y, z are not to be beside ap, dv, ml
+    own = {"ap": "AP", "dv": "DV", "ml": "ML", "site_id": "id"}
+    named = read(path, frame="ccf", columns=own, keep=("Probe",))
+    assert rows(named, "AP", "DV", "ML", "Probe", "id")[2] == (3, 4, 5, "c", 12)
+
+
+def test_the_files_of_one_identifier_are_one_recording_unless_the_settings_divide_it(tmp_path: Path) -> None:
+    for name in ("raw.nwb", "processed.nwb"):
+        made(tmp_path / name, identifier="session 1")
+    sites = [read_sites(tmp_path, name, FRAMES) for name in ("raw.nwb", "processed.nwb")]
+    owned = sites[0].select("recording_id", "site_id", "source")
+    told = claimed_elsewhere(sites[1], owned)
+    assert told.sentence.startswith(
+        "3 of 3 sites (100 %) belong to another source already, which keeps them: raw.nwb"
+    )
+    (tmp_path / "recordings.toml").write_text('recording_id = "{stem}"')
+    divided = [read_sites(tmp_path, name, FRAMES) for name in ("raw.nwb", "processed.nwb")]
+    assert [set(each["recording_id"]) for each in divided] == [{"raw"}, {"processed"}]
+    assert claimed_elsewhere(divided[1], divided[0].select("recording_id", "site_id", "source")).passed
 
 
 def test_ragged_columns_and_references_are_no_columns(tmp_path: Path) -> None:
@@ -301,11 +334,71 @@ def test_two_places_for_one_electrode_are_refused_and_two_probes_are_not(tmp_pat
     assert "Probe1 and /general/localization/Probe2 has two places for electrode row 2" in refusal(path)
 
 
+def test_a_frame_of_the_settings_is_never_put_in_the_place_of_one_that_a_table_states(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.nwb")
+    localize(path)
+    said = refusal(path, frame="map_ephys", set_in={"frame =": tmp_path / "recordings.toml"})
+    assert said == (
+        f"{path}: its table /general/localization/Table states that x, y, z are in the space AllenCCFv3 "
+        f'(frame ccf), and {tmp_path}/recordings.toml says frame = "map_ephys". Write frame = "ccf" into '
+        f"{tmp_path}/a.toml; or, where the table is wrong, below [columns] which columns of the electrodes "
+        "to read."
+    )
+    assert 'Write frame = "ccf"' in refusal(path, frame="ibl", set_in={"frame =": tmp_path / "a.toml"})
+    columns = {"x": "x", "y": "y", "z": "z"}
+    assert rows(read(path, frame="map_ephys", columns=columns), "x")[0] == (8900,)
+    localize(path, "B", IBL)
+    assert "in the space IBLBregma (frame ibl_um), and" in refusal(
+        path, frame="map_ephys", set_in={"frame =": tmp_path / "a.toml"}
+    )
+
+
+def _exported(path: Path, name: str = "ccf_assets_a", **columns: Any) -> None:
+    """Add a table as `export nwb` writes it."""
+    localize(path, name, **columns)
+    with h5py.File(path, "a") as file:
+        method = "ccf_assets 0.2.0: region of the voxel at the point"
+        file[f"{LOCALIZATION}/{name}"].attrs["method"] = method
+
+
+def test_an_exported_table_does_not_change_how_a_file_is_read(tmp_path: Path) -> None:
+    """The electrodes have x, y, z that are something else; a later alignment has changed them; or both."""
+    path = made(tmp_path / "a.nwb")
+    before = read(path, frame="map_ephys")
+    _exported(path)
+    for frame in ("map_ephys", "nwb", None):
+        after = read(path, frame=frame)
+        assert rows(after, "x", "y", "z") == rows(before, "x", "y", "z")
+        assert after.frame == "nwb"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_exported_table_says_the_frame_where_x_y_z_are_the_same_or_not_known(
+    tmp_path: Path, known: bool
+) -> None:
+    path = made(
+        tmp_path / "a.nwb",
+        **{axis: np.array([1.1, 0, 2.2] if known else [0, 0, np.nan], "f4") for axis in "xyz"},
+    )
+    _exported(path, x=[1.1, 2.2], y=[1.1, 2.2], z=[1.1, 2.2])
+    _exported(path, "ccf_assets_stale")  # with other places, of an earlier export
+    if not known:
+        with h5py.File(path, "a") as file:
+            del file[f"{LOCALIZATION}/ccf_assets_stale"]
+    table = read(path)
+    assert (table.frame, rows(table, "x")) == ("ccf", [(1.1,), (None,), (2.2,)])
+    assert rows(read(path, frame="nwb"), "x") == rows(table, "x")
+    for frame in ("map_ephys", "ibl_ccf"):
+        said = refusal(path, frame=frame, set_in={"frame =": tmp_path / "a.toml"})
+        assert "/general/localization/ccf_assets_a states that x, y, z are in" in said
+
+
 def test_a_table_that_was_exported_into_the_file_is_read_only_if_there_is_no_other(tmp_path: Path) -> None:
     path = made(tmp_path / "a.nwb")
-    localize(path, "A", x=[70.0, 80.0])
     with h5py.File(path, "a") as file:
-        file[f"{LOCALIZATION}/A"].attrs["method"] = "ccf_assets 0.2.0: region of the voxel at the point"
+        for axis in "xyz":
+            del file[f"{ELECTRODES}/{axis}"]
+    _exported(path, "A", x=[70.0, 80.0])
     assert rows(read(path), "x")[0] == (70,)
     localize(path, "B")
     assert rows(read(path), "x")[0] == (1,)
@@ -717,7 +810,11 @@ def _text_cut(folder: Path) -> None:
         (_pickled, "have no numbers x, y, z"),
         (_leading_out, "is a link that leads out of the folder"),
         (_text_cut, "has a chunk that is cut short"),
-        (lambda folder: (folder / ELECTRODES / ".zattrs").write_text("[" * 100_000), "is damaged"),
+        (lambda folder: (folder / ELECTRODES / ".zattrs").write_text("[" * 100_000), "is nested too deeply"),
+        (
+            lambda folder: (folder / ELECTRODES / ".zattrs").write_text(" " * 16_000_001),
+            ".zattrs has more than 16,000,000 bytes",
+        ),
         (lambda folder: (folder / ELECTRODES / "y" / "0").write_bytes(b"x"), "is damaged"),
         (lambda folder: (folder / ".zgroup").unlink(), "it is no folder of NWB-Zarr"),
     ],

@@ -109,6 +109,12 @@ def test_numbers_that_fit_neither_or_both_are_not_guessed(tmp_path: Path, picks:
     assert table.height == len(picks)  # type: ignore[arg-type]
 
 
+def test_of_a_point_only_the_coordinate_that_is_not_known_is_null(tmp_path: Path):
+    write(tmp_path, [*IBL, [None, 1, 2], [None, None, float("nan")]])
+    columns = read(FORMAT, tmp_path).columns
+    assert [columns[axis].to_list()[3:] for axis in "xyz"] == [[None, None], [1, None], [2, None]]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
