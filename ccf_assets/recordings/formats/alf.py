@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,12 @@ import polars as pl
 
 from ccf_assets.ccf.frames.files import named_frame
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings.files.columns import all_rows
 from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats.arrays import (
     LARGEST_NPY,
-    all_same,
     as_text,
     coordinate_columns,
     read_column,
@@ -34,6 +34,7 @@ from ccf_assets.recordings.formats.arrays import (
     row_numbers,
     table_of,
 )
+from ccf_assets.recordings.formats.probe import REVISION, probe_folder, probe_of
 
 FRAME = "ibl_um"
 
@@ -52,15 +53,11 @@ _NAME = re.compile(
     r"(\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?\.npy"
 )
 
-_REVISION = re.compile(r"#.+#")
-
-_PROBE = re.compile(r"probe.*", re.IGNORECASE)
-
 
 def _find(listing: Listing) -> Iterator[Found]:
-    if _REVISION.fullmatch(listing.folder.name):
+    if REVISION.fullmatch(listing.folder.name):
         above = _names(listing.folder.parent)
-        newer = [name for name in above if _REVISION.fullmatch(name) and name > listing.folder.name]
+        newer = [name for name in above if REVISION.fullmatch(name) and name > listing.folder.name]
         if _anchor(above) or any(_anchor(_names(listing.folder.parent / name)) for name in newer):
             return  # a part of that one
     anchor = _anchor(listing.files)
@@ -72,7 +69,7 @@ def _find(listing: Listing) -> Iterator[Found]:
         return  # the sorter's folder has the channels of this probe
     others = [name for name in sorted(listing.files) if name != anchor and _is_ours(name)]
     # Their names begin like those of hidden files, so the listing need not have them.
-    for revision in sorted(name for name in _names(listing.folder) if _REVISION.fullmatch(name)):
+    for revision in sorted(name for name in _names(listing.folder) if REVISION.fullmatch(name)):
         inside = sorted(_names(listing.folder / revision))
         others += [f"{revision}/{name}" for name in inside if _is_ours(name)]
     yield Found(anchor, tuple(others))
@@ -113,12 +110,11 @@ def _read(source: Source, settings: FileSettings) -> Table:
             paths[match["attribute"]] = path
     points = read_points(paths[_POSITIONS])
     rows, name = len(points), paths[_POSITIONS].name
-    recording, probe = _recording_and_probe(source)
     columns = {
-        "recording_id": all_same(recording, rows),
+        "recording_id": all_rows(probe_folder(source) or source.stem, rows, pl.String),
         "site_id": row_numbers(rows),
         **coordinate_columns(points, named_frame(FRAME).xyz),
-        "probe": all_same(probe, rows),
+        "probe": all_rows(probe_of(source), rows, pl.String),
     }
     if "rawInd" in paths:
         numbers = _whole(paths["rawInd"], read_column(paths["rawInd"], rows, name))
@@ -131,18 +127,6 @@ def _read(source: Source, settings: FileSettings) -> Table:
     if "localCoordinates" in paths:
         columns |= _on_the_probe(paths["localCoordinates"], rows, name)
     return table_of(source.path, columns, FRAME)
-
-
-def _recording_and_probe(source: Source) -> tuple[str, str | None]:
-    """The path of the probe's folder, without the sorter's and a revision's; and that folder's name."""
-    if "/" not in source.key:
-        return source.stem, None
-    parts = PurePosixPath(source.folder_name).parts
-    if len(parts) > 1 and _REVISION.fullmatch(parts[-1]):
-        parts = parts[:-1]
-    if len(parts) > 1 and not _PROBE.fullmatch(parts[-1]) and _PROBE.fullmatch(parts[-2]):
-        parts = parts[:-1]
-    return "/".join(parts), parts[-1]
 
 
 def _whole(path: Path, values: npt.NDArray[np.generic]) -> pl.Series:

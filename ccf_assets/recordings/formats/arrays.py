@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ import numpy.typing as npt
 import polars as pl
 
 from ccf_assets.ccf.space import AXES
-from ccf_assets.errors import CcfError, why
+from ccf_assets.errors import CcfError
 from ccf_assets.finding import listed
 from ccf_assets.recordings.files.table import Table, refuse_too_many
+from ccf_assets.recordings.formats.limited import read_limited
 
 LARGEST_NPY = 300_000_000
 """Bytes of a `.npy` of sites: 10 million points as float64 have 240 MB."""
@@ -43,13 +44,7 @@ def read_npy(path: Path) -> npt.NDArray[np.generic]:
     Raises:
         CcfError: it is no `.npy`, damaged, or holds something else, such as pickled objects.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_NPY + 1)
-    except OSError as error:
-        raise CcfError(f"{path} cannot be read: {why(error)}.") from None
-    if len(raw) > LARGEST_NPY:
-        raise CcfError(f"{path} has more than {LARGEST_NPY:,} bytes; divide it.")
+    raw = read_limited(path, LARGEST_NPY)
     size_bytes = {b"\x01": 2, b"\x02": 4, b"\x03": 4}.get(raw[6:7])
     if not raw.startswith(b"\x93NUMPY") or size_bytes is None:
         raise CcfError(f"{path} is no .npy file of numpy; save it again with numpy.save.")
@@ -133,20 +128,23 @@ def _shape_in_words(values: npt.NDArray[np.generic]) -> str:
     return f"an array of {shape} ({values.dtype})"
 
 
-def coordinate_columns(
-    points: npt.NDArray[np.float64], names: Sequence[str], missing: float | None = None
-) -> dict[str, pl.Series]:
-    """Columns of points (N, 3); a point with a NaN, or ``missing`` in all three, is null in all of them."""
-    unknown = np.isnan(points).any(axis=1)
-    if missing is not None:
-        unknown |= (points == missing).all(axis=1)
-    null = pl.Series(unknown)
-    return {name: pl.Series(name, points[:, place]).set(null, None) for place, name in enumerate(names)}
+def coordinate_columns(points: npt.NDArray[np.float64], names: Sequence[str]) -> dict[str, pl.Series]:
+    """Columns of points (N, 3); a NaN is null, and the other coordinates of its point stay what they are."""
+    return {
+        name: pl.Series(name, np.ascontiguousarray(points[:, place])).fill_nan(None)
+        for place, name in enumerate(names)
+    }
 
 
-def all_same(value: str | None, rows: int) -> pl.Series:
-    """A text that is the same in all rows."""
-    return pl.repeat(value, rows, dtype=pl.String, eager=True)
+def only_lacking(made: Mapping[str, pl.Series], own: Collection[str]) -> dict[str, pl.Series]:
+    """Of columns that a format makes, those that a table has not itself: a lab's own columns stay.
+
+    Args:
+        made: ours → the values.
+        own: names of the table's columns; they count in any case of letters, as everywhere.
+    """
+    there = {name.strip().lower() for name in own}
+    return {name: values for name, values in made.items() if name not in there}
 
 
 def row_numbers(rows: int) -> pl.Series:

@@ -7,31 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ccf_assets.recordings.files.settings import XYZ, FileSettings, stem_of
+import polars as pl
+
+from ccf_assets.recordings.files.columns import all_rows
+from ccf_assets.recordings.files.settings import XYZ, FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
+from ccf_assets.recordings.formats import excel
 from ccf_assets.recordings.formats.arrays import (
     LARGEST_NPY,
-    all_same,
     coordinate_columns,
     read_points,
     row_numbers,
     table_of,
 )
+from ccf_assets.recordings.formats.own_settings import with_own_settings
 
 
 def _find(listing: Listing) -> Iterator[Found]:
-    """Those that no other format takes, which are asked before."""
-    for name in sorted(listing.files):
-        if name.lower().endswith(".npy") and f"{stem_of(name)}.toml" in listing.files:
-            yield Found(name)
+    """Those that no other format takes, which are asked before, and whose TOML is not another source's."""
+    yield from with_own_settings(listing, (".npy",), excel.FORMAT.suffixes)
 
 
 def _read(source: Source, settings: FileSettings) -> Table:
     del settings  # the shared code applies them; they must give the frame
     points = read_points(source.path)
     columns = {
-        "recording_id": all_same(source.file_name, len(points)),
+        "recording_id": all_rows(source.file_name, len(points), pl.String),
         "site_id": row_numbers(len(points)),
         **coordinate_columns(points, XYZ),
     }
@@ -55,6 +57,7 @@ def _find_others(listing: Listing) -> Iterator[str]:
 OTHER_ARRAYS = NotSites(
     name="arrays (.npy) that nothing describes",
     find=_find_others,
-    advice="If one holds points, N rows of x, y, z, write a NAME.toml beside it with frame and recording_id.",
+    advice="If one holds points, N rows of x, y, z, give it a name that no other file of sites in its folder "
+    "has, and write a TOML of that name beside it (NAME.toml of NAME.npy), with frame and recording_id.",
 )
 """Whatever no format recognises: it must be asked last."""

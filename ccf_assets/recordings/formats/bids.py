@@ -1,31 +1,35 @@
 """Electrodes of BIDS: ``*_electrodes.tsv``, with the space that ``*_coordsystem.json`` names.
 
-Without a space, x, y and z are places on the probe (BEP032: "the probe's local coordinate frame"), which is
-not the brain: such a file is only read if the settings give its frame. A space that is named is believed only
-where its own description does not contradict it.
+A table of this name without BIDS' column ``name``, or with identifiers or coordinates of ours by name, is an
+ordinary one. Without a space, x, y and z are places on the probe (BEP032: "the probe's local coordinate
+frame"), which is not the brain: such a file is only read if the settings give its frame. A space that is
+named is believed only where its own description does not contradict it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from ccf_assets.errors import CcfError, why
+from ccf_assets.ccf.space import AXES
+from ccf_assets.errors import CcfError
+from ccf_assets.recordings.files.columns import all_rows
 from ccf_assets.recordings.files.csv_table import read_csv
 from ccf_assets.recordings.files.settings import XYZ, FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
-from ccf_assets.recordings.formats.arrays import all_same
+from ccf_assets.recordings.formats.arrays import only_lacking
+from ccf_assets.recordings.formats.json_file import read_json
+from ccf_assets.recordings.formats.known_columns import names_in, preset_of
+from ccf_assets.recordings.formats.limited import read_limited
 from ccf_assets.text_columns import MISSING
 
 LARGEST_TSV = 100_000_000
-
-_LARGEST_JSON = 1_000_000
 
 _NAME = "name"
 
@@ -55,8 +59,15 @@ _CONTRADICTIONS: Sequence[tuple[str, str]] = (
 
 def _find(listing: Listing) -> Iterator[Found]:
     for name in sorted(listing.files):
-        if name.lower().endswith("_electrodes.tsv"):
+        if name.lower().endswith("_electrodes.tsv") and listing.look(name, _kind):
             yield Found(name, tuple(_coordinate_systems(listing, name)))
+
+
+def _kind(head: bytes) -> str:
+    """Whether a table is BIDS', by the names of its columns."""
+    names = names_in(head, "\t")
+    of_a_lab = {"recording_id", "site_id", *AXES, "frame"} & {name.lower() for name in names}
+    return "bids" if _NAME in names and not of_a_lab and preset_of(names) is None else ""
 
 
 def _coordinate_systems(listing: Listing, name: str) -> Iterator[str]:
@@ -85,29 +96,21 @@ def _read(source: Source, settings: FileSettings) -> Table:
         name: values.set(values.str.to_lowercase().is_in(MISSING), None)
         for name, values in table.columns.items()
     }
-    made = {"recording_id": all_same(_recording(source), table.height)}
+    made = {"recording_id": all_rows(_recording(source), table.height, pl.String)}
     made |= {ours: columns[theirs] for ours, theirs in _OURS.items() if theirs in columns}
     if "shank_id" in columns:
         shank = columns["shank_id"].cast(pl.Int32, strict=False)
         if shank.null_count() == columns["shank_id"].null_count():
             made["shank"] = shank
     frame = None if settings.frame else _frame(source, settings)
-    names = [*dict.fromkeys([*made, *table.names])]
-    return dataclasses.replace(table, names=names, columns={**columns, **made}, frame=frame)
+    made = only_lacking(made, columns)
+    return dataclasses.replace(table, names=[*made, *table.names], columns=made | columns, frame=frame)
 
 
 def _electrodes(path: Path, settings: FileSettings) -> Table:
     """The table of a TSV, with the columns of BIDS and those that the settings name."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_TSV + 1)
-    except OSError as error:
-        raise CcfError(f"{path} cannot be read: {why(error)}.") from None
-    if len(raw) > LARGEST_TSV:
-        raise CcfError(f"{path} has more than {LARGEST_TSV:,} bytes; divide it.")
-    names = [*_OURS.values(), *_ALSO, *XYZ]
-    wanted = dataclasses.replace(settings, columns={**settings.columns, **{n: n for n in names}})
-    table = read_csv(path, raw, wanted)
+    wanted = dataclasses.replace(settings, keep=(*settings.keep, *_OURS.values(), *_ALSO))
+    table = read_csv(path, read_limited(path, LARGEST_TSV), wanted)
     lacking = [name for name in (_NAME, *XYZ) if name not in table.names]
     if lacking and not settings.columns:
         raise CcfError(
@@ -120,10 +123,14 @@ def _electrodes(path: Path, settings: FileSettings) -> Table:
 
 
 def _recording(source: Source) -> str:
-    """Subject and session, as in ``sub-01_ses-2``; the file's name where it has none."""
-    entities = _entities(source.path.name)
-    named = [f"{key}-{entities[key]}" for key in ("sub", "ses") if key in entities]
-    return "_".join(named) or PurePosixPath(source.file_name).name
+    """The data set and what the file's name says: ``pilot/sub-01_ses-2_run-1``.
+
+    The folders above that of the subject are the data set; the space is no part of the recording.
+    """
+    named = [f"{key}-{value}" for key, value in _entities(source.path.name).items() if key != "space"]
+    folders = PurePosixPath(source.key).parts[:-1]
+    above = itertools.takewhile(lambda folder: not folder.startswith("sub-"), folders)
+    return "/".join([*above, "_".join(named) or source.stem])
 
 
 def _frame(source: Source, settings: FileSettings) -> str:
@@ -184,14 +191,7 @@ def _contradiction(path: Path, name: str, text: str) -> str:
 
 
 def _described(path: Path) -> dict[str, object]:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST_JSON + 1)
-        found = json.loads(raw) if len(raw) <= _LARGEST_JSON else None
-    except OSError as error:
-        raise CcfError(f"{path} cannot be read: {why(error)}.") from None
-    except (ValueError, RecursionError):
-        found = None
+    found = read_json(path)
     if not isinstance(found, dict):
         raise CcfError(f"{path} is no coordsystem.json of BIDS; correct it.")
     return found

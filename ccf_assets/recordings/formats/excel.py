@@ -11,29 +11,29 @@ from pathlib import Path
 import polars as pl
 
 from ccf_assets.ccf.space import AXES
-from ccf_assets.errors import CcfError, why
+from ccf_assets.errors import CcfError
 from ccf_assets.finding import listed
 from ccf_assets.recordings.files.settings import XYZ, FileSettings, can_be_ours
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table, refuse_too_many, refuse_twice
+from ccf_assets.recordings.formats.known_columns import with_preset
+from ccf_assets.recordings.formats.limited import read_limited
+from ccf_assets.recordings.formats.own_settings import with_own_settings
 from ccf_assets.recordings.formats.xlsx import Cell, Sheet, read_workbook
 
 LARGEST_XLSX = 50_000_000
 
+_SUFFIXES = (".xlsx", ".xlsm")
+
 
 def _find(listing: Listing) -> Iterator[Found]:
-    yield from (Found(name) for name in sorted(listing.files) if name.lower().endswith((".xlsx", ".xlsm")))
+    """Those with a TOML of their own name: most workbooks are notes of surgeries and the like."""
+    yield from with_own_settings(listing, _SUFFIXES)
 
 
 def _read(source: Source, settings: FileSettings) -> Table:
     path = source.path
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_XLSX + 1)
-    except OSError as error:
-        raise CcfError(f"{path} cannot be read: {why(error)}.") from None
-    if len(raw) > LARGEST_XLSX:
-        raise CcfError(f"{path} has more than {LARGEST_XLSX:,} bytes; save the sheet with the sites as CSV.")
+    raw = read_limited(path, LARGEST_XLSX, "save the sheet with the sites as CSV")
     sheets = [sheet for sheet in read_workbook(path, raw) if sheet.rows]
     if not sheets:
         raise CcfError(f"{path} is empty: none of its sheets has a cell.")
@@ -72,7 +72,8 @@ def _names(sheet: Sheet) -> dict[int, str]:
 
 
 def _has_coordinates(names: Mapping[int, str], settings: FileSettings) -> bool:
-    """Whether a sheet has three coordinates, by the settings or by name."""
+    """Whether a sheet has three coordinates: by the settings, by name, or as a published table."""
+    settings = with_preset(settings, names.values())
     known = {name.lower() for name in names.values()}
     for triple in (AXES, XYZ):
         if all(settings.columns.get(axis, "") in names.values() or axis in known for axis in triple):
@@ -92,6 +93,7 @@ def _table(path: Path, sheet: Sheet, settings: FileSettings) -> Table:
     refuse_too_many(path, len(below))
     if not below:
         raise CcfError(f"{path}, sheet {sheet.name!r}: it has a row of names and none of sites.")
+    settings = with_preset(settings, names.values())
     columns = {
         name: _column(name, [sheet.rows[number].get(place) for number in below])
         for place, name in names.items()
@@ -124,13 +126,27 @@ def _as_text(value: Cell) -> str:
 
 FORMAT = SiteFormat(
     name="workbook of Excel",
-    suffixes=(".xlsx", ".xlsm"),
+    suffixes=_SUFFIXES,
     find=_find,
     read=_read,
     largest_bytes=LARGEST_XLSX,
     has_own_columns=True,
 )
 """The sheet with the columns of sites; formulas give the values that were stored with them."""
+
+
+def _find_workbooks(listing: Listing) -> Iterator[str]:
+    yield from (name for name in sorted(listing.files) if name.lower().endswith(_SUFFIXES))
+
+
+WORKBOOKS = NotSites(
+    name="workbooks of Excel",
+    find=_find_workbooks,
+    advice="If one has a sheet of sites, give it a name that no other file of sites in its folder has, and "
+    'write a TOML of that name beside it (NAME.toml of NAME.xlsx), with a line frame = "…" and, if no column '
+    'is the recording, recording_id = "…"; or save the sheet as CSV.',
+)
+"""Those without a TOML of their own name."""
 
 
 def _find_others(listing: Listing) -> Iterator[str]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from ccf_assets.errors import CcfError, why
+from ccf_assets.errors import CcfError
+from ccf_assets.recordings.formats.limited import read_limited
 
 LARGEST_JSON = 100_000_000
 """Bytes: a neuron of 100,000 nodes has some 15 MB, a cloud of a million points 60 MB."""
@@ -48,14 +48,7 @@ def json_text(path: Path, largest: int = LARGEST_JSON) -> str:
     Raises:
         CcfError: it cannot be read, is too large, or is not in UTF-8.
     """
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            raw = file.read(size) if size <= largest else b""
-    except OSError as error:
-        raise CcfError(f"{path} cannot be read: {why(error)}.") from None
-    if size > largest:
-        raise CcfError(f"{path} has more than {largest:,} bytes; divide it into several files.")
+    raw = read_limited(path, largest)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

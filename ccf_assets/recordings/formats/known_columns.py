@@ -1,16 +1,23 @@
 """Ordinary tables that name their convention by their columns: presets in place of a lab's settings.
 
-A preset applies to a table (CSV, TSV, Parquet) that has all the columns it needs and none of ours by name. A
-lab's settings overrule each part of it.
+A preset applies to a table (CSV, TSV, Parquet, a sheet of Excel) that has all the columns it needs, and by
+name none of our coordinates and frames but those of the preset itself; nor our identifiers, where a table of
+this kind has one and this one lacks it, for then it may be a lab's. A lab's settings overrule each part.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ccf_assets.ccf.space import AXES
+from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.settings import OURS, XYZ, FileSettings
+from ccf_assets.recordings.files.table import Table
+from ccf_assets.text_columns import first_row, numbers
+
+_COORDINATES = frozenset({*AXES, *XYZ})
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,8 @@ class Preset:
         frame: the frame of its coordinates.
         columns: ours → the names that it has, of which the first that is there counts; none need be.
         source: where the meaning of the columns is from.
+        largest: no coordinate of a brain is larger in the unit of the frame; None where it is µm, of which
+            labs use no smaller.
     """
 
     name: str
@@ -30,6 +39,16 @@ class Preset:
     frame: str
     columns: Mapping[str, tuple[str, ...]]
     source: str
+    largest: float | None = None
+
+    def holds(self, names: Collection[str]) -> bool:
+        """Whether a table with columns ``names`` is of this kind."""
+        if not self.needs <= {*names}:
+            return False
+        theirs = self.columns_of(names)
+        ours = {name.strip().lower() for name in {*names} - {*theirs.values()}}
+        identified = "recording_id" in theirs or "recording_id" not in self.columns
+        return not ours & {*_COORDINATES, "frame"} and (identified or not ours & {"recording_id", "site_id"})
 
     def columns_of(self, names: Collection[str]) -> dict[str, str]:
         """Ours → theirs for a table with columns ``names``."""
@@ -81,6 +100,7 @@ PRESETS = (
         },
         source="int-brain-lab/ibllib, brainbox/io/one.py (channels: x, y, z in metres from bregma), and "
         "ibl-sorting's table channels.pqt of the brain-wide map",
+        largest=0.02,
     ),
     Preset(
         name="ccf_coordinates.csv of the ABC atlas",
@@ -89,6 +109,7 @@ PRESETS = (
         columns={"site_id": ("cell_label",), "x": ("x",), "y": ("y",), "z": ("z",)},
         source="AllenInstitute/abc_atlas_access, notebooks/ccf_and_parcellation_annotation_tutorial.ipynb: "
         "x, y, z in mm: AP, DV, ML; the index of a parcellation is not an id of a region",
+        largest=20.0,
     ),
     Preset(
         name="channels.brainLocation.tsv of Steinmetz et al. 2019",
@@ -112,14 +133,14 @@ def preset_of(names: Collection[str]) -> Preset | None:
     Args:
         names: of the table's columns.
     """
-    return next((preset for preset in PRESETS if preset.needs <= set(names)), None)
+    return next((preset for preset in PRESETS if preset.holds(names)), None)
 
 
 def with_preset(settings: FileSettings, names: Collection[str]) -> FileSettings:
     """A lab's settings of a table, completed by the preset of its columns.
 
     What the lab says, or the table by the names of its own columns, has priority; coordinates are taken from
-    one or the other as a whole.
+    one or the other as a whole, and the frame of the preset is that of its own coordinates only.
 
     Args:
         settings: the lab's.
@@ -129,13 +150,56 @@ def with_preset(settings: FileSettings, names: Collection[str]) -> FileSettings:
     if preset is None:
         return settings
     said = {*settings.columns, *settings.values, *(name.strip().lower() for name in names)} & {*OURS}
-    coordinates = {*AXES, *XYZ}
-    if coordinates & {*settings.columns}:
-        said |= coordinates
-    columns = {ours: name for ours, name in preset.columns_of(names).items() if ours not in said}
+    theirs = preset.columns_of(names)
+    read = {settings.columns[axis] for axis in _COORDINATES & {*settings.columns}} - {""}
+    if _COORDINATES & {*settings.columns}:
+        said |= _COORDINATES
+    others = read - {theirs.get(axis) for axis in _COORDINATES}
+    columns = {ours: name for ours, name in theirs.items() if ours not in said}
     return replace(
         settings,
-        frame=settings.frame or (None if "frame" in said else preset.frame),
+        frame=settings.frame or (None if others or "frame" in said else preset.frame),
         columns={**settings.columns, **columns},
         set_in={**dict.fromkeys([*columns, "frame ="], settings.own), **settings.set_in},
     )
+
+
+def settings_of(table: Table, settings: FileSettings) -> FileSettings:
+    """As `with_preset`, for a table that was read: its format's own frame stays, and the sizes must fit.
+
+    Raises:
+        CcfError: a coordinate is larger than any in the unit of the preset's frame.
+    """
+    preset = None if table.frame else preset_of(table.names)
+    if preset is None:
+        return settings
+    completed = with_preset(settings, table.names)
+    if preset.largest is None or settings.frame or completed.frame is None:
+        return completed
+    theirs = preset.columns_of(table.names)
+    for column in (theirs[axis] for axis in (*AXES, *XYZ) if axis in theirs):
+        values = numbers(table.columns[column], column, table.name, table.row_name)
+        beyond = values.is_finite() & (values.abs() > preset.largest)
+        if beyond.any():
+            row = first_row(beyond)
+            raise CcfError(
+                f"{table.name} has the columns of a {preset.name}, whose coordinates are in the frame "
+                f"{preset.frame} and not beyond {preset.largest:g}; but in {table.row_name(row)}, {column} "
+                f"is {values[row]:g}. Write the frame that they are in at the top of {settings.own}:\n"
+                f'    frame = "NAME"'
+            )
+    return completed
+
+
+def names_in(head: bytes, separator: str) -> list[str]:
+    """The names of the columns of a table of text; none where its header cannot be read.
+
+    Args:
+        head: its first bytes, as `Listing.look` gives them.
+        separator: what is between the names.
+    """
+    line = head.decode("utf-8-sig", "replace").partition("\n")[0].rstrip("\r")
+    try:
+        return [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error:
+        return []

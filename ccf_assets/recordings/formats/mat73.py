@@ -19,11 +19,6 @@ from ccf_assets.recordings.formats.mat5 import Cells, Value
 if TYPE_CHECKING:
     import h5py
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-_USER_BLOCK = 512
-"""Bytes before the signature, with the same header as in version 5."""
-
 _LARGEST_ARRAY = 100_000_000
 """Bytes of one array unpacked."""
 
@@ -36,9 +31,11 @@ class _RefusedError(Exception):
     """The text says what the file has that is refused."""
 
 
-def is_mat73(raw: bytes) -> bool:
-    """Whether a file begins as one of version 7.3 does."""
-    return raw.startswith(b"MATLAB 7.3") or raw[_USER_BLOCK : _USER_BLOCK + 8] == SIGNATURE
+def is_mat73(path: Path) -> bool:
+    """Whether a file is HDF5, as those of version 7.3 are behind a header like that of version 5."""
+    import h5py
+
+    return bool(h5py.is_hdf5(path))
 
 
 def read_mat73(path: Path, name: str) -> Value:

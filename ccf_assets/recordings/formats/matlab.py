@@ -8,15 +8,19 @@ All are voxels of the 10 µm CCF counted from 1, but in different orders, which 
   (version 2; annotation2ccf.m, fit_probe_line.m).
 - ``probe_points….mat``: ``pointList.pointList{i, 1}`` (cortex-lab/allenCCF, SHARP-Track): ML, DV, AP for
   coronal slices, AP, DV, ML for sagittal and AP, ML, DV for transverse ones (Display_Probe_Track.m). The file
-  does not say which: coronal is the program's default, and a lab that cut otherwise says so in the settings.
+  does not say which (AtlasTransformBrowser.m saves points, and the number and name of their slices). A point
+  is always in the volume, so the plane is known where the points lie in it for one plane alone; otherwise the
+  settings must say it.
 
 How a file of MATLAB is read is in mat5 and mat73.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,22 +28,24 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ccf_assets.ccf.space import AXES
-from ccf_assets.errors import CcfError, why
-from ccf_assets.recordings.files.settings import FileSettings
+from ccf_assets.ccf.space import AXES, EXTENT_UM, TRACK
+from ccf_assets.errors import CcfError
+from ccf_assets.recordings.files.columns import all_rows
+from ccf_assets.recordings.files.settings import XYZ, FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
-from ccf_assets.recordings.formats.arrays import all_same, coordinate_columns, row_numbers, table_of
+from ccf_assets.recordings.formats.arrays import coordinate_columns, row_numbers, table_of
+from ccf_assets.recordings.formats.limited import read_limited
 from ccf_assets.recordings.formats.mat5 import Cells, Value, is_mat5, read_mat5
 from ccf_assets.recordings.formats.mat73 import is_mat73, read_mat73
 from ccf_assets.recordings.formats.probe import geometry_beside
-from ccf_assets.recordings.formats.tracks import TRACK, track_table
+from ccf_assets.recordings.formats.tracks import track_table
 
 FRAME = "ccf_10_index_1"
 
 LARGEST_MAT = 500_000_000
 
-_VOXELS = {"ap": 1320, "dv": 800, "ml": 1140}
+_VOXELS: dict[str, int] = {axis: extent // 10 for axis, extent in zip(AXES, EXTENT_UM, strict=True)}
 """Of the 10 µm CCF."""
 
 STORED = ("point_1", "point_2", "point_3")
@@ -50,7 +56,7 @@ _PLANES: dict[str, tuple[str, str, str]] = {
     "sagittal": ("ap", "dv", "ml"),
     "transverse": ("ap", "ml", "dv"),
 }
-"""What the columns of a SHARP-Track list are (Display_Probe_Track.m); the first is its default."""
+"""What the columns of a SHARP-Track list are (Display_Probe_Track.m)."""
 
 _PROBE_CCF = re.compile(r"(.*[ _-])?probe_ccf([ _-].*)?\.mat", re.IGNORECASE)
 _PROCESSING = re.compile(r"(.*[ _-])?AP_histology_processing([ _-].*)?\.mat", re.IGNORECASE)
@@ -94,7 +100,7 @@ def _read_processing(source: Source, settings: FileSettings) -> Table:
             f"{source.path} holds no annotations, only the alignment of slices; draw the probes in "
             f"AP_histology (Annotation), or remove the file from the folder of recordings."
         )
-    tracks = []
+    tracks: list[Track] = []
     for number, one in enumerate(_structs(annotations), start=1):
         if not isinstance(one, dict):
             continue
@@ -103,7 +109,16 @@ def _read_processing(source: Source, settings: FileSettings) -> Table:
         label = one.get("label")
         name = label.strip() if isinstance(label, str) and label.strip() else str(number)
         tracks.append(Track(name, np.concatenate([np.zeros((0, 3)), *parts])))
-    return _table(source, settings, tracks)
+    return _table(source, settings, _numbered(tracks))
+
+
+def _numbered(tracks: Sequence[Track]) -> list[Track]:
+    """The tracks, each with its number behind the label where another has the same."""
+    times = Counter(track.probe for track in tracks)
+    return [
+        dataclasses.replace(track, probe=f"{track.probe} ({number})") if times[track.probe] > 1 else track
+        for number, track in enumerate(tracks, start=1)
+    ]
 
 
 def _vertices(path: Path, part: dict[str, Value]) -> npt.NDArray[np.float64]:
@@ -124,27 +139,55 @@ def _read_probe_points(source: Source, settings: FileSettings) -> Table:
     # The first column has the points; the others are slices and angles.
     probes = inner.items[: inner.shape[0]] if inner.shape else ()
     tracks = [Track(str(number), _points(source.path, one)) for number, one in enumerate(probes, start=1)]
-    if not {*AXES} & set(settings.columns):
-        _refuse_other_plane(source.path, settings, tracks)
-    return _table(source, settings, tracks, _PLANES["coronal"], STORED)
+    of_column = {theirs: ours for ours, theirs in settings.columns.items() if ours in AXES}
+    if of_column.keys() == {*STORED}:  # the settings say the plane
+        order: Sequence[str] = [of_column[name] for name in STORED]
+        settings = dataclasses.replace(settings, columns={})
+    elif {*AXES, *XYZ} & {*settings.columns}:  # they say something else, or only a part
+        return _table(source, settings, tracks, STORED)
+    else:
+        order = _PLANES[_plane(source.path, settings, tracks)]
+    table = _table(source, settings, tracks, order)
+    stored = {name: table.columns[axis] for name, axis in zip(STORED, order, strict=True)}
+    return dataclasses.replace(table, names=[*table.names, *stored], columns={**table.columns, **stored})
 
 
-def _refuse_other_plane(path: Path, settings: FileSettings, tracks: Sequence[Track]) -> None:
-    """Refuse points that lie out of the volume as those of coronal slices, and within it as others."""
+def _plane(path: Path, settings: FileSettings, tracks: Sequence[Track]) -> str:
+    """The one plane of slices for which all points lie in the volume.
+
+    Raises:
+        CcfError: there are several, or none.
+    """
     points = np.concatenate([np.zeros((0, 3)), *(track.points for track in tracks)])
+    if not len(points):
+        return next(iter(_PLANES))
     fitting = [
         plane
         for plane, axes in _PLANES.items()
         if all(_inside(points[:, place], _VOXELS[axis]) for place, axis in enumerate(axes))
     ]
-    if fitting and "coronal" not in fitting:
-        planes = " or ".join(fitting)
-        lines = "\n".join(f'    {axis} = "{STORED[_PLANES[fitting[0]].index(axis)]}"' for axis in AXES)
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
         raise CcfError(
-            f"{path} has points out of the volume if its slices were coronal, and none if {planes}: "
-            f"it does not say. If they were {fitting[0]}, write into {settings.own}:\n"
-            f"    [columns]\n{lines}\nOtherwise save the points again."
+            f"{path} has points out of the CCF's volume of 10 µm, whichever the plane of the slices was; "
+            f"save them again in SHARP-Track, or name the columns ({', '.join(STORED)}) and their frame in "
+            f"{settings.own}."
         )
+    blocks = [
+        "\n".join(
+            [
+                f"    [columns]    # {plane} slices",
+                *(f'    {axis} = "{STORED[_PLANES[plane].index(axis)]}"' for axis in AXES),
+            ]
+        )
+        for plane in fitting
+    ]
+    raise CcfError(
+        f"{path} does not say in which plane the slices were cut, and its points can be those of "
+        f"{' or '.join(fitting)} ones. Write into {settings.own} the lines of the plane that was chosen in "
+        f"SHARP-Track:\n" + "\nor\n".join(blocks)
+    )
 
 
 def _inside(values: npt.NDArray[np.float64], voxels: int) -> bool:
@@ -156,7 +199,6 @@ def _table(
     settings: FileSettings,
     tracks: Sequence[Track],
     order: Sequence[str] = AXES,
-    stored: Sequence[str] = (),
 ) -> Table:
     """One row for each point; and for each contact, if there is one probe and its geometry is known.
 
@@ -164,14 +206,13 @@ def _table(
         source: where they come from.
         settings: may say that they are something else.
         tracks: the points of each probe.
-        order: which of ap, dv, ml their columns are.
-        stored: names under which they are given in the order of the file, too.
+        order: names of their columns.
     """
     full = [track for track in tracks if len(track.points)]
     if not full:
         raise CcfError(f"{source.path} has no points of a probe; trace one and save it again.")
     points = np.concatenate([track.points for track in full])
-    if len(full) == 1 and not {*AXES} & set(settings.columns):
+    if len(full) == 1 and not {*AXES, *XYZ} & {*settings.columns}:
         return track_table(
             source,
             points[:, [order.index(axis) for axis in AXES]],
@@ -179,16 +220,14 @@ def _table(
             known=settings.frame or FRAME,
             probe=full[0].probe,
             geometry=next(iter(source.paths[1:]), None),
-            more={name: points[:, place].tolist() for place, name in enumerate(stored)},
         )
     names = [name for track in full for name in [track.probe] * len(track.points)]
     columns = {
-        "recording_id": all_same(source.file_name, len(points)),
+        "recording_id": all_rows(source.file_name, len(points), pl.String),
         "site_id": row_numbers(len(points)),
         **coordinate_columns(points, order),
-        **(coordinate_columns(points, stored) if stored else {}),
         "probe": pl.Series(names, dtype=pl.String),
-        "kind": all_same(TRACK, len(points)),
+        "kind": all_rows(TRACK, len(points), pl.String),
     }
     return table_of(source.path, columns, FRAME, "point")
 
@@ -199,17 +238,11 @@ def _variable(path: Path, name: str) -> Value:
     Raises:
         CcfError: it is none, is damaged, or has no such variable.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_MAT + 1)
-    except OSError as error:
-        raise CcfError(f"{path} cannot be read: {why(error)}.") from None
-    if len(raw) > LARGEST_MAT:
-        raise CcfError(f"{path} has more than {LARGEST_MAT:,} bytes; save {name} alone.")
-    if is_mat73(raw):
-        value = read_mat73(path, name)
-    elif is_mat5(raw):
+    raw = read_limited(path, LARGEST_MAT, f"save {name} alone")
+    if is_mat5(raw):
         value = read_mat5(path, raw, name)
+    elif is_mat73(path):
+        value = read_mat73(path, name)
     else:
         raise CcfError(f"{path} is no file of MATLAB (version 5 or later); save it again.")
     if value is None:
@@ -241,12 +274,12 @@ def _points(path: Path, value: Value) -> npt.NDArray[np.float64]:
     return points
 
 
-def _format(name: str, pattern: re.Pattern[str], read: object) -> SiteFormat:
+def _format(name: str, pattern: re.Pattern[str], read: Callable[[Source, FileSettings], Table]) -> SiteFormat:
     return SiteFormat(
         name=name,
         suffixes=(".mat",),
         find=lambda listing: _found(pattern, listing),
-        read=read,  # type: ignore[arg-type]
+        read=read,
         largest_bytes=LARGEST_MAT,
     )
 

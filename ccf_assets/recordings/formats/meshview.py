@@ -22,18 +22,22 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.region_words import NO_REPORT, OUTSIDE
+from ccf_assets.ccf.space import AXES, EXTENT_UM
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.settings import FileSettings
+from ccf_assets.recordings.files.columns import all_rows
+from ccf_assets.recordings.files.settings import XYZ, FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table, refuse_too_many
+from ccf_assets.recordings.formats.arrays import coordinate_columns, row_numbers
 from ccf_assets.recordings.formats.json_file import LARGEST_JSON, json_kind, json_text, parsed
 
 FRAME, FINER_FRAME = "quicknii_25", "quicknii_10"
 
-_SIZE = (456, 528, 320)
-"""Voxels of 25 µm along x, y, z of the Allen volume in QuickNII's axes."""
+_SIZE = tuple(dict(zip(AXES, EXTENT_UM, strict=True))[axis] // 25 for axis in FRAMES[FRAME].xyz)
+"""Voxels of 25 µm along x, y, z of the Allen volume in QuickNII's axes: 456, 528, 320."""
 
 # In JSON, a quote that no backslash precedes begins or ends a text, and a colon only follows a name.
 _TRIPLETS = re.compile(r'(?<!\\)"triplets"\s*:\s*\[([^\[\]{}":]*)\]')
@@ -67,11 +71,10 @@ def read(source: Source, settings: FileSettings) -> Table:
     names = pl.Series(groups, dtype=pl.String).gather(of_point)
     if settings.frame is None:
         _refuse_beyond(source, xyz, names, settings)
-    missing = pl.Series(np.isnan(xyz).any(axis=1))
     columns = {
-        "recording_id": pl.repeat(source.file_name, len(xyz), dtype=pl.String, eager=True),
-        "site_id": pl.int_range(len(xyz), dtype=pl.Int64, eager=True),
-        **{axis: pl.Series(xyz[:, place]).set(missing, None) for place, axis in enumerate("xyz")},
+        "recording_id": all_rows(source.file_name, len(xyz), pl.String),
+        "site_id": row_numbers(len(xyz)),
+        **coordinate_columns(xyz, XYZ),
         "reported_region": pl.Series(
             [None if _NO_REGION.fullmatch(each or "") else each for each in groups], dtype=pl.String
         ).gather(of_point),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,6 +13,11 @@ from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.source import Listing, Source
 from ccf_assets.recordings.formats.json_file import json_kind, number, read_json, whole_number
+
+REVISION = re.compile(r"#.+#")
+"""A folder with a newer version of the files in the one above (ONE, "ALF names and revisions")."""
+
+_PROBE = re.compile(r"probe(?!s).*", re.IGNORECASE)
 
 _UM = {"um": 1.0, "mm": 1e3, "m": 1e6}
 """Units of probeinterface (probeinterface/probe.py, ``si_units``) in µm."""
@@ -36,9 +42,24 @@ class ProbeGeometry:
     channels: tuple[int | None, ...] | None
 
 
+def probe_folder(source: Source) -> str | None:
+    """The folder of a source that is one of its probe, below that of recordings; None where it has none.
+
+    The folders that the IBL has below that of a probe, of a sorter and of a revision, are left out:
+    ``alf/probe00`` for a source in ``alf/probe00/pykilosort/#2024-05-06#``.
+    """
+    parts = PurePosixPath(source.key).parts[:-1]
+    if len(parts) > 1 and REVISION.fullmatch(parts[-1]):
+        parts = parts[:-1]
+    if len(parts) > 1 and not _PROBE.fullmatch(parts[-1]) and _PROBE.fullmatch(parts[-2]):
+        parts = parts[:-1]
+    return "/".join(parts) or None
+
+
 def probe_of(source: Source) -> str | None:
-    """The probe of a source that is one of its folder: the folder's name; None where it has no folder."""
-    return PurePosixPath(source.key).parent.name or None
+    """The probe of a source that is one of its probe: the name of its `probe_folder`."""
+    folder = probe_folder(source)
+    return PurePosixPath(folder).name if folder else None
 
 
 def geometry_beside(listing: Listing) -> tuple[str, ...]:

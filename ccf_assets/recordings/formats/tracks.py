@@ -13,10 +13,11 @@ import polars as pl
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.maps import Floats, Frame, from_ccf, to_ccf
-from ccf_assets.ccf.space import AXES, SITE
-from ccf_assets.ccf.space import TRACK as TRACK  # noqa: PLC0414 - matlab has it from here
+from ccf_assets.ccf.space import AXES, SITE, TRACK
+from ccf_assets.recordings.files.columns import all_rows
 from ccf_assets.recordings.files.source import Source
 from ccf_assets.recordings.files.table import Table
+from ccf_assets.recordings.formats.arrays import coordinate_columns, row_numbers
 from ccf_assets.recordings.formats.probe import ProbeGeometry, read_geometry
 
 
@@ -87,12 +88,12 @@ def track_table(
         CcfError: the file of probeinterface cannot be read.
     """
     columns = {
-        "recording_id": pl.repeat(source.file_name, len(points), dtype=pl.String, eager=True),
-        "site_id": pl.Series(range(len(points)), dtype=pl.Int64),
-        **{axis: pl.Series(points[:, place], nan_to_null=True) for place, axis in enumerate(axes)},
-        "probe": pl.repeat(probe, len(points), dtype=pl.String, eager=True),
-        "shank": pl.repeat(shank, len(points), dtype=pl.Int32, eager=True),
-        "kind": pl.repeat(TRACK, len(points), dtype=pl.String, eager=True),
+        "recording_id": all_rows(source.file_name, len(points), pl.String),
+        "site_id": row_numbers(len(points)),
+        **coordinate_columns(points, axes),
+        "probe": all_rows(probe, len(points), pl.String),
+        "shank": all_rows(shank, len(points), pl.Int32),
+        "kind": all_rows(TRACK, len(points), pl.String),
         **{name: pl.Series(name, list(values)) for name, values in (more or {}).items()},
     }
     table = pl.DataFrame(columns)

@@ -135,7 +135,7 @@ def test_channels_with_fractions_are_refused(tmp_path: Path) -> None:
 
 def test_a_channel_whose_place_is_not_known_is_kept_without_one(tmp_path: Path) -> None:
     folder = channels(tmp_path / "probe00")
-    np.save(folder / "channels.mlapdv.npy", np.array([[1.0, 2, 3], [np.nan, 2, 3], [4, 5, 6], [7, 8, 9]]))
+    np.save(folder / "channels.mlapdv.npy", np.array([[1.0, 2, 3], [np.nan] * 3, [4, 5, 6], [7, 8, 9]]))
     table = frame_of(read_one(FORMAT, folder, tmp_path))
     assert table.select("ml", "ap", "dv").row(1) == (None, None, None)
     assert table.height == 4

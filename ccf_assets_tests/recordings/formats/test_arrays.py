@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays_of
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.formats import alf
 from ccf_assets.recordings.formats.arrays import read_npy, read_points
-from ccf_assets.recordings.formats.bare_array import FORMAT
+from ccf_assets.recordings.formats.bare_array import FORMAT, OTHER_ARRAYS
 from ccf_assets.recordings.formats.brainglobe import POINTS_NPY
 from ccf_assets.recordings.formats.known import found_in
 from ccf_assets_tests.support.sources import found_by, frame_of, listing_of, read_one
@@ -120,3 +120,28 @@ def test_its_rows_are_sites_in_the_order_of_the_frame(ccf_cases, tmp_path: Path)
     assert table.names == ["recording_id", "site_id", "x", "y", "z"]
     assert frame_of(table)["site_id"].to_list() == list(range(5000))
     assert frame_of(table)["recording_id"].unique().to_list() == ["m"]
+
+
+@pytest.mark.parametrize(
+    "other", ["m.csv", "m.tsv", "m.csv.gz", "m.pqt", "m.Parquet", "m.xlsx", "m.nwb", "m.swc"]
+)
+def test_the_settings_of_another_source_do_not_describe_an_array(tmp_path: Path, other: str) -> None:
+    np.save(tmp_path / "m.npy", np.zeros((3, 3)))
+    np.save(tmp_path / "alone.npy", np.zeros((3, 3)))
+    for name in (other, "m.toml", "alone.toml"):
+        (tmp_path / name).write_text("")
+    assert [found.anchor for found in found_by(FORMAT, tmp_path)] == ["alone.npy"]
+    assert "give it a name that no other file of sites" in OTHER_ARRAYS.advice
+
+
+def test_the_settings_of_a_folder_are_not_those_of_an_array(tmp_path: Path) -> None:
+    np.save(tmp_path / "recordings.npy", np.zeros((3, 3)))
+    (tmp_path / "recordings.toml").write_text("")
+    assert found_by(FORMAT, tmp_path) == []
+
+
+def test_a_coordinate_that_is_not_known_leaves_the_others(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.array([[1, 2, 3], [np.nan, 5, 6], [np.nan] * 3]))
+    (tmp_path / "m.toml").write_text('frame = "ccf"\n')
+    rows = frame_of(read_one(FORMAT, tmp_path)).select("x", "y", "z").rows()
+    assert rows == [(1.0, 2.0, 3.0), (None, 5.0, 6.0), (None, None, None)]

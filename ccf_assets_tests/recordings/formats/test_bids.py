@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings.files.read import read_sites
+from ccf_assets.recordings.formats import tables
 from ccf_assets.recordings.formats.bids import FORMAT
-from ccf_assets_tests.support.sources import found_by, frame_of, read_one
+from ccf_assets.recordings.formats.known import found_in
+from ccf_assets_tests.support.sources import found_by, frame_of, listing_of, read_one
 
 ROWS = """name probe_name hemisphere x y z shank_id location
 e1 p1 L 8900 1300 8200 0 VISp5
@@ -93,19 +97,27 @@ def test_the_space_of_another_subject_is_not_taken(tmp_path: Path) -> None:
     assert found.others == ("sub-01_space-AllenCCFv3_coordsystem.json",)
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b"\xff", b"[" * 100_000, b'{"a": NaN'])
-def test_a_description_that_is_none_is_refused(tmp_path: Path, raw: bytes) -> None:
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"", "is not readable as JSON"),
+        (b"[]", "is no coordsystem.json of BIDS"),
+        (b"\xff", "is not UTF-8"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a": NaN', "is not readable as JSON"),
+    ],
+)
+def test_a_description_that_is_none_is_refused(tmp_path: Path, raw: bytes, says: str) -> None:
     electrodes(tmp_path)
     (tmp_path / "sub-01_space-AllenCCFv3_coordsystem.json").write_bytes(raw)
-    with pytest.raises(CcfError, match=r"is no coordsystem.json of BIDS"):
+    with pytest.raises(CcfError, match=says):
         read_one(FORMAT, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ("", "is empty"),
-        ("name,x\n", "has no column x|no column"),
+        ("name\tx\n", "has no column y"),
         (ROWS.split("\n", maxsplit=1)[0], "no rows"),
     ],
 )
@@ -113,3 +125,65 @@ def test_a_table_without_electrodes_is_refused(tmp_path: Path, rows: str, says: 
     (tmp_path / "sub-01_electrodes.tsv").write_text(rows)
     with pytest.raises(CcfError, match=says):
         read_one(FORMAT, tmp_path)
+
+
+# Tables that only have the name
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "name,x,y,z",
+        "electrode x y z",
+        "recording_id site_id ap dv ml frame",
+        "name Site_ID x y z",
+        "name x y z frame",
+        "name id ecephys_probe_id anterior_posterior_ccf_coordinate dorsal_ventral_ccf_coordinate "
+        "left_right_ccf_coordinate",
+    ],
+)
+def test_a_table_with_columns_of_its_own_is_an_ordinary_one(tmp_path: Path, header: str) -> None:
+    (tmp_path / "mouse_7_electrodes.tsv").write_text(header.replace(" ", "\t") + "\n")
+    assert [form for form, _ in found_in(listing_of(tmp_path))] == [tables.FORMAT]
+
+
+def test_an_ordinary_table_of_this_name_is_read_as_one(tmp_path: Path) -> None:
+    rows = "recording_id site_id ap dv ml frame\nm7 3 8900 1300 8200 ccf\n"
+    (tmp_path / "mouse_7_electrodes.tsv").write_text(rows.replace(" ", "\t"))
+    sites = read_sites(tmp_path, "mouse_7_electrodes.tsv", FRAMES)
+    assert sites.select("recording_id", "site_id", "ap").rows() == [("m7", 3, 8900.0)]
+
+
+def test_the_columns_of_a_lab_are_not_replaced(tmp_path: Path) -> None:
+    rows = "name probe_name Probe x y z location reported_region\ne1 p1 A 1 2 3 CA1 CA3\n"
+    (tmp_path / "sub-01_electrodes.tsv").write_text(rows.replace(" ", "\t"))
+    (tmp_path / "sub-01_electrodes.toml").write_text('frame = "ccf"\n')
+    sites = read_sites(tmp_path, "sub-01_electrodes.tsv", FRAMES)
+    assert sites.select("recording_id", "site_name", "probe", "reported_region").rows() == [
+        ("sub-01", "e1", "A", "CA3")
+    ]
+
+
+# Which recording it is
+
+
+@pytest.mark.parametrize(
+    ("key", "recording"),
+    [
+        ("sub-01_electrodes.tsv", "sub-01"),
+        ("sub-01/ecephys/sub-01_space-AllenCCFv3_electrodes.tsv", "sub-01"),
+        ("sub-01/ses-2/ecephys/sub-01_ses-2_run-1_electrodes.tsv", "sub-01_ses-2_run-1"),
+        ("sub-01/ses-2/ecephys/sub-01_ses-2_task-rest_run-2_electrodes.tsv", "sub-01_ses-2_task-rest_run-2"),
+        ("pilot/sub-01/ecephys/sub-01_electrodes.tsv", "pilot/sub-01"),
+        ("2025/main/sub-01/ecephys/sub-01_electrodes.tsv", "2025/main/sub-01"),
+        ("day 1/sub-01_electrodes.tsv", "day 1/sub-01"),
+        ("day 1/all_electrodes.tsv", "day 1/all_electrodes"),
+    ],
+)
+def test_runs_and_data_sets_are_recordings_of_their_own(tmp_path: Path, key: str, recording: str) -> None:
+    path = tmp_path / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(ROWS)
+    table = read_one(FORMAT, tmp_path, frame="ccf")
+    assert table.columns["recording_id"].unique().to_list() == [recording]

@@ -8,8 +8,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings.files.read import read_sites
+from ccf_assets.recordings.formats import tables
 from ccf_assets.recordings.formats.brainglobe import CELLS, FORMATS, POINTS_NPY, SUMMARY, TRACK
 from ccf_assets.recordings.formats.known import found_in
 from ccf_assets_tests.support.sources import found_by, frame_of, listing_of, read_one, sources_of
@@ -152,7 +157,7 @@ def test_the_registration_names_the_atlas(tmp_path: Path) -> None:
     with pytest.raises(CcfError, match="allen_human_500um, which is not drawn in the Allen CCF"):
         read_one(CELLS, tmp_path)
     described.write_text("[" * 100_000)
-    with pytest.raises(CcfError, match="is no JSON"):
+    with pytest.raises(CcfError, match="nested too deeply"):
         read_one(CELLS, tmp_path)
 
 
@@ -172,16 +177,74 @@ def test_voxels_of_an_unknown_size_have_no_frame(ccf_cases) -> None:
 
 
 def test_two_tables_of_cells_in_a_folder_are_two_recordings(tmp_path: Path) -> None:
-    cells(tmp_path / "day", "left.csv")
-    cells(tmp_path / "day", "right.csv")
+    cells(tmp_path / "day", "left_points.csv")
+    cells(tmp_path / "day", "right_points.csv")
     tables = [CELLS.read(source, _no_settings(source.path)) for source in sources_of(CELLS, tmp_path)]
-    assert [table.columns["recording_id"][0] for table in tables] == ["day/left", "day/right"]
+    assert [table.columns["recording_id"][0] for table in tables] == ["day/left_points", "day/right_points"]
 
 
 def _no_settings(path: Path):
     from ccf_assets.recordings.files.settings import FileSettings
 
     return FileSettings(path.with_suffix(".toml"))
+
+
+def test_a_labs_own_columns_in_a_table_of_cells_stay_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "all_points.csv").write_text(
+        "Recording_ID,site_id,probe,"
+        + CELLS_HEAD
+        + 'm7,90,A,1,2,3,356,52,328,"CA1",left\nm8,91,A,1,2,3,,,,,\n'
+    )
+    (tmp_path / "all_points.toml").write_text('frame = "brainglobe_voxel_25"\n')
+    sites = read_sites(tmp_path, "all_points.csv", FRAMES)
+    assert sites.select("recording_id", "site_id", "probe", "reported_region").rows() == [
+        ("m7", 90, "A", "CA1"),
+        ("m8", 91, "A", None),
+    ]
+
+
+def test_one_coordinate_of_a_labs_is_not_mixed_with_those_of_the_atlas(tmp_path: Path) -> None:
+    (tmp_path / "all_points.csv").write_text("ap," + CELLS_HEAD + '9.5,1,2,3,356,52,328,"CA1",left\n')
+    table = read_one(CELLS, tmp_path, frame="brainglobe_voxel_25")
+    assert frame_of(table).select("ap", "dv", "ml").row(0) == (356.0, 52.0, 328.0)
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["AP,DV,ML,", "x,y,z,", "cell_label,x,y,z,parcellation_index,", "ccf_ap,ccf_dv,ccf_lr,allen_ontology,"],
+)
+@pytest.mark.parametrize("head", [CELLS_HEAD, TRACK_HEAD])
+def test_a_table_with_coordinates_of_its_own_is_an_ordinary_one(tmp_path: Path, more: str, head: str) -> None:
+    (tmp_path / "points.csv").write_text(more + head)
+    np.save(tmp_path / "points.npy", np.ones((1, 3)))
+    kinds = {found.anchor: form for form, found in found_in(listing_of(tmp_path))}
+    assert kinds["points.csv"] is tables.FORMAT
+
+
+@given(st.data())
+def test_cells_fit_points_if_they_follow_one_another_in_the_same_order(tmp_path_factory, data) -> None:
+    voxel = st.tuples(*[st.integers(0, 2)] * 3)
+    points = data.draw(st.lists(voxel, min_size=1, max_size=8))
+    wanted = data.draw(
+        st.one_of(
+            st.lists(voxel, min_size=1, max_size=4),
+            st.lists(st.sampled_from(range(len(points))), min_size=1, unique=True).map(
+                lambda places: [points[place] for place in sorted(places)]
+            ),
+        )
+    )
+    folder = tmp_path_factory.mktemp("run")
+    in_um = np.array(points) * 25.0
+    np.save(cells(folder, voxels=np.array(wanted)) / "points.npy", in_um)
+    fitting = []
+    for um in (10, 25, 50, 100):
+        rest = iter([tuple(point) for point in np.floor(in_um / um).tolist()])
+        fitting += [f"brainglobe_voxel_{um}"] if all(voxel in rest for voxel in wanted) else []
+    try:
+        found = [read_one(CELLS, folder).frame]
+    except CcfError:
+        found = []
+    assert found == (fitting if len(fitting) == 1 else [])
 
 
 def test_points_alone_are_read_in_um(tmp_path: Path) -> None:
@@ -197,5 +260,5 @@ def test_a_cell_without_numbers_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "all_points.csv"
     path.write_text(path.read_text() + "1,2,3,,52,328,CA1,left\n")
     table = frame_of(read_one(CELLS, tmp_path))
-    assert table.select("ap", "dv", "ml").row(3) == (None, None, None)
+    assert table.select("ap", "dv", "ml").row(3) == (None, 52.0, 328.0)
     assert table["reported_region"].dtype == pl.String

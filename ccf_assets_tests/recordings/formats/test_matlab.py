@@ -15,7 +15,9 @@ import scipy.io
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.source import SiteFormat
 from ccf_assets.recordings.formats.mat5 import read_mat5
 from ccf_assets.recordings.formats.matlab import OTHER_MAT, PROBE_CCF, PROBE_POINTS, PROCESSING
@@ -36,6 +38,9 @@ PROBE = {
         }
     ],
 }
+
+
+CORONAL = {"ap": "point_3", "dv": "point_2", "ml": "point_1"}
 
 
 def structs(*fields: dict[str, object]) -> np.ndarray:
@@ -78,7 +83,8 @@ def in_refs(file: h5py.File, name: str, values: np.ndarray) -> h5py.Reference:
 )
 def test_the_same_points_in_two_orders_have_the_same_regions(ccf_cases, volume_25, form, folder) -> None:
     path = ccf_cases(f"formats/{folder}")
-    table = read_one(form, path)
+    columns = CORONAL if form is PROBE_POINTS else {}
+    table = read_one(form, path, columns=columns)
     right = json.loads((path / "right_answers.json").read_text())["regions_25um"]
     assert [volume_25.acronym_of[region] for region in volume_25.regions(table)] == [
         name for probe in right for name in probe
@@ -130,6 +136,17 @@ def test_annotations_of_version_2_are_tracks_with_a_label(tmp_path: Path) -> Non
     assert rows.select("ap", "dv", "ml").row(3) == (825.0, 265.0, 287.0)
 
 
+def test_annotations_with_one_label_are_told_apart_by_their_number(tmp_path: Path) -> None:
+    vertices = structs({axis: POINTS[:1, [place]] for place, axis in enumerate(("ap", "dv", "ml"))})
+    labels = ("A", "B", "A", "", "4")
+    annotation = structs(*({"label": label, "vertices_ccf": vertices} for label in labels))
+    scipy.io.savemat(
+        tmp_path / "AP_histology_processing.mat", {"AP_histology_processing": {"annotation": annotation}}
+    )
+    probes = read_one(PROCESSING, tmp_path).columns["probe"].to_list()
+    assert probes == ["A (1)", "B", "A (3)", "4 (4)", "4 (5)"]
+
+
 def test_an_alignment_without_annotations_is_refused(tmp_path: Path) -> None:
     scipy.io.savemat(
         tmp_path / "AP_histology_processing.mat", {"AP_histology_processing": {"image_order": np.eye(2)}}
@@ -158,7 +175,7 @@ def test_the_list_of_sharp_track_in_version_73_is_the_same(tmp_path: Path) -> No
             listed[1, probe] = in_refs(file, f"s{probe}", np.zeros((1, 2)))
 
     mat73(tmp_path / "probe_points_a.mat", fill)
-    rows = frame_of(read_one(PROBE_POINTS, tmp_path))
+    rows = frame_of(read_one(PROBE_POINTS, tmp_path, columns=CORONAL))
     assert rows["probe"].to_list() == ["1"] * 3 + ["2"] * 3
     assert rows.select("ap", "dv", "ml").row(3) == (825.0, 265.0, 287.0)
 
@@ -166,14 +183,76 @@ def test_the_list_of_sharp_track_in_version_73_is_the_same(tmp_path: Path) -> No
 # The plane of the slices, which SHARP-Track does not write
 
 
-def test_points_that_cannot_be_of_coronal_slices_ask_for_the_plane(tmp_path: Path) -> None:
-    sagittal = POINTS + np.array([400, 0, 0])
-    scipy.io.savemat(tmp_path / "probe_points.mat", {"pointList": {"pointList": cells(sagittal)}})
-    with pytest.raises(CcfError, match=r'none if sagittal(.|\n)*ap = "point_1"\n    dv = "point_2"'):
-        read_one(PROBE_POINTS, tmp_path)
-    columns = {"ap": "point_1", "dv": "point_2", "ml": "point_3"}
-    table = read_one(PROBE_POINTS, tmp_path, columns=columns)
-    assert frame_of(table).select(columns.values()).to_numpy().tolist() == sagittal.tolist()
+def points_of(folder: Path, *probes: np.ndarray) -> Path:
+    """A list of SHARP-Track."""
+    scipy.io.savemat(folder / "probe_points.mat", {"pointList": {"pointList": cells(*probes)}})
+    return folder
+
+
+def test_points_that_can_be_of_several_planes_ask_for_it(ccf_cases) -> None:
+    with pytest.raises(CcfError, match="does not say in which plane") as refused:
+        read_one(PROBE_POINTS, ccf_cases("formats/sharp_track_mat"))
+    said = str(refused.value)
+    assert "can be those of coronal or sagittal ones" in said
+    assert '[columns]    # coronal slices\n    ap = "point_3"\n    dv = "point_2"\n    ml = "point_1"' in said
+    assert (
+        '[columns]    # sagittal slices\n    ap = "point_1"\n    dv = "point_2"\n    ml = "point_3"' in said
+    )
+    assert "transverse" not in said
+
+
+@pytest.mark.parametrize(
+    ("point", "order"),
+    [
+        ((500, 400, 1200), ("ml", "dv", "ap")),
+        ((1200, 400, 900), ("ap", "dv", "ml")),
+        ((1200, 900, 400), ("ap", "ml", "dv")),
+    ],
+)
+def test_a_point_that_is_in_the_volume_for_one_plane_alone_shows_it(
+    tmp_path: Path, point: tuple[int, ...], order: tuple[str, ...]
+) -> None:
+    points = np.array([point, [500, 400, 600]])
+    table = read_one(PROBE_POINTS, points_of(tmp_path, points))
+    assert frame_of(table).select(order).to_numpy().tolist() == points.tolist()
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        CORONAL,
+        {"ap": "point_1", "dv": "point_2", "ml": "point_3"},
+        {"ap": "point_1", "ml": "point_2", "dv": "point_3"},
+    ],
+)
+@pytest.mark.parametrize("probes", [1, 2])
+def test_the_settings_say_the_plane(tmp_path: Path, columns: dict[str, str], probes: int) -> None:
+    points_of(tmp_path, *[POINTS] * probes)
+    table = frame_of(read_one(PROBE_POINTS, tmp_path, columns=columns))
+    assert table.select(columns.values()).rows() == table.select(columns.keys()).rows()
+    assert table.select("point_1", "point_2", "point_3").to_numpy().tolist() == POINTS.tolist() * probes
+
+
+def test_a_part_of_the_plane_is_not_completed(tmp_path: Path) -> None:
+    (points_of(tmp_path, POINTS) / "probe_points.toml").write_text('[columns]\nap = "point_1"\n')
+    with pytest.raises(CcfError, match="has ap, and no dv or ml"):
+        read_sites(tmp_path, "probe_points.mat", FRAMES)
+
+
+def test_points_out_of_the_volume_in_every_plane_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CcfError, match="out of the CCF's volume of 10 µm, whichever the plane"):
+        read_one(PROBE_POINTS, points_of(tmp_path, np.array([[5, 5, 5], [1321, 5, 5]])))
+
+
+def test_the_contacts_are_put_on_a_track_whose_plane_the_settings_say(tmp_path: Path) -> None:
+    (points_of(tmp_path, POINTS[:, ::-1]) / "probe.json").write_text(json.dumps(PROBE))
+    lines = [f'{ours} = "{theirs}"' for ours, theirs in CORONAL.items()]
+    (tmp_path / "probe_points.toml").write_text("\n".join(["[columns]", *lines]))
+    sites = read_sites(tmp_path, "probe_points.mat", FRAMES)
+    assert sites["kind"].to_list() == ["track"] * 3 + ["site"] * 2
+    scipy.io.savemat(tmp_path / "probe_ccf.mat", {"probe_ccf": structs({"points": POINTS})})
+    same = read_sites(tmp_path, "probe_ccf.mat", FRAMES)
+    assert sites.select("ap", "dv", "ml").rows() == same.select("ap", "dv", "ml").rows()
 
 
 # The geometry of the probe beside the track

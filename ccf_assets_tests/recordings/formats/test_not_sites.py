@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ccf_assets.recordings.formats.brainglobe import SUMMARY
+from ccf_assets.recordings.formats.known import found_in
 from ccf_assets.recordings.formats.not_sites import NOT_SITES
 from ccf_assets_tests.support.formats_lab import listing_of
 
@@ -70,10 +72,8 @@ def test_files_that_can_hold_sites_are_of_no_kind(tmp_path: Path, name: str):
 
 
 def test_the_summary_of_regions_is_no_table_of_sites(tmp_path: Path):
-    folder = tmp_path / "regions"
-    folder.mkdir()
-    (folder / "summary.csv").write_text("region,volume_mm3\n")
-    assert kinds(folder) == {"summary.csv": "volumes of regions"}
+    (tmp_path / "summary.csv").write_text("region,volume_mm3\n")
+    assert [form for form, _ in found_in(listing_of(tmp_path))] == [SUMMARY]
 
 
 def test_every_kind_says_what_to_do_in_whole_sentences():
@@ -86,12 +86,7 @@ def test_every_kind_says_what_to_do_in_whole_sentences():
 def test_real_files_without_sites_are_recognised(ccf_cases: Callable[[str], Path]):
     found = {
         name: kind
-        for folder in (
-            "probe_geometry_only",
-            "quicknii_visualign",
-            "cellfinder",
-            "brainglobe_segmentation/regions",
-        )
+        for folder in ("probe_geometry_only", "quicknii_visualign", "cellfinder")
         for name, kind in kinds(ccf_cases(f"formats/{folder}")).items()
         if name != "README.md"
     }
@@ -102,5 +97,6 @@ def test_real_files_without_sites_are_recognised(ccf_cases: Callable[[str], Path
         "alignment_linear.json": "an alignment of sections",
         "alignment_nonlinear.json": "an alignment of sections",
         "cells.xml": "detections in image space",
-        "summary.csv": "volumes of regions",
     }
+    (of_regions,) = found_in(listing_of(ccf_cases("formats/brainglobe_segmentation/regions")))
+    assert of_regions[0] is SUMMARY
