@@ -64,6 +64,8 @@ def seeds() -> Sequence[bytes]:
     """What each program writes."""
     probes = structs({"points": POINTS, "n": "x"}, {"points": POINTS + 1.5, "n": np.zeros((0, 0))})
     listed = np.empty((2, 3), object)
+    coronal = np.empty((1, 3), object)
+    coronal[:] = [[POINTS[:, ::-1] + [0, 0, 400], "a", 1]]
     listed[:] = [[POINTS, "a", 1], [POINTS.astype(np.uint16), np.zeros((0, 0)), 1j]]
     vertices = structs({axis: POINTS[:, [place]] for place, axis in enumerate(("ap", "dv", "ml"))})
     annotation = structs({"label": "p", "vertices_ccf": vertices})
@@ -74,6 +76,7 @@ def seeds() -> Sequence[bytes]:
         b"A" + saved({"pictures": np.eye(9)}),
         b"P" + saved({"AP_histology_processing": {"annotation": annotation}}),
         b"S" + saved({"pointList": {"pointList": listed}}),
+        b"S" + saved({"pointList": {"pointList": coronal}}),
     ]
 
 

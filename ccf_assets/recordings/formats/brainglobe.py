@@ -278,7 +278,7 @@ def _fits(voxels: npt.NDArray[np.float64], in_um: npt.NDArray[np.float64], um: i
 
     A size at which no point lies in the first voxel takes no time. For the right one each voxel is a number,
     and the search for the next is Python's own: of 5 million cells, with a tenth of the points in no region,
-    all four sizes take 3 s and 0.5 GB, where lists of three numbers took 39 s and 2.2 GB.
+    all four sizes take 3 s and 0.5 GB; lists of three numbers took 39 s and 2.2 GB.
     """
     known = voxels[np.isfinite(voxels).all(axis=1)][:1]
     near = in_um
