@@ -81,8 +81,17 @@ def server_said(error: Exception) -> str:
     return f"The database answers: {message}."
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """What to tell someone who gave a name that is not known: the nearest ones, or all where none is near."""
+def suggestion(name: str, known: Iterable[str], most: int | None = None) -> str:
+    """What to tell someone who gave a name that is not known: the nearest ones, or all where none is near.
+
+    Args:
+        name: what was given.
+        known: the names.
+        most: how many are named where none is near; all if not given.
+    """
     known = list(known)
     near = difflib.get_close_matches(name, known, n=3) or difflib.get_close_matches(name.lower(), known, n=3)
-    return f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}."
+    if near:
+        return f"did you mean {', '.join(near)}?"
+    more = f" and {len(known) - most:,} more" if most is not None and len(known) > most else ""
+    return f"there are {', '.join(known[:most])}{more}."

@@ -70,7 +70,7 @@ def _lay(data: bytes, root: Path) -> None:
         data = rest[4 + size :]
 
 
-def _file(localized: bool = True, **how: Any) -> bytes:  # noqa: ANN401
+def _file(localized: bool = True, exported: bool = False, **how: Any) -> bytes:  # noqa: ANN401
     """An HDF5 file, of columns stored in some way."""
     raw = io.BytesIO()
     with h5py.File(raw, "w") as file:
@@ -89,6 +89,8 @@ def _file(localized: bool = True, **how: Any) -> bytes:  # noqa: ANN401
             rows["localized_entity"] = [0, 2]
             rows["localized_entity"].attrs["table"] = table.ref
             rows["space"] = h5py.SoftLink(f"/{LOCALIZATION}/Space")
+            if exported:
+                rows.attrs["method"] = "ccf_assets 0.2.0: region of the voxel at the point"
     return raw.getvalue()
 
 
@@ -120,6 +122,7 @@ def seeds() -> Sequence[bytes]:
     return [
         _file(),
         _file(localized=False),
+        _file(exported=True),
         _file(chunks=(2,), maxshape=(None,)),
         _file(chunks=(3,), compression="gzip"),
         _folder(),
@@ -140,6 +143,8 @@ TARGET = Target(
             "Space",
             "localized_entity",
             "brain_region",
+            "method",
+            "ccf_assets ",
             "AllenCCFv3",
             "IBLBregma",
             "PIR",

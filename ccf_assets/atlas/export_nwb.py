@@ -19,7 +19,7 @@ import polars as pl
 import sqlalchemy as sa
 
 import ccf_assets
-from ccf_assets.atlas.nwb_file import SITES, UNKNOWN, change, write_new
+from ccf_assets.atlas.nwb_file import SITES, UNKNOWN, change, table_path, write_new
 from ccf_assets.atlas.one_recording import atlas_of, sites_of
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import LoadedAtlas
@@ -41,11 +41,15 @@ class Exported:
         atlas: the atlas whose regions they are.
         sites: how many sites.
         located: how many of them have a region.
+        kept_xyz: x, y, z of the electrodes of a file of the lab are other coordinates, and stayed.
+        table: where the table of localization is in the file.
     """
 
     atlas: LoadedAtlas
     sites: int
     located: int
+    kept_xyz: bool
+    table: str
 
 
 def export_nwb(
@@ -59,7 +63,8 @@ def export_nwb(
         path: the file. It must not exist; with ``in_place`` it must, with an electrode for every site and no
             other ones: their ids are the site_ids.
         key: the atlas; the first loaded one in which the recording is registered if not given.
-        in_place: write location, x, y, z and the table into the file, on a copy beside it that replaces it.
+        in_place: write location, the table, and x, y, z if the electrodes have no others, into the file, on
+            a copy beside it that replaces it.
 
     Returns:
         What was written; x, y, z are µm from the corner of the atlas's space, to posterior, inferior, right.
@@ -90,12 +95,14 @@ def export_nwb(
         .match_to_schema(SITES, integer_cast="upcast")
     )
     method, species = _about(engine, atlas)
+    kept = False
     if in_place:
-        _write_into(path.resolve(), sites, atlas, method)
+        kept = _write_into(path.resolve(), sites, atlas, method)
     else:
         with new_file(path) as aside, _sentence(path):
             write_new(aside, recording, sites, atlas, method=method, species=species)
-    return Exported(atlas, sites.height, int((sites["location"] != UNKNOWN).sum()))
+    located = int((sites["location"] != UNKNOWN).sum())
+    return Exported(atlas, sites.height, located, kept, table_path(atlas))
 
 
 def _require_libraries() -> None:
@@ -140,8 +147,12 @@ def _about(engine: sa.Engine, atlas: LoadedAtlas) -> tuple[str, str]:
 # ---- into a file of the lab
 
 
-def _write_into(path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, method: str) -> None:
-    """Change a copy of the file, which then replaces it: HDF5 cannot take changes back that it has begun."""
+def _write_into(path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, method: str) -> bool:
+    """Change a copy of the file, which then replaces it: HDF5 cannot take changes back that it has begun.
+
+    Returns:
+        Whether x, y, z of the electrodes stayed as they were.
+    """
     size = path.stat().st_size
     room = shutil.disk_usage(path.parent).free
     if room < size + _ROOM:
@@ -153,7 +164,7 @@ def _write_into(path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, method: str
     try:
         with whole_file(path) as aside, _sentence(path):
             _copy(path, aside)
-            change(aside, path, sites, atlas, method)
+            kept = change(aside, path, sites, atlas, method)
             shutil.copymode(path, aside)
             with suppress(OSError):  # only root may give files away
                 os.chown(aside, before.st_uid, before.st_gid)
@@ -162,6 +173,7 @@ def _write_into(path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, method: str
                 raise CcfError(f"{path} was changed meanwhile by something else; it is left as it is.")
     except OSError as error:
         raise CcfError(f"{path} cannot be written: {why(error)}.") from None
+    return kept
 
 
 def _copy(path: Path, aside: Path) -> None:

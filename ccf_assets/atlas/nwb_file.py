@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ccf_assets.ccf.space import ALLEN_CCF, AXES_OF_SPACES, XYZ, key_and_space
+from ccf_assets.ccf.frames.maps import Floats
+from ccf_assets.ccf.space import ALLEN_CCF, AXES_OF_SPACES, SAME_UM, XYZ, key_and_space
 from ccf_assets.db.loaded import LoadedAtlas
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted, listed
@@ -141,7 +142,7 @@ def _add_table(
         place = Localization()
         file.add_lab_meta_data(place)
     table = AnatomicalCoordinatesTable(
-        name=_table_name(atlas),
+        name=f"{_OWN}{atlas.key}",
         description=f"Places and regions of the electrodes in atlas {key_and_space(atlas.key, atlas.space)}",
         method=method,
         target=file.electrodes,
@@ -155,8 +156,17 @@ def _add_table(
     place.add_anatomical_coordinates_tables([table])
 
 
-def _table_name(atlas: LoadedAtlas) -> str:
-    return f"ccf_assets_{atlas.key}"
+_LOCALIZATION = "general/localization"
+
+_ELECTRODES = "general/extracellular_ephys/electrodes"
+
+_OWN = "ccf_assets_"
+"""How the names of the tables begin that are written here."""
+
+
+def table_path(atlas: LoadedAtlas) -> str:
+    """Where the table of an atlas is in a file."""
+    return f"{_LOCALIZATION}/{_OWN}{atlas.key}"
 
 
 def _space(place: Any, atlas: LoadedAtlas) -> Any:  # noqa: ANN401
@@ -189,8 +199,11 @@ def _space(place: Any, atlas: LoadedAtlas) -> Any:  # noqa: ANN401
     return made
 
 
-def change(aside: Path, path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, method: str) -> None:
+def change(aside: Path, path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, method: str) -> bool:
     """Write the regions into a file that has the electrodes.
+
+    The electrodes' own x, y, z stay if they are places, and neither those of the sites nor of an earlier
+    export: they may be in any frame, which only the lab's settings say, and are the source of the sites then.
 
     Args:
         aside: the file that is changed; after an error it is of no use.
@@ -198,6 +211,9 @@ def change(aside: Path, path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, met
         sites: as `SITES`; an electrode for each, and no others, by their ids.
         atlas: the atlas of the regions.
         method: how they were found.
+
+    Returns:
+        Whether x, y, z of the electrodes stayed as they were.
 
     Raises:
         CcfError: the electrodes are others, are in another file, or have columns that cannot hold what is
@@ -207,11 +223,12 @@ def change(aside: Path, path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, met
     import ndx_anatomical_localization  # noqa: F401 - before the file is opened, or its tables are left out
     from pynwb import NWBHDF5IO
 
-    table = f"general/localization/{_table_name(atlas)}"
+    table = table_path(atlas)
     with h5py.File(aside, "r+") as store:
         for place in (table, *(f"{_ELECTRODES}/{name}" for name in ("id", "location", *XYZ))):
             _refuse_link(store, path, place)
-        if table in store:  # of an earlier export
+        earlier = _earlier(store)
+        if table in store:
             del store[table]
     with NWBHDF5IO(aside, "r+", load_namespaces=True) as store:
         file = store.read()
@@ -220,19 +237,43 @@ def change(aside: Path, path: Path, sites: pl.DataFrame, atlas: LoadedAtlas, met
             raise CcfError(f"{path} has no electrodes.")
         rows = _matched(path, [int(each) for each in electrodes.id[:]], sites)
         ordered = sites[np.argsort(rows)]
-        for axis in XYZ:
-            values = ordered[axis].fill_null(float("nan")).to_numpy()
-            told = f"{axis} in the space {atlas.space}: {AXES_OF_SPACES}"
-            _set(path, electrodes, axis, values, told)
+        places = ordered.select(pl.col(XYZ).fill_null(float("nan"))).to_numpy()
+        kept = _are_others(electrodes, [places, *earlier])
+        if not kept:
+            for axis, values in zip(XYZ, places.T, strict=True):
+                told = f"{axis} in the space {atlas.space}: {AXES_OF_SPACES}"
+                _set(path, electrodes, axis, values, told)
         _set(path, electrodes, "location", ordered["location"].to_list(), "Acronym of the region")
         _add_table(file, rows, sites, atlas, method)
         store.write(file)
     with h5py.File(aside) as store:
         if f"{table}/localized_entity" not in store:
             raise CcfError(f"{path}: pynwb has not written {table}; are the libraries of one time?")
+    return kept
 
 
-_ELECTRODES = "general/extracellular_ephys/electrodes"
+def _earlier(store: Any) -> list[Floats]:  # noqa: ANN401 - h5py has no types
+    """Shape (N, 3) each: the places of the electrodes in the tables of earlier exports, NaN where none is."""
+    found = []
+    for name, table in store.get(_LOCALIZATION, {}).items():
+        if name.startswith(_OWN):
+            places = np.full((len(store[f"{_ELECTRODES}/id"]), len(XYZ)), np.nan)
+            places[table["localized_entity"][:]] = np.column_stack([table[axis][:] for axis in XYZ])
+            found.append(places)
+    return found
+
+
+def _are_others(electrodes: Any, ours: Sequence[Floats]) -> bool:  # noqa: ANN401
+    """Whether the electrodes have x, y, z that are places, and none of ours; or one or two of them.
+
+    0, 0, 0 is what some programs write where nothing is known (as recordings.formats.nwb reads it).
+    """
+    columns = [np.ravel(electrodes[axis].data[:]) for axis in XYZ if axis in electrodes.colnames]
+    if len(columns) != len(XYZ) or any(each.dtype.kind not in "fiu" for each in columns):
+        return bool(columns)
+    given = np.column_stack(columns).astype(np.float64)
+    known = np.isfinite(given).all(axis=1) & given.any(axis=1)
+    return not any(np.isclose(given[known], each[known], rtol=0, atol=SAME_UM).all() for each in ours)
 
 
 def _refuse_link(store: Any, path: Path, place: str) -> None:  # noqa: ANN401
@@ -267,7 +308,9 @@ def _set(path: Path, electrodes: Any, name: str, values: Any, description: str) 
         return
     data = electrodes[name].data
     text = h5py.check_string_dtype(data.dtype)
-    fits = data.dtype.kind == "f" if name in XYZ else text is not None and text.length is None
+    # With 16 bits a place would be wrong by up to 8 µm.
+    numbers = data.dtype.kind == "f" and data.dtype.itemsize > 2  # noqa: PLR2004
+    fits = numbers if name in XYZ else text is not None and text.length is None
     if not fits or data.shape != (len(values),):
         raise CcfError(
             f"{path} has a column {name} of electrodes that is {data.dtype} and cannot hold the values; "

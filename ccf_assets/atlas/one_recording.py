@@ -15,6 +15,9 @@ from ccf_assets.errors import CcfError, UnknownNameError, suggestion
 from ccf_assets.finding import counted
 from ccf_assets.pg.arrow import read_arrow
 
+_NAMED = 8
+"""Recordings that are named to somebody who named none of them."""
+
 
 def atlas_of(engine: sa.Engine, recording: str, key: str | None) -> LoadedAtlas:
     """The atlas that is asked for, or the first in which the recording is registered.
@@ -34,7 +37,7 @@ def atlas_of(engine: sa.Engine, recording: str, key: str | None) -> LoadedAtlas:
         if known is None:
             others = connection.scalars(sa.select(site.recording_id).distinct().order_by(site.recording_id))
             names = list(others.fetchmany(10_000))
-            hint = suggestion(recording, names) if names else "there are none yet."
+            hint = suggestion(recording, names, most=_NAMED) if names else "there are none yet."
             raise UnknownNameError(f"There is no recording {recording!r}; {hint}")
         ids = set(connection.scalars(registered))
     atlas = pick_atlas(engine, key) if key else None

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from ccf_assets.ccf.space import key_and_space
+from ccf_assets.ccf.space import key_and_space, space_words
 from ccf_assets.cli import complete
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.options import ForceOption, output_option, say, wrote
-from ccf_assets.errors import CcfError
+from ccf_assets.errors import CcfError, UnknownNameError, suggestion
 from ccf_assets.finding import counted
 
 app = typer.Typer()
@@ -48,7 +48,7 @@ def export(
         typer.Option(
             "--atlas",
             "-a",
-            help="Only the rows of this atlas; all if not given.",
+            help="Only the rows of this atlas; all if not given. Of a recording, its regions in this atlas.",
             autocompletion=complete.atlases,
         ),
     ] = None,
@@ -59,7 +59,8 @@ def export(
     named): x, y, z are CCF µm from the corner, + is posterior, inferior, right; location is the acronym.
 
     `nwb` writes the regions of one recording to an NWB file: a small new one, or with --in-place the file
-    of the recording itself, whose electrodes are matched by their ids.
+    of the recording itself, whose electrodes are matched by their ids. Their x, y, z are written if they
+    have none; other coordinates stay.
 
     `channel_locations` and `xyz_picks` write the channels, or the track, of one recording as the alignment
     GUI of the IBL has them, one file per shank.
@@ -67,9 +68,9 @@ def export(
     Examples: ccf-assets export region_volume -o volumes.csv; ccf-assets export voxel -a ccf_2017_25um -o
     voxels.parquet; ccf-assets export electrodes -o electrodes.csv; ccf-assets export nwb "mouse 7 day 3"
     --into mouse7_regions.nwb; ccf-assets export channel_locations "mouse 7/probe00" --into
-    channel_locations.json
+    channel_locations.json; ccf-assets export xyz_picks "mouse 7/probe00/xyz_picks" --into xyz_picks.json
     """
-    from ccf_assets.atlas.export import ELECTRODES, comments_of
+    from ccf_assets.atlas.export import ELECTRODES, comments_of, tables
     from ccf_assets.atlas.export import export as write
     from ccf_assets.db import database
     from ccf_assets.db.loaded import pick_atlas
@@ -83,6 +84,9 @@ def export(
         other = output is not None or in_place
         _export_ibl(table, recording, into, atlas, probe=probe, force=force, other=other)
         return
+    if table not in tables():
+        hint = suggestion(table, [*tables(), _NWB, *_IBL])
+        raise UnknownNameError(f"There is no table {table!r}; {hint}")
     if output is None or probe is not None or recording is not None or into is not None or in_place:
         raise CcfError(
             f"A table is exported with `ccf-assets export {table} -o FILE`; a recording, --into, "
@@ -118,6 +122,11 @@ def _export_nwb(
     written = export_nwb(database.create_engine(), recording, into, atlas, in_place=in_place)
     where = key_and_space(written.atlas.key, written.atlas.space)
     say(f"{counted(written.sites, 'site')}, {written.located:,} of them in a region of {where}")
+    if written.kept_xyz:
+        say(
+            "x, y, z of its electrodes are other coordinates and stay as they are; those in "
+            f"{space_words(written.atlas.space)} µm are in the table {written.table}"
+        )
     wrote(into)
 
 

@@ -304,4 +304,10 @@ def test_a_recording_is_exported_from_the_command_line(
     said = run("xyz_picks", "p/xyz_picks", "--into", str(path), "--force")
     assert said.startswith("1 point; 1 point without a known place left out\nWrote ")
     assert "ccf-assets export xyz_picks RECORDING --into xyz_picks.json" in run("xyz_picks", "p")
+    assert "no table 'xyz_pick'; did you mean xyz_picks?" in run("xyz_pick", "p", "--into", str(path))
+    assert "no table 'nvb'; did you mean nwb?" in run("nvb", "p", "--into", str(path))
+    for what in ("nwb", "channel_locations", "xyz_picks"):
+        ending = "nwb" if what == "nwb" else "json"
+        said = run(what, "q", "--into", str(tmp_path / f"new.{ending}"))
+        assert said == "ccf-assets: There is no recording 'q'; there are p, p/xyz_picks.\n"
     assert "ccf-assets export atlas -o FILE" in run("atlas", "-o", "a.csv", "--probe", "p")

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from ccf_assets.atlas.atlas import Atlas
 from ccf_assets.atlas.export_nwb import export_nwb
+from ccf_assets.ccf.frames.files import FRAMES
+from ccf_assets.ccf.frames.maps import from_ccf
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.settings import FileSettings
@@ -62,8 +64,8 @@ def _lab(engine: sa.Engine, recording: str = "m1", **columns: list[Any]) -> pl.D
     return pl.DataFrame(sites).with_columns(acronym=found["acronym"])
 
 
-def _read(path: Path) -> Table:
-    return NWB.read(Source(path.name, (path,)), FileSettings(path.with_suffix(".toml")))
+def _read(path: Path, frame: str | None = None) -> Table:
+    return NWB.read(Source(path.name, (path,)), FileSettings(path.with_suffix(".toml"), frame))
 
 
 def _columns(table: Table, *names: str) -> list[tuple[Any, ...]]:
@@ -208,12 +210,116 @@ def test_a_file_of_the_lab_gets_the_regions_by_the_ids_of_its_electrodes(
         assert file["acquisition/raw/data"][9, 5] == 59
 
 
+IN_MAP_EPHYS = from_ccf(FRAMES["map_ephys"], *np.array(POINTS, float).T)[:, [2, 1, 0]]
+"""`POINTS` as map-ephys has them in its columns x, y, z: ML, DV, AP."""
+
+
+def _xyz(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
+    with h5py.File(path) as file:
+        return np.column_stack([file[ELECTRODES][axis][:] for axis in "xyz"])
+
+
+def test_coordinates_that_mean_something_else_stay_and_are_read_as_before(
+    phantom_database: sa.Engine, tmp_path: Path
+) -> None:
+    sites = _lab(phantom_database)
+    given = {axis: IN_MAP_EPHYS[:, place].tolist() for place, axis in enumerate("xyz")}
+    path = _file_of_the_lab(tmp_path / "lab.nwb", list(range(6)), **given)
+    before = _read(path, frame="map_ephys")
+    for _ in range(2):
+        assert export_nwb(phantom_database, "m1", path, KEY, in_place=True).kept_xyz
+    assert _problems(path) == []
+    np.testing.assert_array_equal(_xyz(path), IN_MAP_EPHYS)
+    after = _read(path, frame="map_ephys")
+    assert after.frame == before.frame == "nwb"  # what a file says without one; the settings overrule it
+    assert _columns(after, "site_id", "x", "y", "z") == _columns(before, "site_id", "x", "y", "z")
+    with h5py.File(path) as file:
+        table = file[f"general/localization/ccf_assets_{KEY}"]
+        assert [tuple(row) for row in zip(*(table[axis][:] for axis in "xyz"), strict=True)] == POINTS[:5]
+        assert table["brain_region"].asstr()[0] == sites["acronym"][0]
+
+
+def test_coordinates_of_an_earlier_export_follow_the_sites(
+    phantom_database: sa.Engine, tmp_path: Path
+) -> None:
+    _lab(phantom_database)
+    path = _file_of_the_lab(tmp_path / "lab.nwb", list(range(6)))
+    export_nwb(phantom_database, "m1", path, KEY, in_place=True)
+    with phantom_database.begin() as connection:
+        connection.execute(sa.text("UPDATE ccf.recording_region SET x = x + 100 WHERE recording_id = 'm1'"))
+    assert not export_nwb(phantom_database, "m1", path, KEY, in_place=True).kept_xyz
+    moved = np.array(POINTS, float) + np.array([100, 0, 0])
+    np.testing.assert_array_equal(_xyz(path), moved)
+    assert _columns(_read(path), "x", "y", "z")[:5] == [tuple(point) for point in moved[:5].tolist()]
+    with h5py.File(path, "r+") as file:  # a later alignment
+        file[ELECTRODES]["y"][:] = 4100.0
+    assert _columns(_read(path), "y")[0] == (4100,)
+    assert export_nwb(phantom_database, "m1", path, KEY, in_place=True).kept_xyz
+
+
+@pytest.mark.parametrize(
+    ("columns", "kept"),
+    [
+        ({"x": [7.0] * 6}, True),  # one of three
+        ({axis: [np.nan] * 6 for axis in "xyz"}, False),
+        ({axis: [0.0] * 5 + [np.nan] for axis in "xyz"}, False),
+        ({axis: [5.0] + [0.0] * 5 for axis in "xyz"}, True),
+        ({axis: [point[n] or 0.0 for point in POINTS] for n, axis in enumerate("xyz")}, False),
+    ],
+)
+def test_only_coordinates_that_are_a_place_are_kept(
+    phantom_database: sa.Engine, tmp_path: Path, columns: dict[str, list[float]], kept: bool
+) -> None:
+    _lab(phantom_database)
+    path = _file_of_the_lab(tmp_path / "lab.nwb", list(range(6)), **columns)
+    assert export_nwb(phantom_database, "m1", path, KEY, in_place=True).kept_xyz is kept
+    with h5py.File(path) as file:
+        assert set(file[ELECTRODES]) & {"x", "y", "z"} == (set(columns) if kept else {"x", "y", "z"})
+        assert (file[ELECTRODES]["x"][0] == 6600) is np.bool_(not kept)
+
+
+def test_a_table_of_the_lab_in_the_same_space_stays_the_one_that_is_read(
+    phantom_database: sa.Engine, tmp_path: Path
+) -> None:
+    from ndx_anatomical_localization import AllenCCFv3Space, AnatomicalCoordinatesTable, Localization
+    from pynwb import NWBHDF5IO
+
+    _lab(phantom_database)
+    path = _file_of_the_lab(tmp_path / "lab.nwb", list(range(6)))
+    with NWBHDF5IO(path, "r+", load_namespaces=True) as store:
+        file = store.read()
+        place, space = Localization(), AllenCCFv3Space()
+        file.add_lab_meta_data(place)
+        place.add_spaces([space])
+        table = AnatomicalCoordinatesTable(
+            name="Alignment",
+            description="of the lab",
+            method="histology",
+            target=file.electrodes,
+            space=space,
+        )
+        for row in range(6):
+            table.add_row(x=100.0 * row, y=1.0, z=2.0, brain_region="CP", localized_entity=row)
+        place.add_anatomical_coordinates_tables([table])
+        store.write(file)
+    before = _read(path)
+    for _ in range(2):
+        export_nwb(phantom_database, "m1", path, KEY, in_place=True)
+        assert _problems(path) == []
+        after = _read(path)
+        assert after.frame == before.frame == "ccf"
+        for names in (("site_id", "x", "y", "z"), ("reported_region",)):
+            assert _columns(after, *names) == _columns(before, *names)
+    with h5py.File(path) as file:
+        assert set(file["general/localization"]) == {"Alignment", f"ccf_assets_{KEY}", space.name}
+
+
 @pytest.mark.parametrize(
     ("ids", "columns", "words"),
     [
         ([0, 1, 2, 3, 4], {}, r"1 id only of sites \(5\)"),
         ([0, 1, 2, 3, 4, 5, 6], {}, r"1 id only of electrodes \(6\)"),
-        ([0, 1, 2, 3, 4, 5], {axis: [1] * 6 for axis in "xyz"}, "a column x of electrodes that is int64"),
+        ([0, 1, 2, 3, 4, 5], {axis: [0] * 6 for axis in "xyz"}, "a column x of electrodes that is int64"),
     ],
 )
 def test_a_file_of_other_electrodes_is_left_as_it_is(
@@ -310,6 +416,24 @@ def test_what_cannot_be_exported_is_said_in_a_sentence(phantom_database: sa.Engi
     assert list(tmp_path.iterdir()) == [there]
 
 
+def test_of_many_recordings_only_some_are_named_where_none_is_near(
+    phantom_database: sa.Engine, tmp_path: Path
+) -> None:
+    insert = sa.text(
+        "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame) "
+        "SELECT 'day ' || n, 0, 1, 2, 3, 'ccf' FROM generate_series(10, 99) n"
+    )
+    with phantom_database.begin() as connection:
+        connection.execute(insert)
+    for recording, words in (("rat", "there are day 10, day 11, "), ("Day 57", "did you mean day 57, day ")):
+        with pytest.raises(CcfError) as raised:
+            export_nwb(phantom_database, recording, tmp_path / "a.nwb")
+        assert f"There is no recording {recording!r}; {words}" in str(raised.value)
+        assert len(str(raised.value)) < 200
+    with pytest.raises(CcfError, match="day 17 and 82 more"):
+        export_nwb(phantom_database, "rat", tmp_path / "a.nwb")
+
+
 def test_without_pynwb_the_line_that_installs_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,4 +462,8 @@ def test_a_recording_is_exported_from_the_command_line(
     assert said.startswith("6 sites, 3 of them in a region of phantom_100um\nWrote ")
     assert "exists: name a file that does not" in run("nwb", "m1", "--into", str(path))
     assert "ccf-assets export nwb RECORDING --into FILE.nwb" in run("nwb", "m1")
+    kept = _file_of_the_lab(tmp_path / "lab.nwb", list(range(6)), **{axis: [7.0] * 6 for axis in "xyz"})
+    said = run("nwb", "m1", "--into", str(kept), "--in-place")
+    assert "x, y, z of its electrodes are other coordinates and stay as they are; those in CCF µm" in said
+    assert f" are in the table general/localization/ccf_assets_{KEY}\nWrote " in said
     assert "ccf-assets export atlas -o FILE" in run("atlas", "--into", str(path))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 import polars as pl
 import pytest
@@ -838,6 +839,47 @@ def test_the_probes_of_one_recording_are_compared_as_recordings_are(
     one = read_real("dandi_000363").with_columns(probe="recording_id", recording_id=pl.lit("study"))
     found = {f.name: f for f in site_findings(one, FRAMES, brain.in_brain, brain.surface_y)}
     assert 'the frame "map_ephys"' in found["axis_order"].sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "finding", "words"),
+    [
+        ("dandi_000021", "equal_columns", "DV (y) equals ML (z) in every row: one of the two was lost"),
+        ("dandi_000458", "voxel_indices", "look like voxel indices of the 25 µm grid"),
+    ],
+)
+def test_electrodes_of_nwb_with_wrong_coordinates_are_refused_as_any_table(
+    ccf_cases: Callable[[str], Path], brain: RealBrain, tmp_path: Path, name: str, finding: str, words: str
+):
+    given = ccf_cases(f"formats/nwb_electrodes/{name}_electrodes.nwb")
+    (tmp_path / "a.nwb").write_bytes(given.read_bytes())
+    sites = read_sites(tmp_path, "a.nwb", FRAMES)
+    found = {f.name: f for f in site_findings(sites, FRAMES, brain.in_brain, brain.surface_y)}
+    assert found[finding].blocking
+    assert words in found[finding].sentence
+
+
+def test_the_order_of_the_axes_is_found_in_a_whole_study_in_one_file_of_nwb(
+    folder: Path, brain: RealBrain, tmp_path: Path
+):
+    study = pl.read_csv(folder / "recordings" / "dandi_000363.csv")
+    with h5py.File(tmp_path / "study.nwb", "w") as file:
+        file.create_dataset("identifier", data="a study")
+        electrodes = file.create_group("general/extracellular_ephys/electrodes")
+        electrodes["id"] = np.arange(study.height)
+        electrodes["group_name"] = study["recording_id"].to_list()
+        electrodes["location"] = ["unknown"] * study.height
+        for axis in ("x", "y", "z"):
+            electrodes[axis] = study[axis].to_numpy()
+    sites = read_sites(tmp_path, "study.nwb", FRAMES)
+    assert sites.select("recording_id", "frame").unique().rows() == [("a study", "nwb")]
+    assert sites["probe"].n_unique() == study["recording_id"].n_unique() == 3
+    found = {f.name: f for f in site_findings(sites, FRAMES, brain.in_brain, brain.surface_y)}
+    assert 'the frame "map_ephys"' in found["axis_order"].sentence
+    (tmp_path / "study.toml").write_text('frame = "map_ephys"')
+    sites = read_sites(tmp_path, "study.nwb", FRAMES)
+    found = {f.name: f for f in site_findings(sites, FRAMES, brain.in_brain, brain.surface_y)}
+    assert [each for each in found.values() if not each.passed] == []
 
 
 def test_000363_read_in_its_own_frame_is_clean(read_real: Callable[[str], pl.DataFrame], brain: RealBrain):

@@ -353,9 +353,11 @@ def test_a_frame_of_the_settings_is_never_put_in_the_place_of_one_that_a_table_s
     )
 
 
-def _exported(path: Path, name: str = "ccf_assets_a", **columns: Any) -> None:
+def _exported(
+    path: Path, name: str = "ccf_assets_a", space: dict[str, str] | None = None, **columns: Any
+) -> None:
     """Add a table as `export nwb` writes it."""
-    localize(path, name, **columns)
+    localize(path, name, space, **columns)
     with h5py.File(path, "a") as file:
         method = "ccf_assets 0.2.0: region of the voxel at the point"
         file[f"{LOCALIZATION}/{name}"].attrs["method"] = method
@@ -391,6 +393,15 @@ def test_an_exported_table_says_the_frame_where_x_y_z_are_the_same_or_not_known(
     for frame in ("map_ephys", "ibl_ccf"):
         said = refusal(path, frame=frame, set_in={"frame =": tmp_path / "a.toml"})
         assert "/general/localization/ccf_assets_a states that x, y, z are in" in said
+
+
+def test_an_exported_table_in_another_space_is_read_in_no_frame_but_its_own(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.nwb", x=[1.0, 0, 2.0], y=[3.0, 0, 4.0], z=[5.0, 0, 6.0])
+    _exported(path, space={**CCF, "space_name": "whs_rat"})
+    assert set(read(path).columns["frame"]) == {"whs_rat"}
+    assert read(path, frame="whs_rat").height == 3
+    said = refusal(path, frame="ccf", set_in={"frame =": tmp_path / "recordings.toml"})
+    assert f'Write frame = "whs_rat" into {tmp_path}/a.toml' in said
 
 
 def test_a_table_that_was_exported_into_the_file_is_read_only_if_there_is_no_other(tmp_path: Path) -> None:
