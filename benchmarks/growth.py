@@ -21,7 +21,7 @@ from ccf_assets import settings
 from ccf_assets.definitions import build_defs
 from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.defs.sensors import FILES_PER_RUN, new_recordings, unregistered_sites
-from ccf_assets.recordings.files.keys import partition_key_of
+from ccf_assets.recordings.scan.keys import partition_key_of
 
 FILES = 10
 

@@ -29,7 +29,7 @@ from ccf_assets.db import database, schema
 from ccf_assets.definitions import build_defs
 from ccf_assets.defs.partitions import recording_partitions
 from ccf_assets.pg.arrow import read_arrow
-from ccf_assets.recordings.files.keys import partition_key_of
+from ccf_assets.recordings.scan.keys import partition_key_of
 
 Points: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 

@@ -11,10 +11,10 @@ import polars as pl
 import ccf_assets
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.maps import Floats
-from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.settings import OURS
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings.look import site_findings
+from ccf_assets.recordings.scan.read import read_sites
 from fuzz.target import HOSTILE_TOML, TOML_WORDS, Target
 
 EXAMPLES = Path(ccf_assets.__file__).parent / "recordings/examples"

@@ -28,8 +28,8 @@ from ccf_assets.progress import going_on
 if TYPE_CHECKING:
     import dagster as dg
 
-    from ccf_assets.recordings.files.folder import FolderScan
     from ccf_assets.recordings.folders import Folder
+    from ccf_assets.recordings.scan.folder import FolderScan
 
 WORKERS = 2
 """Atlases that load at once by default. A load keeps a core busy in Python and one in PostgreSQL."""
@@ -298,8 +298,8 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     from ccf_assets.db.frames import keep_frames, known_frames
     from ccf_assets.defs.partitions import known_recordings, recording_partitions
     from ccf_assets.recordings import backlog, sources
-    from ccf_assets.recordings.files.keys import is_file
     from ccf_assets.recordings.folders import folder_of
+    from ccf_assets.recordings.scan.keys import is_file
     from ccf_assets.runs import requests
     from ccf_assets.runs.tags import range_tags
 
@@ -405,7 +405,7 @@ def _settled(folder: Folder) -> FolderScan:
 
     The wait has an end: a file that goes on growing is read by the sensor, or by the next load.
     """
-    from ccf_assets.recordings.files.stamps import SETTLE_S
+    from ccf_assets.recordings.scan.stamps import SETTLE_S
 
     deadline = time.monotonic() + 2 * SETTLE_S
     while True:

@@ -39,9 +39,9 @@ from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted
 from ccf_assets.recordings.backlog import files_to_read, forgotten, refused_files, siteless, unregistered
-from ccf_assets.recordings.files.folder import FolderChange, FolderScan
-from ccf_assets.recordings.files.stamps import SETTLE_S, Stamp
 from ccf_assets.recordings.folders import folder_of
+from ccf_assets.recordings.scan.folder import FolderChange, FolderScan
+from ccf_assets.recordings.scan.stamps import SETTLE_S, Stamp
 from ccf_assets.recordings.sources import put_examples
 from ccf_assets.runs.liveness import START_S, UNFINISHED, close_dead_runs
 from ccf_assets.runs.requests import Request, batches, due, request

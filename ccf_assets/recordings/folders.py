@@ -19,12 +19,12 @@ import sqlalchemy as sa
 from ccf_assets import settings
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.keys import partition_key_of
 from ccf_assets.recordings.files.marker import MARKER, Marker, read_marker, write_marker
+from ccf_assets.recordings.scan.keys import partition_key_of
 
 if TYPE_CHECKING:
-    from ccf_assets.recordings.files.folder import FolderScan
-    from ccf_assets.recordings.files.stamps import Stamp
+    from ccf_assets.recordings.scan.folder import FolderScan
+    from ccf_assets.recordings.scan.stamps import Stamp
 
 EXAMPLES = Path(__file__).with_name("examples")
 """The examples. Every folder in a CCF_HOME has them, so they identify none."""
@@ -76,7 +76,7 @@ class Folder:
         Raises:
             CcfError: the folder cannot be read.
         """
-        from ccf_assets.recordings.files.folder import scan_folder
+        from ccf_assets.recordings.scan.folder import scan_folder
 
         found = scan_folder(self.path, now, settle_s, memo)
         if self.name:
@@ -271,8 +271,8 @@ def _files_of_before(connection: sa.Connection) -> Mapping[str, str]:
 
 def _has_read(old: Mapping[str, str], path: Path) -> bool:
     """Whether a file in the folder is, content and settings, one of ``old``: partition key → digest."""
-    from ccf_assets.recordings.files.folder import site_file
-    from ccf_assets.recordings.files.stamps import StillWritingError
+    from ccf_assets.recordings.scan.folder import site_file
+    from ccf_assets.recordings.scan.stamps import StillWritingError
 
     tried = 0
     for key, digest in old.items():

@@ -28,16 +28,16 @@ from ccf_assets.pg.session import one_sentence
 from ccf_assets.pg.slices import Dimension, Slice
 from ccf_assets.pg.store import store
 from ccf_assets.progress import Progress
-from ccf_assets.recordings.files.folder import find_source, site_file
-from ccf_assets.recordings.files.keys import is_file
-from ccf_assets.recordings.files.read import read_sites
-from ccf_assets.recordings.files.stamps import StillWritingError
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import look
 from ccf_assets.recordings.findings.claims import duplicate_sites
 from ccf_assets.recordings.findings.otherwise import dv_reversed, otherwise
 from ccf_assets.recordings.findings.reading import Reading
 from ccf_assets.recordings.folders import Folder
+from ccf_assets.recordings.scan.folder import find_source, site_file
+from ccf_assets.recordings.scan.keys import is_file
+from ccf_assets.recordings.scan.read import read_sites
+from ccf_assets.recordings.scan.stamps import StillWritingError
 
 READABLE = "readable"
 

@@ -21,7 +21,7 @@ from ccf_assets.recordings.files.marker import MARKER
 from ccf_assets.recordings.folders import EXAMPLES, Folder, folder_as_known
 
 if TYPE_CHECKING:
-    from ccf_assets.recordings.files.folder import FolderScan, Ignored
+    from ccf_assets.recordings.scan.folder import FolderScan, Ignored
 
 OF_BEFORE = "refused; its sites are those of before"
 """State of a file that was good once, and is refused as it is now."""
@@ -86,8 +86,8 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
     Raises:
         CcfError: the folder exists and cannot be read.
     """
-    from ccf_assets.recordings.files.stamps import SETTLE_S  # imports polars, 0.15 s
     from ccf_assets.recordings.intake import of_files
+    from ccf_assets.recordings.scan.stamps import SETTLE_S  # imports polars, 0.15 s
 
     stored, region, file = schema.recording_source.c, schema.recording_region.c, schema.recording_file.c
     finding, agreement = schema.recording_finding.c, schema.recording_agreement.c
@@ -170,7 +170,7 @@ def _states(
         sites: source → how many of its sites are stored; a gone file may have sites and no digest.
         inserted: the sources of rows inserted by SQL.
     """
-    from ccf_assets.recordings.files.folder import what_is_new
+    from ccf_assets.recordings.scan.folder import what_is_new
 
     known = {*digests, *(source for source in sites if source not in inserted)}
     own = folder.owns(known)

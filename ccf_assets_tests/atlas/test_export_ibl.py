@@ -19,10 +19,10 @@ from ccf_assets.ccf.frames.maps import ap_dv_ml, to_ccf
 from ccf_assets.ccf.space import AXES
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.site_names import site_numbers
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats import channel_locations, xyz_picks
+from ccf_assets.recordings.scan.read import read_sites
 from ccf_assets_tests.support.formats_lab import found_in, read, read_found
 
 KEY = "phantom_100um"

@@ -29,7 +29,7 @@ from ccf_assets.defs.sensors import (
 )
 from ccf_assets.pg.connect import libpq_url
 from ccf_assets.recordings import sources
-from ccf_assets.recordings.files.keys import partition_key_of
+from ccf_assets.recordings.scan.keys import partition_key_of
 from ccf_assets.runs import liveness
 from ccf_assets.runs.liveness import alive
 from ccf_assets.runs.tags import keys_of_run, range_tags
@@ -394,7 +394,7 @@ def test_a_folder_that_cannot_be_read_is_not_an_empty_one(
     def refuse(path: object) -> object:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("ccf_assets.recordings.files.walk.os.scandir", refuse)
+    monkeypatch.setattr("ccf_assets.recordings.scan.walk.os.scandir", refuse)
     requests, said = lab.tick(new_recordings)
     assert (requests, "cannot be read: Permission denied" in said) == ([], True)
     assert lab.cursors["new_recordings"] == cursor

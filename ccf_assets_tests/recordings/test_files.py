@@ -21,12 +21,13 @@ from pyarrow import parquet as pq
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files import csv_table, stamps, table
-from ccf_assets.recordings.files.folder import FolderChange, scan_folder, site_file, what_is_new
-from ccf_assets.recordings.files.keys import partition_key_of, path_of
-from ccf_assets.recordings.files.read import read_sites
+from ccf_assets.recordings.files import csv_table, table
 from ccf_assets.recordings.files.settings import read_settings
 from ccf_assets.recordings.files.table import SITES_SCHEMA
+from ccf_assets.recordings.scan import stamps
+from ccf_assets.recordings.scan.folder import FolderChange, scan_folder, site_file, what_is_new
+from ccf_assets.recordings.scan.keys import partition_key_of, path_of
+from ccf_assets.recordings.scan.read import read_sites
 
 
 @dataclass(frozen=True)
@@ -835,7 +836,7 @@ def test_a_subfolder_that_cannot_be_read_holds_up_nothing_else(
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr("ccf_assets.recordings.files.walk.os.scandir", closed)
+    monkeypatch.setattr("ccf_assets.recordings.scan.walk.os.scandir", closed)
     found = scan(tmp_path)
     assert list(found.files) == ["a.csv", "lost/c.csv"]
     assert found.unreadable == {"lost+found": "The subfolder lost+found cannot be read: Permission denied."}

@@ -16,7 +16,6 @@ from ccf_assets.ccf.frames.maps import Frame, from_ccf, to_ccf
 from ccf_assets.ccf.ontology import brain_region_rows, read_structure_graph
 from ccf_assets.ccf.region_words import NO_REPORT, OUTSIDE
 from ccf_assets.finding import Finding
-from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings.agreement import (
     Ontology,
@@ -27,6 +26,7 @@ from ccf_assets.recordings.findings.agreement import (
 from ccf_assets.recordings.findings.claims import claimed_elsewhere, claims, duplicate_sites
 from ccf_assets.recordings.findings.half_voxel import half_voxel
 from ccf_assets.recordings.findings.look import CHECKS, site_findings
+from ccf_assets.recordings.scan.read import read_sites
 
 # A brain for tests: an ellipsoid in the volume, in CCF µm.
 CENTRE, RADII = np.array([6600.0, 4000.0, 5700.0]), np.array([5500.0, 3200.0, 5000.0])

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from ccf_assets.cli import recordings
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.folder import site_file
 from ccf_assets.recordings.files.marker import MARKER
 from ccf_assets.recordings.folders import Folder, folder_as_known, folder_of, take_over
+from ccf_assets.recordings.scan.folder import site_file
 
 SITES = "recording_id,site_id,x,y,z\na,1,8900,1300,8200\n"
 SETTLED = 1e12

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.folder import scan_folder, site_file
-from ccf_assets.recordings.files.keys import is_file
-from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.settings import fill_in
 from ccf_assets.recordings.files.site_names import site_number
 from ccf_assets.recordings.files.source import Found, SiteFormat
+from ccf_assets.recordings.scan.folder import scan_folder, site_file
+from ccf_assets.recordings.scan.keys import is_file
+from ccf_assets.recordings.scan.read import read_sites
 from ccf_assets.recordings.sources import ignored_lines
 
 BARE = "ap,dv,ml\n8900,1300,8200\n8900,1400,8200\n"

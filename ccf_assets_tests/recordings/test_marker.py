@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.folder import scan_folder
 from ccf_assets.recordings.files.marker import MARKER, read_marker, write_marker
+from ccf_assets.recordings.scan.folder import scan_folder
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from ccf_assets.db.frames import keep_frames
 from ccf_assets.definitions import defs
 from ccf_assets.defs.sensors import changed_region_sets, new_recordings
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files import keys
+from ccf_assets.recordings.scan import keys
 from ccf_assets_tests.db.test_roles import CALLS
 from ccf_assets_tests.support.recordings_lab import IN_CCF, RecordingsLab
 from ccf_assets_tests.support.records import new_records

@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 
 from ccf_assets.errors import CcfError
+from ccf_assets.recordings.files.known_columns import with_preset
 from ccf_assets.recordings.files.settings import FileSettings, can_be_ours
 from ccf_assets.recordings.files.table import Table, refuse_too_many, refuse_twice
-from ccf_assets.recordings.formats.known_columns import with_preset
 from ccf_assets.text_columns import decoded
 
 _BATCH = 20_000

@@ -14,9 +14,9 @@ from pyarrow import compute as pc
 from pyarrow import parquet
 
 from ccf_assets.errors import CcfError, first_line
+from ccf_assets.recordings.files.known_columns import with_preset
 from ccf_assets.recordings.files.settings import FileSettings, can_be_ours
 from ccf_assets.recordings.files.table import LARGEST_BYTES, Table, refuse_too_many, refuse_twice
-from ccf_assets.recordings.formats.known_columns import with_preset
 
 _POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """A panic (for example of a name that is not UTF-8) is no Exception: it would end the run of all files."""

@@ -20,12 +20,12 @@ from ccf_assets.ccf.space import AXES
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.columns import all_rows
 from ccf_assets.recordings.files.csv_table import read_csv
+from ccf_assets.recordings.files.known_columns import names_in, preset_of
 from ccf_assets.recordings.files.settings import XYZ, FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats.arrays import only_lacking
 from ccf_assets.recordings.formats.json_file import read_json
-from ccf_assets.recordings.formats.known_columns import names_in, preset_of
 from ccf_assets.recordings.formats.limited import read_limited
 from ccf_assets.text_columns import MISSING
 

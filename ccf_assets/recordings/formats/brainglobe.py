@@ -25,6 +25,7 @@ from ccf_assets.ccf.space import AXES
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.columns import all_rows
 from ccf_assets.recordings.files.csv_table import read_csv
+from ccf_assets.recordings.files.known_columns import names_in, preset_of
 from ccf_assets.recordings.files.settings import XYZ, FileSettings, stem_of
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import LARGEST_BYTES, Table
@@ -37,7 +38,6 @@ from ccf_assets.recordings.formats.arrays import (
     table_of,
 )
 from ccf_assets.recordings.formats.json_file import read_json
-from ccf_assets.recordings.formats.known_columns import names_in, preset_of
 from ccf_assets.recordings.formats.limited import read_limited
 from ccf_assets.recordings.formats.probe import geometry_beside
 from ccf_assets.recordings.formats.tracks import track_table

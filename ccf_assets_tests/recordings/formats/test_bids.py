@@ -9,10 +9,10 @@ import pytest
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.formats import tables
 from ccf_assets.recordings.formats.bids import FORMAT
 from ccf_assets.recordings.formats.known import found_in
+from ccf_assets.recordings.scan.read import read_sites
 from ccf_assets_tests.support.sources import found_by, frame_of, listing_of, read_one
 
 ROWS = """name probe_name hemisphere x y z shank_id location

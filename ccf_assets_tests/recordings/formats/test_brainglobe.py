@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.formats import tables
 from ccf_assets.recordings.formats.brainglobe import CELLS, FORMATS, POINTS_NPY, SUMMARY, TRACK
 from ccf_assets.recordings.formats.known import found_in
+from ccf_assets.recordings.scan.read import read_sites
 from ccf_assets_tests.support.sources import found_by, frame_of, listing_of, read_one, sources_of
 
 TRACK_HEAD = "Index,Distance from first position [um],Region ID,Region acronym,Region name\n"

@@ -11,10 +11,10 @@ import pytest
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats import xlsx
 from ccf_assets.recordings.formats.excel import FORMAT, OTHER_SPREADSHEETS, WORKBOOKS
+from ccf_assets.recordings.scan.read import read_sites
 from ccf_assets_tests.support.sources import found_by, frame_of, listing_of, read_one
 
 MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'

@@ -10,15 +10,15 @@ import pytest
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.settings import FileSettings
-from ccf_assets.recordings.files.table import Table
-from ccf_assets.recordings.formats.known_columns import (
+from ccf_assets.recordings.files.known_columns import (
     PRESETS,
     Preset,
     preset_of,
     settings_of,
     with_preset,
 )
+from ccf_assets.recordings.files.settings import FileSettings
+from ccf_assets.recordings.files.table import Table
 
 
 def renamed(table: pl.DataFrame, preset: Preset) -> Table:

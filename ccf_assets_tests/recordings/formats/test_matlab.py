@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.source import SiteFormat
 from ccf_assets.recordings.formats.mat5 import read_mat5
 from ccf_assets.recordings.formats.matlab import OTHER_MAT, PROBE_CCF, PROBE_POINTS, PROCESSING
+from ccf_assets.recordings.scan.read import read_sites
 from ccf_assets_tests.support.sources import frame_of, listing_of, read_one
 
 POINTS = np.array([[824, 264, 286], [830, 300, 280], [840, 340, 270]])

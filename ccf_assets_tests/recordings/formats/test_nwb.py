@@ -16,12 +16,12 @@ import pytest
 
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.read import read_sites
 from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Listing, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.findings.claims import claimed_elsewhere
 from ccf_assets.recordings.formats.nwb import NWB, NWB_ZARR
+from ccf_assets.recordings.scan.read import read_sites
 from ccf_assets_tests.support.volume_25 import Volume25
 
 ELECTRODES = "general/extracellular_ephys/electrodes"

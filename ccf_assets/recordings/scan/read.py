@@ -26,13 +26,13 @@ from ccf_assets.recordings.files.columns import (
     match_columns,
     text_column,
 )
-from ccf_assets.recordings.files.folder import find_source
 from ccf_assets.recordings.files.kept_columns import details, extra_columns, site_ids
-from ccf_assets.recordings.files.keys import path_of
+from ccf_assets.recordings.files.known_columns import with_preset
 from ccf_assets.recordings.files.settings import ROW, VALUES, FileSettings, fill_in, of_its_own, read_settings
 from ccf_assets.recordings.files.source import Source
 from ccf_assets.recordings.files.table import SITES_SCHEMA, Table
-from ccf_assets.recordings.formats.known_columns import with_preset
+from ccf_assets.recordings.scan.folder import find_source
+from ccf_assets.recordings.scan.keys import path_of
 
 
 def read_sites(

@@ -17,7 +17,7 @@ from ccf_assets.errors import CcfError
 from ccf_assets.files import sha256_of
 from ccf_assets.recordings.files.settings import is_absent
 from ccf_assets.recordings.files.source import HEAD_BYTES, Classify
-from ccf_assets.recordings.files.walk import Content, is_inside
+from ccf_assets.recordings.scan.walk import Content, is_inside
 
 SETTLE_S = 5.0
 """A file written less than this long ago may still be growing."""

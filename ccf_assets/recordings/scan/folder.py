@@ -16,13 +16,13 @@ from typing import TypeAlias
 
 from ccf_assets import settings
 from ccf_assets.errors import CcfError, why
-from ccf_assets.recordings.files.keys import partition_key_of, path_of
 from ccf_assets.recordings.files.settings import FOLDER_SETTINGS, settings_paths, stem_of
 from ccf_assets.recordings.files.source import Classify, Listing, NotSites, SiteFormat, Source
-from ccf_assets.recordings.files.stamps import SETTLE_S, Stamp, Stamper, StillWritingError
 from ccf_assets.recordings.files.table import LARGEST_BYTES
-from ccf_assets.recordings.files.walk import Content, UnreadableFolderError, content_of, is_inside
 from ccf_assets.recordings.formats.known import found_in, not_sites
+from ccf_assets.recordings.scan.keys import partition_key_of, path_of
+from ccf_assets.recordings.scan.stamps import SETTLE_S, Stamp, Stamper, StillWritingError
+from ccf_assets.recordings.scan.walk import Content, UnreadableFolderError, content_of, is_inside
 
 _LONGEST_KEY = 1000
 """Bytes of a partition key, which Dagster has in an index."""
