@@ -11,9 +11,9 @@ from typing import Protocol
 
 import polars as pl
 
-from ccf_assets.ccf.space import AXES
+from ccf_assets.ccf.space import AXES, XYZ
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.settings import EXTRAS, FOLDER_SETTINGS, OURS, XYZ, FileSettings
+from ccf_assets.recordings.files.settings import EXTRAS, FOLDER_SETTINGS, OURS, FileSettings
 from ccf_assets.recordings.files.table import Table, column_list, no_header
 from ccf_assets.text_columns import first_row, is_text, numbers
 

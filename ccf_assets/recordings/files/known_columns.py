@@ -11,9 +11,9 @@ import csv
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from ccf_assets.ccf.space import AXES
+from ccf_assets.ccf.space import AXES, XYZ
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.settings import OURS, XYZ, FileSettings
+from ccf_assets.recordings.files.settings import OURS, FileSettings
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.text_columns import first_row, numbers
 

@@ -14,11 +14,9 @@ from string import Formatter
 from typing import Any
 from urllib.parse import unquote
 
-from ccf_assets.ccf.space import AXES
+from ccf_assets.ccf.space import AXES, XYZ
 from ccf_assets.errors import CcfError, why
 from ccf_assets.files import TomlError, read_toml
-
-XYZ = ("x", "y", "z")
 
 EXTRAS = ("probe", "shank", "channel", "axial_um", "lateral_um")
 """Columns that are kept with a site if the file has them, since labs join on them."""

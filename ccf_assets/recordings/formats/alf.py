@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ccf_assets.ccf.frames.files import named_frame
+from ccf_assets.ccf.frames.ibl import IBL_UM
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.columns import all_rows
 from ccf_assets.recordings.files.settings import FileSettings
@@ -35,8 +36,6 @@ from ccf_assets.recordings.formats.arrays import (
     table_of,
 )
 from ccf_assets.recordings.formats.probe import REVISION, probe_folder, probe_of
-
-FRAME = "ibl_um"
 
 _OBJECTS = ("channels", "electrodeSites")
 """In order of preference."""
@@ -113,7 +112,7 @@ def _read(source: Source, settings: FileSettings) -> Table:
     columns = {
         "recording_id": all_rows(probe_folder(source) or source.stem, rows, pl.String),
         "site_id": row_numbers(rows),
-        **coordinate_columns(points, named_frame(FRAME).xyz),
+        **coordinate_columns(points, named_frame(IBL_UM).xyz),
         "probe": all_rows(probe_of(source), rows, pl.String),
     }
     if "rawInd" in paths:
@@ -126,7 +125,7 @@ def _read(source: Source, settings: FileSettings) -> Table:
         columns["labels"] = as_text(read_column(paths["labels"], rows, name))
     if "localCoordinates" in paths:
         columns |= _on_the_probe(paths["localCoordinates"], rows, name)
-    return table_of(source.path, columns, FRAME)
+    return table_of(source.path, columns, IBL_UM)
 
 
 def _whole(path: Path, values: npt.NDArray[np.generic]) -> pl.Series:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from ccf_assets.ccf.space import XYZ
 from ccf_assets.recordings.files.columns import all_rows
-from ccf_assets.recordings.files.settings import XYZ, FileSettings
+from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats import excel

@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from ccf_assets.ccf.space import AXES
+from ccf_assets.ccf.space import AXES, XYZ
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.columns import all_rows
 from ccf_assets.recordings.files.csv_table import read_csv
 from ccf_assets.recordings.files.known_columns import names_in, preset_of
-from ccf_assets.recordings.files.settings import XYZ, FileSettings
+from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats.arrays import only_lacking

@@ -21,12 +21,12 @@ import numpy.typing as npt
 import polars as pl
 
 from ccf_assets.ccf.frames.files import FRAMES
-from ccf_assets.ccf.space import AXES
+from ccf_assets.ccf.space import AXES, XYZ
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.columns import all_rows
 from ccf_assets.recordings.files.csv_table import read_csv
 from ccf_assets.recordings.files.known_columns import names_in, preset_of
-from ccf_assets.recordings.files.settings import XYZ, FileSettings, stem_of
+from ccf_assets.recordings.files.settings import FileSettings, stem_of
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import LARGEST_BYTES, Table
 from ccf_assets.recordings.formats.arrays import (

@@ -15,8 +15,9 @@ from typing import Any
 import polars as pl
 
 from ccf_assets.ccf.frames.ibl import BREGMA_UM, IBL_UM
+from ccf_assets.ccf.space import XYZ
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.settings import XYZ, FileSettings
+from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats.json_file import number, read_json, whole_number

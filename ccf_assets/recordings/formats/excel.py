@@ -10,11 +10,11 @@ from pathlib import Path
 
 import polars as pl
 
-from ccf_assets.ccf.space import AXES
+from ccf_assets.ccf.space import AXES, XYZ
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import listed
 from ccf_assets.recordings.files.known_columns import with_preset
-from ccf_assets.recordings.files.settings import XYZ, FileSettings, can_be_ours
+from ccf_assets.recordings.files.settings import FileSettings, can_be_ours
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table, refuse_too_many, refuse_twice
 from ccf_assets.recordings.formats.limited import read_limited

@@ -28,10 +28,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ccf_assets.ccf.space import AXES, EXTENT_UM, TRACK
+from ccf_assets.ccf.space import AXES, EXTENT_UM, TRACK, XYZ
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.columns import all_rows
-from ccf_assets.recordings.files.settings import XYZ, FileSettings
+from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats.arrays import coordinate_columns, row_numbers, table_of

@@ -25,10 +25,10 @@ import polars as pl
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.region_words import NO_REPORT, OUTSIDE
-from ccf_assets.ccf.space import AXES, EXTENT_UM
+from ccf_assets.ccf.space import AXES, EXTENT_UM, XYZ
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.columns import all_rows
-from ccf_assets.recordings.files.settings import XYZ, FileSettings
+from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table, refuse_too_many
 from ccf_assets.recordings.formats.arrays import coordinate_columns, row_numbers

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ccf_assets.ccf.space import XYZ
 from ccf_assets.errors import CcfError, first_line
-from ccf_assets.recordings.files.settings import XYZ, FileSettings
+from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table, refuse_too_many
 from ccf_assets.recordings.formats.json_file import (

@@ -14,8 +14,8 @@ from contextlib import AbstractContextManager
 import polars as pl
 
 from ccf_assets.ccf.region_words import NO_REPORT
-from ccf_assets.ccf.space import AXES
-from ccf_assets.recordings.files.settings import XYZ, FileSettings
+from ccf_assets.ccf.space import AXES, XYZ
+from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.site_names import site_numbers
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table

@@ -19,10 +19,10 @@ import numpy as np
 import polars as pl
 
 from ccf_assets.ccf.frames.ibl import IBL_UM
-from ccf_assets.ccf.space import EXTENT_UM, SAME_UM
+from ccf_assets.ccf.space import EXTENT_UM, SAME_UM, XYZ
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import listed
-from ccf_assets.recordings.files.settings import XYZ, FileSettings
+from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.formats.nwb_store import Group, at, damaged, refused
 
 LOCALIZATION = "general/localization"

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 from isal import igzip
 
-from ccf_assets.ccf.space import AXES
+from ccf_assets.ccf.space import AXES, XYZ
 from ccf_assets.ccf.volumes.volume import NOT_GZIP
 from ccf_assets.errors import CcfError, why
 from ccf_assets.recordings.files.csv_table import read_csv
 from ccf_assets.recordings.files.known_columns import preset_of
 from ccf_assets.recordings.files.parquet_table import read_parquet
-from ccf_assets.recordings.files.settings import XYZ, FileSettings, stem_of
+from ccf_assets.recordings.files.settings import FileSettings, stem_of
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import LARGEST_BYTES, Table
 from ccf_assets.recordings.formats.not_sites import OF_SORTING

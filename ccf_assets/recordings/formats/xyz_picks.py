@@ -15,9 +15,9 @@ import numpy as np
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.ibl import IBL_UM
 from ccf_assets.ccf.frames.maps import Floats, ap_dv_ml, to_ccf
-from ccf_assets.ccf.space import ALLEN_CCF
+from ccf_assets.ccf.space import ALLEN_CCF, XYZ
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.settings import XYZ, FileSettings
+from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table
 from ccf_assets.recordings.formats.json_file import point, read_json

@@ -133,8 +133,6 @@ def test_a_table_without_electrodes_is_refused(tmp_path: Path, rows: str, says: 
 @pytest.mark.parametrize(
     "header",
     [
-        "",
-        "name,x,y,z",
         "electrode x y z",
         "recording_id site_id ap dv ml frame",
         "name Site_ID x y z",

@@ -62,7 +62,6 @@ def test_each_is_of_the_kind_that_names_what_to_load_instead(
         "probe_ccf.mat",
         "session.nwb",
         "channels.pqt",
-        "sub-01_electrodes.tsv",
         "summary.csv",
     ],
 )

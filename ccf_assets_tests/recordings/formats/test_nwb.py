@@ -227,7 +227,8 @@ def test_the_files_of_one_identifier_are_one_recording_unless_the_settings_divid
     assert told.sentence.startswith(
         "3 of 3 sites (100 %) belong to another source already, which keeps them: raw.nwb"
     )
-    (tmp_path / "recordings.toml").write_text('recording_id = "{stem}"')
+    for name in ("raw.toml", "processed.toml"):
+        (tmp_path / name).write_text('recording_id = "{stem}"')
     divided = [read_sites(tmp_path, name, FRAMES) for name in ("raw.nwb", "processed.nwb")]
     assert [set(each["recording_id"]) for each in divided] == [{"raw"}, {"processed"}]
     assert claimed_elsewhere(divided[1], divided[0].select("recording_id", "site_id", "source")).passed
