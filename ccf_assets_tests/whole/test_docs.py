@@ -176,7 +176,7 @@ def test_recordings_come_in_as_their_page_says(lab: RecordingsLab, tmp_path: Pat
     lab.serve(sensors.unregistered_sites)  # of the good files, beside the refused one
     wrong, kinds = page_differs(page, lab, tmp_path)
     assert wrong == []
-    assert kinds["sql"] == 9
+    assert kinds["sql"] == 10
 
 
 def test_the_commands_print_what_their_page_says(lab: RecordingsLab, tmp_path: Path) -> None:

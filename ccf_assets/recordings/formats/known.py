@@ -45,6 +45,7 @@ OTHERS: tuple[NotSites, ...] = (
     *NOT_SITES,
     brainglobe.OTHER_POINTS,
     matlab.OTHER_MAT,
+    excel.WORKBOOKS,
     excel.OTHER_SPREADSHEETS,
     bare_array.OTHER_ARRAYS,
 )

@@ -27,7 +27,7 @@ from ccf_assets.recordings.files.columns import (
     text_column,
 )
 from ccf_assets.recordings.files.kept_columns import details, extra_columns, site_ids
-from ccf_assets.recordings.files.known_columns import with_preset
+from ccf_assets.recordings.files.known_columns import settings_of
 from ccf_assets.recordings.files.settings import ROW, VALUES, FileSettings, fill_in, of_its_own, read_settings
 from ccf_assets.recordings.files.source import Source
 from ccf_assets.recordings.files.table import SITES_SCHEMA, Table
@@ -64,7 +64,7 @@ def read_sites(
     if not table.height:
         raise CcfError(f"{source.path} has a header and no rows.")
     if form.has_own_columns:
-        settings = with_preset(settings, table.names)
+        settings = settings_of(table, settings)
     column_of = match_columns(table, settings, frames)
     frame = frames_of_rows(table, column_of, settings if form.has_own_columns else given, frames)
     columns = dict(zip(AXES, coordinates(table, column_of, frame, frames), strict=True)) | {"frame": frame}
