@@ -155,29 +155,6 @@ def test_a_corrected_version_differs_exactly_where_it_was_corrected(
     assert ask(phantom_database, "SELECT count(DISTINCT ccf_id) FROM ccf.recording_region") == [(3,)]
 
 
-def test_a_changed_file_is_loaded_again_and_an_unchanged_one_is_not(
-    phantom_database: sa.Engine, phantom: Volume, own: Callable[..., Path]
-) -> None:
-    path = own()
-    write_nrrd(path.parent / "own.nrrd", phantom)
-    first, again = load("own_100um"), load("own_100um")
-    assert first.success
-    assert again.success
-    versions = [
-        event.tags["dagster/data_version"]
-        for run in (first, again)
-        for event in run.asset_materializations_for_node("annotation")
-        if event.tags
-    ]
-    assert len(versions) == 2
-    assert len(set(versions)) == 1
-    changed = phantom.copy()
-    changed[tuple(np.argwhere(phantom)[0])] = 997
-    write_nrrd(path.parent / "own.nrrd", changed)
-    assert load("own_100um").success
-    assert (Atlas("own_100um", engine=phantom_database).volume() == changed).all()
-
-
 def test_a_changed_file_or_entry_is_noticed_by_what_decides_about_loads(
     phantom_database: sa.Engine, phantom: Volume, own: Callable[..., Path]
 ) -> None:
