@@ -65,10 +65,8 @@ def export(
     `channel_locations` and `xyz_picks` write the channels, or the track, of one recording as the alignment
     GUI of the IBL has them, one file per shank.
 
-    Examples: ccf-assets export region_volume -o volumes.csv; ccf-assets export voxel -a ccf_2017_25um -o
-    voxels.parquet; ccf-assets export electrodes -o electrodes.csv; ccf-assets export nwb "mouse 7 day 3"
-    --into mouse7_regions.nwb; ccf-assets export channel_locations "mouse 7/probe00" --into
-    channel_locations.json; ccf-assets export xyz_picks "mouse 7/probe00/xyz_picks" --into xyz_picks.json
+    Examples: ccf-assets export region_volume -o volumes.csv; ccf-assets export electrodes -o electrodes.csv;
+    ccf-assets export nwb "mouse 7 day 3" --into mouse7.nwb
     """
     from ccf_assets.atlas.export import ELECTRODES, comments_of, tables
     from ccf_assets.atlas.export import export as write

@@ -76,7 +76,7 @@ def test_a_site_in_an_unknown_frame_is_refused_with_the_names_of_the_frames(
         connection.execute(add)
     assert isinstance(refused.value.orig, psycopg.errors.ForeignKeyViolation)
     assert "There is no coordinate frame '" in str(refused.value.orig)
-    assert "; there are allen_forum, brainglobe," in str(refused.value.orig)
+    assert "; there are allen_forum, ap_histology, brainglobe," in str(refused.value.orig)
 
 
 def test_a_site_that_gets_an_unknown_frame_is_refused_as_well(database: sa.Engine) -> None:
