@@ -91,10 +91,20 @@ def of_files(engine: sa.Engine, keys: Iterable[str]) -> set[str]:
         return named - set(connection.scalars(query))
 
 
-def prepare_to_store(engine: sa.Engine, folder: Folder, taken: Mapping[str, pl.DataFrame]) -> None:
-    """What comes before the sites of files are stored: partition key → the sites of each file of the run."""
+def prepare_to_store(engine: sa.Engine, folder: Folder, taken: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """What comes before the sites of files are stored.
+
+    Args:
+        engine: the database.
+        folder: the folder of recordings.
+        taken: partition key → the sites of each file of the run.
+
+    Returns:
+        As `owned_sites`.
+    """
     _announce(engine, taken)
-    _take_from_gone(engine, folder, taken)
+    owned = owned_sites(engine, taken)
+    return owned_sites(engine, taken) if _take_from_gone(engine, folder, taken, owned) else owned
 
 
 def _announce(engine: sa.Engine, keys: Iterable[str]) -> None:
@@ -369,21 +379,17 @@ def owned_sites(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.Data
     return pl.concat([stored.filter(~read_again), still_there])
 
 
-def _take_from_gone(engine: sa.Engine, folder: Folder, taken: Mapping[str, pl.DataFrame]) -> None:
-    """Give the sites of files that are gone to the files of this run that have them now.
+def _take_from_gone(
+    engine: sa.Engine, folder: Folder, taken: Mapping[str, pl.DataFrame], owned: pl.DataFrame
+) -> bool:
+    """Give the sites of files that are gone to the files of this run that have them now; whether any were.
 
     So the sites of a file follow it when it is renamed, or when a source is found under another of its files.
-
-    Args:
-        engine: the database.
-        folder: the folder of recordings.
-        taken: partition key → the sites of each file of the run.
     """
-    owned = owned_sites(engine, taken)
     owners = [key for key in owned["source"].unique() if key not in taken]
     gone = [key for key in folder.owns(of_files(engine, owners)) if _is_gone(folder, key)]
     if not gone:
-        return
+        return False
     free = owned.filter(pl.col("source").is_in(gone))
     site = schema.recording_site.c
     with engine.begin() as connection:
@@ -400,6 +406,7 @@ def _take_from_gone(engine: sa.Engine, folder: Folder, taken: Mapping[str, pl.Da
             same = (site.recording_id == ids.c.recording_id, site.site_id == ids.c.site_id)
             update = sa.update(schema.recording_site).values(source=key)
             connection.execute(update.where(*same, site.source.in_(gone)))
+    return True
 
 
 def _is_gone(folder: Folder, key: str) -> bool:

@@ -40,7 +40,6 @@ from ccf_assets.recordings.intake import (
     findings_of_others,
     held_sites,
     of_files,
-    owned_sites,
     prepare_to_store,
     read_files,
     rests_on,
@@ -219,9 +218,9 @@ def read_recordings(
     folder = folder_of(engine, settings.recordings())
     read, left = read_files(folder, keys, frames, engine, context.log.info)
     taken = {file.key: file.sites for file in read if file.sites is not None}
-    prepare_to_store(engine, folder, taken)
+    owned = prepare_to_store(engine, folder, taken)
     claim, finding_, file_ = schema.recording_claim, schema.recording_finding, schema.recording_file
-    read, parts, claims = _divided(read, owned_sites(engine, taken))
+    read, parts, claims = _divided(read, owned)
     claims.append(stored_rows(engine, claim, CLAIM_SCHEMA, claim.c.source.in_(left)))
     failed = [
         (file.key, finding.name, finding.blocking, finding.sentence)
