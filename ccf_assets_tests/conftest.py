@@ -21,6 +21,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from xdist.scheduler import LoadScopeScheduling
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 # A shell's background job ignores Ctrl-C, and so would every program the tests start in order to stop it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Nothing fails for the time that it takes: on a busy machine an example of 3 ms takes 300.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 # Fixtures of the session, too, see no setting of the shell the suite was started from but the suite's own.
 _OURS = {"CCF_TEST_DATA", "CCF_TEST_CASES", "CCF_POSTGRES_URL"}
