@@ -70,6 +70,13 @@ class Table:
     frame: str | None = None
 
 
+def table_from(
+    name: str, data: pl.DataFrame, row_name: Callable[[int], str], frame: str | None = None
+) -> Table:
+    """A table of all the columns of a polars frame; the arguments are those of `Table`."""
+    return Table(name, data.columns, data.to_dict(as_series=True), data.height, row_name, frame)
+
+
 def refuse_too_many(path: Path, rows: int) -> None:
     """Refuse a file with more rows than `MOST_ROWS`."""
     if rows > MOST_ROWS:

@@ -22,6 +22,7 @@ from ccf_assets.recordings.formats.arrays import (
     row_numbers,
     table_of,
 )
+from ccf_assets.recordings.formats.not_sites import ending
 from ccf_assets.recordings.formats.own_settings import with_own_settings
 
 
@@ -51,13 +52,9 @@ FORMAT = SiteFormat(
 """An array of N × 3 numbers in the order of the frame's x, y, z; sites are numbered by row from 0."""
 
 
-def _find_others(listing: Listing) -> Iterator[str]:
-    yield from (name for name in sorted(listing.files) if name.lower().endswith(".npy"))
-
-
 OTHER_ARRAYS = NotSites(
     name="arrays (.npy) that nothing describes",
-    find=_find_others,
+    find=ending("npy"),
     advice="If one holds points, N rows of x, y, z, give it a name that no other file of sites in its folder "
     "has, and write a TOML of that name beside it (NAME.toml of NAME.npy), with frame and recording_id.",
 )

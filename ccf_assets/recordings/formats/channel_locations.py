@@ -19,7 +19,7 @@ from ccf_assets.ccf.space import XYZ
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
-from ccf_assets.recordings.files.table import Table
+from ccf_assets.recordings.files.table import Table, table_from
 from ccf_assets.recordings.formats.json_file import number, read_json, whole_number
 from ccf_assets.recordings.formats.probe import probe_of
 
@@ -75,11 +75,9 @@ def read(source: Source, settings: FileSettings) -> Table:
         pl.lit(None if shank is None else int(shank), pl.Int32).alias("shank"),
     )
     keys, table = table["key"].to_list(), table.drop("key")
-    return Table(
+    return table_from(
         source.path.name,
-        table.columns,
-        table.to_dict(as_series=True),
-        table.height,
+        table,
         lambda row: keys[row],
         IBL_UM,
     )

@@ -18,6 +18,7 @@ from ccf_assets.recordings.files.settings import FileSettings, can_be_ours
 from ccf_assets.recordings.files.source import Found, Listing, NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import Table, refuse_too_many, refuse_twice
 from ccf_assets.recordings.formats.limited import read_limited
+from ccf_assets.recordings.formats.not_sites import ending
 from ccf_assets.recordings.formats.own_settings import with_own_settings
 from ccf_assets.recordings.formats.xlsx import Cell, Sheet, read_workbook
 
@@ -135,13 +136,9 @@ FORMAT = SiteFormat(
 """The sheet with the columns of sites; formulas give the values that were stored with them."""
 
 
-def _find_workbooks(listing: Listing) -> Iterator[str]:
-    yield from (name for name in sorted(listing.files) if name.lower().endswith(_SUFFIXES))
-
-
 WORKBOOKS = NotSites(
     name="workbooks of Excel",
-    find=_find_workbooks,
+    find=ending("xlsx", "xlsm"),
     advice="If one has a sheet of sites, give it a name that no other file of sites in its folder has, and "
     'write a TOML of that name beside it (NAME.toml of NAME.xlsx), with a line frame = "…" and, if no column '
     'is the recording, recording_id = "…"; or save the sheet as CSV.',
@@ -149,14 +146,9 @@ WORKBOOKS = NotSites(
 """Those without a TOML of their own name."""
 
 
-def _find_others(listing: Listing) -> Iterator[str]:
-    endings = (".xls", ".xlsb", ".ods", ".numbers")
-    yield from (name for name in sorted(listing.files) if name.lower().endswith(endings))
-
-
 OTHER_SPREADSHEETS = NotSites(
     name="spreadsheet in another form than .xlsx",
-    find=_find_others,
+    find=ending("xls", "xlsb", "ods", "numbers"),
     advice="Save the sheet with the sites as .xlsx or as CSV.",
 )
 """Older workbooks of Excel, and those of LibreOffice and Numbers."""

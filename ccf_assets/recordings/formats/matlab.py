@@ -38,6 +38,7 @@ from ccf_assets.recordings.formats.arrays import coordinate_columns, row_numbers
 from ccf_assets.recordings.formats.limited import read_limited
 from ccf_assets.recordings.formats.mat5 import Cells, Value, is_mat5, read_mat5
 from ccf_assets.recordings.formats.mat73 import is_mat73, read_mat73
+from ccf_assets.recordings.formats.not_sites import ending
 from ccf_assets.recordings.formats.probe import geometry_beside
 from ccf_assets.recordings.formats.tracks import track_table
 
@@ -296,13 +297,9 @@ PROBE_POINTS = _format("probe_points.mat of SHARP-Track", _PROBE_POINTS, _read_p
 FORMATS = (PROBE_CCF, PROCESSING, PROBE_POINTS)
 
 
-def _find_others(listing: Listing) -> Iterator[str]:
-    yield from (name for name in sorted(listing.files) if name.lower().endswith(".mat"))
-
-
 OTHER_MAT = NotSites(
     name="other files of MATLAB",
-    find=_find_others,
+    find=ending("mat"),
     advice="Of AP_histology load probe_ccf.mat or AP_histology_processing.mat, of SHARP-Track "
     "probe_points….mat, which hold the tracks; write other points as a CSV with their frame.",
 )

@@ -19,7 +19,7 @@ from ccf_assets.ccf.space import XYZ
 from ccf_assets.errors import CcfError, first_line
 from ccf_assets.recordings.files.settings import FileSettings
 from ccf_assets.recordings.files.source import Found, Listing, SiteFormat, Source
-from ccf_assets.recordings.files.table import Table, refuse_too_many
+from ccf_assets.recordings.files.table import Table, refuse_too_many, table_from
 from ccf_assets.recordings.formats.json_file import (
     LARGEST_JSON,
     json_kind,
@@ -85,11 +85,9 @@ def read_neurons(source: Source, settings: FileSettings) -> Table:
         raise CcfError(f"{path} has neurons without nodes: neither soma nor axon nor dendrite.")
     refuse_too_many(path, len(rows))
     table = pl.DataFrame(rows, schema=_SCHEMA)
-    return Table(
+    return table_from(
         path.name,
-        table.columns,
-        table.to_dict(as_series=True),
-        table.height,
+        table,
         lambda row: f"node {table['site_id'][row]}",
         "ccf",
     )

@@ -24,7 +24,8 @@ def _matching(compiled: re.Pattern[str]) -> Callable[[Listing], Iterator[str]]:
     return find
 
 
-def _ending(*endings: str) -> Callable[[Listing], Iterator[str]]:
+def ending(*endings: str) -> Callable[[Listing], Iterator[str]]:
+    """Finds the files whose names end in a dot and one of ``endings``, in any case."""
     return _named(r".*\.({})".format("|".join(map(re.escape, endings))))
 
 
@@ -100,7 +101,7 @@ NOT_SITES: tuple[NotSites, ...] = (
     ),
     NotSites(
         "pickles of Python",
-        _ending("pkl", "pickle", "pkl.gz", "pickle.gz", "joblib"),
+        ending("pkl", "pickle", "pkl.gz", "pickle.gz", "joblib"),
         "They are never opened, since opening one can run any program. Save the coordinates as a CSV, with a "
         "frame; of HERBS, those of its probes.",
     ),
@@ -121,7 +122,7 @@ NOT_SITES: tuple[NotSites, ...] = (
     ),
     NotSites(
         "raw recordings and images",
-        _ending(
+        ending(
             *("bin", "dat", "cbin", "ch", "continuous", "oebin", "rhd", "rhs", "kwd", "kwik", "nev", "ncs"),
             *("ns5", "ns6", "tif", "tiff", "czi", "nd2", "lif", "ims", "jp2", "avi", "mp4", "mov"),
         ),
@@ -129,7 +130,7 @@ NOT_SITES: tuple[NotSites, ...] = (
     ),
     NotSites(
         "volumes",
-        _ending("nrrd", "nhdr", "nii", "nii.gz", "mhd", "mha", "raw", "mgz"),
+        ending("nrrd", "nhdr", "nii", "nii.gz", "mhd", "mha", "raw", "mgz"),
         "They hold voxels, not sites. An atlas of your own is an entry of the catalogue: docs/own_atlas.md.",
     ),
     NotSites(
@@ -139,13 +140,13 @@ NOT_SITES: tuple[NotSites, ...] = (
     ),
     NotSites(
         "tables (.tsv, .tsv.gz) without a column of sites",
-        _ending("tsv", "tsv.gz"),
+        ending("tsv", "tsv.gz"),
         "If one has sites, write a NAME.toml beside it that says which columns they are.",
     ),
-    NotSites("JSON of no known kind", _ending("json"), _BY_HAND),
+    NotSites("JSON of no known kind", ending("json"), _BY_HAND),
     NotSites(
         "pictures, texts and programs",
-        _ending(
+        ending(
             *(
                 "png",
                 "jpg",

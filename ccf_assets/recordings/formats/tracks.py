@@ -16,7 +16,7 @@ from ccf_assets.ccf.frames.maps import Floats, Frame, from_ccf, to_ccf
 from ccf_assets.ccf.space import AXES, SITE, TRACK
 from ccf_assets.recordings.files.columns import all_rows
 from ccf_assets.recordings.files.source import Source
-from ccf_assets.recordings.files.table import Table
+from ccf_assets.recordings.files.table import Table, table_from
 from ccf_assets.recordings.formats.arrays import coordinate_columns, row_numbers
 from ccf_assets.recordings.formats.probe import ProbeGeometry, read_geometry
 
@@ -106,11 +106,9 @@ def track_table(
             by_name = dict(zip(AXES, contacts.T, strict=True))
             coordinates = {name: by_name[axis] for name, axis in zip(axes, order, strict=True)}
             table = _with_contacts(table, coordinates, on_probe)
-    return Table(
+    return table_from(
         source.path.name,
-        table.columns,
-        table.to_dict(as_series=True),
-        table.height,
+        table,
         lambda row: f"point {row}" if row < len(points) else f"contact {row - len(points)}",
         frame,
     )

@@ -8,13 +8,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import TypeAlias
 
-from ccf_assets import settings
 from ccf_assets.errors import CcfError, why
 from ccf_assets.recordings.files.settings import FOLDER_SETTINGS, settings_paths, stem_of
 from ccf_assets.recordings.files.source import Classify, Listing, NotSites, SiteFormat, Source
@@ -22,7 +21,7 @@ from ccf_assets.recordings.files.table import LARGEST_BYTES
 from ccf_assets.recordings.formats.known import found_in, not_sites
 from ccf_assets.recordings.scan.keys import partition_key_of, path_of
 from ccf_assets.recordings.scan.stamps import SETTLE_S, Stamp, Stamper, StillWritingError
-from ccf_assets.recordings.scan.walk import Content, UnreadableFolderError, content_of, is_inside
+from ccf_assets.recordings.scan.walk import Content, UnreadableFolderError, content_of, may_be_read
 
 _LONGEST_KEY = 1000
 """Bytes of a partition key, which Dagster has in an index."""
@@ -302,7 +301,7 @@ def find_source(folder: Path, key: str) -> tuple[SiteFormat, tuple[str, ...]] | 
     """
     path = path_of(folder, key)
     relative = path.parent.relative_to(folder).as_posix().removeprefix(".")
-    if not is_inside(path.parent, [folder, *settings.recordings_roots()]):
+    if not may_be_read(path.parent, folder):
         raise CcfError(f"{path} is not in the folder of recordings.")
     try:
         status = path.parent.stat()
@@ -374,13 +373,12 @@ def _site_file(
     """
     paths = tuple(folder / name for name in names)
     for path in paths[1:]:  # what lies beside the anchor is looked at when it is stamped
-        if path.parent != paths[0].parent and not is_inside(path, [folder, *settings.recordings_roots()]):
+        if path.parent != paths[0].parent and not may_be_read(path, folder):
             raise OSError(None, "it is not in the folder of recordings", str(path))
     keys = [partition_key_of(name) for name in names]
     entry = content.entry(paths[0].name) if content else None
-    digest = form.digest
-    of_source = functools.partial(_digest, digest, Source(keys[0], paths)) if digest else None
-    anchor = stamper.stamp(paths[0], keys[0], of_source, form.largest_bytes, entry)
+    digest = functools.partial(form.digest, Source(keys[0], paths)) if form.digest else None
+    anchor = stamper.stamp(paths[0], keys[0], digest, form.largest_bytes, entry)
     if anchor is None:
         return None
     sha, mtime_ns = hashlib.sha256(anchor[3].encode()), anchor[1]
@@ -393,10 +391,6 @@ def _site_file(
         if stamp := stamper.stamp(folder / place, key, largest_bytes=LARGEST_BYTES):
             sha.update(f"\n{key}\n{stamp[3]}".encode())
     return SiteFile(paths, form, sha.hexdigest(), mtime_ns)
-
-
-def _digest(digest: Callable[[Source], str], source: Source, _anchor: Path) -> str:
-    return digest(source)
 
 
 def _odd_name(name: str, key: str) -> str | None:

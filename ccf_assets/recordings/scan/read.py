@@ -31,6 +31,7 @@ from ccf_assets.recordings.files.known_columns import settings_of
 from ccf_assets.recordings.files.settings import ROW, VALUES, FileSettings, fill_in, of_its_own, read_settings
 from ccf_assets.recordings.files.source import Source
 from ccf_assets.recordings.files.table import SITES_SCHEMA, Table
+from ccf_assets.recordings.formats.arrays import row_numbers
 from ccf_assets.recordings.scan.folder import find_source
 from ccf_assets.recordings.scan.keys import path_of
 
@@ -64,9 +65,9 @@ def read_sites(
     if not table.height:
         raise CcfError(f"{source.path} has a header and no rows.")
     if form.has_own_columns:
-        settings = settings_of(table, settings)
+        given = settings = settings_of(table, settings)
     column_of = match_columns(table, settings, frames)
-    frame = frames_of_rows(table, column_of, settings if form.has_own_columns else given, frames)
+    frame = frames_of_rows(table, column_of, given, frames)
     columns = dict(zip(AXES, coordinates(table, column_of, frame, frames), strict=True)) | {"frame": frame}
     columns["site_id"], columns["site_name"] = _sites(table, column_of, settings)
     if "recording_id" in column_of:
@@ -95,9 +96,5 @@ def _sites(table: Table, column_of: Mapping[str, str], settings: FileSettings) -
     if "site_id" in column_of:
         return site_ids(table, column_of["site_id"])
     numbered = settings.values.get("site_id") == ROW
-    number = (
-        pl.arange(table.height, dtype=pl.Int64, eager=True)
-        if numbered
-        else all_rows(0, table.height, pl.Int64)
-    )
+    number = row_numbers(table.height) if numbered else all_rows(0, table.height, pl.Int64)
     return number, all_rows(None, table.height, pl.String)

@@ -5,6 +5,7 @@ Which files there are is in walk.
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -12,12 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from ccf_assets import settings
 from ccf_assets.errors import CcfError
 from ccf_assets.files import sha256_of
 from ccf_assets.recordings.files.settings import is_absent
 from ccf_assets.recordings.files.source import HEAD_BYTES, Classify
-from ccf_assets.recordings.scan.walk import Content, is_inside
+from ccf_assets.recordings.scan.walk import Content, may_be_read
 
 SETTLE_S = 5.0
 """A file written less than this long ago may still be growing."""
@@ -55,7 +55,7 @@ class Stamper:
         self,
         path: Path,
         name: str,
-        digest: Callable[[Path], str] | None = None,
+        digest: Callable[[], str] | None = None,
         largest_bytes: int | None = None,
         entry: os.DirEntry[str] | None = None,
     ) -> Stamp | None:
@@ -80,7 +80,7 @@ class Stamper:
             old = self._old.get(name)
             if old is None or tuple(old[:3]) != looks:
                 self._refuse_odd(path, looks[0], largest_bytes, may_be_folder=digest is not None)
-                content = _content(path, digest or sha256_of)
+                content = _content(digest or functools.partial(sha256_of, path))
                 if self._looks(path, None) != looks:
                     raise StillWritingError(f"{path} changed while it was read.")
                 old = (*looks, content)
@@ -111,8 +111,7 @@ class Stamper:
     def _looks(self, path: Path, entry: os.DirEntry[str] | None) -> tuple[int, int, int]:
         """Size and times of a file; of a folder, the sum and the latest of all that is in it."""
         status = entry.stat() if entry else path.stat()
-        is_link = entry.is_symlink() if entry else path.is_symlink()
-        if is_link and not self._may_open(path, entry):
+        if not self._may_open(path, entry):
             raise OSError(
                 None,
                 "it is a link out of the folder of recordings; copy the file there, or name the folder that "
@@ -141,7 +140,7 @@ class Stamper:
         Others may lead to anybody's file, and an error message would show that file's first line.
         """
         is_link = entry.is_symlink() if entry else path.is_symlink()
-        return not is_link or is_inside(path, [self._top, *settings.recordings_roots()])
+        return not is_link or may_be_read(path, self._top)
 
     def _refuse_odd(self, path: Path, size: int, largest_bytes: int | None, *, may_be_folder: bool) -> None:
         mode = path.stat().st_mode
@@ -160,10 +159,10 @@ class Stamper:
             raise StillWritingError(f"{path} was written less than {self._settle_ns / 1e9:g} s ago.")
 
 
-def _content(path: Path, digest: Callable[[Path], str]) -> str:
+def _content(digest: Callable[[], str]) -> str:
     """The digest of a file; of one that its format refuses, the sentence, so that it is not opened again."""
     try:
-        return digest(path)
+        return digest()
     except CcfError as error:
         return f"{_REFUSED}{error}"
 

@@ -85,6 +85,11 @@ def content_of(top: Path, relative: str) -> Content | None:
     return Content(folder, relative, (status.st_dev, status.st_ino), files, folders)
 
 
+def may_be_read(path: Path, top: Path) -> bool:
+    """Whether a path, with all its links followed, is in the folder of recordings or where links may lead."""
+    return is_inside(path, [top, *settings.recordings_roots()])
+
+
 def is_inside(path: Path, folders: Iterable[Path]) -> bool:
     """Whether a path, with all its links followed, is one of some folders or inside one."""
     real = path.resolve()
