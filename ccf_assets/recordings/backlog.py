@@ -15,7 +15,8 @@ from ccf_assets.db.frames import known_frames
 from ccf_assets.db.loaded import select_first_atlases, select_loaded_atlases
 from ccf_assets.recordings.comparison import region_sizes_of
 from ccf_assets.recordings.folders import Folder
-from ccf_assets.recordings.intake import circumstances, judged_alike, of_files
+from ccf_assets.recordings.intake import circumstances, judged_alike
+from ccf_assets.recordings.ownership import of_files
 from ccf_assets.recordings.scan.folder import FolderChange, FolderScan, what_is_new
 from ccf_assets.recordings.scan.keys import is_file
 

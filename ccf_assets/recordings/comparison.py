@@ -20,7 +20,7 @@ from ccf_assets.finding import Finding
 from ccf_assets.recordings.findings.agreement import Ontology, compared_regions, reported_region
 from ccf_assets.recordings.findings.claims import KEY
 from ccf_assets.recordings.findings.half_voxel import half_voxel
-from ccf_assets.recordings.intake import as_frame
+from ccf_assets.recordings.stored import as_frame
 
 _PLACE = ("x", "y", "z")
 

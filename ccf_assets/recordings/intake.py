@@ -1,18 +1,17 @@
-"""Reading the files of a run: their sites, what is wrong with each, and which source owns a site. No Dagster.
+"""Reading the files of a run: their sites, and what is wrong with each. No Dagster.
 
-Which files have to be read is decided in backlog.
+Which files have to be read is decided in backlog; whose a site is, in ownership.
 """
 
 import hashlib
 import itertools
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import polars as pl
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from ccf_assets.atlas.brain_mask import Brain, brain_atlas, read_brain
 from ccf_assets.ccf.frames.files import named_frame
@@ -22,20 +21,14 @@ from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows
 from ccf_assets.errors import FILES_REFUSED, CcfError
 from ccf_assets.finding import Finding, counted, listed
-from ccf_assets.pg.arrow import read_arrow
-from ccf_assets.pg.copy_in import as_rows
-from ccf_assets.pg.session import one_sentence
-from ccf_assets.pg.slices import Dimension, Slice
-from ccf_assets.pg.store import store
 from ccf_assets.progress import Progress
-from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import look
 from ccf_assets.recordings.findings.claims import duplicate_sites
 from ccf_assets.recordings.findings.otherwise import dv_reversed, otherwise
 from ccf_assets.recordings.findings.reading import Reading
 from ccf_assets.recordings.folders import Folder
-from ccf_assets.recordings.scan.folder import find_source, site_file
-from ccf_assets.recordings.scan.keys import is_file
+from ccf_assets.recordings.ownership import of_files
+from ccf_assets.recordings.scan.folder import site_file
 from ccf_assets.recordings.scan.read import read_sites
 from ccf_assets.recordings.scan.stamps import StillWritingError
 
@@ -63,63 +56,6 @@ def files_refused(refused: Mapping[str, str], read: int) -> CcfError:
         f"{files}{stored} Correct the file or its .toml; it is read again when it has changed.",
         **{**details, FILES_REFUSED: len(refused)},
     )
-
-
-CLAIM_SCHEMA = pl.Schema({name: SITES_SCHEMA[name] for name in ("recording_id", "site_id", "source")})
-
-
-_ALWAYS_FILES = (".csv", ".parquet")
-"""Endings by which a partition was always that of a file."""
-
-
-def of_files(engine: sa.Engine, keys: Iterable[str]) -> set[str]:
-    """Those of some partitions that are of files; the others are of rows that a lab inserted by SQL.
-
-    A lab may call the source of its rows after the file that it has them from, such as ``mouse 7.nwb``. So
-    with an ending other than `_ALWAYS_FILES`, sites that no file brought are a lab's own, and stay so.
-    """
-    named = {key for key in keys if is_file(key)}
-    doubtful = [key for key in named if not key.lower().endswith(_ALWAYS_FILES)]
-    if not doubtful:
-        return named
-    stored, file = schema.recording_source.c, schema.recording_file.c
-    query = sa.select(stored.source).where(
-        stored.source == sa.any_(sa.literal(doubtful, sa.ARRAY(sa.Text))),
-        stored.source.not_in(sa.select(file.source)),
-    )
-    with engine.connect() as connection:
-        return named - set(connection.scalars(query))
-
-
-def prepare_to_store(engine: sa.Engine, folder: Folder, taken: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """What comes before the sites of files are stored.
-
-    Args:
-        engine: the database.
-        folder: the folder of recordings.
-        taken: partition key → the sites of each file of the run.
-
-    Returns:
-        As `owned_sites`.
-    """
-    _announce(engine, taken)
-    owned = owned_sites(engine, taken)
-    return owned_sites(engine, taken) if _take_from_gone(engine, folder, taken, owned) else owned
-
-
-def _announce(engine: sa.Engine, keys: Iterable[str]) -> None:
-    """Record that files are about to be read, for `of_files`: their sites are stored before `recording_file`.
-
-    The digest is empty, so a run that is killed meanwhile is requested again.
-    """
-    rows = [
-        {"source": key, "digest": "", "sites": 0, "refused": False}
-        for key in keys
-        if not key.lower().endswith(_ALWAYS_FILES)
-    ]
-    if rows:
-        with engine.begin() as connection:
-            connection.execute(postgresql.insert(schema.recording_file).on_conflict_do_nothing(), rows)
 
 
 def findings_of_others(engine: sa.Engine, keys: Collection[str]) -> dict[str, dict[str, Finding]]:
@@ -363,104 +299,3 @@ def other_readings(
 
 def _refused(key: str, digest: str, why: str) -> ReadFile:
     return ReadFile(key, digest, 0, None, [Finding.blocks(READABLE, why)])
-
-
-def owned_sites(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """recording_id, site_id, source of the stored sites that are in files of this run and belong to others.
-
-    If the file that owns a site is read in this run too, and no longer has the site, the site is free.
-    """
-    key, table = ["recording_id", "site_id"], schema.recording_site.c
-    claimed = pl.concat([pl.DataFrame(schema=SITES_SCHEMA), *taken.values()])
-    ids = sa.literal(claimed["recording_id"].unique().to_list(), sa.ARRAY(sa.Text))
-    stored = stored_rows(engine, schema.recording_site, CLAIM_SCHEMA, table.recording_id == sa.any_(ids))
-    read_again = pl.col("source").is_in(list(taken))
-    still_there = stored.join(claimed, on=[*key, "source"], how="semi")
-    return pl.concat([stored.filter(~read_again), still_there])
-
-
-def _take_from_gone(
-    engine: sa.Engine, folder: Folder, taken: Mapping[str, pl.DataFrame], owned: pl.DataFrame
-) -> bool:
-    """Give the sites of files that are gone to the files of this run that have them now; whether any were.
-
-    So the sites of a file follow it when it is renamed, or when a source is found under another of its files.
-    """
-    owners = [key for key in owned["source"].unique() if key not in taken]
-    gone = [key for key in folder.owns(of_files(engine, owners)) if _is_gone(folder, key)]
-    if not gone:
-        return False
-    free = owned.filter(pl.col("source").is_in(gone))
-    site = schema.recording_site.c
-    with engine.begin() as connection:
-        for key, sites in taken.items():
-            claimed = sites.join(free, on=["recording_id", "site_id"], how="semi")
-            ids = (
-                sa.func.unnest(
-                    sa.literal(claimed["recording_id"].to_list(), sa.ARRAY(sa.Text)),
-                    sa.literal(claimed["site_id"].to_list(), sa.ARRAY(sa.BigInteger)),
-                )
-                .table_valued("recording_id", "site_id", name="claimed")
-                .render_derived()
-            )
-            same = (site.recording_id == ids.c.recording_id, site.site_id == ids.c.site_id)
-            update = sa.update(schema.recording_site).values(source=key)
-            connection.execute(update.where(*same, site.source.in_(gone)))
-    return True
-
-
-def _is_gone(folder: Folder, key: str) -> bool:
-    """Whether a source was in the folder and is there no longer; not if that cannot be seen."""
-    try:
-        return folder.path.is_dir() and find_source(folder.path, folder.relative(key) or "") is None
-    except (CcfError, OSError):
-        return False
-
-
-def held_sites(connection: sa.Connection, sources: Collection[str]) -> pl.DataFrame:
-    """The stored sites of some sources, locked: nobody can delete or change them before the transaction ends.
-
-    They are written back unchanged; without the lock, a site that is deleted meanwhile would come back.
-    """
-    site = schema.recording_site.c
-    columns = [site[name] for name in SITES_SCHEMA]
-    query = (
-        sa.select(*(sa.cast(c, sa.Text) if isinstance(c.type, sa.JSON) else c for c in columns))
-        .where(site.source.in_(sources))
-        .order_by(site.recording_id, site.site_id)
-        .with_for_update(read=True)
-    )
-    rows = [tuple(row) for row in connection.execute(query)]
-    return pl.DataFrame(rows, schema=SITES_SCHEMA, orient="row")
-
-
-def store_sources(
-    engine: sa.Engine,
-    table: sa.Table,
-    keys: Sequence[str],
-    rows: pl.DataFrame,
-    report: Callable[[str], object],
-) -> None:
-    """Make the rows of some sources equal ``rows``, as the IO manager does.
-
-    Raises:
-        CcfError: they do not fit the table, which is unchanged then.
-    """
-    target = Slice(table, [Dimension("source")], {key: [key] for key in keys})
-    with one_sentence(str(table)):
-        store(engine, lambda _connection: target, as_rows(str(table), rows), report)
-
-
-def stored_rows(
-    engine: sa.Engine, table: sa.Table, columns: pl.Schema, condition: sa.ColumnElement[bool]
-) -> pl.DataFrame:
-    """Rows of a table, with the columns of a polars schema."""
-    query = sa.select(*(table.c[name] for name in columns)).where(condition)
-    return as_frame(engine, query).cast(columns)
-
-
-def as_frame(engine: sa.Engine, query: sa.Select[Any]) -> pl.DataFrame:
-    """The rows of a query as a polars frame."""
-    frame = pl.from_arrow(read_arrow(engine.url, query).read_all())
-    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a stream of batches is never a Series
-    return frame

@@ -86,7 +86,7 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
     Raises:
         CcfError: the folder exists and cannot be read.
     """
-    from ccf_assets.recordings.intake import of_files
+    from ccf_assets.recordings.ownership import of_files
     from ccf_assets.recordings.scan.stamps import SETTLE_S  # imports polars, 0.15 s
 
     stored, region, file = schema.recording_source.c, schema.recording_region.c, schema.recording_file.c

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ccf_assets.defs.sensors import new_recordings, unregistered_sites
-from ccf_assets.recordings import intake
+from ccf_assets.recordings import ownership
 from ccf_assets.recordings.sources import sources
 from ccf_assets_tests.support.recordings_lab import RecordingsLab
 
@@ -56,7 +56,7 @@ def test_a_file_whose_run_was_killed_while_it_stored_is_read_again(
         requests, _ = lab.tick(new_recordings)
         assert not lab.run(new_recordings, requests[0]).success
     assert owners(lab) == [("a", 0, "a.tsv")]
-    assert intake.of_files(lab.engine, ["a.tsv"]) == {"a.tsv"}
+    assert ownership.of_files(lab.engine, ["a.tsv"]) == {"a.tsv"}
     assert states(lab) == {"a.tsv": "changed since it was read"}
     assert lab.run(new_recordings, requests[0]).success
     assert states(lab) == {"a.tsv": "read"}

@@ -32,7 +32,9 @@ from ccf_assets.finding import Finding
 from ccf_assets.recordings.comparison import Comparison, compare_reports
 from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.findings import agreement, look
-from ccf_assets.recordings.intake import file_findings, of_files, stored_rows
+from ccf_assets.recordings.intake import file_findings
+from ccf_assets.recordings.ownership import of_files
+from ccf_assets.recordings.stored import stored_rows
 from ccf_assets.refusals import in_words
 from ccf_assets.runs.tags import keys_of_run
 

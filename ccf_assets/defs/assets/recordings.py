@@ -32,20 +32,16 @@ from ccf_assets.recordings.findings.claims import claimed_elsewhere
 from ccf_assets.recordings.findings.claims import claims as claims_of
 from ccf_assets.recordings.folders import folder_of
 from ccf_assets.recordings.intake import (
-    CLAIM_SCHEMA,
     READABLE,
     ReadFile,
     circumstances,
     files_refused,
     findings_of_others,
-    held_sites,
-    of_files,
-    prepare_to_store,
     read_files,
     rests_on,
-    store_sources,
-    stored_rows,
 )
+from ccf_assets.recordings.ownership import CLAIM_SCHEMA, of_files, prepare_to_store
+from ccf_assets.recordings.stored import held_sites, store_sources, stored_rows
 from ccf_assets.refusals import in_words
 from ccf_assets.runs.tags import FILES_TAG, REFUSED_TAG
 
