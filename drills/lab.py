@@ -31,7 +31,7 @@ _FAILED: list[str] = []
 _OF_THE_LOAD = {"loaded_at", "inserted_at", "read_at", "voxels_of", "surface_of", "looked_at_with"}
 """Columns that say when, or by which table of the server: they differ from load to load."""
 
-_OURSELVES = "ccf_drill"
+OURSELVES = "ccf_drill"
 """Name of the sessions of the drill's own process, one of which the Dagster instance keeps."""
 
 _LEFT_OVER = {
@@ -52,11 +52,11 @@ _LEFT_OVER = {
     "transactions are prepared": "SELECT count(*) FROM pg_prepared_xacts",
     "locks are held by others": (
         "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
-        f"WHERE a.backend_type = 'client backend' AND application_name <> '{_OURSELVES}'"
+        f"WHERE a.backend_type = 'client backend' AND application_name <> '{OURSELVES}'"
     ),
     "sessions are left": (
         "SELECT count(*) FROM pg_stat_activity "
-        f"WHERE backend_type = 'client backend' AND application_name <> '{_OURSELVES}'"
+        f"WHERE backend_type = 'client backend' AND application_name <> '{OURSELVES}'"
     ),
 }
 
@@ -78,7 +78,7 @@ class DrillLab:
             os.environ.pop(name, None)
         os.environ.update({"CCF_HOME": str(home), "CCF_RECORDINGS": str(self.recordings)})
         self.settings = dict(os.environ)
-        os.environ["PGAPPNAME"] = _OURSELVES
+        os.environ["PGAPPNAME"] = OURSELVES
         self.process: subprocess.Popen[bytes] | None = None
         self.on_small_disk = False
 
@@ -161,20 +161,7 @@ class DrillLab:
 
     def left_over(self) -> list[str]:
         """What a fault has left that should not be there once nothing runs any more, in words."""
-        tables = [table.name for table in schema.metadata.sorted_tables]
-
-        def looked() -> list[str]:
-            found = {
-                what: self.one(q, **{"tables": tables} if ":tables" in q else {})
-                for what, q in _LEFT_OVER.items()
-            }
-            return [f"{count} {what}" for what, count in found.items() if count]
-
-        # A server notices within two seconds that the client of a statement was killed.
-        deadline = time.monotonic() + 10
-        while (found := looked()) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        return found
+        return left_over(self.one)
 
     def runs(self) -> int:
         """How many runs there were of the jobs for recordings."""
@@ -406,6 +393,27 @@ def _session(leader: int) -> bool:
     return False
 
 
+def left_over(one: Callable[..., int]) -> list[str]:
+    """What should not be in a database in which nothing runs any more, in words.
+
+    Args:
+        one: asks for a number, with a query and its parameters.
+    """
+    tables = [table.name for table in schema.metadata.sorted_tables]
+
+    def looked() -> list[str]:
+        found = {
+            what: one(q, **{"tables": tables} if ":tables" in q else {}) for what, q in _LEFT_OVER.items()
+        }
+        return [f"{count} {what}" for what, count in found.items() if count]
+
+    # A server notices within two seconds that the client of a statement was killed.
+    deadline = time.monotonic() + 10
+    while (found := looked()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
+
+
 def end_when_told() -> None:
     """End in order at Ctrl-C and SIGTERM: a script's background job ignores the one, Dagster takes both."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -428,6 +436,11 @@ def verdict() -> int:
     """Say how the drill ended; the exit code."""
     say(f"{len(_FAILED)} of the above are not as they should be." if _FAILED else "All is as it should be.")
     return bool(_FAILED)
+
+
+def failed() -> int:
+    """How many results were not as they should be, so far."""
+    return len(_FAILED)
 
 
 def say(line: str) -> None:
