@@ -22,6 +22,9 @@ from drills.network import Host, Network
 
 _POSTGRES, _REDIS, _MIRROR = 5432, 6379, 8077
 
+RECORDINGS = "recordings"
+"""Name of the share for recordings; A mounts it."""
+
 SECRET = secrets.token_hex(12)
 """Password of the database and of the broker: nothing that a host writes or shows may have it."""
 
@@ -64,7 +67,7 @@ class Cluster:
     def __init__(self, official: Path | None) -> None:
         self.network, self.official = Network(), official
         self.hidden = [official] if official else []
-        self.a = Host(self.network, "A", hidden=self.hidden)
+        self.a = Host(self.network, "A", [RECORDINGS], self.hidden)
         self.mirror = self.a.seen / "mirror"
         self.mirror.mkdir()
         if official:

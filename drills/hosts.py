@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drills import hosts_runs
+from drills import hosts_files, hosts_runs
 from drills.cluster import Cluster, NeverError, programs
 from drills.lab import end_when_told, expect, failed, say, verdict
 from drills.network import FOLDER, alone, why_not
@@ -45,7 +45,12 @@ class Scenario:
 
 SCENARIOS = [
     Scenario("1", "three atlases over two workers with empty disks", hosts_runs.three_atlases, official=True),
+    Scenario("2", "34,944 labelled sites on a share", hosts_files.recordings_on_a_share, official=True),
+    Scenario("3", "a worker without the folder", hosts_files.worker_without_the_folder),
+    Scenario("4", "two hosts, own folders, files of the same name", hosts_files.same_names),
     Scenario("5", "a new ontology is accepted on C", hosts_runs.new_ontology, official=True),
+    Scenario("6", "a region map on A only", hosts_files.region_map),
+    Scenario("7", "a frame on A only, another of that name on C", hosts_files.frames),
     Scenario("8", "a worker is killed during COPY", hosts_runs.worker_killed),
     Scenario("9", "a host is cut off and dies", hosts_runs.host_lost),
     Scenario("10", "a run is ended in the UI", hosts_runs.ended_by_hand),

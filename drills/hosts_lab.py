@@ -328,7 +328,7 @@ class Lab:
         self.until(lambda: self.run(run_id).ended, seconds, f"run {run_id} ends")
         return self.run(run_id).status
 
-    def why_failed(self, run_id: str) -> str:
+    def said(self, run_id: str) -> str:
         """All that the records say of a run, as text."""
         return "\n".join(
             str(event)
