@@ -1,7 +1,7 @@
 """The table of contents: everything that Dagster loads from this package.
 
-Importing it opens no network connection, no database and no file. It reads two settings that the UI shows:
-CCF_OWNER and CCF_CODE_URL.
+Importing it opens no network connection, no database and no file. It reads two settings that the UI shows,
+CCF_OWNER and CCF_CODE_URL, and one for a tag, CCF_RECORDINGS_QUEUE.
 """
 
 from __future__ import annotations

@@ -13,6 +13,10 @@ from ccf_assets.errors import CcfError
 
 ALLEN = "allen"
 PHANTOM = "phantom"
+KUBERNETES = "k8s"
+
+MOST_SLOTS = 1000
+"""Dagster's own bound of concurrent runs."""
 
 
 def _project_root() -> Path | None:
@@ -107,6 +111,37 @@ def owner() -> str:
     """CCF_OWNER: the owner that the UI shows of every asset, a mail address or a team's name."""
     named = (os.environ.get("CCF_OWNER") or "ccf-assets").strip()
     return named if "@" in named or named.startswith("team:") else f"team:{named}"
+
+
+def engine() -> str | None:
+    """CCF_ENGINE: what executes the runs of the UI; None for processes of its own machine.
+
+    ``redis://…`` and ``rediss://…`` are the broker of Celery workers; the address may hold a password.
+    ``k8s`` is Kubernetes.
+    """
+    named = (os.environ.get("CCF_ENGINE") or "").strip()
+    if named and named != KUBERNETES and not named.startswith(("redis://", "rediss://")):
+        # It may hold a password: it is not repeated.
+        raise CcfError(
+            "CCF_ENGINE is no engine; write it as redis://:password@host:6379/0 (rediss:// with TLS) for "
+            f"Celery workers or {KUBERNETES} for Kubernetes, or unset it for processes of this machine."
+        )
+    return named or None
+
+
+def slots() -> int:
+    """CCF_SLOTS: how many runs all workers of an engine together execute at a time; 4."""
+    named = (os.environ.get("CCF_SLOTS") or "4").strip()
+    if not (named.isascii() and named.isdecimal() and 0 < int(named) <= MOST_SLOTS):
+        raise CcfError(
+            f"CCF_SLOTS is {named!r}; write how many runs may be executed at a time, from 1 to {MOST_SLOTS}."
+        )
+    return int(named)
+
+
+def recordings_queue() -> str | None:
+    """CCF_RECORDINGS_QUEUE: the queue of the workers that have the folder of recordings; None: any worker."""
+    return os.environ.get("CCF_RECORDINGS_QUEUE") or None
 
 
 def dagster_file(name: str) -> Path:

@@ -4,7 +4,7 @@ The server is the embedded one, or the one CCF_POSTGRES_URL names (its user must
 databases). The real files are those of the folder that CCF_TEST_DATA names, laid out like the Allen
 Institute's archive; tests that need them are skipped where the variable is unset, and fail where it is set
 and a file is missing. So are those that need files as other programs write them, in the
-folder that CCF_TEST_CASES names.
+folder that CCF_TEST_CASES names, and the one that needs Dagster's Helm chart, which CCF_TEST_CHART names.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 
 # Fixtures of the session, too, see no setting of the shell the suite was started from but the suite's own.
-_OURS = {"CCF_TEST_DATA", "CCF_TEST_CASES", "CCF_POSTGRES_URL"}
+_OURS = {"CCF_TEST_DATA", "CCF_TEST_CASES", "CCF_TEST_CHART", "CCF_POSTGRES_URL"}
 for _name in {name for name in os.environ if name.startswith("CCF_")} - _OURS:
     del os.environ[_name]
 

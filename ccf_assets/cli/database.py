@@ -169,6 +169,28 @@ def up(
 
 
 @command(app, "Server")
+def worker(
+    slots: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most runs at a time. Default: the cores of this host, at most CCF_SLOTS."),
+    ] = None,
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(help="Queue whose runs it takes; may be given again. Default: dagster, of all runs "
+                     "that name no other."),
+    ] = None,
+) -> None:  # fmt: skip
+    """Execute runs of the UI on this host, until Ctrl-C; CCF_ENGINE names the broker they come from.
+
+    It needs CCF_POSTGRES_URL, and pip install 'ccf_assets[celery]'. What is in progress when it ends is
+    recorded as failed, and started again on another worker.
+    """
+    from ccf_assets.cli import worker as celery
+
+    celery.work(slots, queue or (), say)
+
+
+@command(app, "Server")
 def url(
     hold: Annotated[
         bool, typer.Option("--hold", help="Keep the embedded server running until Ctrl-C.")

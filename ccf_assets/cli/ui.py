@@ -31,6 +31,7 @@ from ccf_assets.runs.code_server import CodeServer, end_with_parent, only_module
 from ccf_assets.runs.daemon import DaemonPlace, DaemonRunsElsewhereError
 from ccf_assets.runs.home import dagster_home
 from ccf_assets.runs.liveness import START_S, close_dead_runs
+from ccf_assets.runs.run_engine import require_workers
 
 _START_S = 120
 
@@ -55,6 +56,9 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
         raise CcfError(
             f"Cannot listen on {host}:{port}: {reason}. Choose another --port or --host."
         ) from None
+    if settings.engine() is not None:
+        _, broker = require_workers("`ccf-assets up`")
+        report(f"Runs are executed by the workers of the broker at {broker} (`ccf-assets worker`).")
     report("Starting the database …")
     place = DaemonPlace()
     place.take()

@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import dagster as dg
 
+from ccf_assets import settings
+
 REGION_SETS = ("region_set", "region_set_member")
 
 VOXEL_ROWS = "voxel"
 
 KIND_TAG = "ccf/kind"
 """Tag of a job and its runs: ``download``, ``load``, ``compare`` or ``recordings``."""
+
+_queue = settings.recordings_queue()
+
+_WHERE_FILES_ARE = {"dagster-celery/queue": _queue} if _queue else {}
+"""Tag of the runs that need the folder of recordings; Celery's workers of that queue have it."""
 
 refresh_ontology = dg.define_asset_job(
     "refresh_ontology",
@@ -66,7 +73,7 @@ register_recordings = dg.define_asset_job(
         - dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("recording_region"), "inserted_sites"))
     ),
     # The first is limited in dagster.yaml, and not shown in the UI.
-    tags={".dagster/ccf_assets/reads_files": "yes", KIND_TAG: "recordings"},
+    tags={".dagster/ccf_assets/reads_files": "yes", KIND_TAG: "recordings", **_WHERE_FILES_ARE},
     description="Read files of recording sites and find the region of each site in every loaded atlas.",
 )
 

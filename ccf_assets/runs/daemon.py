@@ -5,17 +5,43 @@ The place is a lock that the server holds for the session of `ccf-assets up`; it
 
 from __future__ import annotations
 
+import re
 import socket
 from contextlib import suppress
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
+import ccf_assets
 from ccf_assets.db.database import DAGSTER_SCHEMA
 from ccf_assets.errors import CcfError
 from ccf_assets.runs.liveness import lock_engine
 
-_PROGRAM = "ccf-assets up on "
-"""Name of the session, with the host behind it; PostgreSQL cuts it to 63 bytes."""
+_PROGRAM = "ccf-assets up "
+"""Name of the session, with the version and the host behind it; PostgreSQL cuts it to 63 bytes."""
+
+_NAMED = re.compile(rf"{_PROGRAM}(?:(\S+) )?on (.*)")
+"""Without a version it is of 0.2.0 or older."""
+
+
+class RunningUI(NamedTuple):
+    """The `ccf-assets up` of a database; the version is empty where it does not say it."""
+
+    version: str
+    host: str
+
+
+def running_ui(connection: sa.Connection) -> RunningUI | None:
+    """The UI that runs on the database of a connection, if any."""
+    holder = connection.scalar(
+        sa.text(
+            "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() "
+            "AND starts_with(application_name, :program) AND pid <> pg_backend_pid()"
+        ),
+        {"program": _PROGRAM},
+    )
+    found = _NAMED.fullmatch(str(holder))
+    return RunningUI(found[1] or "", found[2]) if found else None
 
 
 class DaemonRunsElsewhereError(CcfError):
@@ -40,7 +66,7 @@ class DaemonPlace:
                 return
             self.close()
         # The server, too, gives up a connection that leads nowhere within seconds.
-        connection = lock_engine(5, application_name=f"{_PROGRAM}{socket.gethostname()}").connect()
+        connection = lock_engine(5, application_name=_name()).connect()
         connection.exec_driver_sql(
             "SET idle_session_timeout = 0; SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; "
             "SET tcp_keepalives_count = 3"
@@ -49,15 +75,9 @@ class DaemonPlace:
         if connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*place))):
             self._connection = connection
             return
-        holder = connection.scalar(
-            sa.text(
-                "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() "
-                "AND starts_with(application_name, :program) AND pid <> pg_backend_pid()"
-            ),
-            {"program": _PROGRAM},
-        )
+        holder = running_ui(connection)
         connection.close()
-        where = f" on {str(holder).removeprefix(_PROGRAM)}" if holder else ""
+        where = f" on {holder.host}" if holder else ""
         raise DaemonRunsElsewhereError(
             f"The Dagster UI of this database is already running{where}. Two would request every run twice: "
             "use that one, or stop it first."
@@ -69,3 +89,7 @@ class DaemonPlace:
             with suppress(sa.exc.SQLAlchemyError):
                 self._connection.close()
             self._connection = None
+
+
+def _name() -> str:
+    return f"{_PROGRAM}{ccf_assets.__version__} on {socket.gethostname()}"

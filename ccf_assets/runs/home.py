@@ -13,6 +13,7 @@ from pathlib import Path
 from ccf_assets import settings
 from ccf_assets.errors import CcfError, why
 from ccf_assets.files import whole_file
+from ccf_assets.runs.run_engine import with_workers
 
 _FILE = "dagster.yaml"
 
@@ -65,14 +66,24 @@ def _trouble(home: Path) -> str:
         reason = why(error) if isinstance(error, OSError) else "it is not UTF-8"
         return f"has a {_FILE} that cannot be read ({reason})"
     said = [line.partition("#")[0] for line in lines]
-    ours = any(name in line for name in _STORAGES for line in said)
-    return "" if ours else "belongs to another project, whose records are elsewhere"
+    if not any(name in line for name in _STORAGES for line in said):
+        return "belongs to another project, whose records are elsewhere"
+    if _has_workers() and not any(line.startswith("run_launcher:") for line in said):
+        return f"has a {_FILE} without a run_launcher, and the workers of CCF_ENGINE would get no run"
+    return ""
+
+
+def _has_workers() -> bool:
+    """Whether the runs of the UI are executed by workers; on Kubernetes its chart says where they are."""
+    return settings.engine() not in (None, settings.KUBERNETES)
 
 
 def _renew(home: Path) -> None:
     """Make the folder, with our dagster.yaml as it now is."""
     home.mkdir(parents=True, exist_ok=True)
     ours, file = settings.dagster_file(_FILE).read_bytes(), home / _FILE
+    if _has_workers():
+        ours = with_workers(ours)
     if not file.is_file() or file.read_bytes() != ours:
         # In one step: a process that read half of the file would keep its records elsewhere.
         with whole_file(file) as aside:

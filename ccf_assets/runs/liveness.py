@@ -20,6 +20,10 @@ _ALIVE = ".dagster/ccf_assets/alive"
 """Tag of the runs whose process holds a lock in the database while it is alive; not shown in the UI."""
 
 
+_HANDED_OVER = "dagster-celery/task_id"
+"""Tag of the runs that were handed to the broker of workers (celery_launcher)."""
+
+
 def alive_tag(run_id: str) -> dict[str, str]:
     """The tag. It names the run, because a run that repeats another inherits the other's tags."""
     return {_ALIVE: run_id}
@@ -150,8 +154,12 @@ def _is_lost(engine: sa.Engine, instance: dg.DagsterInstance, run: dg.DagsterRun
     """Whether no process seems to execute a run."""
     if run.tags.get(_ALIVE) == run.run_id:
         return _is_unlocked(engine, run)
-    here = isinstance(instance.run_launcher, dg.DefaultRunLauncher)
-    starting = here and run.status == dg.DagsterRunStatus.STARTING
+    starting = run.status == dg.DagsterRunStatus.STARTING
+    if starting and _HANDED_OVER in run.tags:
+        return (
+            False  # it waits for a worker, which takes the lock first; Dagster ends one that waits too long
+        )
+    starting = starting and isinstance(instance.run_launcher, dg.DefaultRunLauncher)
     return _is_silent(instance, run, start_s if starting else SILENT_S)
 
 

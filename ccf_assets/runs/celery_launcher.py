@@ -1,0 +1,59 @@
+"""How the runs of the UI get to Celery workers; dagster.yaml names the class if CCF_ENGINE is a broker.
+
+Not here: what a worker does with a run (celery_app).
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+from dagster._core.launcher import LaunchRunContext
+from dagster_celery.launcher import CeleryRunLauncher
+from kombu.exceptions import OperationalError
+
+from ccf_assets.errors import CcfError, first_line
+from ccf_assets.runs.liveness import alive_tag
+from ccf_assets.runs.run_engine import broker_place
+
+
+class WorkerLauncher(CeleryRunLauncher):
+    """dagster-celery's launcher, with runs that can be ended and a broker's failure in words."""
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Hand a run to the broker.
+
+        Raises:
+            CcfError: the broker cannot be reached.
+        """
+        try:
+            super().launch_run(context)
+        except OperationalError as error:
+            raise CcfError(
+                f"The broker at {broker_place(self.broker or '')} cannot be reached: "
+                f"{first_line(error).rstrip('.')}. Check CCF_ENGINE and the Redis server."
+            ) from None
+
+    def terminate(self, run_id: str) -> bool:
+        """End a run, by the wish of a person: Dagster does not start it again.
+
+        A run that no worker has begun is ended at once; one that is executed is interrupted.
+        """
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        self._instance.report_run_canceling(run)
+        revoked: bool = super().terminate(run_id)
+        if not alive_tag(run_id).items() <= run.tags.items():
+            self._instance.report_run_canceled(run)
+        return revoked
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """The lock in the database tells it (liveness); a broker that was started anew has forgotten it."""
+        return False
+
+    def get_run_worker_debug_info(
+        self, run: dg.DagsterRun, include_container_logs: bool | None = True
+    ) -> str | None:
+        """Why a run that has waited too long did not begin."""
+        queue = run.tags.get("dagster-celery/queue", self.default_queue)
+        return f"No worker took it: start one with `ccf-assets worker --queue {queue}`."
