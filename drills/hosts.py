@@ -14,11 +14,12 @@ import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drills import hosts_files, hosts_runs
+from drills import hosts_files, hosts_runs, hosts_services, hosts_speed
 from drills.cluster import Cluster, NeverError, programs
 from drills.lab import end_when_told, expect, failed, say, verdict
 from drills.network import FOLDER, alone, why_not
@@ -56,6 +57,11 @@ SCENARIOS = [
     Scenario("10", "a run is ended in the UI", hosts_runs.ended_by_hand),
     Scenario("11", "one worker is busy, another comes", hosts_runs.no_prefetch),
     Scenario("12", "more runs than slots, for 200 s", hosts_runs.more_runs_than_slots),
+    Scenario("15", "a pod of Kubernetes, against a stand-in API", hosts_services.kubernetes),
+    Scenario("16", "SLURM starts the workers", hosts_services.slurm, needs=("slurmctld", "slurmd", "munged")),
+    Scenario("17", "recordings in an object store", hosts_services.object_store, official=True),
+    Scenario("18", "the files in deploy/", hosts_services.deploy),
+    Scenario("19", "eight atlases on two hosts, against one", hosts_speed.two_hosts),
 ]
 
 
@@ -110,6 +116,8 @@ def _do(scenario: Scenario, cluster: Cluster) -> str:
         scenario.do(cluster)
     except NeverError as error:
         expect(False, str(error))
+    except Exception:
+        expect(False, traceback.format_exc())
     wrong, took = failed() - before, time.monotonic() - start
     return f"{f'{wrong} NOT AS IT SHOULD BE' if wrong else 'held'}, {took:.0f} s"
 

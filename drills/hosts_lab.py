@@ -166,17 +166,19 @@ class Lab:
         say(f"     workers on {', '.join(letters)} ready after {time.monotonic() - start:.0f} s")
 
     def _ready(self, letter: str) -> None:
-        worker, host = self.workers[letter], self.hosts[letter]
-
-        def waits() -> bool:
-            """Whether it waits for runs at the broker."""
-            clients: Any = redis.Redis.from_url(self.cluster.broker).client_list()
-            return any(c["cmd"] == "brpop" and c["addr"].startswith(f"{host.address}:") for c in clients)
-
-        self.until(lambda: waits() or not worker.runs, _START_S, f"the worker on {letter} is ready")
+        worker = self.workers[letter]
+        self.until(
+            lambda: self.waits(letter) or not worker.runs, _START_S, f"the worker on {letter} is ready"
+        )
         if not worker.runs:
             said = worker.said()[worker.begun_at :]
             raise NeverError(f"the worker on host {letter} ended by itself: {said[-2000:]}")
+
+    def waits(self, letter: str) -> bool:
+        """Whether a worker on a host waits for runs at the broker."""
+        clients: Any = redis.Redis.from_url(self.cluster.broker).client_list()
+        address = f"{self.hosts[letter].address}:"
+        return any(each["cmd"] == "brpop" and each["addr"].startswith(address) for each in clients)
 
     def _watch(self) -> None:
         """Note on which host each run is, as long as this lab exists."""

@@ -40,7 +40,7 @@ def three_atlases(cluster: Cluster) -> None:
             lab.ui.add_partition(key)
         start = time.monotonic()
         lab.ui.backfill("load_atlas", OFFICIAL)
-        lab.until(lambda: _all_ended(lab.runs("load_atlas"), len(OFFICIAL)), 400, "three runs end")
+        lab.until(lambda: all_ended(lab.runs("load_atlas"), len(OFFICIAL)), 400, "three runs end")
         runs = lab.runs("load_atlas")
         took = time.monotonic() - start
         told = ", ".join(f"{run.partition} {run.status} on {run.host or '?'}" for run in runs)
@@ -67,7 +67,8 @@ def three_atlases(cluster: Cluster) -> None:
         lab.leaves_nothing()
 
 
-def _all_ended(runs: list[Run], count: int) -> bool:
+def all_ended(runs: list[Run], count: int) -> bool:
+    """Whether there are so many runs, and all have ended."""
     return len(runs) >= count and all(run.ended for run in runs)
 
 
@@ -141,7 +142,7 @@ def _lost(cluster: Cluster, lose: Callable[[Lab, str], object], what: str, allow
     with Lab.anew(cluster, _PHANTOM, CCF_SLOTS="2") as lab:
         lab.up()
         lab.work("BC", "--slots", "1")
-        lost = _copying(lab)
+        lost = copying(lab)
         letter = "B" if lost[1].endswith(".2") else "C"
         start, last = time.monotonic(), lab.last_run()
         lose(lab, letter)
@@ -160,13 +161,13 @@ def _lost(cluster: Cluster, lose: Callable[[Lab, str], object], what: str, allow
             status == "SUCCESS" and where in "BC" and (where != letter or lab.hosts[letter].is_up),
             f"it is repeated on host {where}: {status} {took:.0f} s after the fault",
         )
-        _complete(lab)
+        complete(lab)
         if lab.hosts[letter].is_up is False:
             lab.workers.pop(letter)
         lab.leaves_nothing()
 
 
-def _copying(lab: Lab) -> tuple[str, str]:
+def copying(lab: Lab) -> tuple[str, str]:
     """A run that is copying rows of voxels just now, and the address of the host that does."""
     lab.ui.add_partition(_PHANTOM, of="voxel_rows")
     run = lab.ui.launch("load_voxel_rows", _PHANTOM)
@@ -181,10 +182,11 @@ def _copying(lab: Lab) -> tuple[str, str]:
     return run, str(found[0][0])
 
 
-def _complete(lab: Lab) -> None:
+def complete(lab: Lab) -> None:
+    """Compare the rows of voxels with the runs of voxels that they are made from."""
     rows = lab.one("SELECT count(*) FROM ccf.voxel")
     wanted = lab.one(
-        "SELECT sum((z_end - z) / resolution) FROM ccf.voxel_run JOIN "
+        "SELECT sum((z_end - z) / resolution)::bigint FROM ccf.voxel_run JOIN "
         "(SELECT ccf_id, ccf_resolution AS resolution FROM ccf.atlas) a USING (ccf_id)"
     )
     expect(rows == wanted, f"{rows:,} rows of voxels, {wanted:,} in the runs")
@@ -195,7 +197,7 @@ def ended_by_hand(cluster: Cluster) -> None:
     with Lab.anew(cluster, _PHANTOM, CCF_SLOTS="2") as lab:
         lab.up()
         lab.work("BC", "--slots", "1")
-        run, _ = _copying(lab)
+        run, _ = copying(lab)
         start, last = time.monotonic(), lab.last_run()
         lab.ui.terminate(run)
         status = lab.ended(run, 60)
