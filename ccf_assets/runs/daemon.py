@@ -1,6 +1,6 @@
 """One Dagster daemon for each database: two would each request the same runs.
 
-The place is a lock that the server holds for the session of `ccf-assets up`; it ends with the process.
+The place is a lock that the server holds for a transaction of `ccf-assets up`; it ends with the process.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from ccf_assets.db.database import DAGSTER_SCHEMA
 from ccf_assets.errors import CcfError
+from ccf_assets.pg.connect import stay_open
 from ccf_assets.runs.liveness import lock_engine
 
 _PROGRAM = "ccf-assets up on "
@@ -39,24 +40,23 @@ class DaemonPlace:
                 self._connection.exec_driver_sql("SELECT 1")
                 return
             self.close()
-        # The server, too, gives up a connection that leads nowhere within seconds.
         connection = lock_engine(5, application_name=f"{_PROGRAM}{socket.gethostname()}").connect()
-        connection.exec_driver_sql(
-            "SET idle_session_timeout = 0; SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; "
-            "SET tcp_keepalives_count = 3"
-        )
-        place = sa.func.hashtext(DAGSTER_SCHEMA), sa.func.hashtext("daemon")
-        if connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*place))):
-            self._connection = connection
-            return
-        holder = connection.scalar(
-            sa.text(
-                "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() "
-                "AND starts_with(application_name, :program) AND pid <> pg_backend_pid()"
-            ),
-            {"program": _PROGRAM},
-        )
-        connection.close()
+        try:
+            stay_open(connection)
+            place = sa.func.hashtext(DAGSTER_SCHEMA), sa.func.hashtext("daemon")
+            if connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(*place))):
+                self._connection = connection
+                return
+            holder = connection.scalar(
+                sa.text(
+                    "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() "
+                    "AND starts_with(application_name, :program) AND pid <> pg_backend_pid()"
+                ),
+                {"program": _PROGRAM},
+            )
+        finally:
+            if self._connection is None:
+                connection.close()
         where = f" on {str(holder).removeprefix(_PROGRAM)}" if holder else ""
         raise DaemonRunsElsewhereError(
             f"The Dagster UI of this database is already running{where}. Two would request every run twice: "
