@@ -75,10 +75,17 @@ def first_line(text: object) -> str:
     return str(text).strip().partition("\n")[0].rstrip()
 
 
+_READ_ONLY = "25006"
+"""PostgreSQL's code for a statement that would change something in a read-only transaction."""
+
+
 def server_said(error: Exception) -> str:
     """The database server's message in one line: ``The database answers: ….``."""
-    message = " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".")
-    return f"The database answers: {message}."
+    cause = getattr(error, "orig", None) or error
+    message = " ".join(str(cause).split()).rstrip(".")
+    read_only = getattr(cause, "sqlstate", None) == _READ_ONLY
+    advice = " If it is a read-only copy of another server, do this on that one." if read_only else ""
+    return f"The database answers: {message}.{advice}"
 
 
 def suggestion(name: str, known: Iterable[str], most: int | None = None) -> str:

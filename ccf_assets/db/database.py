@@ -198,9 +198,16 @@ def dagster_url() -> str:
     """The address Dagster keeps its own records at, for psycopg 2; creates their schema.
 
     Raises:
-        CcfError: the user may not create or use the schema: only the owner of the tables loads.
+        CcfError: the server is a read-only copy; the user may not create or use the schema (only the owner of
+            the tables loads); or a pooler drops the search path, and Dagster's tables would go elsewhere.
     """
     with create_engine().begin() as connection:
+        if connection.scalar(sa.select(sa.func.pg_is_in_recovery())):
+            raise CcfError(
+                "The server that CCF_POSTGRES_URL names is a read-only copy of another: it answers every "
+                "question, and nothing can be loaded or registered there. Load on the primary; what it holds "
+                "arrives here by itself."
+            )
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(DAGSTER_SCHEMA))))
         # Not IF NOT EXISTS, which needs the right to create schemas even if the schema exists.
         exists = sa.inspect(connection).has_schema(DAGSTER_SCHEMA)
@@ -213,6 +220,41 @@ def dagster_url() -> str:
             )
         if not exists:
             connection.execute(sa.schema.CreateSchema(DAGSTER_SCHEMA))
-    url = database_url().set(drivername="postgresql+psycopg2")
+    url = database_url().set(drivername="postgresql+psycopg2").update_query_dict(ENCODING)
     options = f"{url.query.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()
-    return url.update_query_dict({"options": options, **ENCODING}).render_as_string(hide_password=False)
+    with_path = url.update_query_dict({"options": options})
+    chosen = _leading_to_dagster(with_path, url) if settings.postgres_url() else with_path
+    return chosen.render_as_string(hide_password=False)
+
+
+def _leading_to_dagster(with_path: sa.URL, plain: sa.URL) -> sa.URL:
+    """The address at which a table named without a schema is one of Dagster's: with the path, or plain.
+
+    A pooler may ignore the parameter that sets the search path, or refuse a connection with it. Then the role
+    must have that path by itself, or the tables would be made in ``public``.
+
+    Raises:
+        CcfError: it is neither; the text has the statement that helps.
+    """
+    try:
+        if _default_of(with_path)[0] == DAGSTER_SCHEMA:
+            return with_path
+    except sa.exc.OperationalError as error:
+        if "unsupported startup parameter" not in str(error.orig):
+            raise
+    schema, role, database = _default_of(plain)
+    if schema == DAGSTER_SCHEMA:
+        return plain
+    raise CcfError(
+        f"{_place(plain)} is a pooler that drops the search path: Dagster's tables would be made in another "
+        f"schema. Execute once, as {role}: ALTER ROLE {role} IN DATABASE {database} SET search_path = "
+        f"{DAGSTER_SCHEMA}, public; Then restart the pooler, or give it the command RECONNECT. No table was "
+        "made."
+    )
+
+
+def _default_of(address: sa.URL) -> tuple[str | None, str, str]:
+    """The schema in which a table without a schema's name is made, and the role and the database, quoted."""
+    asked = "SELECT current_schema(), quote_ident(current_user), quote_ident(current_database())"
+    with new_engine(address, poolclass=sa.NullPool).connect() as connection:
+        return connection.execute(sa.text(asked)).one().tuple()

@@ -216,6 +216,12 @@ def _first_of(names: Sequence[str], most: int = 5) -> str:
 def _is_outdated(connection: sa.Connection) -> bool:
     """Whether the tables are missing, or of an older version that the user may change."""
     installed = _installed_version(connection)
+    if installed < VERSION and connection.scalar(sa.select(sa.func.pg_is_in_recovery())):
+        has = f"of version {installed}" if installed else "without the tables of ccf_assets"
+        raise CcfError(
+            f"This server is a read-only copy {has}; this program needs version {VERSION}. Use any command "
+            "of it once on the primary, as the owner of the tables, and what it makes there arrives here."
+        )
     if installed > VERSION:
         raise CcfError(
             f"The tables in schema {SCHEMA} are of version {installed}, and this program, of {VERSION}, is "

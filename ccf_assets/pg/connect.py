@@ -4,6 +4,9 @@ A connection leads where its URL says, and speaks UTF-8. PostgreSQL's library al
 shell (PGSERVICE, PGCLIENTENCODING and more), which may be set for another database: those that could divert a
 connection are hidden from it while it is made.
 
+Between us and the server there may be a pooler (pgbouncer) that gives each transaction another session. So
+nothing of ours is set, prepared or locked for longer than a transaction.
+
 Not here: which server is used (db.database for ours, the resource of an IO manager for others).
 """
 
@@ -12,7 +15,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
@@ -83,7 +86,7 @@ def engine_on(
         pool: of the connections, as SQLAlchemy's ``create_engine`` takes it, if some are to be kept.
     """
     engine = new_engine(url, prepare, **(pool or {"poolclass": sa.NullPool}))
-    sa.event.listen(engine, "connect", notice_hang_up)
+    sa.event.listen(engine, "begin", notice_lost_client)
     return engine
 
 
@@ -95,7 +98,10 @@ def new_engine(url: sa.URL, prepare: Prepare | None = None, **options: Any) -> s
         prepare: is called before each connection, with its parameters, which it may change.
         options: of SQLAlchemy's ``create_engine``.
     """
-    engine = sa.create_engine(url, connect_args=ENCODING, **options)
+    # psycopg 3 would prepare a statement at its sixth execution. The next one may be in another session of a
+    # pooler, which has no such statement, or another one of this name.
+    unprepared = {"prepare_threshold": None} if url.get_driver_name() == "psycopg" else {}
+    engine = sa.create_engine(url, connect_args={**ENCODING, **unprepared}, **options)
 
     def connect(dialect: Any, _record: object, arguments: Any, parameters: dict[str, Any]) -> object:  # noqa: ANN401
         if prepare is not None:
@@ -146,13 +152,43 @@ def diverting(url: sa.URL) -> list[str]:
     return [name for name in names if name in os.environ]
 
 
-def notice_hang_up(connection: psycopg.Connection[Any], _record: object) -> None:
-    """Let the server cancel a statement whose client was killed, instead of finishing it, its locks held."""
+LOST_HOST = (
+    "SET LOCAL tcp_keepalives_idle = 10; SET LOCAL tcp_keepalives_interval = 5; "
+    "SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = '25s'"
+)
+"""Let the server give up a transaction, its locks too, 25 s after the last sign of its client's host.
+
+By default it does so after more than two hours. Of an idle connection the keepalives tell (10 s, then 3 every
+5 s); of one whose last answer was never acknowledged, only the user timeout does. A unix socket ignores both.
+"""
+
+_LOST_CLIENT = f"{LOST_HOST}; SET LOCAL client_connection_check_interval = '2s'"
+
+
+def notice_lost_client(connection: sa.Connection) -> None:
+    """Let the server cancel the new transaction of a client that was killed, or whose host was lost.
+
+    It would go on to the end of a statement, and hold the locks.
+    """
+    raw: psycopg.Connection[Any] | Any = connection.connection.driver_connection
+    if raw.autocommit:
+        return
     try:
-        connection.execute("SET client_connection_check_interval = '2s'")
-        connection.commit()
-    except connection.Error:  # where the server's operating system cannot detect a closed connection
-        connection.rollback()
+        raw.execute(_LOST_CLIENT)
+    except raw.Error:  # where the server's operating system cannot detect a closed connection
+        with suppress(raw.Error):  # if the connection is lost, the caller's statement says so
+            raw.rollback()
+
+
+def stay_open(connection: sa.Connection) -> None:
+    """Let the transaction of ``connection`` stay open, idle, as long as the client lives: it holds a lock.
+
+    In READ COMMITTED it holds back no vacuum, since it keeps no snapshot.
+    """
+    version = connection.dialect.server_version_info or (0,)
+    limits = ["idle_in_transaction_session_timeout", *(["transaction_timeout"] if version >= (17,) else [])]
+    unlimited = "; ".join(f"SET LOCAL {limit} = 0" for limit in limits)
+    connection.exec_driver_sql(f"{LOST_HOST}; {unlimited}")
 
 
 @contextmanager

@@ -34,6 +34,7 @@ import filelock
 import psutil
 
 from ccf_assets.errors import CcfError, why
+from ccf_assets.pg.local_disk import refuse_network_disk
 
 SETTINGS = {
     # Safe because nothing replicates from this server: loading into a new table writes no WAL at all.
@@ -204,6 +205,7 @@ def _running(data: Path) -> Server:
     while True:
         server = _server(data)
         if server is None:
+            refuse_network_disk(data)
             _create(data)
             _start(data, deadline)
         elif server.status == "ready":

@@ -171,6 +171,8 @@ def _pour(connection: sa.Connection, other: sa.Connection, query: sa.Select[Any]
     for session in (storing, querying):
         session.execute(f"SET LOCAL lock_timeout = '{OTHERS_PATIENCE_S}s'")
         session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # each waits for the other
+    # While the first one waits, nothing is read from the second, which must not take us for lost.
+    querying.execute("SET LOCAL tcp_user_timeout = 0")
     querying.execute(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
     copy_out = sql.SQL("COPY ({}) TO STDOUT").format(sql.SQL(as_text(query)))
     copy_in = sql.SQL("COPY {} ({}) FROM STDIN").format(identifier(into), identifiers(column_names(query)))

@@ -58,11 +58,7 @@ class _Run(Task):
         run_id = unpack_value(packed, as_type=ExecuteRunArgs).run_id
         # The lock comes before the run: one whose worker is killed while it begins is noticed as any other.
         with _interruptible(), dg.DagsterInstance.get() as instance, alive(instance, run_id):
-            exit_code = super().__call__(**arguments)
-            run = instance.get_run_by_id(run_id)
-            if run is not None and run.status == dg.DagsterRunStatus.CANCELING:  # ended before its first step
-                instance.report_run_canceled(run)
-            return exit_code
+            return super().__call__(**arguments)
 
 
 execute_job = create_execute_job_task(app, base=_Run)

@@ -11,7 +11,6 @@ from dagster_celery.launcher import CeleryRunLauncher
 from kombu.exceptions import OperationalError
 
 from ccf_assets.errors import CcfError, first_line
-from ccf_assets.runs.liveness import alive_tag
 from ccf_assets.runs.run_engine import broker_place
 
 
@@ -33,18 +32,13 @@ class WorkerLauncher(CeleryRunLauncher):
             ) from None
 
     def terminate(self, run_id: str) -> bool:
-        """End a run, by the wish of a person: Dagster does not start it again.
-
-        A run that no worker has begun is ended at once; one that is executed is interrupted.
-        """
+        """Interrupt a run by the wish of a person: it is recorded as canceled, which is not started again."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
         self._instance.report_run_canceling(run)
-        revoked: bool = super().terminate(run_id)
-        if not alive_tag(run_id).items() <= run.tags.items():
-            self._instance.report_run_canceled(run)
-        return revoked
+        done: bool = super().terminate(run_id)
+        return done
 
     @property
     def supports_check_run_worker_health(self) -> bool:

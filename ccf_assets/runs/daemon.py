@@ -1,6 +1,6 @@
 """One Dagster daemon for each database: two would each request the same runs.
 
-The place is a lock that the server holds for the session of `ccf-assets up`; it ends with the process.
+The place is a lock that the server holds for a transaction of `ccf-assets up`; it ends with the process.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import ccf_assets
 from ccf_assets.db.database import DAGSTER_SCHEMA
 from ccf_assets.errors import CcfError
+from ccf_assets.pg.connect import stay_open
 from ccf_assets.runs.liveness import lock_engine
 
 _PROGRAM = "ccf-assets up "
@@ -65,18 +66,17 @@ class DaemonPlace:
                 self._connection.exec_driver_sql("SELECT 1")
                 return
             self.close()
-        # The server, too, gives up a connection that leads nowhere within seconds.
         connection = lock_engine(5, application_name=_name()).connect()
-        connection.exec_driver_sql(
-            "SET idle_session_timeout = 0; SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; "
-            "SET tcp_keepalives_count = 3"
-        )
-        place = sa.func.hashtext(DAGSTER_SCHEMA), sa.func.hashtext("daemon")
-        if connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*place))):
-            self._connection = connection
-            return
-        holder = running_ui(connection)
-        connection.close()
+        try:
+            stay_open(connection)
+            place = sa.func.hashtext(DAGSTER_SCHEMA), sa.func.hashtext("daemon")
+            if connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(*place))):
+                self._connection = connection
+                return
+            holder = running_ui(connection)
+        finally:
+            if self._connection is None:
+                connection.close()
         where = f" on {holder.host}" if holder else ""
         raise DaemonRunsElsewhereError(
             f"The Dagster UI of this database is already running{where}. Two would request every run twice: "

@@ -1,5 +1,8 @@
 """Runs whose process was killed: how a lock in the database shows it, and how they are recorded as failed.
 
+The lock is one of a transaction that stays open, because a pooler may give each transaction another session:
+a lock of a session would stay there, and whoever gets that session next would find the lock free.
+
 Not here: the work they leave undone, which sensors and loads request again (requests).
 """
 
@@ -14,7 +17,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets.db import database
-from ccf_assets.pg.connect import new_engine
+from ccf_assets.pg.connect import new_engine, stay_open
 
 _ALIVE = ".dagster/ccf_assets/alive"
 """Tag of the runs whose process holds a lock in the database while it is alive; not shown in the UI."""
@@ -57,7 +60,7 @@ before it records how the run ended, and takes a lock that it lost with its conn
 
 
 def lock_engine(patience_s: int = 2, **session: str) -> sa.Engine:
-    """An engine for sessions that hold or ask for a lock, each closed when it is released.
+    """An engine for transactions that hold or ask for a lock, whose sessions are closed with them.
 
     Args:
         patience_s: a connection that leads nowhere is given up after so long; by default in time for the
@@ -66,7 +69,8 @@ def lock_engine(patience_s: int = 2, **session: str) -> sa.Engine:
     """
     patience = {"connect_timeout": f"{patience_s}", "tcp_user_timeout": f"{patience_s}000"}
     url = database.database_url().update_query_dict(patience | session)
-    return new_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    # Whatever the role's default is: a transaction that repeats reads would hold back vacuum.
+    return new_engine(url, isolation_level="READ COMMITTED", poolclass=sa.NullPool)
 
 
 def _key(run_id: str) -> sa.ColumnElement[int]:
@@ -74,11 +78,15 @@ def _key(run_id: str) -> sa.ColumnElement[int]:
 
 
 def _locked(engine: sa.Engine, run_id: str) -> sa.Connection:
-    """A connection that holds the lock of a run."""
+    """A connection whose transaction holds the lock of a run."""
     connection = engine.connect()
-    connection.exec_driver_sql("SET idle_session_timeout = 0")
-    # Shared: the resource that holds it is made twice in a run, for assets and for the IO manager.
-    connection.execute(sa.select(sa.func.pg_advisory_lock_shared(_key(run_id))))
+    try:
+        stay_open(connection)
+        # Shared: the resource that holds it is made twice in a run, for assets and for the IO manager.
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_key(run_id))))
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -164,10 +172,10 @@ def _is_lost(engine: sa.Engine, instance: dg.DagsterInstance, run: dg.DagsterRun
 
 
 def _is_unlocked(engine: sa.Engine, run: dg.DagsterRun) -> bool:
-    """Whether no session holds the lock of a run that had one."""
+    """Whether no transaction holds the lock of a run that had one."""
     with engine.connect() as connection:
-        # Closing the connection releases it.
-        return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_key(run.run_id)))))
+        # Its own transaction ends here, and with it the lock.
+        return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_key(run.run_id)))))
 
 
 def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun, seconds: float) -> bool:
