@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeAlias
 
 from ccf_assets.errors import CcfError
+from ccf_assets.objects import Address, address_of, is_address
 
 ALLEN = "allen"
 PHANTOM = "phantom"
@@ -17,6 +19,9 @@ KUBERNETES = "k8s"
 
 MOST_SLOTS = 1000
 """Dagster's own bound of concurrent runs."""
+
+Place: TypeAlias = Path | Address
+"""A folder: on a disk of this host, or in an object store."""
 
 
 def _project_root() -> Path | None:
@@ -50,14 +55,33 @@ def postgres_url() -> str | None:
 
 
 def source() -> str:
-    """CCF_SOURCE: ``allen`` (default), an http(s) base, a local folder, or ``phantom``."""
+    """CCF_SOURCE: ``allen`` (default), a base at http(s) or in an object store, a folder, or ``phantom``."""
     return os.environ.get("CCF_SOURCE") or ALLEN
 
 
-def recordings() -> Path:
+def recordings_place() -> Place:
     """CCF_RECORDINGS: the folder the recordings sensor watches; ``recordings`` in CCF_HOME."""
-    named = os.environ.get("CCF_RECORDINGS")
-    return path(named) if named else home() / "recordings"
+    return _place("CCF_RECORDINGS", "recordings")
+
+
+def recordings() -> Path:
+    """As `recordings_place`, for what needs a folder on a disk.
+
+    Raises:
+        CcfError: it is in an object store.
+    """
+    named = recordings_place()
+    if isinstance(named, Address):
+        raise CcfError(f"This needs a folder of recordings on a disk, and CCF_RECORDINGS is {named}.")
+    return named
+
+
+def _place(variable: str, usual: str) -> Place:
+    """The folder that a setting names, on a disk or in an object store; else the usual one in CCF_HOME."""
+    named = os.environ.get(variable)
+    if named and is_address(named):
+        return address_of(named, variable)
+    return path(named) if named else home() / usual
 
 
 def recordings_roots() -> list[Path]:
@@ -86,10 +110,9 @@ def is_set(name: str) -> bool:
     return bool(os.environ.get(name))
 
 
-def region_sets() -> Path:
+def region_sets() -> Place:
     """CCF_REGION_SETS: the folder of a lab's own region sets; ``region_sets`` in CCF_HOME."""
-    named = os.environ.get("CCF_REGION_SETS")
-    return path(named) if named else home() / "region_sets"
+    return _place("CCF_REGION_SETS", "region_sets")
 
 
 def alert_url() -> str | None:

@@ -30,9 +30,11 @@ from typing import Any
 
 import polars as pl
 
+from ccf_assets import settings
 from ccf_assets.ccf.region_id import is_id, source_id, table_number
 from ccf_assets.errors import CcfError, first_line
 from ccf_assets.files import TomlError, read_toml
+from ccf_assets.objects import Address, copies, nothing_below
 from ccf_assets.text_columns import decoded
 
 SUFFIXES = (".csv", ".toml")
@@ -153,8 +155,19 @@ def is_reserved(name: str) -> bool:
 
 
 # ---- maps of a lab's own
-def map_files(folder: Path) -> list[Path]:
-    """The files of maps in a folder, by name; none if there is no folder."""
+def map_files(folder: settings.Place) -> list[Path]:
+    """The files of maps in a folder, by name; none if there is no folder on this disk.
+
+    Those in an object store are copied to this host.
+
+    Raises:
+        CcfError: the object store cannot be read, or there is no file of maps below the address.
+    """
+    if isinstance(folder, Address):
+        found = copies(folder, settings.home() / "objects" / "region_sets", SUFFIXES)
+        if not found:
+            raise CcfError(nothing_below(folder, "files of region sets", "CCF_REGION_SETS"))
+        return found
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES)

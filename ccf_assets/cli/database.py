@@ -22,6 +22,7 @@ from ccf_assets.cli.options import CsvOption, JsonOption, answer, say, tell
 from ccf_assets.cli.tables import Column, show, show_aligned
 from ccf_assets.errors import CcfError, UnknownNameError
 from ccf_assets.finding import counted
+from ccf_assets.objects import Address
 
 if TYPE_CHECKING:
     from ccf_assets.db.holdings import Holding
@@ -137,8 +138,9 @@ def drop(
     if keys:
         _remove_partitions(keys)
     say(f"Dropped {what}.")
-    if recordings and settings.recordings().is_dir():
-        say(f"Files in {settings.recordings()} are read again by the next load, or while the UI runs.")
+    folder = settings.recordings_place()
+    if recordings and (isinstance(folder, Address) or folder.is_dir()):
+        say(f"Files in {folder} are read again by the next load, or while the UI runs.")
 
 
 def _remove_partitions(keys: Sequence[str]) -> None:

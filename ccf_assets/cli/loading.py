@@ -298,7 +298,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     from ccf_assets.db.frames import keep_frames, known_frames
     from ccf_assets.defs.partitions import known_recordings, recording_partitions
     from ccf_assets.recordings import backlog, sources
-    from ccf_assets.recordings.folders import folder_of
+    from ccf_assets.recordings.folders import folder_of, is_there
     from ccf_assets.recordings.scan.keys import is_file
     from ccf_assets.runs import requests
     from ccf_assets.runs.tags import range_tags
@@ -308,7 +308,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     engine = database.create_engine()
     with engine.begin() as connection:
         keep_frames(connection, known_frames(engine))
-    path = settings.recordings()
+    path = settings.recordings_place()
     defs, instance = _dagster()
     done: list[str] = []
     refused: list[str] = []
@@ -321,7 +321,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
             if job == "register_sites":
                 keys = list(backlog.unregistered(engine))
                 also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
-            elif path.is_dir():
+            elif is_there(path):
                 folder = folder_of(engine, path)
                 scan = _settled(folder)
                 keys = list(backlog.files_to_read(engine, folder, scan)[1])

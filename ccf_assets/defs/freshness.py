@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -185,7 +184,7 @@ def versions(instance: dg.DagsterInstance, asset: str) -> list[str | None]:
     return [(each.tags or {}).get(_DATA) for each in found if each is not None]
 
 
-def maps_changed(instance: dg.DagsterInstance, atlas: str, folder: Path) -> bool:
+def maps_changed(instance: dg.DagsterInstance, atlas: str, folder: settings.Place) -> bool:
     """Whether the maps in ``folder`` are others than those by which the atlas's regions were last grouped.
 
     True where one cannot be read: the asset's run then names the file.
@@ -193,7 +192,7 @@ def maps_changed(instance: dg.DagsterInstance, atlas: str, folder: Path) -> bool
     taken = _latest(instance, dg.AssetKey("region_set"), atlas)[0].get(region_sets.TAKEN)
     try:
         return taken != region_sets.digest(region_sets.map_files(folder))
-    except OSError:
+    except (CcfError, OSError):
         return True
 
 

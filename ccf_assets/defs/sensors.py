@@ -72,8 +72,9 @@ def new_recordings(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Request runs for the files that are new or have changed, many files to a run."""
-    path, engine = settings.recordings(), postgres.kept_engine()
+    engine = postgres.kept_engine()
     try:
+        path = settings.recordings_place()
         put_examples(path, known_recordings(context.instance))
         folder = folder_of(engine, path)
         scan = folder.scan(time.time(), SETTLE_S, _memo.get(str(path)))
@@ -345,6 +346,8 @@ def changed_region_sets(
     busy, before = _busy(instance, atlases), _requested_before(context)
     try:
         digest = region_sets.digest(region_sets.map_files(settings.region_sets()))
+    except CcfError as error:
+        return dg.SkipReason(str(error))
     except OSError as error:
         return dg.SkipReason(f"A region map cannot be read: {error}.")
     jobs = (load_region_sets.name,)

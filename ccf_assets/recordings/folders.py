@@ -13,17 +13,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
-from ccf_assets.recordings.files.marker import MARKER, Marker, read_marker, write_marker
+from ccf_assets.objects import Address, Objects
+from ccf_assets.recordings.files.marker import (
+    MARKER,
+    Marker,
+    marker_of,
+    place_of,
+    read_marker,
+    write_marker,
+)
 from ccf_assets.recordings.scan.keys import partition_key_of
 
 if TYPE_CHECKING:
     from ccf_assets.recordings.scan.folder import FolderScan
+    from ccf_assets.recordings.scan.objects import ObjectView
     from ccf_assets.recordings.scan.stamps import Stamp
 
 EXAMPLES = Path(__file__).with_name("examples")
@@ -38,7 +48,7 @@ _Known: TypeAlias = Mapping[str, sa.Row[Any]]
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of recordings on this host, as the database knows it.
+    """A folder of recordings on this host or in an object store, as the database knows it.
 
     Attributes:
         path: where it is.
@@ -46,7 +56,7 @@ class Folder:
         others: the other folders of the database, name → where each was last seen.
     """
 
-    path: Path
+    path: settings.Place
     name: str
     others: Mapping[str, str]
 
@@ -70,15 +80,31 @@ class Folder:
         first = key.partition("/")[0]
         return self.others.get(first) or self.others.get("", "another folder")
 
+    def opened(self) -> tuple[Path, ObjectView | None]:
+        """Where its files are read: the folder itself, or what stands for its address, with a view of that.
+
+        Raises:
+            CcfError: the object store cannot be read, or there is nothing below the address.
+        """
+        from ccf_assets.recordings.scan.objects import ObjectView
+
+        if isinstance(self.path, Path):
+            return self.path, None
+        view = ObjectView(self.path)
+        return view.top, view
+
     def scan(self, now: float, settle_s: float, memo: Mapping[str, Stamp] | None = None) -> FolderScan:
         """What is in the folder, by partition key; see files.folder.scan_folder.
 
         Raises:
             CcfError: the folder cannot be read.
         """
-        from ccf_assets.recordings.scan.folder import scan_folder
+        from ccf_assets.recordings.scan.folder import scan_folder, scan_objects
 
-        found = scan_folder(self.path, now, settle_s, memo)
+        if isinstance(self.path, Path):
+            found = scan_folder(self.path, now, settle_s, memo)
+        else:
+            found = scan_objects(self.path, memo)
         if self.name:
             return replace(
                 found,
@@ -101,7 +127,16 @@ class Folder:
         )
 
 
-def folder_of(engine: sa.Engine, path: Path) -> Folder:
+def is_there(path: settings.Place) -> bool:
+    """Whether a folder exists: on a disk, or with something below its address.
+
+    Raises:
+        CcfError: the object store cannot be asked.
+    """
+    return not Objects(path).is_empty() if isinstance(path, Address) else path.is_dir()
+
+
+def folder_of(engine: sa.Engine, path: settings.Place) -> Folder:
     """The folder at ``path`` as the database knows it; one that is new to it gets a name.
 
     Args:
@@ -114,10 +149,13 @@ def folder_of(engine: sa.Engine, path: Path) -> Folder:
     """
     with engine.connect() as connection:
         known = _known(connection)
+    if isinstance(path, Address):
+        marker = marker_of(path)
     # Nothing but the empty mount point of a disk is the folder that was there, and gets no marker.
-    if path.is_dir() and not any(path.iterdir()) and (row := _last_seen_at(path, known)):
+    elif path.is_dir() and not any(path.iterdir()) and (row := _last_seen_at(path, known)):
         return _folder(path, row, known)
-    marker = write_marker(path)
+    else:
+        marker = write_marker(path)
     if not _is_as_known(marker, known):
         # A lock, so that two hosts that bring their first file at once do not both become the first folder.
         with engine.begin() as connection:
@@ -128,7 +166,7 @@ def folder_of(engine: sa.Engine, path: Path) -> Folder:
     return _folder(path, known[marker.folder_id], known)
 
 
-def folder_as_known(engine: sa.Engine, path: Path) -> Folder:
+def folder_as_known(engine: sa.Engine, path: settings.Place) -> Folder:
     """As `folder_of`, but only asks: of a folder that is new to the database it says what name it may get.
 
     Raises:
@@ -136,7 +174,9 @@ def folder_as_known(engine: sa.Engine, path: Path) -> Folder:
     """
     with engine.connect() as connection:
         known = _known(connection)
-    if path.is_dir() and any(path.iterdir()):
+    if isinstance(path, Address):
+        row = known.get(marker_of(path).folder_id)
+    elif path.is_dir() and any(path.iterdir()):
         marker = read_marker(path)
         row = known.get(marker.folder_id) if marker else None
     else:
@@ -146,12 +186,14 @@ def folder_as_known(engine: sa.Engine, path: Path) -> Folder:
     return _folder(path, row, known)
 
 
-def take_over(engine: sa.Engine, path: Path) -> Folder:
+def take_over(engine: sa.Engine, path: settings.Place) -> Folder:
     """The folder at ``path``, which was moved here from where the database last saw it, say its users.
 
     Raises:
         CcfError: the folder is not there, or the database does not know its marker.
     """
+    if isinstance(path, Address):
+        raise CcfError(f"{path} is known by its address and was not moved here; load it as any other.")
     marker = read_marker(path)
     if marker is not None and not marker.is_written:
         raise CcfError(
@@ -172,7 +214,7 @@ def _known(connection: sa.Connection) -> _Known:
     return {row.folder_id: row for row in connection.execute(sa.select(schema.recording_folder))}
 
 
-def _folder(path: Path, row: sa.Row[Any], known: _Known) -> Folder:
+def _folder(path: settings.Place, row: sa.Row[Any], known: _Known) -> Folder:
     return Folder(path, row.name, _places(known, but=row.folder_id))
 
 
@@ -191,7 +233,7 @@ def _places(known: _Known, but: str = "") -> dict[str, str]:
     """Name → where a folder was last seen, of all folders but one."""
     unseen = "a folder that was used before the database kept folders"
     return {
-        row.name: f"{row.path} on {row.host}" if row.path else unseen
+        row.name: place_of(row.path, row.host) if row.path else unseen
         for row in known.values()
         if row.folder_id != but
     }
@@ -207,7 +249,7 @@ def _is_as_known(marker: Marker, known: _Known) -> bool:
     return bool(row.file_number == marker.file_number)
 
 
-def _register(connection: sa.Connection, marker: Marker, known: _Known, path: Path) -> None:
+def _register(connection: sa.Connection, marker: Marker, known: _Known, path: settings.Place) -> None:
     """Store a new folder, or the new place of one that moved; refuse a copy."""
     table, seen = schema.recording_folder, _seen(marker)
     row = known.get(marker.folder_id)
@@ -217,7 +259,7 @@ def _register(connection: sa.Connection, marker: Marker, known: _Known, path: Pa
         return
     old = _files_of_before(connection)
     # Folder and database of one CCF_HOME have always belonged together.
-    own_home = settings.postgres_url() is None and path.parent == settings.home()
+    own_home = isinstance(path, Path) and settings.postgres_url() is None and path.parent == settings.home()
     for row in known.values():
         # A folder whose marker was deleted, though another disk may be mounted here as well; one without a
         # marker, in a container that has another host name each time; or the one of a database that was made
@@ -269,8 +311,10 @@ def _files_of_before(connection: sa.Connection) -> Mapping[str, str]:
     return {row.source: row.digest for row in rows if PurePosixPath(row.source).name not in examples}
 
 
-def _has_read(old: Mapping[str, str], path: Path) -> bool:
+def _has_read(old: Mapping[str, str], path: settings.Place) -> bool:
     """Whether a file in the folder is, content and settings, one of ``old``: partition key → digest."""
+    if isinstance(path, Address):  # its digests are made of ETags: it has always been known by its address
+        return False
     from ccf_assets.recordings.scan.folder import site_file
     from ccf_assets.recordings.scan.stamps import StillWritingError
 
@@ -295,6 +339,6 @@ def _new_name(connection: sa.Connection, marker: Marker, taken: set[str]) -> str
     base = partition_key_of(Path(marker.path).name).replace("/", "_") or "recordings"
     sources = connection.scalars(sa.select(schema.recording_file.c.source))
     used = taken | {source.partition("/")[0] for source in sources}
-    host = partition_key_of(marker.host)
+    host = partition_key_of(marker.host or urlsplit(marker.path).netloc)
     names = [base, f"{base}-{host}", *(f"{base}-{host}-{number}" for number in range(2, 1000))]
     return next(name for name in names if name not in used)

@@ -3,11 +3,13 @@
 Which files have to be read is decided in backlog; whose a site is, in ownership.
 """
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeAlias
 
 import polars as pl
@@ -19,8 +21,9 @@ from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.ccf.space import ALLEN_CCF, AXES
 from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows
-from ccf_assets.errors import FILES_REFUSED, CcfError
+from ccf_assets.errors import FILES_REFUSED, CcfError, PassingError
 from ccf_assets.finding import Finding, counted, listed
+from ccf_assets.objects import StoreError
 from ccf_assets.progress import Progress
 from ccf_assets.recordings.findings import look
 from ccf_assets.recordings.findings.claims import duplicate_sites
@@ -29,6 +32,7 @@ from ccf_assets.recordings.findings.reading import Reading
 from ccf_assets.recordings.folders import Folder
 from ccf_assets.recordings.ownership import of_files
 from ccf_assets.recordings.scan.folder import site_file
+from ccf_assets.recordings.scan.objects import ObjectView
 from ccf_assets.recordings.scan.read import read_sites
 from ccf_assets.recordings.scan.stamps import StillWritingError
 
@@ -161,6 +165,7 @@ def read_files(
             f"reads {folder.path}. Nothing was changed. Set CCF_RECORDINGS to that folder, on its host."
         )
     progress = Progress(report, "read", "files", total=len(keys))
+    top, view = folder.opened()
     with engine.connect() as connection:
         spaces = set(connection.scalars(sa.select(schema.reference_space.c.name)))
     read: list[ReadFile] = []
@@ -180,7 +185,7 @@ def read_files(
 
         for key in keys:
             try:
-                file = _read_file(folder, key, frames, brain_of)
+                file = _read_file(top, view, folder.relative(key) or "", key, frames, brain_of)
             except StillWritingError as error:
                 left.append(key)
                 report(f"{error} The sensor requests it again; its stored sites stay until then.")
@@ -194,32 +199,56 @@ def read_files(
     return sorted(read, key=lambda file: (file.mtime_ns, file.key)), left
 
 
-def _read_file(folder: Folder, key: str, frames: Mapping[str, Frame], brain_of: BrainOf) -> ReadFile | None:
+def _read_file(
+    top: Path,
+    view: ObjectView | None,
+    relative: str,
+    key: str,
+    frames: Mapping[str, Frame],
+    brain_of: BrainOf,
+) -> ReadFile | None:
     """Read one file and check it; None if it no longer exists.
+
+    Args:
+        top: where the folder's files are read; see `Folder.opened`.
+        view: of an object store.
+        relative: the key that the file would have in the first folder.
+        key: its key.
+        frames: the known frames by name.
+        brain_of: the brain of a space.
 
     Raises:
         StillWritingError: it is still being written, or changed while it was read.
+        PassingError: the object store, or the database, cannot be reached.
     """
-    relative = folder.relative(key) or ""
     try:
-        file = site_file(folder.path, relative)
+        file = site_file(top, relative, view)
         if file is None:
             return None
-        looked_at = _look_at(folder, key, file.digest, frames, brain_of)
-        if site_file(folder.path, relative) != file:
+        read = functools.partial(read_sites, top, relative, frames, key, view)
+        looked_at = _look_at(key, file.digest, read, frames, brain_of)
+        if site_file(top, relative, view) != file:
             raise StillWritingError(f"{file.paths[0]} changed while it was read.")
+    except PassingError:  # says nothing of the file
+        raise
     except (CcfError, OSError) as error:
-        return _refused(key, "", str(error))
+        return _refused(key, "", view.in_words(str(error)) if view else str(error))
     return replace(looked_at, mtime_ns=file.mtime_ns)
 
 
 def _look_at(
-    folder: Folder, key: str, digest: str, frames: Mapping[str, Frame], brain_of: BrainOf
+    key: str,
+    digest: str,
+    read: Callable[[], pl.DataFrame],
+    frames: Mapping[str, Frame],
+    brain_of: BrainOf,
 ) -> ReadFile:
     """Read and check the content of a file; whatever is wrong with it becomes a finding."""
     try:
-        sites = read_sites(folder.path, folder.relative(key) or "", frames, key)
+        sites = read()
         findings = file_findings(sites, frames, brain_of)
+    except (PassingError, StoreError, StillWritingError):  # say nothing of its content
+        raise
     except (CcfError, OSError) as error:
         return _refused(key, digest, str(error))
     except Exception as error:  # an unforeseen error must not keep the other files from being loaded

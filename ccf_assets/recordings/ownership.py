@@ -3,7 +3,8 @@
 How the files themselves are read is in intake.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 import polars as pl
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from ccf_assets.recordings.files.table import SITES_SCHEMA
 from ccf_assets.recordings.folders import Folder
 from ccf_assets.recordings.scan.folder import find_source
 from ccf_assets.recordings.scan.keys import is_file
+from ccf_assets.recordings.scan.objects import ObjectView
 from ccf_assets.recordings.stored import stored_rows
 
 CLAIM_SCHEMA = pl.Schema({name: SITES_SCHEMA[name] for name in ("recording_id", "site_id", "source")})
@@ -95,7 +97,7 @@ def _take_from_gone(
     So the sites of a file follow it when it is renamed, or when a source is found under another of its files.
     """
     owners = [key for key in owned["source"].unique() if key not in taken]
-    gone = [key for key in folder.owns(of_files(engine, owners)) if _is_gone(folder, key)]
+    gone = _gone(folder, folder.owns(of_files(engine, owners)))
     if not gone:
         return False
     free = owned.filter(pl.col("source").is_in(gone))
@@ -117,9 +119,19 @@ def _take_from_gone(
     return True
 
 
-def _is_gone(folder: Folder, key: str) -> bool:
-    """Whether a source was in the folder and is there no longer; not if that cannot be seen."""
+def _gone(folder: Folder, keys: Collection[str]) -> list[str]:
+    """Those of some sources that were in the folder and are there no longer; not if that cannot be seen."""
+    if not keys:
+        return []
     try:
-        return folder.path.is_dir() and find_source(folder.path, folder.relative(key) or "") is None
+        top, view = folder.opened()
+        return [key for key in keys if _is_gone(top, folder.relative(key) or "", view)]
+    except CcfError:
+        return []
+
+
+def _is_gone(top: Path, key: str, view: ObjectView | None) -> bool:
+    try:
+        return (view is not None or top.is_dir()) and find_source(top, key, view) is None
     except (CcfError, OSError):
         return False

@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -17,8 +16,9 @@ import sqlalchemy as sa
 from ccf_assets import settings
 from ccf_assets.db import loaded, schema
 from ccf_assets.finding import listed
+from ccf_assets.objects import Address, nothing_below
 from ccf_assets.recordings.files.marker import MARKER
-from ccf_assets.recordings.folders import EXAMPLES, Folder, folder_as_known
+from ccf_assets.recordings.folders import EXAMPLES, Folder, folder_as_known, is_there
 
 if TYPE_CHECKING:
     from ccf_assets.recordings.scan.folder import FolderScan, Ignored
@@ -27,7 +27,7 @@ OF_BEFORE = "refused; its sites are those of before"
 """State of a file that was good once, and is refused as it is now."""
 
 
-def put_examples(folder: Path, known: Collection[str]) -> None:
+def put_examples(folder: settings.Place, known: Collection[str]) -> None:
     """Make the folder of recordings, and put the example recordings into it if no others were ever known.
 
     A folder outside CCF_HOME is left as it is: it is a lab's own, and its disk may not be mounted.
@@ -36,20 +36,25 @@ def put_examples(folder: Path, known: Collection[str]) -> None:
         folder: the folder of recordings.
         known: the recordings that were ever known; deleted examples do not come back.
     """
-    if folder.parent != settings.home():
+    if isinstance(folder, Address) or folder.parent != settings.home():
         return
     folder.mkdir(parents=True, exist_ok=True)
     if not known and all(path.name == MARKER for path in folder.iterdir()):
         shutil.copytree(EXAMPLES, folder, dirs_exist_ok=True)
 
 
-def missing_folder(folder: Path, known: Collection[str]) -> str | None:
+def missing_folder(folder: settings.Place, known: Collection[str]) -> str | None:
     """The sentence for a folder of recordings that does not exist; None if it exists or need not.
 
     Args:
         folder: the folder of recordings.
         known: partitions of its files; without any, the folder in CCF_HOME need not exist.
+
+    Raises:
+        CcfError: the object store cannot be asked.
     """
+    if isinstance(folder, Address):
+        return None if is_there(folder) else nothing_below(folder, "files of sites", "CCF_RECORDINGS")
     if folder.is_dir() or (not known and folder.parent == settings.home()):
         return None
     return (
@@ -80,7 +85,7 @@ class Source:
     warnings: Sequence[str]
 
 
-def sources(engine: sa.Engine, folder: Path) -> list[Source]:
+def sources(engine: sa.Engine, folder: settings.Place) -> list[Source]:
     """Every source of recording sites by name: what is stored of it, and the state of its file.
 
     Raises:
@@ -112,7 +117,7 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
         for source, blocking, sentence in connection.execute(query):
             sentences.setdefault((source, blocking), []).append(sentence)
     known_folder = folder_as_known(engine, folder)
-    scan = known_folder.scan(time.time(), SETTLE_S) if folder.is_dir() else None
+    scan = known_folder.scan(time.time(), SETTLE_S) if is_there(folder) else None
     states = _states(known_folder, scan, digests, sites, inserted)
     for source, state in states.items():
         if state == "read" and source in sites and (source, True) in sentences:

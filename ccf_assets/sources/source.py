@@ -30,6 +30,8 @@ from ccf_assets.ccf.phantom import shape as phantom_shape
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.errors import CcfError
 from ccf_assets.files import sha256_of, sha256_of_all, without_secrets
+from ccf_assets.objects import Address, address_of, is_address
+from ccf_assets.sources import object_store
 from ccf_assets.sources.addresses import ALLEN_ARCHIVE_URL, ALLEN_ONTOLOGY_URL, ONTOLOGY_PATH
 from ccf_assets.sources.annotation import (
     Annotation,
@@ -52,7 +54,8 @@ class Sources:
     """The configured source and its cache.
 
     Attributes:
-        source: ``allen``, ``phantom``, an http(s) base or a folder. It may hold a password: never print it.
+        source: ``allen``, ``phantom``, a base at http(s) or in an object store, or a folder.
+            It may hold a password: never print it.
         cache: folder of the cached files.
         backoff_s: pauses between download attempts, in seconds; one attempt more than there are pauses.
         timeout_s: seconds to connect, and seconds without data.
@@ -90,6 +93,8 @@ class Sources:
             return "the phantom"
         if self.is_allen:
             return "the Allen Institute"
+        if is_address(self.source):
+            return str(self._address)
         return without_secrets(self._base) if self.is_remote else str(self._folder)
 
     def structure_graph(self, *, refresh: bool = False, report: Report = silent) -> FetchedFile:
@@ -300,6 +305,11 @@ class Sources:
         return self.cache / "ontology" / folder / "structure_graph.csv"
 
     @cached_property
+    def _address(self) -> Address:
+        """The base of a mirror in an object store, known to be valid."""
+        return address_of(self.source, "CCF_SOURCE")
+
+    @cached_property
     def _base(self) -> str:
         """The base address of a mirror, known to be valid."""
         try:
@@ -311,7 +321,7 @@ class Sources:
             # Without the value: if it cannot be parsed, a password in it cannot be hidden.
             raise CcfError(
                 "CCF_SOURCE is not a usable address; "
-                "set it to allen, phantom, http(s)://server/path or an existing folder."
+                "set it to allen, phantom, http(s)://server/path, s3://bucket/path or an existing folder."
             )
         return self.source
 
@@ -322,7 +332,7 @@ class Sources:
         if not folder.is_dir():
             raise CcfError(
                 f"CCF_SOURCE names {folder}, which is not a folder; "
-                "set it to allen, phantom, http(s)://server/path or an existing folder."
+                "set it to allen, phantom, http(s)://server/path, s3://bucket/path or an existing folder."
             )
         return folder
 
@@ -361,6 +371,8 @@ class Sources:
             # The ontology is the answer to a query; its query part is no secret.
             url = ALLEN_ONTOLOGY_URL if path == ONTOLOGY_PATH else _joined(ALLEN_ARCHIVE_URL, path)
             shown = url
+        elif is_address(self.source):
+            return object_store.bring(self._address, path, into, report, kept=kept)
         elif self.is_remote:
             url = _joined(self._base, path)
             shown = without_secrets(url)

@@ -211,7 +211,7 @@ def read_recordings(
     with engine.begin() as connection:
         keep_frames(connection, frames)
     now = circumstances(engine, frames)  # first: if they change meanwhile, the files are checked again
-    folder = folder_of(engine, settings.recordings())
+    folder = folder_of(engine, settings.recordings_place())
     read, left = read_files(folder, keys, frames, engine, context.log.info)
     taken = {file.key: file.sites for file in read if file.sites is not None}
     owned = prepare_to_store(engine, folder, taken)

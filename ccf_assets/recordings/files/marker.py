@@ -1,4 +1,4 @@
-"""What tells one folder of recordings from another: a file in it, or if it is read-only, its place.
+"""What tells one folder of recordings from another: a file in it, its place if it is read-only, its address.
 
 A path alone does not: two hosts, or two values of CCF_RECORDINGS on one, have files of the same name in
 folders that are not the same, and one folder can be renamed, or be mounted at another path on another host.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ccf_assets.errors import CcfError, why
+from ccf_assets.objects import Address
 
 MARKER = ".ccf_folder"
 """The file's name; hidden, so that it is no file of sites."""
@@ -32,9 +33,10 @@ class Marker:
     """The identity of a folder, and where it was seen.
 
     Attributes:
-        folder_id: the UUID in the file; for a folder that cannot be written to, one made of host and path.
-        host: name of this host.
-        path: absolute path of the folder on it.
+        folder_id: the UUID in the file; for a folder that cannot be written to, one made of host and path;
+            for one in an object store, of its address.
+        host: name of this host; empty for an object store.
+        path: absolute path of the folder on it, or the address.
         file_number: number of the marker's inode (as text: some file systems use all 64 bits); of a folder
             without marker, the folder's own. Renaming the folder keeps it, another host that mounts the
             folder sees the same, a copy has another.
@@ -50,7 +52,17 @@ class Marker:
     @property
     def place(self) -> str:
         """Where the folder is, for a sentence."""
-        return f"{self.path} on {self.host}"
+        return place_of(self.path, self.host)
+
+
+def place_of(path: str, host: str) -> str:
+    """A folder for a sentence; one in an object store is on no host."""
+    return f"{path} on {host}" if host else path
+
+
+def marker_of(address: Address) -> Marker:
+    """The identity of a folder in an object store: its address, wherever it is asked from."""
+    return Marker(str(uuid.uuid5(uuid.NAMESPACE_URL, str(address))), "", str(address), "", is_written=False)
 
 
 def read_marker(folder: Path) -> Marker | None:

@@ -6,10 +6,10 @@ Which formats there are is in recordings.formats.known; how a folder is searched
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from ccf_assets.recordings.files.settings import FileSettings, stem_of
 from ccf_assets.recordings.files.table import LARGEST_BYTES, Table
@@ -47,6 +47,13 @@ class Listing:
         """Whether a folder is there, likewise."""
         return os.path.isdir(self.folder / path)  # noqa: PTH112
 
+    def names(self, path: str = "") -> Collection[str]:
+        """All names in a folder, hidden ones too; none if it cannot be looked into."""
+        try:
+            return os.listdir(self.folder / path)  # noqa: PTH208
+        except OSError:
+            return ()
+
 
 @dataclass(frozen=True)
 class Found:
@@ -69,10 +76,12 @@ class Source:
     Attributes:
         key: its partition key.
         paths: its files, the anchor first.
+        opened: opens those that are not on this host, by their paths; None where all are.
     """
 
     key: str
     paths: tuple[Path, ...]
+    opened: Callable[[Path], BinaryIO] | None = None
 
     @property
     def path(self) -> Path:
@@ -114,7 +123,8 @@ class SiteFormat:
             says what is wrong, where, and what to do.
         digest: SHA-256 of what `read` reads, for files so large that only a part of them is read; otherwise
             that of the whole files is taken.
-        largest_bytes: a file with more is refused before it is opened.
+        largest_bytes: a file with more is refused before it is opened; None if only parts of it are read.
+        parts: of a source that is a folder, the subfolders that are read, beside its files; empty for all.
         has_own_columns: its columns are whatever a lab called them, as in a CSV.
     """
 
@@ -124,6 +134,7 @@ class SiteFormat:
     read: Callable[[Source, FileSettings], Table]
     digest: Callable[[Source], str] | None = None
     largest_bytes: int | None = LARGEST_BYTES
+    parts: tuple[str, ...] = ()
     has_own_columns: bool = False
 
 

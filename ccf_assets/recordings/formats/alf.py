@@ -55,30 +55,23 @@ _NAME = re.compile(
 
 def _find(listing: Listing) -> Iterator[Found]:
     if REVISION.fullmatch(listing.folder.name):
-        above = _names(listing.folder.parent)
+        above = listing.names("..")
         newer = [name for name in above if REVISION.fullmatch(name) and name > listing.folder.name]
-        if _anchor(above) or any(_anchor(_names(listing.folder.parent / name)) for name in newer):
+        if _anchor(above) or any(_anchor(listing.names(f"../{name}")) for name in newer):
             return  # a part of that one
     anchor = _anchor(listing.files)
     if not anchor:
         return
     if anchor.startswith("electrodeSites.") and any(
-        _anchor(_names(listing.folder / name), _OBJECTS[:1]) for name in listing.folders
+        _anchor(listing.names(name), _OBJECTS[:1]) for name in listing.folders
     ):
         return  # the sorter's folder has the channels of this probe
     others = [name for name in sorted(listing.files) if name != anchor and _is_ours(name)]
     # Their names begin like those of hidden files, so the listing need not have them.
-    for revision in sorted(name for name in _names(listing.folder) if REVISION.fullmatch(name)):
-        inside = sorted(_names(listing.folder / revision))
+    for revision in sorted(name for name in listing.names() if REVISION.fullmatch(name)):
+        inside = sorted(listing.names(revision))
         others += [f"{revision}/{name}" for name in inside if _is_ours(name)]
     yield Found(anchor, tuple(others))
-
-
-def _names(folder: Path) -> Collection[str]:
-    try:
-        return [path.name for path in folder.iterdir()]
-    except OSError:
-        return ()
 
 
 def _anchor(names: Collection[str], objects: Collection[str] = _OBJECTS) -> str | None:

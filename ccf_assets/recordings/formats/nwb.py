@@ -63,7 +63,7 @@ def _find_folders(listing: Listing) -> Iterable[Found]:
 def _opened(source: Source) -> AbstractContextManager[Group]:
     if source.path.is_dir():
         return nwb_zarr.opened(source.path)
-    return nwb_hdf5.opened(source.path)
+    return nwb_hdf5.opened(source.path, source.opened)
 
 
 def _read(source: Source, settings: FileSettings) -> Table:
@@ -253,4 +253,5 @@ NWB_ZARR = SiteFormat(
     read=_read,
     digest=_digest,
     largest_bytes=None,
+    parts=("general", "identifier"),
 )

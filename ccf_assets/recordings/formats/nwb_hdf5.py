@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
@@ -46,8 +46,12 @@ _MOST_LZF_CHUNK_BYTES = 1 << 20
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[HdfGroup]:
+def opened(file: Path, opener: Callable[[Path], BinaryIO] | None = None) -> Iterator[HdfGroup]:
     """The root group of a file. An error of HDF5 becomes one sentence.
+
+    Args:
+        file: the file.
+        opener: opens it where it is not on this host; None for a file on a disk, which HDF5 opens itself.
 
     Raises:
         CcfError: it is no HDF5 file, or damaged.
@@ -55,15 +59,15 @@ def opened(file: Path) -> Iterator[HdfGroup]:
     import h5py
 
     try:
-        with file.open("rb") as raw:
+        with opener(file) if opener else file.open("rb") as raw:
             if raw.read(len(_SIGNATURE)) != _SIGNATURE:
                 raise refused(file, "it is no HDF5 file, as a file of NWB is; is it still being copied?")
-        with h5py.File(file, "r", locking="best-effort") as store:
-            plan = store.id.get_create_plist()
-            if plan.get_sizes() != (SIZE, SIZE):
-                raise refused(file, "its addresses are not of 64 bits")
-            with Heap(file, plan.get_userblock()) as heap:
-                yield HdfGroup(file, store, "", heap)
+            on_disk = None if opener else "best-effort"
+            with h5py.File(raw if opener else file, "r", locking=on_disk) as store:
+                plan = store.id.get_create_plist()
+                if plan.get_sizes() != (SIZE, SIZE):
+                    raise refused(file, "its addresses are not of 64 bits")
+                yield HdfGroup(file, store, "", Heap(file, raw, plan.get_userblock()))
     except CcfError:
         raise
     except FileNotFoundError:

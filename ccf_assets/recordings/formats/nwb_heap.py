@@ -7,10 +7,9 @@ is described in the HDF5 file format, III.E (global heap) and IV.A (object heade
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
+from typing import BinaryIO
 
 import numpy as np
 
@@ -43,27 +42,27 @@ _MOST_HEADER = 1 << 20
 class Heap:
     """The collections of a file.
 
+    Args:
+        file: where it is, for sentences.
+        raw: the same file, opened.
+
     Attributes:
         base: where address 0 is in the file.
     """
 
-    def __init__(self, file: Path, base: int) -> None:
-        self._file, self.base = file, base
+    def __init__(self, file: Path, raw: BinaryIO, base: int) -> None:
+        self._file, self._raw, self.base = file, raw, base
         self._seen: set[int] = set()
         self._total = 0
 
-    def __enter__(self) -> Heap:
-        self._raw = self._file.open("rb")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._raw.close()
-
     def read(self, at: int, size: int) -> bytes:
         """Bytes of the file at an address."""
-        return os.pread(self._raw.fileno(), size, self.base + at) if 0 <= at < 1 << 62 else b""
+        if not 0 <= at < 1 << 62:
+            return b""
+        if size < 0:  # with which the rest of the file would be read
+            raise ValueError("a negative length")
+        self._raw.seek(self.base + at)
+        return self._raw.read(size)
 
     def check_texts(self, path: str, packed: bytes) -> None:
         """Look at the collections of the texts of a column.

@@ -8,18 +8,20 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import TypeAlias
 
 from ccf_assets.errors import CcfError, why
+from ccf_assets.objects import Address
 from ccf_assets.recordings.files.settings import FOLDER_SETTINGS, settings_paths, stem_of
-from ccf_assets.recordings.files.source import Classify, Listing, NotSites, SiteFormat, Source
+from ccf_assets.recordings.files.source import NotSites, SiteFormat, Source
 from ccf_assets.recordings.files.table import LARGEST_BYTES
 from ccf_assets.recordings.formats.known import found_in, not_sites
 from ccf_assets.recordings.scan.keys import partition_key_of, path_of
+from ccf_assets.recordings.scan.objects import ObjectView
 from ccf_assets.recordings.scan.stamps import SETTLE_S, Stamp, Stamper, StillWritingError
 from ccf_assets.recordings.scan.walk import Content, UnreadableFolderError, content_of, may_be_read
 
@@ -31,6 +33,9 @@ _LINK_OUT = NotSites(
     lambda _: (),
     "Copy the files there, or name the folder that the links lead to in CCF_RECORDINGS_ROOTS.",
 )
+
+View: TypeAlias = Stamper | ObjectView
+"""A folder of recordings as a scan sees it, on a disk or in an object store."""
 
 _KEPT_FOLDERS = 4
 """Folders whose sources `site_file` remembers: a run reads many files of one folder."""
@@ -156,15 +161,37 @@ def scan_folder(
     Raises:
         CcfError: the folder cannot be read. It must not be taken for an empty one.
     """
-    scan = _Scan(folder, Stamper(folder, now, settle_s, memo or {}))
+    return _scanned(Stamper(folder, now, settle_s, memo or {}))
+
+
+def scan_objects(address: Address, memo: Mapping[str, Stamp] | None = None) -> FolderScan:
+    """As `scan_folder`, of a folder in an object store: from one listing, whatever the folder holds.
+
+    Args:
+        address: the folder of recordings.
+        memo: ``FolderScan.memo`` of an earlier scan; else what this host kept of one.
+
+    Raises:
+        CcfError: the store cannot be read, or there is nothing below the address.
+    """
+    view = ObjectView(address, memo)
+    scan = _scanned(view)
+    view.keep_looks()
+    return replace(
+        scan, unreadable={key: view.in_words(sentence) for key, sentence in scan.unreadable.items()}
+    )
+
+
+def _scanned(view: View) -> FolderScan:
+    scan = _Scan(view)
     folders: list[tuple[str, tuple[str, ...]]] = [("", ())]
     links: list[tuple[str, tuple[str, ...]]] = []
-    walked: set[tuple[int, int]] = set()
+    walked: set[Hashable] = set()
     while folders or links:
         # Links last: a folder that is there itself, too, is found under its own name.
         relative, inherited = folders.pop() if folders else links.pop()
         try:
-            content = content_of(folder, relative)
+            content = view.content(relative)
         except UnreadableFolderError as error:
             scan.unreadable[partition_key_of(relative)] = str(error)
             continue
@@ -175,7 +202,8 @@ def scan_folder(
             inherited = (*inherited, content.below(FOLDER_SETTINGS))
         taken = scan.add(content, inherited)
         for name in sorted(content.folders.keys() - taken, reverse=True):
-            ahead = links if content.folders[name].is_symlink() else folders
+            entry = content.folders[name]
+            ahead = links if entry and entry.is_symlink() else folders
             ahead.append((content.below(name), inherited))
     return scan.result()
 
@@ -183,9 +211,9 @@ def scan_folder(
 class _Scan:
     """A scan in progress."""
 
-    def __init__(self, top: Path, stamper: Stamper) -> None:
+    def __init__(self, view: View) -> None:
         self.unreadable: dict[str, str] = {}
-        self._top, self._stamper = top, stamper
+        self._view = view
         self._files: dict[str, SiteFile] = {}
         self._waiting: dict[str, str] = {}
         self._others: dict[tuple[str, str, str], list[str]] = {}
@@ -202,14 +230,14 @@ class _Scan:
             The names in it that belong to a source.
         """
         try:
-            sources = _sources_of(content, self._stamper)
+            sources = _sources_of(content, self._view)
         except OSError as error:  # a folder beside it that cannot be looked into
             self.unreadable[partition_key_of(content.relative)] = _unreadable(error, content.folder)
             return set()
         for anchor, (form, names) in sources.items():
             self._parts.update(map(partition_key_of, names[1:]))
             own = f"{stem_of(anchor)}.toml"
-            has_own = content.entry(own) is not None and own != FOLDER_SETTINGS
+            has_own = content.has(own) and own != FOLDER_SETTINGS
             places = (*inherited, content.below(own)) if has_own else inherited
             self._add_source(content, form, names, places)
         taken = {*sources, *(one for _, names in sources.values() for one in _here(content, names))}
@@ -221,13 +249,13 @@ class _Scan:
         Returns:
             The names of the subfolders that are of a known kind.
         """
-        kinds = not_sites(_listing(content, self._stamper, taken))
+        kinds = not_sites(self._view.listing(content, taken))
         folders = {name for name in kinds if name in content.folders}
         folder = partition_key_of(content.relative)
         for name in (*content.files, *folders):
             if name in taken or name.lower().endswith(".toml"):
                 continue
-            kind = kinds.get(name) if self._stamper.may_open(content, name) else _LINK_OUT
+            kind = kinds.get(name) if self._view.may_open(content, name) else _LINK_OUT
             ending = PurePosixPath(name).suffix.lower()
             what = (kind.name, kind.advice) if kind else (ending or "a name without an ending", "")
             self._others.setdefault((folder, *what), []).append(name)
@@ -241,11 +269,11 @@ class _Scan:
             self.unreadable[key] = refusal
             return
         try:
-            complete = _site_file(self._top, form, names, places, self._stamper, content)
+            complete = _site_file(form, names, places, self._view, content)
         except StillWritingError as error:
             self._waiting[key] = str(error)
         except OSError as error:
-            self.unreadable[key] = _unreadable(error, self._top / names[0])
+            self.unreadable[key] = _unreadable(error, self._view.top / names[0])
         except CcfError as error:  # what a format says of its file
             self.unreadable[key] = str(error)
         else:
@@ -262,7 +290,7 @@ class _Scan:
             dict(sorted(self._waiting.items())),
             dict(sorted(self.unreadable.items())),
             tuple(self._ignored()),
-            self._stamper.memo,
+            self._view.memo,
         )
 
     def _ignored(self) -> Iterator[Ignored]:
@@ -273,8 +301,13 @@ class _Scan:
                 yield Ignored(folder, kind, len(left), min(left), advice)
 
 
-def site_file(folder: Path, key: str) -> SiteFile | None:
+def site_file(folder: Path, key: str, view: ObjectView | None = None) -> SiteFile | None:
     """One source as it is now; None if it is gone.
+
+    Args:
+        folder: the folder of recordings; of one in an object store, ``view.top``.
+        key: its partition key.
+        view: of an object store.
 
     Raises:
         CcfError: the key is not that of a file, or the file exists and cannot be read.
@@ -282,25 +315,33 @@ def site_file(folder: Path, key: str) -> SiteFile | None:
     """
     path = path_of(folder, key)
     try:
-        source = find_source(folder, key)
+        source = find_source(folder, key, view)
         if source is None:
             return None
         form, names = source
-        stamper = Stamper(folder, time.time(), SETTLE_S, {})
         places = [place.relative_to(folder).as_posix() for place in settings_paths(folder, path)]
-        return _site_file(folder, form, names, places, stamper)
+        return _site_file(form, names, places, view or Stamper(folder, time.time(), SETTLE_S, {}))
     except OSError as error:
         raise CcfError(_unreadable(error, path)) from None
 
 
-def find_source(folder: Path, key: str) -> tuple[SiteFormat, tuple[str, ...]] | None:
+def find_source(
+    folder: Path, key: str, view: ObjectView | None = None
+) -> tuple[SiteFormat, tuple[str, ...]] | None:
     """The format of a source and its files, as paths below the folder, the anchor first; None if it is gone.
+
+    Args:
+        folder: the folder of recordings; of one in an object store, ``view.top``.
+        key: its partition key.
+        view: of an object store.
 
     Raises:
         CcfError: the key is not that of a file, or its folder cannot be read.
     """
     path = path_of(folder, key)
     relative = path.parent.relative_to(folder).as_posix().removeprefix(".")
+    if view:
+        return _sources_in_store(view, relative).get(path.name)
     if not may_be_read(path.parent, folder):
         raise CcfError(f"{path} is not in the folder of recordings.")
     try:
@@ -316,9 +357,9 @@ _Sources: TypeAlias = Mapping[str, tuple[SiteFormat, tuple[str, ...]]]
 """Name of an anchor → its format, and its files as paths below the folder of recordings, the anchor first."""
 
 
-def _sources_of(content: Content, stamper: Stamper) -> _Sources:
+def _sources_of(content: Content, view: View) -> _Sources:
     """The sources in one folder."""
-    found = found_in(_listing(content, stamper))
+    found = found_in(view.listing(content))
     return {one.anchor: (form, _names(content, (one.anchor, *one.others))) for form, one in found}
 
 
@@ -329,16 +370,11 @@ def _sources_in(folder: Path, relative: str, _file_number: int, _mtime_ns: int) 
     return _sources_of(content, Stamper(folder, time.time(), SETTLE_S, {})) if content else {}
 
 
-def _listing(content: Content, stamper: Stamper, taken: Collection[str] = ()) -> Listing:
-    """What formats see of a folder, without the names that are taken."""
-
-    def look(name: str, classify: Classify) -> str:
-        return stamper.look(
-            content.folder / name, partition_key_of(content.below(name)), content.files[name], classify
-        )
-
-    files, folders = (frozenset(names).difference(taken) for names in (content.files, content.folders))
-    return Listing(content.folder, files, folders, look)
+@functools.lru_cache(_KEPT_FOLDERS)
+def _sources_in_store(view: ObjectView, relative: str) -> _Sources:
+    """As `_sources_of`, in a folder of an object store: a view of it does not change."""
+    content = view.content(relative)
+    return _sources_of(content, view) if content else {}
 
 
 def _names(content: Content, files: Iterable[str]) -> tuple[str, ...]:
@@ -354,41 +390,39 @@ def _here(content: Content, names: Iterable[str]) -> list[str]:
 
 
 def _site_file(
-    folder: Path,
     form: SiteFormat,
     names: tuple[str, ...],
     places: Iterable[str],
-    stamper: Stamper,
+    view: View,
     content: Content | None = None,
 ) -> SiteFile | None:
     """A source with its digest, or None if its anchor is gone.
 
     Args:
-        folder: the folder of recordings.
         form: the format of the source.
         names: its files below the folder, the anchor first.
         places: paths below the folder of the settings that may apply to it.
-        stamper: stamps the files.
+        view: the folder of recordings; it stamps the files.
         content: of the anchor's folder, where that is known.
     """
-    paths = tuple(folder / name for name in names)
+    paths = tuple(view.top / name for name in names)
     for path in paths[1:]:  # what lies beside the anchor is looked at when it is stamped
-        if path.parent != paths[0].parent and not may_be_read(path, folder):
+        if path.parent != paths[0].parent and not view.may_be_read(path):
             raise OSError(None, "it is not in the folder of recordings", str(path))
     keys = [partition_key_of(name) for name in names]
     entry = content.entry(paths[0].name) if content else None
     digest = functools.partial(form.digest, Source(keys[0], paths)) if form.digest else None
-    anchor = stamper.stamp(paths[0], keys[0], digest, form.largest_bytes, entry)
+    anchor = view.stamp(paths[0], keys[0], digest, form.largest_bytes, entry)
     if anchor is None:
         return None
     sha, mtime_ns = hashlib.sha256(anchor[3].encode()), anchor[1]
     for path, key in zip(paths[1:], keys[1:], strict=True):
-        if stamp := stamper.stamp(path, key, largest_bytes=form.largest_bytes):
+        if stamp := view.stamp(path, key, largest_bytes=form.largest_bytes):
             sha.update(f"\n{key}\n{stamp[3]}".encode())
             mtime_ns = max(mtime_ns, stamp[1])
     for place in places:
         key = partition_key_of(place)
-        if stamp := stamper.stamp(folder / place, key, largest_bytes=LARGEST_BYTES):
+        if stamp := view.stamp(view.top / place, key, largest_bytes=LARGEST_BYTES):
             sha.update(f"\n{key}\n{stamp[3]}".encode())
     return SiteFile(paths, form, sha.hexdigest(), mtime_ns)
 

@@ -12,6 +12,7 @@ folder.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -28,24 +29,38 @@ from ccf_assets.recordings.files.columns import (
 )
 from ccf_assets.recordings.files.kept_columns import details, extra_columns, site_ids
 from ccf_assets.recordings.files.known_columns import settings_of
-from ccf_assets.recordings.files.settings import ROW, VALUES, FileSettings, fill_in, of_its_own, read_settings
-from ccf_assets.recordings.files.source import Source
+from ccf_assets.recordings.files.settings import (
+    ROW,
+    VALUES,
+    FileSettings,
+    fill_in,
+    of_its_own,
+    read_settings,
+    settings_paths,
+)
+from ccf_assets.recordings.files.source import SiteFormat, Source
 from ccf_assets.recordings.files.table import SITES_SCHEMA, Table
 from ccf_assets.recordings.formats.arrays import row_numbers
 from ccf_assets.recordings.scan.folder import find_source
 from ccf_assets.recordings.scan.keys import path_of
+from ccf_assets.recordings.scan.objects import ObjectView
 
 
 def read_sites(
-    folder: Path, key: str, frames: Mapping[str, FrameOrder], source_key: str | None = None
+    folder: Path,
+    key: str,
+    frames: Mapping[str, FrameOrder],
+    source_key: str | None = None,
+    view: ObjectView | None = None,
 ) -> pl.DataFrame:
     """Read one source of recording sites with its settings.
 
     Args:
-        folder: the folder of recordings.
+        folder: the folder of recordings; of one in an object store, ``view.top``.
         key: the partition key that the source has, or would have, in the first folder of the database.
         frames: the known frames by name.
         source_key: its key with the name of its folder in front, if it is in another folder.
+        view: of an object store.
 
     Returns:
         One row per row of the source, in its order, with the columns of ``SITES_SCHEMA``. An empty or missing
@@ -53,12 +68,23 @@ def read_sites(
 
     Raises:
         CcfError: the source cannot be read, or lacks something that is needed; the text says what to write.
+        StillWritingError: an object of it was replaced or deleted since the store was listed.
     """
-    found = find_source(folder, key)
+    path = path_of(folder, key)
+    found = find_source(folder, key, view)
     if found is None:
-        raise CcfError(f"{path_of(folder, key)} no longer exists.")
+        raise CcfError(f"{view.in_words(str(path)) if view else path} no longer exists.")
     form, names = found
     source = Source(source_key or key, tuple(folder / name for name in names))
+    if view is None:
+        return _read(folder, form, source, frames)
+    places = (place.relative_to(folder).as_posix() for place in settings_paths(folder, path))
+    with view.brought(form, names, places) as opened:
+        return _read(folder, form, replace(source, opened=opened), frames)
+
+
+def _read(folder: Path, form: SiteFormat, source: Source, frames: Mapping[str, FrameOrder]) -> pl.DataFrame:
+    """As `read_sites`, of files that are on this host."""
     given = read_settings(folder, source.path)
     settings = given if form.has_own_columns else of_its_own(given)
     table = form.read(source, settings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -16,8 +16,9 @@ from typing import TypeAlias
 from ccf_assets.errors import CcfError
 from ccf_assets.files import sha256_of
 from ccf_assets.recordings.files.settings import is_absent
-from ccf_assets.recordings.files.source import HEAD_BYTES, Classify
-from ccf_assets.recordings.scan.walk import Content, may_be_read
+from ccf_assets.recordings.files.source import HEAD_BYTES, Classify, Listing
+from ccf_assets.recordings.scan.keys import partition_key_of
+from ccf_assets.recordings.scan.walk import Content, content_of, may_be_read
 
 SETTLE_S = 5.0
 """A file written less than this long ago may still be growing."""
@@ -46,7 +47,7 @@ class Stamper:
 
     def __init__(self, top: Path, now: float, settle_s: float, old: Mapping[str, Stamp]) -> None:
         self.memo: dict[str, Stamp] = {}
-        self._top = top
+        self.top = top
         self._now_ns = int(now * 1e9)
         self._settle_ns = int(settle_s * 1e9)
         self._old = old
@@ -91,11 +92,25 @@ class Stamper:
         self.memo[name] = (*looks, old[3])
         return _not_refused(self.memo[name])
 
-    def look(self, path: Path, name: str, entry: os.DirEntry[str], classify: Classify) -> str:
+    def content(self, relative: str) -> Content | None:
+        """The content of a folder; see `walk.content_of`."""
+        return content_of(self.top, relative)
+
+    def listing(self, content: Content, taken: Collection[str] = ()) -> Listing:
+        """What formats see of a folder, without the names that are taken."""
+
+        def look(name: str, classify: Classify) -> str:
+            key = partition_key_of(content.below(name))
+            return self._look(content.folder / name, key, content.files[name], classify)
+
+        files, folders = (frozenset(names).difference(taken) for names in (content.files, content.folders))
+        return Listing(content.folder, files, folders, look)
+
+    def _look(self, path: Path, name: str, entry: os.DirEntry[str] | None, classify: Classify) -> str:
         """What a file is, by its first bytes; empty if it cannot be opened. Asked once while it stays so."""
-        kept = f"{name}\0{classify.__module__}.{classify.__qualname__}"
+        kept = kept_look(name, classify)
         try:
-            status = entry.stat()
+            status = entry.stat() if entry else path.stat()
             looks = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
             old = self.memo.get(kept) or self._old.get(kept)
             if old is None or tuple(old[:3]) != looks:
@@ -134,13 +149,17 @@ class Stamper:
         """Whether a name in a folder is no link, or one that stays where files may be read."""
         return self._may_open(content.folder / name, content.entry(name))
 
+    def may_be_read(self, path: Path) -> bool:
+        """Whether a path is where files may be read; see `walk.may_be_read`."""
+        return may_be_read(path, self.top)
+
     def _may_open(self, path: Path, entry: os.DirEntry[str] | None) -> bool:
         """Whether a file is no link, or one that stays where files may be read.
 
         Others may lead to anybody's file, and an error message would show that file's first line.
         """
         is_link = entry.is_symlink() if entry else path.is_symlink()
-        return not is_link or may_be_read(path, self._top)
+        return not is_link or self.may_be_read(path)
 
     def _refuse_odd(self, path: Path, size: int, largest_bytes: int | None, *, may_be_folder: bool) -> None:
         mode = path.stat().st_mode
@@ -157,6 +176,11 @@ class Stamper:
             age_ns = self._now_ns - looks[2]
         if age_ns < self._settle_ns:
             raise StillWritingError(f"{path} was written less than {self._settle_ns / 1e9:g} s ago.")
+
+
+def kept_look(name: str, classify: Classify) -> str:
+    """Under which name a memo has what a file of a partition key is."""
+    return f"{name}\0{classify.__module__}.{classify.__qualname__}"
 
 
 def _content(digest: Callable[[], str]) -> str:

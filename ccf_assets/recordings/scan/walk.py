@@ -6,7 +6,7 @@ What they are is decided by recordings.formats; what is in a file, in read.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,15 +25,19 @@ class Content:
         folder: where it is.
         relative: its path below the folder of recordings, empty for that itself.
         number: of the device and the folder on it, by which it is known again behind a link.
-        files: its files, and links that are followed or refused as files.
-        folders: its subfolders, and links to folders that `CCF_RECORDINGS_ROOTS` allows.
+        files: its files, and links that are followed or refused as files; of a disk, as its listing has them.
+        folders: its subfolders, and links to folders that `CCF_RECORDINGS_ROOTS` allows, likewise.
     """
 
     folder: Path
     relative: str
-    number: tuple[int, int]
-    files: Mapping[str, os.DirEntry[str]]
-    folders: Mapping[str, os.DirEntry[str]]
+    number: Hashable
+    files: Mapping[str, os.DirEntry[str] | None]
+    folders: Mapping[str, os.DirEntry[str] | None]
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file or subfolder of a name."""
+        return name in self.files or name in self.folders
 
     def entry(self, name: str) -> os.DirEntry[str] | None:
         """The file or subfolder of a name."""
@@ -63,7 +67,7 @@ def content_of(top: Path, relative: str) -> Content | None:
     try:
         status = folder.stat()
         with os.scandir(folder) as listing:
-            entries = [entry for entry in listing if _is_visible(entry.name) or _is_revision(entry)]
+            entries = [entry for entry in listing if is_visible(entry.name) or _is_revision(entry)]
     except FileNotFoundError:
         if relative:
             return None
@@ -101,14 +105,19 @@ def _is_circle(link: Path) -> bool:
     return link.parent.resolve().is_relative_to(link.resolve())
 
 
-def _is_visible(name: str) -> bool:
+def is_visible(name: str) -> bool:
+    """Whether a name is neither hidden nor that of a temporary file."""
     return not (name.startswith(_HIDDEN) or name.lower().endswith(_TEMPORARY))
 
 
 def _is_revision(entry: os.DirEntry[str]) -> bool:
     """Whether it is the folder of a revision of ALF, such as ``#2024-05-06#``."""
-    name = entry.name
-    return name.startswith("#") and name.endswith("#") and len(name) > len("##") and entry.is_dir()
+    return is_revision(entry.name) and entry.is_dir()
+
+
+def is_revision(name: str) -> bool:
+    """Whether a name is that of a revision."""
+    return name.startswith("#") and name.endswith("#") and len(name) > len("##")
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
