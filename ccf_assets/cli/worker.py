@@ -23,6 +23,7 @@ from ccf_assets.pg.connect import new_engine
 from ccf_assets.runs.daemon import running_ui
 from ccf_assets.runs.home import dagster_home
 from ccf_assets.runs.run_engine import QUEUE, require_workers
+from ccf_assets.sources.source import Sources
 
 CLOCKS_S = 5.0
 """Most seconds between the clocks of this host and the database: a file is read once it has been unchanged
@@ -102,17 +103,23 @@ def _check_database(report: Callable[[str], object]) -> None:
 
 def _folders() -> list[str]:
     """What this host has of the folders that runs read, a line each."""
-    recordings, sets, source = settings.recordings(), settings.region_sets(), settings.source()
-    lines = [_folder("Recordings", recordings, "runs that read files of sites cannot be executed here")]
-    lines.append(_folder("Own region sets", sets, "none from this host"))
-    if source in (settings.ALLEN, settings.PHANTOM) or "://" in source:
-        lines.append(f"Source of the atlases: {source}, kept in {settings.home() / 'downloads'}.")
+    source = Sources.from_settings()
+    lines = [
+        _folder(
+            "Recordings", settings.recordings_place(), "runs that read files of sites cannot be executed here"
+        ),
+        _folder("Own region sets", settings.region_sets(), "none from this host"),
+    ]
+    if source.is_remote or source.is_phantom:
+        lines.append(f"Source of the atlases: {source.label}, kept in {source.cache}.")
     else:
-        lines.append(_folder("Source of the atlases", Path(source), "nothing can be loaded here"))
+        lines.append(_folder("Source of the atlases", Path(source.source), "nothing can be loaded here"))
     return lines
 
 
-def _folder(what: str, folder: Path, without: str) -> str:
+def _folder(what: str, folder: settings.Place, without: str) -> str:
+    if not isinstance(folder, Path):
+        return f"{what}: {folder}."
     try:
         entries = sum(1 for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError:
