@@ -105,6 +105,25 @@ def atlases_file() -> Path:
     return path(named) if named else home() / "atlases.toml"
 
 
+MOST_PARTITIONS = 1024
+"""Every partition is some ten relations with its indexes, which each query over all sites opens."""
+
+
+def site_partitions() -> int:
+    """CCF_SITE_PARTITIONS: into how many partitions a new database divides its sites, by recording; 1: none.
+
+    Raises:
+        CcfError: it is not a whole number from 1 to MOST_PARTITIONS.
+    """
+    named = os.environ.get("CCF_SITE_PARTITIONS") or "1"
+    number = int(named) if named.isdecimal() else 0
+    if not 1 <= number <= MOST_PARTITIONS:
+        raise CcfError(
+            f"CCF_SITE_PARTITIONS is {named!r}; set it to a whole number from 1 to {MOST_PARTITIONS}."
+        )
+    return number
+
+
 def is_set(name: str) -> bool:
     """Whether an environment variable has a value."""
     return bool(os.environ.get(name))

@@ -102,7 +102,7 @@ def _set_up(url: sa.URL, where: str) -> sa.URL:
     """``url``, once the server behind it is known to be new enough and to have the tables."""
     with new_engine(url, poolclass=sa.NullPool).begin() as connection:
         _check_server(connection, where)
-        if install.create_tables(connection):
+        if install.create_tables(connection, settings.site_partitions()):
             roles.renew(connection)
         try:
             frames = load_frames(*settings.frames_files())

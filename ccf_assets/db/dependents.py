@@ -1,7 +1,7 @@
-"""What stands on a column whose type an upgrade changes: taken away before, and put back after it.
+"""What stands on a column or table that is made anew: taken away before, and put back after it.
 
-PostgreSQL changes no column that a view uses. Our own views and functions are made again by the SQL files;
-what a lab has built on them is its own, and an upgrade must not cost it a view or a grant.
+PostgreSQL changes no column that a view uses, and replaces no table. Our own views and functions are made
+again by the SQL files; what a lab has built on them is its own, and must not cost it a view or a grant.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from ccf_assets.finding import listed
 
 _WHAT_TO_DO = "Drop it, use this ccf_assets once, and create it again; nothing was changed."
 
+TO_DIVIDE = "Drop it, divide the sites once more, and create it again; nothing was changed."
+
 
 @dataclass(frozen=True)
 class SetAside:
-    """A view or function that was dropped.
+    """A view or function that was dropped, or a table that will be made anew.
 
     Attributes:
-        kind: view or function, as in SQL.
+        kind: view, function or table, as in SQL.
         name: its name with the schema, of a function with its arguments, quoted where that is needed.
         owner: its owner, quoted likewise.
-        made_by: the statement that creates it; None if it is ours, which the SQL files create.
-        comments: column, or "" for the view itself → comment; of a lab's view only.
+        made_by: the statement that creates it; None if it is ours, which the SQL files create, or a table.
+        comments: column, or "" for the view or table itself → comment; none of what is ours.
         grants: what is granted, and to whom: ``SELECT``, ``ccf_reader WITH GRANT OPTION``.
     """
 
@@ -40,14 +42,19 @@ class SetAside:
 
 
 def set_aside(
-    connection: sa.Connection, columns: Sequence[sa.Column[Any]], is_ours: Callable[[str, str], bool]
+    connection: sa.Connection,
+    columns: Sequence[sa.Column[Any]],
+    is_ours: Callable[[str, str], bool],
+    *,
+    with_tables: bool = False,
 ) -> list[SetAside]:
     """Drop the views and functions that depend on columns, directly or through others.
 
     Args:
-        connection: in the transaction of the upgrade.
+        connection: in the transaction of the change.
         columns: the columns whose type is to change.
         is_ours: whether the view or function with this schema and name is created by the SQL files.
+        with_tables: the tables of the columns will be made anew, with their triggers.
 
     Returns:
         What was dropped, each after those it depends on.
@@ -56,7 +63,8 @@ def set_aside(
         CcfError: something depends on them that cannot be made again from the catalogue; it is named.
     """
     places = [f"{column.table.schema}.{column.table.name}" for column in columns]
-    about = {"tables": places, "columns": [column.name for column in columns]}
+    names = [column.name for column in columns]
+    about = {"tables": places, "columns": names, "with_tables": with_tables}
     found = connection.execute(sa.text(_DEPENDENTS), about).mappings().all()
     ours = {row["oid"] for row in found if row["kind"] and is_ours(row["schema"], row["simple_name"])}
     odd = [row["described"] for row in found if row["oid"] not in ours and row["kind"] != "view"]
@@ -65,10 +73,10 @@ def set_aside(
     ]
     if odd:
         types = listed(sorted({f"{column.table.name}.{column.name}" for column in columns}))
+        what = "Tables of sites are made anew" if with_tables else f"The upgrade changes the type of {types}"
         raise CcfError(
-            f"The upgrade changes the type of {types}, on which {listed(odd)} "
-            f"{'depends' if len(odd) == 1 else 'depend'}, which this user cannot create again as it was. "
-            f"{_WHAT_TO_DO}"
+            f"{what}, on which {listed(odd)} {'depends' if len(odd) == 1 else 'depend'}, which this user "
+            f"cannot create again as it was. {TO_DIVIDE if with_tables else _WHAT_TO_DO}"
         )
     aside = [_saved(connection, row, ours=row["oid"] in ours) for row in found]
     for each in reversed(aside):
@@ -76,8 +84,21 @@ def set_aside(
     return aside
 
 
+def saved_table(connection: sa.Connection, table: sa.Table) -> SetAside:
+    """What a new table of this name is to be given: owner, comments and grants."""
+    query = sa.text(
+        "SELECT c.oid, 'table' AS kind, c.oid::regclass::text AS name, c.relowner::regrole::text AS owner "
+        "FROM pg_class AS c WHERE c.oid = to_regclass(:name)"
+    )
+    row = connection.execute(query, {"name": str(table)}).mappings().one()
+    about = {"oid": row["oid"], "kind": row["kind"]}
+    grants = connection.execute(sa.text(_GRANTS), about).tuples().all()
+    comments: dict[str, str] = dict(connection.execute(sa.text(_COMMENTS), about).tuples().all())
+    return SetAside(row["kind"], row["name"], row["owner"], None, comments, grants)
+
+
 def put_back(connection: sa.Connection, aside: Sequence[SetAside]) -> None:
-    """Create the views of a lab again, and give everything its owner and its grants.
+    """Create the views of a lab again, and give everything its owner, its comments and its grants.
 
     Args:
         connection: as for `set_aside`, once the SQL files have been run.
@@ -116,9 +137,9 @@ def _saved(connection: sa.Connection, row: sa.RowMapping, *, ours: bool) -> SetA
 
 def _restoring(connection: sa.Connection, each: SetAside) -> list[str]:
     """The statements that give a new view or function its comments, its owner and exactly its grants."""
-    what = f"{'TABLE' if each.kind == 'view' else 'FUNCTION'} {each.name}"
+    what = f"{'FUNCTION' if each.kind == 'function' else 'TABLE'} {each.name}"
     comments = [
-        f"COMMENT ON {f'COLUMN {each.name}.{column}' if column else f'VIEW {each.name}'} IS {text}"
+        f"COMMENT ON {f'COLUMN {each.name}.{column}' if column else f'{each.kind} {each.name}'} IS {text}"
         for column, text in each.comments.items()
     ]
     # Who creates it owns it, and default privileges may grant more than was granted.
@@ -155,12 +176,15 @@ WITH RECURSIVE edge AS MATERIALIZED (
   SELECT e.class, e.oid, e.part, e.goes_on, 1 AS depth
   FROM unnest(CAST(:tables AS text[]), CAST(:columns AS text[])) AS given (name, col)
   JOIN pg_attribute AS a ON a.attrelid = to_regclass(given.name) AND a.attname = given.col
-  JOIN edge AS e ON (e.on_class, e.on_oid, e.on_column) = ('pg_class'::regclass, a.attrelid, a.attnum)
+  JOIN edge AS e
+    ON (e.on_class, e.on_oid) = ('pg_class'::regclass, a.attrelid)
+    AND (e.on_column = a.attnum OR (:with_tables AND e.on_column = 0 AND e.goes_on))
   LEFT JOIN pg_class AS c ON e.class = 'pg_class'::regclass AND c.oid = e.oid
   LEFT JOIN pg_attrdef AS own ON e.class = 'pg_attrdef'::regclass AND own.oid = e.oid AND own.adnum = a.attnum
   -- These PostgreSQL changes together with the column.
   WHERE e.class NOT IN ('pg_constraint'::regclass, 'pg_statistic_ext'::regclass)
     AND coalesce(c.relkind NOT IN ('i', 'I', 'S'), true) AND own.oid IS NULL
+    AND NOT (:with_tables AND e.class IN ('pg_trigger'::regclass, 'pg_attrdef'::regclass))
   UNION
   SELECT e.class, e.oid, e.part, e.goes_on, r.depth + 1
   FROM reached AS r
@@ -192,10 +216,10 @@ SELECT a.privilege_type || a.of,
 FROM (
   SELECT acl.*, '' AS of
   FROM pg_class AS c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS acl
-  WHERE :kind = 'view' AND c.oid = :oid
+  WHERE :kind IN ('view', 'table') AND c.oid = :oid
   UNION ALL
   SELECT acl.*, format(' (%I)', t.attname) FROM pg_attribute AS t, aclexplode(t.attacl) AS acl
-  WHERE :kind = 'view' AND t.attrelid = :oid
+  WHERE :kind IN ('view', 'table') AND t.attrelid = :oid
   UNION ALL
   SELECT acl.*, '' FROM pg_proc AS p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS acl
   WHERE :kind = 'function' AND p.oid = :oid
@@ -206,7 +230,7 @@ _GRANTEES = """
 SELECT DISTINCT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(acl.grantee)) END
 FROM (
   SELECT coalesce(c.relacl, acldefault('r', c.relowner)) FROM pg_class AS c
-  WHERE :kind = 'view' AND c.oid = to_regclass(:name)
+  WHERE :kind IN ('view', 'table') AND c.oid = to_regclass(:name)
   UNION ALL
   SELECT coalesce(p.proacl, acldefault('f', p.proowner)) FROM pg_proc AS p
   WHERE :kind = 'function' AND p.oid = to_regprocedure(:name)

@@ -14,6 +14,7 @@ import psycopg
 import sqlalchemy as sa
 
 from ccf_assets.db import schema
+from ccf_assets.db.schema.columns import BY_ATLAS
 from ccf_assets.db.spaces import forget_spaces
 from ccf_assets.errors import CcfError
 
@@ -62,9 +63,9 @@ def _tables_by_atlas() -> list[sa.Table]:
 
 
 def _partition(table: sa.Table, ccf_id: int) -> str | None:
-    """Name of the partition that holds an atlas's rows, or None for an ordinary table."""
-    partitioned = table.dialect_options["postgresql"]["partition_by"] is not None
-    return f"{schema.SCHEMA}.{table.name}_{ccf_id}" if partitioned else None
+    """Name of the partition that holds an atlas's rows, or None for a table that is not divided by atlas."""
+    by_atlas = table.dialect_options["postgresql"]["partition_by"] == BY_ATLAS
+    return f"{schema.SCHEMA}.{table.name}_{ccf_id}" if by_atlas else None
 
 
 def holdings(engine: sa.Engine) -> list[Holding]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from ccf_assets.ccf.space import ALLEN_CCF
-from ccf_assets.db import dependents
+from ccf_assets.db import dependents, roles, site_partitions
 from ccf_assets.db.schema import SCHEMA, atlas, metadata, reference_space
 from ccf_assets.db.schema.recordings import KIND_IS_KNOWN, STATUS_IS_KNOWN
 from ccf_assets.db.spaces import space_row
@@ -83,13 +83,17 @@ _CHANGES: Mapping[int, str] = MappingProxyType(
 """Version → statement that changes rows written by older versions, or drops what it no longer has."""
 
 
-def create_tables(connection: sa.Connection) -> bool:
+def create_tables(connection: sa.Connection, partitions: int = 1) -> bool:
     """Create the schema and the missing tables, or upgrade those of an older version.
 
     Does nothing if this version is installed: replacing a trigger locks its table, for which a command that
     only reads must not wait. Several processes may call it at once: a lock that is held to the end of the
     transaction lets one at a time through, since CREATE … IF NOT EXISTS alone can collide. The search_path
     is pg_catalog from now to the end of the transaction.
+
+    Args:
+        connection: in a transaction.
+        partitions: into how many partitions new tables of sites are divided; those that are there stay.
 
     Returns:
         Whether anything was done.
@@ -128,8 +132,9 @@ def create_tables(connection: sa.Connection) -> bool:
             for version, statement in _CHANGES.items():
                 if installed < version:
                     connection.execute(sa.text(statement))
-        for text in _sql_files():
-            connection.exec_driver_sql(text.replace("%", "%%"))
+        elif partitions > 1:
+            aside = site_partitions.rebuild(connection, partitions)
+        _run_sql_files(connection)
         dependents.put_back(connection, aside)
     except sa.exc.DBAPIError as error:
         if not older:
@@ -141,6 +146,36 @@ def create_tables(connection: sa.Connection) -> bool:
         ) from None
     connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_INSTALLED}{VERSION}'")
     return True
+
+
+def divide_sites(connection: sa.Connection, partitions: int) -> None:
+    """Divide the sites of an existing database into so many partitions by recording; 1: ordinary tables.
+
+    Every row stays, and so do views, functions, grants, triggers and foreign keys. The tables of sites are
+    locked to the end of the transaction, and take their room twice until then.
+
+    Raises:
+        CcfError: something that a lab has made on these tables could not be made again, and is named; or
+            other sessions use them.
+    """
+    connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")
+    columns = [column for table in site_partitions.TABLES for column in table.c]
+    try:
+        aside = dependents.set_aside(connection, columns, _is_ours, with_tables=True)
+        saved = site_partitions.rebuild(connection, partitions)
+        _run_sql_files(connection)
+        dependents.put_back(connection, [*saved, *aside])
+        roles.renew(connection)
+    except sa.exc.DBAPIError as error:
+        raise CcfError(
+            f"The tables of sites cannot be divided into {partitions} partitions. {server_said(error)} "
+            "Nothing was changed."
+        ) from None
+
+
+def _run_sql_files(connection: sa.Connection) -> None:
+    for text in _sql_files():
+        connection.exec_driver_sql(text.replace("%", "%%"))
 
 
 @cache

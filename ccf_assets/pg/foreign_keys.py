@@ -85,7 +85,8 @@ _ONLY_FOREIGN_KEYS = """
 SELECT has_parameter_privilege('session_replication_role', 'SET')
     AND current_setting('session_replication_role') = 'origin'
     AND NOT relhasrules
-    AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgtype & 4 <> 0
+    AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgtype & 4 <> 0
+        AND tgrelid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid))
         AND tgfoid <> '"RI_FKey_check_ins"'::regproc AND tgenabled <> 'A'
         AND encode(tgargs, 'escape') <> 'repeats a foreign key\\000')
     AND NOT EXISTS (SELECT FROM pg_constraint
@@ -119,7 +120,8 @@ CROSS JOIN LATERAL (
     JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.own
     JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.theirs
 ) AS columns
-WHERE c.conrelid = %(table)s::regclass AND c.contype = 'f'
+-- For each partition of a referenced table there is a row of its own, which says the same of fewer rows.
+WHERE c.conrelid = %(table)s::regclass AND c.contype = 'f' AND c.conparentid = 0
 """  # noqa: S608
 """For each foreign key: *wanted*, the rows of *inserted* that refer to another row; a query for the rows they
 refer to; the condition that these have the same values in the first column; and how many rows there are to

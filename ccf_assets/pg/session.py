@@ -91,5 +91,7 @@ MANY_ROWS = 10_000
 _SUMMARIZE = """
 SELECT brin_summarize_new_values(i.indexrelid)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
-WHERE i.indrelid = %s::regclass AND a.amname = 'brin' AND pg_has_role(c.relowner, 'USAGE')
+CROSS JOIN CAST(%s AS regclass) AS t
+WHERE i.indrelid IN (SELECT t UNION SELECT relid FROM pg_partition_tree(t) WHERE isleaf) AND c.relkind = 'i'
+    AND a.amname = 'brin' AND pg_has_role(c.relowner, 'USAGE')
 """

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ccf_assets.db import install
 from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.recordings.backlog import siteless, unregistered
 
@@ -20,7 +21,7 @@ IDS = st.integers(0, 8)
 
 INSERT_SITE = (
     "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, source, reported_region) "
-    "SELECT 'm', n, 6600, 4000, 6700, 'ccf', :source, CASE WHEN n % 2 = 0 THEN 'root' END "
+    "SELECT 'm' || n % 3, n, 6600, 4000, 6700, 'ccf', :source, CASE WHEN n % 2 = 0 THEN 'root' END "
     "FROM generate_series(CAST(:first AS integer), :last) AS n ON CONFLICT DO NOTHING"
 )
 
@@ -80,6 +81,15 @@ def assert_counted(engine: sa.Engine) -> None:
         assert ask(engine, tallied) == ask(engine, counted)
 
 
+@pytest.fixture(params=[1, 5], ids=["ordinary", "partitions"])
+def counted(phantom_database: sa.Engine, request: pytest.FixtureRequest) -> sa.Engine:
+    """A database without a site, in ordinary tables or in partitions by recording."""
+    if request.param > 1:
+        with phantom_database.begin() as connection:
+            install.divide_sites(connection, request.param)
+    return phantom_database
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
@@ -87,13 +97,13 @@ def assert_counted(engine: sa.Engine) -> None:
     )
 )
 def test_the_tally_is_what_counting_gives_whatever_is_written(
-    phantom_database: sa.Engine, steps: list[tuple[str, str, int, int, int]]
+    counted: sa.Engine, steps: list[tuple[str, str, int, int, int]]
 ) -> None:
-    tell(phantom_database, EMPTY)
+    tell(counted, EMPTY)
     for statement, source, first, more, voxels_of in steps:
         values = {"source": source, "first": first, "last": first + more, "voxels_of": voxels_of}
-        tell(phantom_database, statement, **values)
-        assert_counted(phantom_database)
+        tell(counted, statement, **values)
+        assert_counted(counted)
 
 
 def test_two_who_insert_sites_of_one_source_do_not_wait_for_each_other(phantom_database: sa.Engine) -> None:

@@ -177,6 +177,50 @@ def test_of_many_rows_to_refer_to_only_those_with_the_same_beginning_are_read(
         pointing.write(things((1, 1, "x", 3), (2, 7, "42", 3), (3, 7, "0", 3)), "thing")
 
 
+def test_a_key_to_a_table_in_partitions_is_checked_once_and_not_for_each_of_them(
+    pointing: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pointing.sql("""
+        DROP TABLE lab.thing; DROP TABLE lab.pair;
+        CREATE TABLE lab.pair (a int, b text, PRIMARY KEY (a, b)) PARTITION BY HASH (a);
+        CREATE TABLE lab.pair_0 PARTITION OF lab.pair FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+        CREATE TABLE lab.pair_1 PARTITION OF lab.pair FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+        INSERT INTO lab.pair SELECT n, 'x' FROM generate_series(1, 9) AS n;
+        CREATE TABLE lab.thing (id int PRIMARY KEY, a int, b text, region int REFERENCES lab.region,
+            FOREIGN KEY (a, b) REFERENCES lab.pair) PARTITION BY HASH (id);
+        CREATE TABLE lab.thing_0 PARTITION OF lab.thing FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+        CREATE TABLE lab.thing_1 PARTITION OF lab.thing FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+        CREATE INDEX ON lab.thing USING brin (a)
+    """)
+    asked: list[str] = []
+    execute = psycopg.Connection.execute
+
+    def listened(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        asked.append(str(query))
+        return execute(self, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", listened)
+    monkeypatch.setattr(session, "MANY_ROWS", 1)
+    good = things(*((n, n, "x", 3) for n in range(1, 10)))
+    assert pointing.write(good, "thing")["rows_inserted"] == 9
+    assert sum("FOR KEY SHARE OF known" in query for query in asked) == 2, "one for each key"
+    assert not any("ROLLBACK TO" in query for query in asked), "at the first try"
+    with pytest.raises(
+        Refused, match=r"violates foreign key constraint .*Key \(a, b\)=\(77, x\) is not pres"
+    ):
+        pointing.write(pl.concat([good, things((10, 77, "x", 3))]), "thing")
+    pointing.sql(
+        "CREATE FUNCTION lab.noted() RETURNS trigger LANGUAGE plpgsql "
+        "AS 'BEGIN NEW.region := 5; RETURN NEW; END';"
+        "CREATE TRIGGER noted BEFORE INSERT ON lab.thing_1 FOR EACH ROW EXECUTE FUNCTION lab.noted()"
+    )
+    pointing.write(things(), "thing")
+    pointing.write(good, "thing")
+    assert {region for _, region in pointing.rows("thing_1", "id, region")} == {5}, (
+        "what a lab does there is done"
+    )
+
+
 def test_what_rows_refer_to_is_locked_while_they_are_inserted(pointing: Database) -> None:
     rows = things((1, 1, "x", 3))
     with pointing.engine.begin() as connection:

@@ -27,9 +27,10 @@ from ccf_assets.cli import main
 from ccf_assets.definitions import defs
 from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.files import read_toml
+from ccf_assets.pg import connect
 from ccf_assets_tests.support import helm_chart
 from ccf_assets_tests.support.kubernetes_api import Cluster
-from ccf_assets_tests.support.program import ROOT, wait_for
+from ccf_assets_tests.support.program import ROOT
 
 DEPLOY = ROOT / "deploy"
 CONTAINERFILE = (DEPLOY / "Containerfile").read_text("utf-8")
@@ -305,13 +306,12 @@ def test_a_run_on_kubernetes_loads_an_atlas_into_the_one_database(
     home, node = tmp_path / "home", tmp_path / "node"
     for folder in (home, node):
         folder.mkdir()
-    monkeypatch.setenv("DAGSTER_PG_PASSWORD", address.password or "none")
+    password = str(address.password or "none")
+    monkeypatch.setenv("DAGSTER_PG_PASSWORD", password)  # as the chart sets it for the daemon
     with Cluster(
         node,
-        secrets={"ccf-postgres": {"postgresql-password": address.password or "none"}},
-        config_maps={
-            "ccf-dagster-user-deployments-ccf-assets-user-env": {"PYTHONPATH": str(ROOT)},
-        },
+        secrets={"ccf-postgres": {"postgresql-password": password}},
+        config_maps={"ccf-dagster-user-deployments-ccf-assets-user-env": {"PYTHONPATH": str(ROOT)}},
         claims={"ccf-recordings": recordings},
     ) as cluster:
         values = on_this_machine(helm_chart.values(), address, cluster)
@@ -332,13 +332,13 @@ def test_a_run_on_kubernetes_loads_an_atlas_into_the_one_database(
             )
             instance.run_launcher.launch_run(LaunchRunContext(run, workspace=None))
             (job,) = cluster.jobs
-            wait_for(lambda: cluster.pods[job].poll() is not None, seconds=120)
-            assert cluster.pods[job].returncode == 0
+            assert cluster.pods[job].wait(timeout=600) == 0
             ended = instance.get_run_by_id(run.run_id)
             assert ended is not None
             assert ended.status == dg.DagsterRunStatus.SUCCESS, (node / job / "log").read_text("utf-8")
             assert instance.run_launcher.check_run_worker_health(ended).status == WorkerStatus.SUCCESS
     assert list((node / job / "ccf/downloads").rglob("*.nrrd")), "it has a CCF_HOME of its own"
+    assert password == "none" or password not in (node / job / "log").read_text("utf-8")
     with database.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM ccf.voxel_run").scalar()
         tables = sa.inspect(connection)
@@ -365,6 +365,7 @@ def on_this_machine(values: dict[str, Any], address: sa.URL, cluster: Cluster) -
         "kubeconfigFile": str(cluster.kubeconfig()),
     }
     env = helm_chart.code_server(values)["env"]
-    next(each for each in env if each["name"] == "CCF_POSTGRES_URL")["value"] = os.environ["CCF_POSTGRES_URL"]
+    without_password = connect.libpq_url(address.set(password=None))
+    next(each for each in env if each["name"] == "CCF_POSTGRES_URL")["value"] = without_password
     env.append({"name": "CCF_SOURCE", "value": "phantom"})
     return values

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from ccf_assets.ccf.space import ALLEN_CCF, AXES, HEMISPHERES
 from ccf_assets.db.schema.columns import (
+    BY_ATLAS,
     atlas_fk,
     ccf_id_column,
     coordinate_column,
@@ -156,7 +157,7 @@ voxel_run = sa.Table(
     region_id_column(key=False),
     region_fk(cascade=False),
     comment="Maximal runs of in-brain voxels of one region along ML; voxels outside the brain have no row",
-    postgresql_partition_by="LIST (ccf_id)",
+    postgresql_partition_by=BY_ATLAS,
 )
 
 voxel = sa.Table(
@@ -170,7 +171,7 @@ voxel = sa.Table(
     region_fk(cascade=False),
     sa.Index(None, "y", "z"),
     comment="One row per in-brain voxel, expanded from voxel_run; loaded on request",
-    postgresql_partition_by="LIST (ccf_id)",
+    postgresql_partition_by=BY_ATLAS,
 )
 
 brain_surface = sa.Table(
@@ -182,7 +183,7 @@ brain_surface = sa.Table(
     coordinate_column("y", "DV of the top of the column's first in-brain voxel, CCF µm", key=False),
     atlas_fk(),
     comment="Upper surface of the brain; columns without brain have no row",
-    postgresql_partition_by="LIST (ccf_id)",
+    postgresql_partition_by=BY_ATLAS,
 )
 
 region_volume = sa.Table(

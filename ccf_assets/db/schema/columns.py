@@ -9,6 +9,9 @@ SCHEMA = "ccf"
 INSERTED = "inserted"
 """Source, and partition key, of sites inserted by SQL. Keys of files end in .csv or .parquet."""
 
+BY_ATLAS = "LIST (ccf_id)"
+"""How the tables of voxels are divided: a partition is an atlas, and is replaced and dropped as a whole."""
+
 metadata = sa.MetaData(
     schema=SCHEMA,
     naming_convention={

@@ -88,7 +88,8 @@ SET search_path = pg_catalog
 AS $$
 BEGIN
   -- With the owner's rights: who may only insert sites cannot read the frames. So not for a table of one's own.
-  IF TG_RELID <> 'ccf.recording_site'::regclass THEN
+  -- Where the sites are divided into partitions, the row's is the table.
+  IF 'ccf.recording_site'::regclass NOT IN (TG_RELID, coalesce(pg_partition_root(TG_RELID), 0)) THEN
     RAISE EXCEPTION 'ccf.check_frame() is a trigger of ccf.recording_site';
   END IF;
   IF NEW.frame IS NOT NULL AND NOT EXISTS (SELECT FROM ccf.coordinate_frame AS f WHERE f.name = NEW.frame) THEN
