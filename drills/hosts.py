@@ -57,6 +57,10 @@ SCENARIOS = [
     Scenario("10", "a run is ended in the UI", hosts_runs.ended_by_hand),
     Scenario("11", "one worker is busy, another comes", hosts_runs.no_prefetch),
     Scenario("12", "more runs than slots, for 200 s", hosts_runs.more_runs_than_slots),
+    Scenario(
+        "13", "pgbouncer in each of its modes (drills.poolers)", hosts_services.poolers, needs=("pgbouncer",)
+    ),
+    Scenario("14", "questions to a replica (drills.poolers)", hosts_services.replica, needs=("pgbouncer",)),
     Scenario("15", "a pod of Kubernetes, against a stand-in API", hosts_services.kubernetes),
     Scenario("16", "SLURM starts the workers", hosts_services.slurm, needs=("slurmctld", "slurmd", "munged")),
     Scenario("17", "recordings in an object store", hosts_services.object_store, official=True),

@@ -105,6 +105,22 @@ def _tests(host: Host, *options: str, **settings: str) -> str:
     return lines[-1].strip("= ") if lines else "nothing was said"
 
 
+def poolers(_cluster: Cluster) -> None:
+    """13: pgbouncer between program and server, in each of its modes."""
+    _of_another_drill("poolers")
+
+
+def replica(_cluster: Cluster) -> None:
+    """14: questions to a streaming replica."""
+    _of_another_drill("replica")
+
+
+def _of_another_drill(part: str) -> None:
+    command = [sys.executable, "-m", "drills.poolers", part]
+    code = subprocess.run(command, cwd=PROJECT, check=False).returncode
+    expect(code == 0, f"python -m drills.poolers {part}: exit code {code}")
+
+
 # ---- SLURM
 
 
