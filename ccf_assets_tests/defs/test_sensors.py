@@ -784,6 +784,18 @@ def test_a_process_that_was_killed_while_it_started_is_not_waited_for_long(
     assert run.run_id in lab.tick(lost_runs)[1]
 
 
+def test_a_run_that_waits_for_a_worker_is_not_lost_however_long_it_waits(
+    lab: RecordingsLab, clock: Clock
+) -> None:
+    tags = {"dagster-celery/task_id": "1"}
+    run = lab.queue("load_atlas", tags, dg.DagsterRunStatus.STARTING)
+    clock.now = time.time() + liveness.SILENT_S + 1
+    assert lab.tick(lost_runs)[1] == "No run has lost its process."
+    with alive(lab.instance, run.run_id):  # the worker, which is killed before the run has begun
+        pass
+    assert run.run_id in lab.tick(lost_runs)[1]
+
+
 def test_a_run_that_never_said_it_was_alive_is_lost_when_it_has_been_silent(
     lab: RecordingsLab, clock: Clock
 ) -> None:
