@@ -85,6 +85,7 @@ class Lab:
         self._where: dict[str, str] = {}
         self._ended = threading.Event()
         self.workers: dict[str, Program] = {}
+        self._servers: list[Program] = []
         self.hosts: dict[str, Host] = {"A": cluster.a}
         for letter in "BC":
             self.boot(letter, *shares)
@@ -188,6 +189,10 @@ class Lab:
                 for run, address in self.rows(_WHO_RUNS):
                     self._where[str(run)] = letters.get(str(address), str(address))
 
+    def serve(self, letter: str, *command: str, log: str, **settings: str) -> None:
+        """Start a program on a host that ends with this lab, such as a server of another kind."""
+        self._servers.append(self.hosts[letter].start(*command, log=log, **settings))
+
     def command(self, letter: str, *arguments: str, **settings: str) -> tuple[int, str]:
         """Run a command of the program on a host to its end: exit code and what it said."""
         program = self.hosts[letter].start(
@@ -228,6 +233,8 @@ class Lab:
             self.down()
         for letter in "BC":
             self.hosts[letter].kill()
+        for server in self._servers:
+            server.kill()
         for process in self.hosts["A"].processes():
             with suppress(Exception):
                 if process.environ().get("CCF_HOME") == self.settings["CCF_HOME"]:

@@ -174,14 +174,14 @@ def _start_slurm(lab: Lab) -> None:
         place = host.disk / "slurm"
         if letter != "A":  # its parts that are not used look for cgroups of their own
             host.run("mount", "-t", "tmpfs", "tmpfs", "/sys/fs/cgroup")
-        host.start(
-            "munged", "--foreground", "--force", f"--key-file={place / 'munge.key'}", f"--socket={place / 'munge'}",
+        lab.serve(
+            letter, "munged", "--foreground", "--force", f"--key-file={place / 'munge.key'}", f"--socket={place / 'munge'}",
             f"--pid-file={place / 'munge.pid'}", f"--log-file={place / 'munge.log'}",
             f"--seed-file={place / 'munge.seed'}", log="munge.log",
         )  # fmt: skip
         wait(lambda folder=folder: (folder / "munge").exists(), 20, f"munge answers on host {letter}")  # type: ignore[misc]
         daemon = ["slurmctld"] if letter == "A" else ["slurmd", "-N", host.name]
-        host.start(*daemon, "-D", "-f", str(place / "slurm.conf"), log="slurm.log", **_conf(lab))
+        lab.serve(letter, *daemon, "-D", "-f", str(place / "slurm.conf"), log="slurm.log", **_conf(lab))
     a = lab.hosts["A"]
     try:
         wait(
@@ -215,26 +215,12 @@ def _submit(lab: Lab) -> str:
 
 def object_store(cluster: Cluster) -> None:
     """17: the recordings are in an object store."""
-    a = cluster.a
-    for port, more in ((_STORE, {}), (_STRICT_STORE, {"INITIAL_NO_AUTH_ACTION_COUNT": "1"})):
-        a.start(
-            sys.executable,
-            "-m",
-            "moto.server",
-            "-H",
-            a.address,
-            "-p",
-            str(port),
-            log=f"store_{port}.log",
-            **more,
-        )
-        wait(lambda port=port: listens(a.address, port), 60, "the object store answers")  # type: ignore[misc]
-    store = f"http://{a.address}:{_STORE}"
-    _put(f"{store}/lab")
-    _put(f"http://{a.address}:{_STRICT_STORE}/lab")
+    store = f"http://{cluster.a.address}:{_STORE}"
     keys = {"AWS_ACCESS_KEY_ID": "drill", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}
     settings = {"CCF_RECORDINGS": "s3://lab/rec", "AWS_ENDPOINT_URL": store, "AWS_ALLOW_HTTP": "true", **keys}
     with Lab.anew(cluster, *OFFICIAL, CCF_SLOTS="2", **settings) as lab:
+        _start_store(lab, _STORE)
+        _start_store(lab, _STRICT_STORE, INITIAL_NO_AUTH_ACTION_COUNT="1")  # the one that makes the bucket
         for what, other in (
             ("no such bucket", {"CCF_RECORDINGS": "s3://nowhere/rec"}),
             ("a key that is refused", {"AWS_ENDPOINT_URL": f"http://{a.address}:{_STRICT_STORE}"}),
@@ -251,11 +237,11 @@ def object_store(cluster: Cluster) -> None:
             for path in sorted(Path(folder).iterdir(), reverse=True):  # the settings first
                 _put(f"{store}/lab/rec/{path.name}", path.read_bytes())
         all_ibl_registered(lab)
-        log = "store_5000.log"
         lab.until(lambda: all(run.ended for run in lab.runs()), 60, "the runs end")
-        before = len(a.logs()[log])
+        log = f"store_{_STORE}.log"
+        before = len(cluster.a.logs()[log])
         time.sleep(60)
-        asked = a.logs()[log][before:].splitlines()
+        asked = cluster.a.logs()[log][before:].splitlines()
         lists = sum("list-type=2" in line for line in asked)
         reads = sum('"GET /lab/rec/' in line for line in asked)
         expect(
@@ -263,6 +249,15 @@ def object_store(cluster: Cluster) -> None:
             f"a minute later the folder was listed {lists} times, {reads} objects read",
         )
         lab.leaves_nothing()
+
+
+def _start_store(lab: Lab, port: int, **settings: str) -> None:
+    """An object store on A, with the bucket ``lab``."""
+    address = lab.hosts["A"].address
+    command = [sys.executable, "-m", "moto.server", "-H", address, "-p", str(port)]
+    lab.serve("A", *command, log=f"store_{port}.log", **settings)
+    wait(lambda: listens(address, port), 60, "the object store answers")
+    _put(f"http://{address}:{port}/lab")
 
 
 def _put(address: str, content: bytes = b"") -> None:
