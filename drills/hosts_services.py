@@ -223,8 +223,8 @@ def object_store(cluster: Cluster) -> None:
         _start_store(lab, _STRICT_STORE, INITIAL_NO_AUTH_ACTION_COUNT="1")  # the one that makes the bucket
         for what, other in (
             ("no such bucket", {"CCF_RECORDINGS": "s3://nowhere/rec"}),
-            ("a key that is refused", {"AWS_ENDPOINT_URL": f"http://{a.address}:{_STRICT_STORE}"}),
-            ("nothing listens", {"AWS_ENDPOINT_URL": f"http://{a.address}:{_NO_STORE}"}),
+            ("a key that is refused", {"AWS_ENDPOINT_URL": f"http://{cluster.a.address}:{_STRICT_STORE}"}),
+            ("nothing listens", {"AWS_ENDPOINT_URL": f"http://{cluster.a.address}:{_NO_STORE}"}),
         ):
             code, said = lab.command("A", "load", OFFICIAL[0], "--no-rows", **other)
             told = [line for line in said.splitlines() if "s3://" in line]
