@@ -265,7 +265,11 @@ class Lab:
                         )
         for table, column in (("event_logs", "event"), ("runs", "run_body"), ("run_tags", "value")):
             with suppress(sa.exc.SQLAlchemyError):  # Dagster has never run here
-                if self.one(f"SELECT count(*) FROM ccf_dagster.{table} WHERE {column} LIKE '%{SECRET}%'"):
+                # Bound: the server writes a statement that fails into its log.
+                if self.one(
+                    f"SELECT count(*) FROM ccf_dagster.{table} WHERE {column} LIKE :secret",
+                    secret=f"%{SECRET}%",
+                ):
                     told.append(f"Dagster's table {table}")
         return told
 
