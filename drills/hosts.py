@@ -82,9 +82,9 @@ def main(arguments: Sequence[str]) -> int:
     if reason := why_not() or _missing():
         say(f"The drill on several hosts is skipped: {reason}.")
         return 0
+    end_when_told()
     if FOLDER not in os.environ:
         return alone("drills.hosts", arguments)
-    end_when_told()
     named = os.environ.get("CCF_TEST_DATA")
     official = Path(named).expanduser().resolve() if named else None
     cluster, ended = Cluster(official), []
