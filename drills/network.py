@@ -172,7 +172,7 @@ class Host:
         deadline = time.monotonic() + 20
         while not (self.seen / "booted").exists():
             if self._unshare.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"{self.name} did not boot: {(self.seen / 'boot.log').read_text()}")
+                raise RuntimeError(f"{self.name} did not boot: {(self.seen / 'boot.log').read_text()}")
             time.sleep(0.02)
         self.init = psutil.Process(self._unshare.pid).children()[0]
         self._link = f"v{letter}"
@@ -261,11 +261,16 @@ class Host:
         return Program(popen, file)
 
     def run(self, *command: str, user: str = "root", log: str = "commands.log", **settings: str) -> str:
-        """Run a command on it to its end; what it printed. The drill ends where it fails."""
+        """Run a command on it to its end; what it printed.
+
+        Raises:
+            RuntimeError: it failed.
+        """
         program = self.start(*command, log=log, user=user, **settings)
         begun = program.begun_at
         if code := program.popen.wait(600):
-            sys.exit(f"{self.name}: {command[0]} ended with {code}:\n{program.said()[begun:][-3000:]}")
+            said = program.said()[begun:][-3000:]
+            raise RuntimeError(f"{self.name}: {command[0]} ended with {code}:\n{said}")
         return program.said()[begun:]
 
     def logs(self) -> Mapping[str, str]:
