@@ -81,9 +81,9 @@ def worker_without_the_folder(cluster: Cluster) -> None:
     with Lab.anew(cluster, PHANTOM, CCF_RECORDINGS=str(place), CCF_SLOTS="2") as lab:
         drop(folder, "day1.csv", "mouse_1", 5)
         drop(folder, "doubt.csv", "mouse_2", 5, ap=-50_000)
-        code, said = lab.command("A", "load", PHANTOM, "--no-rows", CCF_ENGINE="")
+        code, _ = lab.command("A", "load", PHANTOM, "--no-rows", CCF_ENGINE="")
         known = lab.one("SELECT count(*) FROM ccf.recording_file")
-        expect(code == 0 and known == 2, f"{known} files are known before: {said.splitlines()[-1:]}")
+        expect(code == 0 and known == 2, f"{known} files are known before")
         before = _all_rows(lab)
         lab.up()
         lab.work("B", "--slots", "1")

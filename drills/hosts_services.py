@@ -261,4 +261,8 @@ def _start_store(lab: Lab, port: int, **settings: str) -> None:
 
 
 def _put(address: str, content: bytes = b"") -> None:
-    urllib.request.urlopen(urllib.request.Request(address, content, method="PUT"), timeout=20).close()
+    # Without a type it would be taken for a form.
+    request = urllib.request.Request(
+        address, content, {"Content-Type": "application/octet-stream"}, method="PUT"
+    )
+    urllib.request.urlopen(request, timeout=20).close()
