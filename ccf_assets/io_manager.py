@@ -260,6 +260,10 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         """The values of ``partition_expr`` by partition key; a subclass may know them without metadata."""
         return cast("Mapping[str, object]", metadata.get("partition_values") or {})
 
+    def table(self, connection: sa.Connection, schema: str, name: str) -> sa.Table:
+        """The table of that name, as it is in the database; a subclass may know it without asking."""
+        return sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection, resolve_fks=False)
+
     def _slice(
         self,
         context: dg.OutputContext | dg.InputContext,
@@ -269,7 +273,7 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         """The slice that ``context`` covers; ``output`` is the context of what writes it."""
         schema, name = self._place(context, output)
         try:
-            table = sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection, resolve_fks=False)
+            table = self.table(connection, schema, name)
         except sa.exc.NoSuchTableError:
             raise CcfError(f"{_label(context)}: there is no table {schema}.{name}.") from None
         if not _is_partitioned(context):

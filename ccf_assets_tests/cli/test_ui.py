@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +24,10 @@ from ccf_assets.cli import ui
 from ccf_assets.definitions import defs
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import connect, embedded
+from ccf_assets_tests.conftest import new_database
 from ccf_assets_tests.support.program import new_home, read_until, server, start, wait_for
 
 Ask = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    with new_home() as home:
-        yield home
-
-
-@pytest.fixture
-def up(home: Path) -> Iterator[tuple[subprocess.Popen[str], Ask]]:
-    """The running UI, and how to ask its API; temporary files are in a folder too long for a socket."""
-    temporary = home / ("t" * 120)
-    temporary.mkdir(exist_ok=True)
-    with running(CCF_HOME=str(home), TMPDIR=str(temporary)) as found:
-        yield found
 
 
 @contextmanager
@@ -140,38 +127,20 @@ FAILURES = """{
 }"""
 
 
-def test_a_refusal_is_the_sentence_alone_on_its_page_and_on_the_terminal(
-    home: Path, up: tuple[subprocess.Popen[str], Ask]
-) -> None:
-    process, ask = up
-    wrong = home / "recordings" / "wrong.csv"
-    wrong.parent.mkdir(exist_ok=True)
-    wrong.write_text("recording_id,site_id,x,y,z\na,0,left,1,1\n", "utf-8")
-    os.utime(wrong, (time.time() - 60,) * 2)
-
-    def failed() -> list[dict[str, Any]]:
-        runs = ask(FAILURES)["runsOrError"]["results"]
-        return [run for run in runs if run["status"] == "FAILURE"]
-
-    (run,) = wait_for(failed, 90)
-    errors = [event["error"] for event in run["eventConnection"]["events"] if event.get("error")]
-    assert len(errors) == 2, "of the step and of the run"
-    for error in errors:
-        assert error["message"].startswith("wrong.csv was refused: ")
-        assert error["stack"] == []
-        assert error["causes"] == []
-    wrong.unlink()
-    said = _end(process, signal.SIGINT)
-    assert said.count("STEP_FAILURE") == 1
-    assert errors[0]["message"] in said.partition("STEP_FAILURE")[2]
-    for noise in ("Traceback", "Stack Trace", "did not yield", "Dependencies for step"):
-        assert noise not in said
+@pytest.fixture
+def up() -> Iterator[tuple[Path, subprocess.Popen[str], Ask]]:
+    """Its home, the running UI, and how to ask it; temporary files are in a folder too long for a socket."""
+    with new_home() as home:
+        temporary = home / ("t" * 120)
+        temporary.mkdir()
+        with running(CCF_HOME=str(home), TMPDIR=str(temporary)) as (process, ask):
+            yield home, process, ask
 
 
 def test_it_serves_the_definitions_runs_a_backfill_and_ends_also_with_a_load_in_progress(
-    home: Path, up: tuple[subprocess.Popen[str], Ask]
+    up: tuple[Path, subprocess.Popen[str], Ask],
 ) -> None:
-    process, ask = up
+    home, process, ask = up
     # What it serves.
     nodes = wait_for(lambda: ask("{ assetNodes { assetKey { path } groupName description } }")["assetNodes"])
     assert {node["assetKey"]["path"][-1] for node in nodes} == {
@@ -212,31 +181,64 @@ SHOWN = """{
 """What the pages of the UI show of configuration, runs and their logs."""
 
 
-def test_the_password_is_in_no_process_title_and_on_no_page_and_ctrl_c_ends_it(
-    home: Path, database: sa.Engine
-) -> None:
+@dataclass(frozen=True)
+class Afternoon:
+    """What was to be seen of a UI on a lab's server, in which a backfill succeeded and a file was refused."""
+
+    secret: str
+    titles: set[str]
+    shown: str
+    errors: list[dict[str, Any]]
+    said: str
+
+
+@pytest.fixture(scope="module")
+def afternoon(server_url: sa.URL) -> Iterator[Afternoon]:
     secret = "Zq7xW-Yk9wV"
-    url = connect.libpq_url(database.url.set(password=secret))  # not asked for on this server
-    with running(CCF_HOME=str(home), CCF_POSTGRES_URL=url) as (process, ask):
-        titles: set[str] = set()
+    with new_home() as home, new_database(server_url) as database:
+        wrong = home / "recordings" / "wrong.csv"
+        wrong.parent.mkdir()
+        wrong.write_text("recording_id,site_id,x,y,z\na,0,left,1,1\n", "utf-8")
+        os.utime(wrong, (time.time() - 60,) * 2)
+        url = connect.libpq_url(database.set(password=secret))  # not asked for on this server
+        with running(CCF_HOME=str(home), CCF_POSTGRES_URL=url) as (process, ask):
+            titles: set[str] = set()
 
-        def succeeded() -> bool:
-            for each in family(process):
-                with suppress(psutil.Error):
-                    titles.add(" ".join([each.name(), *each.cmdline()]))
-            return "SUCCESS" in [run["status"] for run in _runs(ask)]
+            def runs(status: str) -> list[dict[str, Any]]:
+                for each in family(process):
+                    with suppress(psutil.Error):
+                        titles.add(" ".join([each.name(), *each.cmdline()]))
+                return [run for run in ask(FAILURES)["runsOrError"]["results"] if run["status"] == status]
 
-        _backfill(ask, ["annotation"], ["phantom_100um"])
-        wait_for(succeeded, 240)
-        # dagster dev hands the instance on in an argument; a run is a process that the code server spawns.
-        for what in ("dagster_webserver", "dagster._daemon", "--instance-ref", "spawn_main"):
-            assert [title for title in titles if what in title], what
-        assert not [title for title in titles if secret in title]
-        shown = json.dumps(ask(SHOWN))
-        for page in ("run_monitoring", "dagster/backfill", "annotation", '"postgres"'):
-            assert page in shown, page
-        assert secret not in shown
-        assert secret not in _end(process, signal.SIGINT)
+            _backfill(ask, ["annotation"], ["phantom_100um"])
+            wait_for(lambda: runs("SUCCESS"), 240)
+            (run,) = wait_for(lambda: runs("FAILURE"), 90)
+            errors = [event["error"] for event in run["eventConnection"]["events"] if event.get("error")]
+            shown = json.dumps(ask(SHOWN))
+            yield Afternoon(secret, titles, shown, errors, _end(process, signal.SIGINT))
+
+
+def test_the_password_is_in_no_process_title_and_on_no_page(afternoon: Afternoon) -> None:
+    # dagster dev hands the instance on in an argument; a run is a process that the code server spawns.
+    for what in ("dagster_webserver", "dagster._daemon", "--instance-ref", "spawn_main"):
+        assert [title for title in afternoon.titles if what in title], what
+    assert not [title for title in afternoon.titles if afternoon.secret in title]
+    for page in ("run_monitoring", "dagster/backfill", "annotation", '"postgres"'):
+        assert page in afternoon.shown, page
+    assert afternoon.secret not in afternoon.shown
+    assert afternoon.secret not in afternoon.said
+
+
+def test_a_refusal_is_the_sentence_alone_on_its_page_and_on_the_terminal(afternoon: Afternoon) -> None:
+    assert len(afternoon.errors) == 2, "of the step and of the run"
+    for error in afternoon.errors:
+        assert error["message"].startswith("wrong.csv was refused: ")
+        assert error["stack"] == []
+        assert error["causes"] == []
+    assert afternoon.said.count("STEP_FAILURE") == 1
+    assert afternoon.errors[0]["message"] in afternoon.said.partition("STEP_FAILURE")[2]
+    for noise in ("Traceback", "Stack Trace", "did not yield", "Dependencies for step"):
+        assert noise not in afternoon.said
 
 
 def _ask_database(home: Path, query: str) -> list[tuple[Any, ...]]:

@@ -39,6 +39,14 @@ def test_a_stream_keeps_its_connection_only_while_it_is_used(lab: Database) -> N
     assert connections() == 0, "refused at once"
 
 
+def test_a_type_that_was_made_after_the_first_stream_is_read_as_what_it_is(lab: Database) -> None:
+    assert read_arrow(lab.engine.url, sa.select(sa.literal(1).label("n"))).read_all().num_rows == 1
+    with lab.engine.begin() as connection:
+        connection.execute(sa.text("CREATE TYPE lab.mood AS ENUM ('calm', 'awake')"))
+    mood = sa.select(sa.literal_column("'calm'::lab.mood").label("mood"))
+    assert read_arrow(lab.engine.url, mood).read_all().to_pylist() == [{"mood": "calm"}]
+
+
 def test_a_stream_begins_before_the_query_ends_and_ends_it_when_dropped(lab: Database) -> None:
     billion = sa.select(sa.func.generate_series(1, 10**9).label("n")).where(sa.literal("a") == "a")
     reader = read_arrow(lab.engine.url, billion)

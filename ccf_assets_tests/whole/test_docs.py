@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import nbformat
+import nibabel
 import nrrd
 import numpy as np
 import pytest
@@ -17,11 +20,13 @@ import sqlalchemy as sa
 from typer.main import get_command
 
 from ccf_assets import settings
+from ccf_assets.atlas.atlas import Atlas
 from ccf_assets.cli import main
 from ccf_assets.db import database, diagram, schema
 from ccf_assets.definitions import defs
 from ccf_assets.defs import sensors
 from ccf_assets.defs.partitions import add_atlases
+from ccf_assets.errors import CcfError
 from ccf_assets.pg import connect
 from ccf_assets.recordings.formats.known import SUFFIXES
 from ccf_assets_tests.conftest import new_database
@@ -184,40 +189,135 @@ def test_the_commands_print_what_their_page_says(lab: RecordingsLab, tmp_path: P
     assert wrong == []
 
 
-def test_the_rat_comes_in_and_answers_as_its_page_says(
-    lab: RecordingsLab,
+OWN_ATLAS = DOCS / "own_atlas.md"
+
+
+@dataclass(frozen=True)
+class Rats:
+    """A lab after docs/own_atlas.md: the rat and a version of its own of the CCF, beside the Allen atlases."""
+
+    lab: RecordingsLab
+    folder: Path
+    environment: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def rats(
+    _real_url: sa.URL,
+    server_url: sa.URL,
     ccf_data: Callable[[str], Path],
     ccf_cases: Callable[[str], Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    home = tmp_path / ".ccf"
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Rats]:
+    folder = tmp_path_factory.mktemp("rats")
+    home = folder / ".ccf"
     home.mkdir()
-    monkeypatch.setenv("CCF_HOME", str(home))
-    monkeypatch.setenv("CCF_SOURCE", str(ccf_data("")))
-    monkeypatch.chdir(tmp_path)
     (home / "whs").symlink_to(ccf_cases("atlases/whs_rat_v4"))
-    page = DOCS / "own_atlas.md"
-    for block in pages.blocks(page):
+    for block in pages.blocks(OWN_ATLAS):
         if block.name:
             (home / block.name).write_text(block.text, "utf-8")
-    own = next(block.text for block in pages.blocks(page) if block.text.startswith("[own_25um]"))
-    with (home / "atlases.toml").open("a", encoding="utf-8") as catalogue:
-        catalogue.write(own.partition("[kim_25um]")[0])
+    catalogue = home / "atlases.toml"
+    as_on_the_page = catalogue.read_text("utf-8")
+    own = next(block.text for block in pages.blocks(OWN_ATLAS) if block.text.startswith("[own_25um]"))
+    catalogue.write_text(as_on_the_page + own.partition("[kim_25um]")[0], "utf-8")
     write_corrected(ccf_data("annotation/ccf_2017/annotation_25.nrrd"), home / "own.nrrd")
-    assert defs.resolve_job_def("refresh_ontology").execute_in_process(instance=lab.instance).success
-    for key in ("rat_whs_39um", "own_25um"):
-        add_atlases(lab.instance, {key: False})
-        load = defs.resolve_job_def("load_atlas")
-        assert load.execute_in_process(instance=lab.instance, partition_key=key).success
-    lab.serve(sensors.unregistered_sites)
-    # What follows checks the rat's own catalogue, as the page does.
-    (home / "atlases.toml").write_text(
-        (home / "atlases.toml").read_text("utf-8").partition("[own_25um]")[0], "utf-8"
-    )
-    wrong, kinds = page_differs(page, lab, tmp_path)
+    with (
+        new_database(server_url, template=_real_url.database) as url,
+        dg.DagsterInstance.ephemeral() as instance,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr("ccf_assets.defs.figures.shown", lambda _log, _name, _draw: {})
+        environment = {
+            "CCF_HOME": str(home),
+            "CCF_SOURCE": str(ccf_data("")),
+            "CCF_POSTGRES_URL": connect.libpq_url(url),
+        }
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        lab = RecordingsLab(settings.recordings(), database.create_engine(), instance)
+        assert lab.serve(sensors.new_recordings)
+        assert defs.resolve_job_def("refresh_ontology").execute_in_process(instance=instance).success
+        for key in ("rat_whs_39um", "own_25um"):
+            add_atlases(instance, {key: False})
+            load = defs.resolve_job_def("load_atlas")
+            assert load.execute_in_process(instance=instance, partition_key=key).success
+        lab.serve(sensors.unregistered_sites)
+        # The page checks the rat's own catalogue.
+        catalogue.write_text(as_on_the_page, "utf-8")
+        yield Rats(lab, folder, environment)
+        lab.engine.dispose()
+
+
+@pytest.fixture
+def at_the_rats(rats: Rats, monkeypatch: pytest.MonkeyPatch) -> Rats:
+    for name, value in rats.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(rats.folder)
+    return rats
+
+
+def test_the_rat_comes_in_and_answers_as_its_page_says(at_the_rats: Rats) -> None:
+    wrong, kinds = page_differs(OWN_ATLAS, at_the_rats.lab, at_the_rats.folder)
     assert wrong == []
     assert kinds["sql"] >= 8
+
+
+def test_the_rat_has_its_counts_and_its_regions_at_its_places(
+    at_the_rats: Rats, ccf_cases: Callable[[str], Path]
+) -> None:
+    engine = at_the_rats.lab.engine
+    right = json.loads(ccf_cases("atlases/whs_rat_v4/right_answers.json").read_text("utf-8"))
+    counts = """
+        SELECT r.source_id, v.own_voxels FROM ccf.region_volume AS v JOIN ccf.brain_region AS r
+        USING (ccf_id, region_id) WHERE ccf_id = 1001 AND hemisphere = 'both' AND own_voxels > 0
+    """
+    corner = [[p["ap_um"], p["dv_um"], p["ml_um"]] for p in right["points"]]
+    with engine.connect() as connection:
+        assert dict(connection.execute(sa.text(counts)).tuples()) == {
+            int(i): n for i, n in right["counts"].items()
+        }
+        at = sa.text("SELECT ccf.region_at(1001, :x, :y, :z)")
+        in_sql = [connection.scalar(at, dict(zip("xyz", point, strict=True))) or 0 for point in corner]
+    atlas = Atlas("rat_whs_39um", engine=engine)
+    labels = [point["label"] for point in right["points"]]
+    world = [[p["anterior_mm"], p["superior_mm"], p["right_mm"]] for p in right["points"]]
+    assert in_sql == labels
+    assert atlas.locate(corner).region_id.tolist() == labels
+    assert atlas.locate(corner, "whs_sd_rat").region_id.tolist() == labels
+    assert atlas.locate(world, "rat_whs_39um_world").region_id.tolist() == labels
+    # right_answers.json knows no midline; the page's entry gives one.
+    assert set(atlas.locate(corner).hemisphere.tolist()) == {"left", "right"}
+    stored = np.asanyarray(nibabel.load(ccf_cases("atlases/whs_rat_v4/labels.nii.gz")).dataobj)  # R, A, S
+    assert (atlas.volume() == stored.transpose(1, 2, 0)[::-1, ::-1]).all()
+    with pytest.raises(
+        CcfError, match="leads into the space allen_ccf_v3, and rat_whs_39um lies in whs_sd_rat"
+    ):
+        atlas.locate([1, 2, 3], "ccf")
+    with pytest.raises(CcfError, match="no place of the one is in the other"):
+        atlas.differences("ccf_2017_100um")
+
+
+def test_sites_of_one_animal_have_no_row_in_the_atlas_of_another(
+    at_the_rats: Rats, ccf_cases: Callable[[str], Path]
+) -> None:
+    right = json.loads(ccf_cases("atlases/whs_rat_v4/right_answers.json").read_text("utf-8"))["points"]
+    lab = at_the_rats.lab
+    rat = [("rat 9", n, p["right_mm"], p["anterior_mm"], p["superior_mm"]) for n, p in enumerate(right)]
+    lab.write("rat.csv", *rat, toml='frame = "rat_whs_39um_world"\n')
+    lab.write("mouse.csv", ("mouse 9", 1, 8900, 1300, 8200))
+    lab.serve(sensors.new_recordings)
+    lab.serve(sensors.unregistered_sites)
+    mine = "FROM ccf.recording_region WHERE recording_id IN ('rat 9', 'mouse 9')"
+    with lab.engine.connect() as connection:
+
+        def asked(query: str) -> list[Any]:
+            return [tuple(row) for row in connection.execute(sa.text(query))]
+
+        assert asked(
+            f"SELECT recording_id, ccf_id > 1000 AND ccf_id < 1002, count(*) {mine} GROUP BY 1, 2 ORDER BY 1"
+        ) == [("mouse 9", False, 4), ("rat 9", True, 200)]
+        found = asked(f"SELECT coalesce(region_id, 0) {mine} AND ccf_id = 1001 ORDER BY site_id")
+        assert [row[0] for row in found] == [p["label"] for p in right]
 
 
 def write_corrected(official: Path, path: Path) -> None:

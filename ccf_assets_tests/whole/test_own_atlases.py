@@ -30,7 +30,7 @@ from ccf_assets.db import holdings
 from ccf_assets.definitions import defs
 from ccf_assets.defs import freshness
 from ccf_assets.defs.partitions import add_atlases
-from ccf_assets.defs.sensors import new_recordings, unregistered_sites
+from ccf_assets.defs.sensors import unregistered_sites
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import connect
 from ccf_assets.sources.source import Sources
@@ -410,18 +410,9 @@ def samples(
 ) -> Iterator[sa.Engine]:
     """A database with the samples of other programs' atlases, one entry each, and no Allen atlas."""
     folder: Path = tmp_path_factory.mktemp("samples")
-    formats, rat = ccf_cases("formats"), ccf_cases("atlases/whs_rat_v4")
+    formats = ccf_cases("formats")
     nifti, ids = formats / "atlas_nifti_parcellation", formats / "atlas_ids_beyond_int32"
     entries = f"""
-        [rat_whs_39um]
-        ccf_id = 1001
-        version = "WHS SD rat v4"
-        annotation = "{rat}/labels.nii.gz"
-        ontology = "{rat}/labels.txt"
-        space = "whs_sd_rat"
-        [spaces.whs_sd_rat]
-        species = "Rattus norvegicus"
-
         [coarse_200um]
         ccf_id = 1002
         brainglobe = "{formats}/atlas_brainglobe_v2/coarse_mouse_200um_v1.0"
@@ -446,7 +437,7 @@ def samples(
         patch.setenv("CCF_ATLASES", str(folder / "atlases.toml"))
         patch.setenv("CCF_POSTGRES_URL", connect.libpq_url(url))
         engine = our_database.create_engine()
-        for key in ("rat_whs_39um", "coarse_200um", "abc_200um", "bbp_200um"):
+        for key in ("coarse_200um", "abc_200um", "bbp_200um"):
             assert load(key).success, key
         yield engine
 
@@ -465,34 +456,6 @@ def counts(engine: sa.Engine, ccf_id: int) -> dict[int, int]:
         i=ccf_id,
     )
     return dict(rows)  # type: ignore[arg-type]
-
-
-def test_the_waxholm_rat_has_its_counts_and_its_regions_at_its_places(
-    of_samples: sa.Engine, ccf_cases: Callable[[str], Path]
-) -> None:
-    right = json.loads(ccf_cases("atlases/whs_rat_v4/right_answers.json").read_text("utf-8"))
-    assert counts(of_samples, 1001) == {int(i): n for i, n in right["counts"].items()}
-    atlas = Atlas("rat_whs_39um", engine=of_samples)
-    labels = [point["label"] for point in right["points"]]
-    corner = [[p["ap_um"], p["dv_um"], p["ml_um"]] for p in right["points"]]
-    world = [[p["anterior_mm"], p["superior_mm"], p["right_mm"]] for p in right["points"]]
-    assert atlas.locate(corner).region_id.tolist() == labels
-    assert atlas.locate(corner, "whs_sd_rat").region_id.tolist() == labels
-    assert atlas.locate(world, "rat_whs_39um_world").region_id.tolist() == labels
-    assert set(atlas.locate(corner).hemisphere.tolist()) == {None}
-    in_sql = [
-        ask(of_samples, "SELECT ccf.region_at(1001, :x, :y, :z)", x=x, y=y, z=z)[0][0] or 0
-        for x, y, z in corner
-    ]
-    assert in_sql == labels
-    stored = np.asanyarray(nibabel.load(ccf_cases("atlases/whs_rat_v4/labels.nii.gz")).dataobj)  # R, A, S
-    assert (atlas.volume() == stored.transpose(1, 2, 0)[::-1, ::-1]).all()
-    with pytest.raises(
-        CcfError, match="leads into the space allen_ccf_v3, and rat_whs_39um lies in whs_sd_rat"
-    ):
-        atlas.locate([1, 2, 3], "ccf")
-    with pytest.raises(CcfError, match="no place of the one is in the other"):
-        atlas.differences("coarse_200um")
 
 
 def test_a_brainglobe_folder_an_abc_nifti_and_hashed_ids_are_each_one_entry(
@@ -523,34 +486,6 @@ def test_a_brainglobe_folder_an_abc_nifti_and_hashed_ids_are_each_one_entry(
         2_906_756_445,
         "VISp1",
     )
-
-
-def test_sites_of_one_animal_have_no_row_in_the_atlas_of_another(
-    of_samples: sa.Engine, ccf_cases: Callable[[str], Path], tmp_path: Path
-) -> None:
-    right = json.loads(ccf_cases("atlases/whs_rat_v4/right_answers.json").read_text("utf-8"))["points"]
-    folder = tmp_path / "ccf" / "recordings"
-    folder.mkdir(parents=True)
-    with new_records() as instance:
-        lab = RecordingsLab(folder, of_samples, instance)
-        rat = [("rat", n, p["right_mm"], p["anterior_mm"], p["superior_mm"]) for n, p in enumerate(right)]
-        lab.write("rat.csv", *rat, toml='frame = "rat_whs_39um_world"\n')
-        lab.write("mouse.csv", ("mouse", 1, 8900, 1300, 8200))
-        lab.serve(new_recordings)
-        lab.serve(unregistered_sites)
-    rows = ask(
-        of_samples,
-        "SELECT recording_id, ccf_id, count(*) FROM ccf.recording_region GROUP BY 1, 2 ORDER BY 1, 2",
-    )
-    assert rows == [("mouse", 1002, 1), ("mouse", 1003, 1), ("mouse", 1004, 1), ("rat", 1001, 200)]
-    found = ask(
-        of_samples,
-        "SELECT coalesce(region_id, 0) FROM ccf.recording_region WHERE ccf_id = 1001 ORDER BY site_id",
-    )
-    assert [row[0] for row in found] == [p["label"] for p in right]
-    assert ask(of_samples, "SELECT DISTINCT hemisphere FROM ccf.recording_region WHERE ccf_id = 1001") == [
-        (None,)
-    ]
 
 
 def test_the_catalogue_is_checked_before_anything_is_loaded(
