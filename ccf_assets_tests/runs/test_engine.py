@@ -302,6 +302,19 @@ def test_a_run_that_a_person_ends_is_canceled_and_one_whose_worker_ends_is_start
     assert PASSWORD not in said
 
 
+def test_a_run_that_the_broker_has_forgotten_is_failed_and_started_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, forgotten = (lab.launch("load_region_sets", **{"dagster-celery/queue": q}) for q in ("a", "b"))
+    assert liveness.close_dead_runs(lab.instance) == []
+    lab.redis.delete("b")  # as by a broker that was started anew
+    monkeypatch.setattr(liveness, "START_S", 0)
+    monkeypatch.setattr(liveness, "SECOND_LOOK_S", 0)
+    assert liveness.close_dead_runs(lab.instance) == [forgotten]
+    assert lab.run(forgotten).tags["dagster/will_retry"] == "true"
+    lab.instance.report_run_canceled(lab.run(waiting))
+
+
 def test_a_broker_that_is_gone_fails_the_run_with_a_sentence(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
