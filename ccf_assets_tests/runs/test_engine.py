@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,6 +166,18 @@ def test_a_worker_whose_clock_is_wrong_is_refused(
         monkeypatch.setattr(worker.time, "time", lambda off=off: now() + off)
         with pytest.raises(CcfError, match=f"clock of this host is {words} that of the database; 5 s"):
             worker.work(None, (), print)
+
+
+def test_runs_that_read_files_go_to_the_queue_of_the_workers_that_have_them() -> None:
+    ask = (
+        "from ccf_assets.defs.jobs import jobs; "
+        "print([job.name for job in jobs if job.tags.get('dagster-celery/queue') == 'files'])"
+    )
+    queue = {**os.environ, "CCF_RECORDINGS_QUEUE": "files"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ask], check=True, capture_output=True, text=True, env=queue
+    )
+    assert done.stdout.strip() == "['register_recordings']"
 
 
 # --- a worker -----------------------------------------------------------------------------------------------
