@@ -21,6 +21,7 @@ def test_everything_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.source() == "allen"
     assert settings.recordings() == ROOT / ".ccf/recordings"
     assert settings.frames_files() == []
+    assert (settings.engine(), settings.slots(), settings.recordings_queue()) == (None, 4, None)
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:

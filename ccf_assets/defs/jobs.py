@@ -8,6 +8,7 @@ from __future__ import annotations
 import dagster as dg
 
 from ccf_assets import settings
+from ccf_assets.runs.run_engine import QUEUE_TAG
 
 REGION_SETS = ("region_set", "region_set_member")
 
@@ -18,7 +19,7 @@ KIND_TAG = "ccf/kind"
 
 _queue = settings.recordings_queue()
 
-_WHERE_FILES_ARE = {"dagster-celery/queue": _queue} if _queue else {}
+_WHERE_FILES_ARE = {QUEUE_TAG: _queue} if _queue else {}
 """Tag of the runs that need the folder of recordings; Celery's workers of that queue have it."""
 
 refresh_ontology = dg.define_asset_job(

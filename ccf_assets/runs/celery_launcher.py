@@ -11,7 +11,7 @@ from dagster_celery.launcher import CeleryRunLauncher
 from kombu.exceptions import OperationalError
 
 from ccf_assets.errors import CcfError, first_line
-from ccf_assets.runs.run_engine import broker_place
+from ccf_assets.runs.run_engine import MESSAGE_TAG, QUEUE_TAG, broker_place
 
 
 class WorkerLauncher(CeleryRunLauncher):
@@ -34,7 +34,7 @@ class WorkerLauncher(CeleryRunLauncher):
     def terminate(self, run_id: str) -> bool:
         """Interrupt a run by the wish of a person: it is recorded as canceled, which is not started again."""
         run = self._instance.get_run_by_id(run_id)
-        if run is None or run.is_finished:
+        if run is None or run.is_finished or MESSAGE_TAG not in run.tags:  # such as one of the command line
             return False
         self._instance.report_run_canceling(run)
         done: bool = super().terminate(run_id)
@@ -49,5 +49,5 @@ class WorkerLauncher(CeleryRunLauncher):
         self, run: dg.DagsterRun, include_container_logs: bool | None = True
     ) -> str | None:
         """Why a run that has waited too long did not begin."""
-        queue = run.tags.get("dagster-celery/queue", self.default_queue)
+        queue = run.tags.get(QUEUE_TAG, self.default_queue)
         return f"No worker took it: start one with `ccf-assets worker --queue {queue}`."

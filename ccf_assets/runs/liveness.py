@@ -18,13 +18,10 @@ import sqlalchemy as sa
 
 from ccf_assets.db import database
 from ccf_assets.pg.connect import new_engine, stay_open
+from ccf_assets.runs.run_engine import MESSAGE_TAG, is_forgotten
 
 _ALIVE = ".dagster/ccf_assets/alive"
 """Tag of the runs whose process holds a lock in the database while it is alive; not shown in the UI."""
-
-
-_HANDED_OVER = "dagster-celery/task_id"
-"""Tag of the runs that were handed to the broker of workers (celery_launcher)."""
 
 
 def alive_tag(run_id: str) -> dict[str, str]:
@@ -163,10 +160,9 @@ def _is_lost(engine: sa.Engine, instance: dg.DagsterInstance, run: dg.DagsterRun
     if run.tags.get(_ALIVE) == run.run_id:
         return _is_unlocked(engine, run)
     starting = run.status == dg.DagsterRunStatus.STARTING
-    if starting and _HANDED_OVER in run.tags:
-        return (
-            False  # it waits for a worker, which takes the lock first; Dagster ends one that waits too long
-        )
+    if starting and MESSAGE_TAG in run.tags:
+        # It waits for a worker, which takes the lock before anything else.
+        return _is_silent(instance, run, START_S) and is_forgotten(run.tags)
     starting = starting and isinstance(instance.run_launcher, dg.DefaultRunLauncher)
     return _is_silent(instance, run, start_s if starting else SILENT_S)
 

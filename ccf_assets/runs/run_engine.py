@@ -7,13 +7,22 @@ celery_launcher, what a worker does with it in celery_app.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ccf_assets import settings
 from ccf_assets.errors import CcfError, first_line
 
+if TYPE_CHECKING:
+    import redis
+
 QUEUE = "dagster"
 """The queue of runs that name no other; dagster-celery's default."""
+
+QUEUE_TAG, MESSAGE_TAG = "dagster-celery/queue", "dagster-celery/task_id"
+"""dagster-celery's tags of a run: the queue it is for, and the message that the broker has of it."""
 
 PATIENCE_S = 5
 """A broker that does not answer within so long cannot be reached."""
@@ -118,13 +127,43 @@ def broker_place(broker: str) -> str:
     return place
 
 
+def is_forgotten(tags: Mapping[str, str]) -> bool:
+    """Whether the broker has no longer the message of a run that was handed to it.
+
+    A worker took it, or the broker was started anew without what it had. Where the broker cannot be asked, it
+    is not taken for forgotten.
+
+    Args:
+        tags: of the run.
+    """
+    broker = settings.engine()
+    if broker in (None, settings.KUBERNETES):
+        return False
+    import redis
+
+    message, queue = tags[MESSAGE_TAG].encode(), tags.get(QUEUE_TAG, QUEUE)
+    with suppress(redis.RedisError), _client(broker) as client:
+        waiting = [text for key in _lists(queue) for text in client.lrange(key, 0, -1)]
+        return not any(message in text for text in [*waiting, *client.hvals("unacked")])
+    return False
+
+
+def _lists(queue: str) -> list[str]:
+    """Where a broker keeps the messages of a queue: Kombu has a list for each of four priorities."""
+    return [queue, *(f"{queue}\x06\x16{priority}" for priority in (3, 6, 9))]
+
+
+def _client(broker: str) -> redis.Redis:
+    import redis
+
+    return redis.Redis.from_url(broker, socket_connect_timeout=PATIENCE_S, socket_timeout=PATIENCE_S)
+
+
 def _reach(broker: str, place: str) -> None:
     import redis
 
     try:
-        with redis.Redis.from_url(
-            broker, socket_connect_timeout=PATIENCE_S, socket_timeout=PATIENCE_S
-        ) as client:
+        with _client(broker) as client:
             client.ping()
     except (redis.RedisError, ValueError, OSError) as error:
         reason = first_line(error).rstrip(".")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -167,6 +168,18 @@ def test_a_worker_whose_clock_is_wrong_is_refused(
             worker.work(None, (), print)
 
 
+def test_runs_that_read_files_go_to_the_queue_of_the_workers_that_have_them() -> None:
+    ask = (
+        "from ccf_assets.defs.jobs import jobs; "
+        "print([job.name for job in jobs if job.tags.get('dagster-celery/queue') == 'files'])"
+    )
+    queue = {**os.environ, "CCF_RECORDINGS_QUEUE": "files"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ask], check=True, capture_output=True, text=True, env=queue
+    )
+    assert done.stdout.strip() == "['register_recordings']"
+
+
 # --- a worker -----------------------------------------------------------------------------------------------
 
 
@@ -300,6 +313,19 @@ def test_a_run_that_a_person_ends_is_canceled_and_one_whose_worker_ends_is_start
     assert lab.run(interrupted).tags["dagster/will_retry"] == "true"
     assert one_worker.returncode == 0
     assert PASSWORD not in said
+
+
+def test_a_run_that_the_broker_has_forgotten_is_failed_and_started_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, forgotten = (lab.launch("load_region_sets", **{"dagster-celery/queue": q}) for q in ("a", "b"))
+    assert liveness.close_dead_runs(lab.instance) == []
+    lab.redis.delete("b")  # as by a broker that was started anew
+    monkeypatch.setattr(liveness, "START_S", 0)
+    monkeypatch.setattr(liveness, "SECOND_LOOK_S", 0)
+    assert liveness.close_dead_runs(lab.instance) == [forgotten]
+    assert lab.run(forgotten).tags["dagster/will_retry"] == "true"
+    lab.instance.report_run_canceled(lab.run(waiting))
 
 
 def test_a_broker_that_is_gone_fails_the_run_with_a_sentence(
