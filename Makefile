@@ -44,6 +44,7 @@ drill: $(VENV)/.test  ## real faults on a database of its own (drills/README.md)
 	$(BIN)/python -m drills.faults
 	$(BIN)/python -m drills.recordings
 	$(BIN)/python -m drills.volume_forms
+	$(BIN)/python -m drills.poolers
 
 soak: $(VENV)/.test  ## half an hour of everything at once under the UI
 	$(BIN)/python -m drills.soak
