@@ -257,4 +257,5 @@ def _default_of(address: sa.URL) -> tuple[str | None, str, str]:
     """The schema in which a table without a schema's name is made, and the role and the database, quoted."""
     asked = "SELECT current_schema(), quote_ident(current_user), quote_ident(current_database())"
     with new_engine(address, poolclass=sa.NullPool).connect() as connection:
-        return connection.execute(sa.text(asked)).one().tuple()
+        schema, role, database = connection.execute(sa.text(asked)).one()
+    return schema, role, database
