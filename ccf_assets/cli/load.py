@@ -54,9 +54,11 @@ def load(
     Each load is a Dagster run and shows in the UI. If no atlas is named, the source cannot be reached and
     nothing is cached, the phantom is loaded instead, with a notice.
     """
-    from ccf_assets.db import database, holdings
+    from ccf_assets.db import database, holdings, own_catalogue
     from ccf_assets.runs.home import dagster_home
 
+    if set(atlases or ()) - set(catalogue().entries):  # another host's catalogue may have them
+        own_catalogue.follow_catalogue(database.create_engine())
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
     # The phantom is computed here: for it alone no other source is asked.

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from ccf_assets import settings
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
+from ccf_assets.finding import listed
 from ccf_assets.recordings.files.marker import MARKER, Marker, read_marker, write_marker
 from ccf_assets.recordings.scan.keys import partition_key_of
 
@@ -109,14 +110,14 @@ def folder_of(engine: sa.Engine, path: Path) -> Folder:
         path: the folder.
 
     Raises:
+        FolderGoneError: there is nothing but the mount point of the folder that was there.
         CcfError: the folder is not there or has no readable marker; or it is a copy of another folder that
             the database knows. The text says which is which. Nothing was changed.
     """
     with engine.connect() as connection:
         known = _known(connection)
-    # Nothing but the empty mount point of a disk is the folder that was there, and gets no marker.
-    if path.is_dir() and not any(path.iterdir()) and (row := _last_seen_at(path, known)):
-        return _folder(path, row, known)
+    if path.is_dir() and _last_seen_at(path, known):
+        require_content(path)
     marker = write_marker(path)
     if not _is_as_known(marker, known):
         # A lock, so that two hosts that bring their first file at once do not both become the first folder.
@@ -128,6 +129,74 @@ def folder_of(engine: sa.Engine, path: Path) -> Folder:
     return _folder(path, known[marker.folder_id], known)
 
 
+def folder_to_read(engine: sa.Engine, path: Path) -> Folder:
+    """As `folder_of` for a run, whose files whoever asked for it has found in a folder that is known.
+
+    Raises:
+        FolderGoneError: this host has no such folder, or its mount point only.
+        CcfError: as `folder_of`; or this host has another folder there. Nothing was changed.
+    """
+    advice = "mount it there, or let the runs that read it go to a worker that has it"
+    host = socket.gethostname()
+    if not path.is_dir():
+        raise FolderGoneError(f"The folder of recordings {path} is not there on {host}; {advice}.")
+    with engine.connect() as connection:
+        known = _known(connection)
+        old = _files_of_before(connection)
+    if not known:  # a run by hand, before any sensor looked
+        return folder_of(engine, path)
+    there = has_content(path)
+    marker = read_marker(path) if there else None
+    row = _row_of(marker, known, old, path) if marker else None
+    if marker is None or row is None:
+        what = (
+            "is not the folder of recordings of this database"
+            if there
+            else "has nothing of the folder of recordings"
+        )
+        places = listed(list(_places(known).values()))
+        raise FolderGoneError(f"{path} on {host} {what}, which is {places}; {advice}.")
+    if marker.folder_id == row.folder_id and not _is_as_known(marker, known):
+        _refuse_copy(marker, row)
+    return _folder(path, row, known)
+
+
+def _row_of(marker: Marker, known: _Known, old: Mapping[str, str], path: Path) -> sa.Row[Any] | None:
+    """The known folder that a folder is; None if it is none, or another host's that has no marker either."""
+    if marker.is_written or marker.folder_id in known:
+        return known.get(marker.folder_id)
+    for row in known.values():
+        # A shared folder that nobody can write to is one of another place on each host.
+        if (row.path, row.file_number) == (marker.path, marker.file_number):
+            folder = _folder(path, row, known)
+            own = {folder.relative(key) or "": old[key] for key in folder.owns(old)}
+            if not own or _has_read(own, path):
+                return row
+    return None
+
+
+def has_content(path: Path) -> bool:
+    """Whether a folder is there and holds anything, if only its marker: not the mount point of a disk."""
+    return path.is_dir() and any(path.iterdir())
+
+
+def require_content(path: Path) -> None:
+    """Refuse the mount point of a folder of recordings whose disk is not there.
+
+    Raises:
+        FolderGoneError: there is nothing in it.
+    """
+    if not has_content(path):
+        raise FolderGoneError(
+            f"The folder of recordings {path} is empty on {socket.gethostname()}, and even its file {MARKER} "
+            "is gone; mount its disk. If its files were deleted, put the next one there."
+        )
+
+
+class FolderGoneError(CcfError):
+    """The folder of recordings is not there; what was read of it stays as it is."""
+
+
 def folder_as_known(engine: sa.Engine, path: Path) -> Folder:
     """As `folder_of`, but only asks: of a folder that is new to the database it says what name it may get.
 
@@ -136,7 +205,7 @@ def folder_as_known(engine: sa.Engine, path: Path) -> Folder:
     """
     with engine.connect() as connection:
         known = _known(connection)
-    if path.is_dir() and any(path.iterdir()):
+    if has_content(path):
         marker = read_marker(path)
         row = known.get(marker.folder_id) if marker else None
     else:

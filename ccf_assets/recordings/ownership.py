@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.table import SITES_SCHEMA
-from ccf_assets.recordings.folders import Folder
+from ccf_assets.recordings.folders import Folder, has_content
 from ccf_assets.recordings.scan.folder import find_source
 from ccf_assets.recordings.scan.keys import is_file
 from ccf_assets.recordings.stored import stored_rows
@@ -120,6 +120,6 @@ def _take_from_gone(
 def _is_gone(folder: Folder, key: str) -> bool:
     """Whether a source was in the folder and is there no longer; not if that cannot be seen."""
     try:
-        return folder.path.is_dir() and find_source(folder.path, folder.relative(key) or "") is None
+        return has_content(folder.path) and find_source(folder.path, folder.relative(key) or "") is None
     except (CcfError, OSError):
         return False

@@ -18,7 +18,7 @@ from ccf_assets import settings
 from ccf_assets.db import loaded, schema
 from ccf_assets.finding import listed
 from ccf_assets.recordings.files.marker import MARKER
-from ccf_assets.recordings.folders import EXAMPLES, Folder, folder_as_known
+from ccf_assets.recordings.folders import EXAMPLES, Folder, folder_as_known, has_content
 
 if TYPE_CHECKING:
     from ccf_assets.recordings.scan.folder import FolderScan, Ignored
@@ -112,7 +112,7 @@ def sources(engine: sa.Engine, folder: Path) -> list[Source]:
         for source, blocking, sentence in connection.execute(query):
             sentences.setdefault((source, blocking), []).append(sentence)
     known_folder = folder_as_known(engine, folder)
-    scan = known_folder.scan(time.time(), SETTLE_S) if folder.is_dir() else None
+    scan = known_folder.scan(time.time(), SETTLE_S) if has_content(folder) else None
     states = _states(known_folder, scan, digests, sites, inserted)
     for source, state in states.items():
         if state == "read" and source in sites and (source, True) in sentences:

@@ -1,0 +1,47 @@
+"""A lab's own region maps in the database: kept by whoever asks for work, read by every run.
+
+What is in a map is in ccf.region_sets, and how a database keeps files in shared_files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from ccf_assets.ccf.region_sets import MapFile, map_files
+from ccf_assets.db.schema import shared_file
+from ccf_assets.db.shared_files import keep_own, place_of, shared_files
+from ccf_assets.errors import CcfError, why
+
+_KIND = "region_map"
+
+
+def keep_maps(engine: sa.Engine, folder: Path, *, take_over: bool = False) -> None:
+    """Keep the maps in the folder of this host; a folder that is not there is not taken for an empty one.
+
+    Args:
+        engine: the database.
+        folder: as `settings.region_sets` names it.
+        take_over: these are all maps there are, whatever other hosts keep.
+
+    Raises:
+        CcfError: a file cannot be read, or another host has another map of this name.
+    """
+    if not folder.is_dir():
+        return
+    try:
+        files = {file.name: (file.content, place_of(folder / file.name)) for file in map_files(folder)}
+    except OSError as error:
+        raise CcfError(f"A region map in {folder} cannot be read: {why(error)}.") from None
+    with engine.begin() as connection:
+        t = shared_file.c
+        names = connection.scalars(sa.select(t.name).where(t.kind == _KIND))
+        gone = {place_of(folder / name) for name in names} - {place for _, place in files.values()}
+        keep_own(connection, _KIND, "The region map", files, gone, take_over=take_over)
+
+
+def kept_maps(engine: sa.Engine) -> list[MapFile]:
+    """The maps that the database has, by name."""
+    with engine.connect() as connection:
+        return [MapFile(each.name, each.content) for each in shared_files(connection, _KIND)]
