@@ -136,6 +136,25 @@ def _nothing_reachable(outcomes: Sequence[Outcome]) -> bool:
     return unreachable and not real
 
 
+@command(app, "Load")
+def publish() -> None:
+    """Make this host's frames, region maps and own atlases those of the database, in the place of others'.
+
+    Loads and the UI do so by themselves, unless another host has said something else of one name. What this
+    host has no file of stays as it is.
+    """
+    from ccf_assets.db import database
+    from ccf_assets.db.frames import keep_frames
+    from ccf_assets.db.own_catalogue import keep_catalogue
+    from ccf_assets.db.region_maps import keep_maps
+
+    engine = database.create_engine()
+    keep_frames(engine, take_over=True)
+    keep_maps(engine, settings.region_sets(), take_over=True)
+    keep_catalogue(engine, take_over=True)
+    say("The frames, region maps and own atlases of this host are those of the database now.")
+
+
 def report(outcome: Outcome, say: Callable[[str], object] = say) -> None:
     """Say how a task ended: in one line, and one more for each thing to look at."""
     name = label(outcome.key)
