@@ -159,6 +159,11 @@ class MapFile(NamedTuple):
     name: str
     content: bytes
 
+    @property
+    def sha256(self) -> str:
+        """The checksum of its content."""
+        return hashlib.sha256(self.content).hexdigest()
+
 
 def map_files(folder: Path) -> list[MapFile]:
     """The files of maps in a folder, by name.
@@ -170,10 +175,9 @@ def map_files(folder: Path) -> list[MapFile]:
     return [MapFile(as_text(path.name), path.read_bytes()) for path in paths]
 
 
-def digest(files: Sequence[MapFile]) -> str:
-    """Digest of the names and contents of files of maps: half a SHA-256, which fits into a Dagster tag."""
-    content = [(file.name, hashlib.sha256(file.content).hexdigest()) for file in files]
-    return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
+def digest(checksums: Mapping[str, str]) -> str:
+    """Digest of files of maps, by name and SHA-256: half a SHA-256, which fits into a Dagster tag."""
+    return hashlib.sha256(repr(sorted(checksums.items())).encode()).hexdigest()[:32]
 
 
 def read_maps(file: MapFile) -> list[RegionMap]:

@@ -128,7 +128,7 @@ def known_frames(engine: sa.Engine) -> dict[str, Frame]:
     own = load_frames(*paths)
     with engine.connect() as connection:
         _refuse_names_of_atlases(connection, {str(row["name"]): row for row in frame_rows(own)}, paths)
-    return own | {name: frame for name, frame in stored_frames(engine).items() if name not in own}
+        return own | {name: frame for name, frame in _frames_in_use(connection).items() if name not in own}
 
 
 def stored_frames(engine: sa.Engine) -> dict[str, Frame]:
@@ -137,16 +137,21 @@ def stored_frames(engine: sa.Engine) -> dict[str, Frame]:
     These are the built-in ones, those of the files of all hosts, and those that loaded atlases bring. A file
     in one that leads into a space of which no atlas is loaded is refused with that reason.
     """
-    t = coordinate_frame
-    in_use = sa.or_(t.c.name.in_(list(FRAMES)), t.c.defined_by.is_not(None), t.c.of_atlas.is_not(None))
     with engine.connect() as connection:
-        rows = connection.execute(sa.select(t).where(in_use).order_by(t.c.name)).mappings()
-        frames = {row["name"]: _frame_of(dict(row)) for row in rows}
+        frames = _frames_in_use(connection)
         for waiting in shared_files(connection, _WAITING):
             said = json.loads(waiting.content)
-            coefficients = tuple(said.pop("coefficients"))
-            frames[waiting.name] = Frame(**{**said, "xyz": tuple(said["xyz"])}, coefficients=coefficients)
-        return frames
+            said |= {name: tuple(said[name]) for name in ("xyz", "coefficients")}
+            frames[waiting.name] = Frame(**said)
+    return frames
+
+
+def _frames_in_use(connection: sa.Connection) -> dict[str, Frame]:
+    """The frames in the table, but for those that no file describes any more."""
+    t = coordinate_frame
+    in_use = sa.or_(t.c.name.in_(list(FRAMES)), t.c.defined_by.is_not(None), t.c.of_atlas.is_not(None))
+    rows = connection.execute(sa.select(t).where(in_use).order_by(t.c.name)).mappings()
+    return {row["name"]: _frame_of(dict(row)) for row in rows}
 
 
 def _refuse_names_of_atlases(

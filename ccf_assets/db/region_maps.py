@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ccf_assets.ccf.region_sets import MapFile, map_files
+from ccf_assets.ccf.region_sets import MapFile, digest, map_files
 from ccf_assets.db.schema import shared_file
 from ccf_assets.db.shared_files import keep_own, place_of, shared_files
 from ccf_assets.errors import CcfError, why
@@ -44,4 +44,12 @@ def keep_maps(engine: sa.Engine, folder: Path, *, take_over: bool = False) -> No
 def kept_maps(engine: sa.Engine) -> list[MapFile]:
     """The maps that the database has, by name."""
     with engine.connect() as connection:
-        return [MapFile(each.name, each.content) for each in shared_files(connection, _KIND)]
+        return sorted(MapFile(each.name, each.content) for each in shared_files(connection, _KIND))
+
+
+def digest_of_maps(engine: sa.Engine) -> str:
+    """The digest of `kept_maps`, without reading them."""
+    t = shared_file.c
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(t.name, t.sha256).where(t.kind == _KIND))
+        return digest({row.name: row.sha256 for row in rows})

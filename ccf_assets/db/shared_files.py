@@ -16,6 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from ccf_assets import settings
 from ccf_assets.db.schema import shared_file
 from ccf_assets.errors import CcfError, as_text
 
@@ -46,11 +47,12 @@ def may_change(kept_by: str | None, place: str) -> bool:
     """Whether a file in one place may change what another, or nobody, has said before.
 
     Otherwise what two hosts say would change with every load. A definition belongs to the file that it came
-    from, until that no longer has it, or is on this host and gone; `refuse` says what else can be done.
+    from, until that no longer has it, or is on this host and gone; `refuse` says what else can be done. The
+    embedded server has one host, whose name may change with the network that it is in.
     """
-    if kept_by is None or kept_by == place:
+    if kept_by in (None, place) or settings.postgres_url() is None:
         return True
-    path, _, host = kept_by.rpartition(_ON)
+    path, _, host = str(kept_by).rpartition(_ON)
     return host == socket.gethostname() and not Path(path).exists()
 
 

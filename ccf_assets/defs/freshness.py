@@ -25,7 +25,7 @@ from ccf_assets.db import schema
 from ccf_assets.db.loaded import atlases_in_database
 from ccf_assets.db.ontologies import ontology_in_use
 from ccf_assets.db.own_catalogue import is_current
-from ccf_assets.db.region_maps import kept_maps
+from ccf_assets.db.region_maps import digest_of_maps
 from ccf_assets.defs.jobs import REGION_SETS, load_atlas, load_region_sets, load_voxel_rows
 from ccf_assets.defs.partitions import atlases_of
 from ccf_assets.defs.provenance import ORDER_ONLY, latest, ontology_tag
@@ -187,7 +187,7 @@ def versions(instance: dg.DagsterInstance, asset: str) -> list[str | None]:
 def maps_changed(instance: dg.DagsterInstance, engine: sa.Engine, atlas: str) -> bool:
     """Whether the kept maps are others than those by which the atlas's regions were last grouped."""
     taken = latest(instance, dg.AssetKey("region_set"), atlas)[0].get(region_sets.TAKEN)
-    return taken != region_sets.digest(kept_maps(engine))
+    return taken != digest_of_maps(engine)
 
 
 def _what(spec: dg.AssetSpec, atlas: str | None) -> tuple[dg.AssetKey, str | None]:

@@ -17,11 +17,10 @@ import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets import settings
-from ccf_assets.ccf import region_sets
 from ccf_assets.db.frames import keep_frames
 from ccf_assets.db.loaded import atlases_in_database
 from ccf_assets.db.own_catalogue import keep_catalogue
-from ccf_assets.db.region_maps import keep_maps, kept_maps
+from ccf_assets.db.region_maps import digest_of_maps, keep_maps
 from ccf_assets.defs import freshness
 from ccf_assets.defs.jobs import (
     VOXEL_ROWS,
@@ -352,7 +351,7 @@ def changed_region_sets(
         keep_maps(engine, settings.region_sets())
     except CcfError as error:
         return dg.SkipReason(str(error))
-    digest = region_sets.digest(kept_maps(engine))
+    digest = digest_of_maps(engine)
     jobs = (load_region_sets.name,)
     changed = [
         key

@@ -203,7 +203,8 @@ def group_regions(
     for sentence in made.refused:
         context.log.warning(sentence)
     # If a file was refused, the next load reads all of them again and repeats the warning.
-    tags = {} if made.refused else {region_sets.TAKEN: region_sets.digest(files)}
+    digest = region_sets.digest({file.name: file.sha256 for file in files})
+    tags = {} if made.refused else {region_sets.TAKEN: digest}
     for name, rows in (("region_set", made.sets), ("region_set_member", made.members)):
         if name in context.op_execution_context.selected_output_names:
             yield dg.MaterializeResult(
