@@ -85,7 +85,16 @@ def read_toml(path: Path) -> dict[str, Any]:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        raw = file.read(_LARGEST_BYTES + 1)
+        return toml_tables(file.read(_LARGEST_BYTES + 1))
+
+
+def toml_tables(raw: bytes) -> dict[str, Any]:
+    """As `read_toml`, of the content of a file.
+
+    Raises:
+        TomlError: likewise.
+        UnicodeDecodeError: likewise.
+    """
     if len(raw) > _LARGEST_BYTES:
         raise TomlError(f"it has more than {_LARGEST_BYTES:,} bytes")
     text = raw.decode("utf-8-sig").replace("\r\n", "\n")

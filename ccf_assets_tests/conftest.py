@@ -26,6 +26,7 @@ import pytest
 import sqlalchemy as sa
 from xdist.scheduler import LoadScopeScheduling
 
+from ccf_assets.ccf import catalogue
 from ccf_assets.db import database as our_database
 from ccf_assets.pg import connect
 
@@ -144,6 +145,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setenv("CCF_HOME", str(tmp_path / "ccf"))
+    catalogue.take_kept({}, {})
 
 
 @pytest.fixture(autouse=True)

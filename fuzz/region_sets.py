@@ -37,11 +37,10 @@ def of_phantom() -> region_sets.Ontology:
     return region_sets.Ontology.of_tables(rows, ancestors, "There is no region {!r:.200}.".format)
 
 
-def read(data: bytes, folder: Path) -> object:
+def read(data: bytes, _folder: Path) -> object:
     """Read maps, and give every region its group."""
-    path = folder / ("sets.toml" if data[:1] == b"t" else "sets.csv")
-    path.write_bytes(data[1:])
-    maps = region_sets.read_maps(path)
+    name = "sets.toml" if data[:1] == b"t" else "sets.csv"
+    maps = region_sets.read_maps(region_sets.MapFile(name, data[1:]))
     return [region_sets.members(one, of_phantom()) for one in maps]
 
 

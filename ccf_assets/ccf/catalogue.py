@@ -204,8 +204,31 @@ CCF_RESOLUTIONS_UM: tuple[float, ...] = tuple(
 """The resolutions of the built-in atlases: grids whose voxel indices may be taken for µm."""
 
 
+_kept: Catalogue = Catalogue({}, {})
+
+
+def take_kept(entries: Mapping[str, AtlasEntry], spaces: Mapping[str, OwnSpace]) -> None:
+    """Let this process know a lab's own atlases as the database keeps them; they go before its own file's.
+
+    Args:
+        entries: by key.
+        spaces: what is said of their spaces, by name.
+    """
+    global _kept  # noqa: PLW0603 - as the settings of a process, it is asked for everywhere
+    _kept = Catalogue(entries, spaces)
+
+
 def catalogue() -> Catalogue:
-    """The built-in atlases and those of the lab's own catalogue, as its file is now."""
+    """The built-in atlases and a lab's own: those that the database keeps, and those of this host's file."""
+    own = own_catalogue()
+    if not _kept.entries:
+        return own
+    entries = MappingProxyType({**own.entries, **_kept.entries})
+    return Catalogue(entries, {**own.spaces, **_kept.spaces}, own.problems)
+
+
+def own_catalogue() -> Catalogue:
+    """The built-in atlases and those of the lab's catalogue on this host, as its file is now."""
     path = settings.atlases_file()
     try:
         stat = path.stat()

@@ -26,14 +26,14 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from ccf_assets import settings
 from ccf_assets.ccf.region_id import is_id, source_id, table_number
-from ccf_assets.errors import CcfError, first_line
-from ccf_assets.files import TomlError, read_toml
+from ccf_assets.errors import CcfError, as_text, first_line
+from ccf_assets.files import TomlError, toml_tables
 from ccf_assets.objects import Address, copies, nothing_below
 from ccf_assets.text_columns import decoded
 
@@ -155,31 +155,40 @@ def is_reserved(name: str) -> bool:
 
 
 # ---- maps of a lab's own
-def map_files(folder: settings.Place) -> list[Path]:
-    """The files of maps in a folder, by name; none if there is no folder on this disk.
+class MapFile(NamedTuple):
+    """A file of maps."""
 
-    Those in an object store are copied to this host.
+    name: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of its content."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def map_files(folder: settings.Place) -> list[MapFile]:
+    """The files of maps in a folder, by name.
 
     Raises:
+        OSError: the folder or a file cannot be read.
         CcfError: the object store cannot be read, or there is no file of maps below the address.
     """
     if isinstance(folder, Address):
-        found = copies(folder, settings.home() / "objects" / "region_sets", SUFFIXES)
-        if not found:
+        paths = copies(folder, settings.home() / "objects" / "region_sets", SUFFIXES)
+        if not paths:
             raise CcfError(nothing_below(folder, "files of region sets", "CCF_REGION_SETS"))
-        return found
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES)
+    else:
+        paths = [path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES]
+    return [MapFile(as_text(path.name), path.read_bytes()) for path in sorted(paths)]
 
 
-def digest(files: Sequence[Path]) -> str:
-    """Digest of the names and contents of files of maps: half a SHA-256, which fits into a Dagster tag."""
-    content = ((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)
-    return hashlib.sha256(repr(list(content)).encode()).hexdigest()[:32]
+def digest(checksums: Mapping[str, str]) -> str:
+    """Digest of files of maps, by name and SHA-256: half a SHA-256, which fits into a Dagster tag."""
+    return hashlib.sha256(repr(sorted(checksums.items())).encode()).hexdigest()[:32]
 
 
-def read_maps(path: Path) -> list[RegionMap]:
+def read_maps(file: MapFile) -> list[RegionMap]:
     """Read one file of maps.
 
     A CSV has the columns set, region, group, and a row for each region that is named. A TOML file has a table
@@ -194,27 +203,27 @@ def read_maps(path: Path) -> list[RegionMap]:
         993 = "secondary"            # an id works, too
 
     Raises:
-        CcfError: the file cannot be read, something is missing or of the wrong type, a region is in a set
+        CcfError: it cannot be read as maps, something is missing or of the wrong type, a region is in a set
             twice, or a set has the name of a built-in one.
     """
     try:
-        maps = _toml_maps(path) if path.suffix.lower() == ".toml" else _csv_maps(path)
-    except (OSError, UnicodeDecodeError, TomlError, pl.exceptions.PolarsError) as error:
+        maps = _toml_maps(file) if file.name.lower().endswith(".toml") else _csv_maps(file)
+    except (UnicodeDecodeError, TomlError, pl.exceptions.PolarsError) as error:
         raise CcfError(
-            f"{path.name} cannot be read as region sets: {first_line(error).rstrip('.')}."
+            f"{file.name} cannot be read as region sets: {first_line(error).rstrip('.')}."
         ) from error
     if not maps:
-        raise CcfError(f"{path.name} holds no region set.")
+        raise CcfError(f"{file.name} holds no region set.")
     for one in maps:
         if is_reserved(one.name):
-            raise CcfError(f"{path.name}: the set {one.name!r} is built in; give yours another name.")
+            raise CcfError(f"{file.name}: the set {one.name!r} is built in; give yours another name.")
     return maps
 
 
-def _toml_maps(path: Path) -> list[RegionMap]:
+def _toml_maps(file: MapFile) -> list[RegionMap]:
     maps = []
-    for name, table in read_toml(path).items():
-        where = f"{path.name}, set {name!r}"
+    for name, table in toml_tables(file.content).items():
+        where = f"{file.name}, set {name!r}"
         if not isinstance(table, dict) or not isinstance(table.get("regions"), dict) or not table["regions"]:
             raise CcfError(
                 f'{where}: give the regions as [{name}.regions], each a line like VISp = "visual".'
@@ -228,8 +237,8 @@ def _toml_maps(path: Path) -> list[RegionMap]:
             if region in groups:
                 raise CcfError(f"{where}: {region} is given twice; keep one line.")
             groups[region] = _text(group, f"{where}: the group of {region!r}")
-        description = _text(table.get("description", f"From {path.name}"), f"{where}: the description")
-        maps.append(RegionMap(_text(name, f"{path.name}: the name of a set"), groups, description, path.name))
+        description = _text(table.get("description", f"From {file.name}"), f"{where}: the description")
+        maps.append(RegionMap(_text(name, f"{file.name}: the name of a set"), groups, description, file.name))
     return maps
 
 
@@ -242,26 +251,26 @@ def _toml_regions(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
             yield prefix + key, value
 
 
-def _csv_maps(path: Path) -> list[RegionMap]:
+def _csv_maps(file: MapFile) -> list[RegionMap]:
     # Not from the path: polars would unpack a compressed file, however large that becomes.
-    text = decoded(Path(path.name), path.read_bytes())
+    text = decoded(Path(file.name), file.content)
     rows = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False)
     missing = [name for name in _CSV_COLUMNS if name not in rows.columns]
     if missing:
         raise CcfError(
-            f"{path.name} has no column {', '.join(missing)}; a CSV of region sets has the columns "
+            f"{file.name} has no column {', '.join(missing)}; a CSV of region sets has the columns "
             f"{', '.join(_CSV_COLUMNS)}."
         )
     maps: dict[str, dict[str, str]] = {}
     for number, values in enumerate(rows.select(_CSV_COLUMNS).iter_rows(), start=2):
         name, region, group = (
-            _text(value or "", f"{path.name}, line {number}: {column}")
+            _text(value or "", f"{file.name}, line {number}: {column}")
             for column, value in zip(_CSV_COLUMNS, values, strict=True)
         )
         if region in maps.setdefault(name, {}):
-            raise CcfError(f"{path.name}, line {number}: {region} is in set {name!r} twice; keep one row.")
+            raise CcfError(f"{file.name}, line {number}: {region} is in set {name!r} twice; keep one row.")
         maps[name][region] = group
-    return [RegionMap(name, groups, f"From {path.name}", path.name) for name, groups in maps.items()]
+    return [RegionMap(name, groups, f"From {file.name}", file.name) for name, groups in maps.items()]
 
 
 def _text(value: object, what: str) -> str:
@@ -343,7 +352,7 @@ _MEMBERS_SCHEMA = pl.Schema(
 def region_sets(
     ccf_id: int,
     ontology: Ontology,
-    files: Sequence[Path],
+    files: Sequence[MapFile],
     *,
     of_allen: bool = True,
     only_one: bool = True,
@@ -364,16 +373,16 @@ def region_sets(
     published = published_maps(ontology) if of_allen else []
     taken = {one.name: (one, members(one, ontology)) for one in depth_maps(ontology) + published}
     refused = []
-    for path in files:
+    for file in files:
         try:
             read = {
                 one.name: (one, members(one, ontology))
-                for one in read_maps(path)
+                for one in read_maps(file)
                 if only_one or is_for(one, ontology, whole=not of_allen)
             }
             for name in read.keys() & taken.keys():
                 raise CcfError(
-                    f"{path.name}: {taken[name][0].source} has a set {name!r} already; rename one."
+                    f"{file.name}: {taken[name][0].source} has a set {name!r} already; rename one."
                 )
         except CcfError as error:
             refused.append(str(error))

@@ -54,9 +54,11 @@ def load(
     Each load is a Dagster run and shows in the UI. If no atlas is named, the source cannot be reached and
     nothing is cached, the phantom is loaded instead, with a notice.
     """
-    from ccf_assets.db import database, holdings
+    from ccf_assets.db import database, holdings, own_catalogue
     from ccf_assets.runs.home import dagster_home
 
+    if set(atlases or ()) - set(catalogue().entries):  # another host's catalogue may have them
+        own_catalogue.follow_catalogue(database.create_engine())
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
     # The phantom is computed here: for it alone no other source is asked.
@@ -132,6 +134,25 @@ def _nothing_reachable(outcomes: Sequence[Outcome]) -> bool:
         unreachable = all(outcome.unreachable for outcome in outcomes if outcome.key in catalogue().entries)
     real = [atlas for atlas in loaded.loaded_atlases(database.create_engine()) if not atlas.is_phantom]
     return unreachable and not real
+
+
+@command(app, "Load")
+def publish() -> None:
+    """Make this host's frames, region maps and own atlases those of the database, in the place of others'.
+
+    Loads and the UI do so by themselves, unless another host has said something else of one name. What this
+    host has no file of stays as it is.
+    """
+    from ccf_assets.db import database
+    from ccf_assets.db.frames import keep_frames
+    from ccf_assets.db.own_catalogue import keep_catalogue
+    from ccf_assets.db.region_maps import keep_maps
+
+    engine = database.create_engine()
+    keep_frames(engine, take_over=True)
+    keep_maps(engine, settings.region_sets(), take_over=True)
+    keep_catalogue(engine, take_over=True)
+    say("The frames, region maps and own atlases of this host are those of the database now.")
 
 
 def report(outcome: Outcome, say: Callable[[str], object] = say) -> None:

@@ -38,6 +38,8 @@ _START = "starting Dagster"
 
 _ONTOLOGY = "structure_graph"
 
+_SETTINGS = "settings"
+
 _RECORDINGS = "recordings"
 
 _COMPARISON = "comparison"
@@ -73,7 +75,7 @@ def load(
     Returns:
         The outcome of the ontology, then, unless that failed, of each atlas in the order they ended, then of
         the recordings: what the sensors would find to do is done at once; then of the comparison of atlases,
-        if there was one to make.
+        if there was one to make. That of this host's settings alone, where another host's contradict them.
     """
     # polars and ADBC replace the handler of SIGINT when they are imported, and Ctrl-C would no longer end the
     # wait for the workers: restore Python's own.
@@ -186,7 +188,10 @@ def _load_all(
         outcomes = [Outcome(_ONTOLOGY)]  # each has its own, which is read with its volume
     if outcomes[0].error is not None:
         return outcomes
-    outcome_of(workers[0].submit(_ask_for, _ONTOLOGY, [entry.key for entry in entries]), _ONTOLOGY)
+    asked = outcome_of(workers[0].submit(_ask_for, _SETTINGS, [entry.key for entry in entries]), _SETTINGS)
+    if asked.error is not None:
+        report(asked)
+        return [asked]
     idle = list(reversed(workers))
     running: dict[Future[Outcome], tuple[str, Worker]] = {}
     # Taken from the end: the largest first, and those first whose size only their files say.
@@ -225,6 +230,7 @@ def _close_dead_runs(key: str) -> Outcome:
 
 
 def _load_ontology(key: str, refresh: bool) -> Outcome:
+    from ccf_assets.db.ontologies import follow_ontology, keep_ontology
     from ccf_assets.defs import freshness
     from ccf_assets.runs.console import reporter
     from ccf_assets.runs.liveness import close_dead_runs
@@ -235,14 +241,15 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
     with instance:
         with going_on(reporter(key), "looking for runs whose process was killed"):
             close_dead_runs(instance)
-        files, graph = Sources.from_settings(), defs.resolve_asset_graph()
-        if not refresh and not freshness.outdated(graph, instance, database.create_engine(), files, [key]):
+        files, graph, engine = Sources.from_settings(), defs.resolve_asset_graph(), database.create_engine()
+        if not refresh and not freshness.outdated(graph, instance, engine, files, [key]):
+            follow_ontology(engine, files)
             candidate = files.structure_graph(report=reporter(key))
             seen = freshness.versions(instance, key)
             # It has passed its checks before: it is in use, even if another source's was refreshed since; or
             # it was fetched again into an emptied cache, and is the latest that passed.
             if candidate.sha256 in (seen[:1] if candidate.fetched else seen):
-                files.accept_structure_graph(candidate)
+                keep_ontology(engine, files, files.accept_structure_graph(candidate))
                 return Outcome(key, seconds=time.monotonic() - started)
         return run_job(
             defs, instance, "refresh_ontology", key, started=started, assets=[key], refresh=refresh
@@ -250,17 +257,23 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
 
 
 def _ask_for(name: str, keys: Sequence[str]) -> Outcome:
-    """Make atlases partitions, with those that are in the database already."""
+    """Keep what this host's files say; make atlases partitions, with those in the database already."""
     from ccf_assets.db.loaded import atlases_in_database
+    from ccf_assets.db.own_catalogue import keep_catalogue
+    from ccf_assets.db.region_maps import keep_maps
     from ccf_assets.defs.partitions import add_atlases
 
+    engine = database.create_engine()
+    keep_catalogue(engine)
+    keep_maps(engine, settings.region_sets())
     _, instance = _dagster()
     with instance:
-        add_atlases(instance, dict.fromkeys(keys, False) | atlases_in_database(database.create_engine()))
+        add_atlases(instance, dict.fromkeys(keys, False) | atlases_in_database(engine))
     return Outcome(name)
 
 
 def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
+    from ccf_assets.db.own_catalogue import follow_catalogue
     from ccf_assets.defs import freshness
     from ccf_assets.defs.partitions import add_atlases
     from ccf_assets.sources.source import Sources
@@ -268,6 +281,7 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
     started = time.monotonic()
     defs, instance = _dagster()
     graph, engine, files = defs.resolve_asset_graph(), database.create_engine(), Sources.from_settings()
+    follow_catalogue(engine)
     loaded: list[str] = []
     with instance:
         if refresh:
@@ -295,10 +309,9 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
 def _register_recordings(name: str, examples: bool) -> Outcome:
     """Run at once what the sensors of recordings would request: new files, sites without a region."""
     from ccf_assets.db import schema
-    from ccf_assets.db.frames import keep_frames, known_frames
+    from ccf_assets.db.frames import keep_frames
     from ccf_assets.defs.partitions import known_recordings, recording_partitions
     from ccf_assets.recordings import backlog, sources
-    from ccf_assets.recordings.folders import folder_of, is_there
     from ccf_assets.recordings.scan.keys import is_file
     from ccf_assets.runs import requests
     from ccf_assets.runs.tags import range_tags
@@ -306,13 +319,12 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     started = time.monotonic()
     partitions = str(recording_partitions.name)
     engine = database.create_engine()
-    with engine.begin() as connection:
-        keep_frames(connection, known_frames(engine))
+    keep_frames(engine)
     path = settings.recordings_place()
     defs, instance = _dagster()
     done: list[str] = []
     refused: list[str] = []
-    folder, scan = None, None
+    folder, scan, missing = None, None, None
     with instance:
         if examples:
             sources.put_examples(path, known_recordings(instance))
@@ -321,12 +333,10 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
             if job == "register_sites":
                 keys = list(backlog.unregistered(engine))
                 also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
-            elif is_there(path):
-                folder = folder_of(engine, path)
-                scan = _settled(folder)
-                keys = list(backlog.files_to_read(engine, folder, scan)[1])
             else:
-                keys = []
+                folder, missing = _folder_or_why_not(engine, path)
+                scan = _settled(folder) if folder else None
+                keys = list(backlog.files_to_read(engine, folder, scan)[1]) if folder and scan else []
             instance.add_dynamic_partitions(partitions, keys)
             there = instance.get_dynamic_partitions(partitions)
             for batch in requests.batches(keys, there, len(there), also, len(also)):
@@ -343,9 +353,19 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
                 keys = [key for key in keys if read.get(key) is False]
             done += [key for key in keys if key not in done]
         known = list(filter(is_file, instance.get_dynamic_partitions(partitions)))
-        missing = sources.missing_folder(path, known)
+        missing = missing or sources.missing_folder(path, known)
         remarks = [missing] if missing else _remarks(folder, scan)
     return Outcome(name, done, refused, "registered", remarks, seconds=time.monotonic() - started)
+
+
+def _folder_or_why_not(engine: sa.Engine, path: settings.Place) -> tuple[Folder | None, str | None]:
+    """The folder of recordings, or why it is not there; neither, where there need be none."""
+    from ccf_assets.recordings.folders import FolderGoneError, folder_of, is_there
+
+    try:
+        return (folder_of(engine, path), None) if is_there(path) else (None, None)
+    except FolderGoneError as error:
+        return None, str(error)
 
 
 _UNREAD_LINES = 5

@@ -51,6 +51,7 @@ PARTS: Mapping[str, Sequence[str]] = MappingProxyType(
             "recording_tally",
         ),
         "Coarse maps and comparison": ("region_set", "region_set_member", "region_consistency"),
+        "Files that all hosts share": ("shared_file",),
     }
 )
 """The tables of each diagram. One of all of them could not be read."""

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from ccf_assets import settings
-from ccf_assets.ccf.frames.files import load_frames
+from ccf_assets.ccf.frames.files import FRAMES, load_frames
 from ccf_assets.ccf.frames.maps import COEFFICIENTS, LARGEST, SMALLEST, Frame
 from ccf_assets.db.schema import coordinate_frame, reference_space
+from ccf_assets.db.shared_files import keep_own, may_change, place_of, refuse, shared_files
 from ccf_assets.errors import CcfError
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
+
+
+_WAITING = "frame"
+"""Kind in shared_file of the frames into a space of which no atlas is loaded: they cannot be rows."""
 
 
 def add_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:
@@ -33,20 +41,75 @@ def add_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:
         connection.execute(postgresql.insert(t).on_conflict_do_nothing(), new)
 
 
-def keep_frames(connection: sa.Connection, frames: Mapping[str, Frame]) -> None:
-    """Update coordinate_frame with the frames that the program knows, before sites are stored.
+def keep_frames(engine: sa.Engine, *, take_over: bool = False) -> None:
+    """Bring coordinate_frame up to the frames that the program and this host's own files describe.
 
-    A frame that is no longer known stays: sites may refer to it. When a frame changes, a trigger deletes the
-    regions of its sites, so that they are computed again.
+    Whoever asks for work does so before it asks. Runs only read the table (`stored_frames`), so that a site
+    is one place whatever host its run is on. A frame that no file describes any more stays, since sites may
+    refer to it, but no further file may use it. When a frame changes, a trigger deletes the regions of its
+    sites, so that they are computed again.
+
+    Args:
+        engine: the database.
+        take_over: what this host's files say counts, whatever those of others do.
+
+    Raises:
+        CcfError: a file of frames cannot be read or is wrong; or another host's file describes another frame
+            of this name, and then nothing was changed.
     """
-    t = coordinate_frame
-    columns = [column for column in t.columns if column is not t.c.of_atlas]
-    stored = {row["name"]: dict(row) for row in connection.execute(sa.select(*columns)).mappings()}
-    changed = [row for row in _in_known_spaces(connection, frames) if stored.get(str(row["name"])) != row]
-    if changed:
-        insert = postgresql.insert(t)
-        values = {c.name: insert.excluded[c.name] for c in columns if not c.primary_key}
-        connection.execute(insert.on_conflict_do_update(index_elements=[t.c.name], set_=values), changed)
+    paths = settings.frames_files()
+    take_over &= bool(paths)  # a file that is not there does not say that there are no frames
+    own = load_frames(*paths)
+    places = {name: place_of(path) for path in paths for name in own if name not in FRAMES}
+    places_of_files = [place_of(path) for path in paths]
+    with engine.begin() as connection:
+        rows = {str(row["name"]): row for row in _in_known_spaces(connection, own)}
+        _refuse_names_of_atlases(connection, rows, paths)
+        waiting = {
+            name: (json.dumps(asdict(frame)).encode(), places[name])
+            for name, frame in own.items()
+            if name not in rows
+        }
+        keep_own(connection, _WAITING, "The frame", waiting, places_of_files, take_over=take_over)
+        wanted = [{**row, "defined_by": places.get(name)} for name, row in rows.items()]
+        if changed := _changed(connection, wanted, take_over=take_over):
+            t = coordinate_frame
+            insert = postgresql.insert(t)
+            values = {
+                c.name: insert.excluded[c.name] for c in t.c if c.name in wanted[0] and not c.primary_key
+            }
+            connection.execute(insert.on_conflict_do_update(index_elements=[t.c.name], set_=values), changed)
+        _let_go(connection, list(rows), places_of_files, take_over=take_over)
+
+
+def _changed(
+    connection: sa.Connection, wanted: Sequence[Mapping[str, Any]], *, take_over: bool
+) -> list[Mapping[str, Any]]:
+    """Those of the wanted rows that are not there as they are, and may be."""
+    stored = {row["name"]: dict(row) for row in connection.execute(sa.select(coordinate_frame)).mappings()}
+    changed = []
+    for row in wanted:
+        there = stored.get(row["name"])
+        kept_by = there["defined_by"] if there else None
+        place = row["defined_by"]
+        same = there is not None and all(there[name] == row[name] for name in row if name != "defined_by")
+        may = take_over or place is None or may_change(kept_by, place)
+        if not (same or may):
+            raise refuse(f"The frame {row['name']}", kept_by or "", place)
+        if not same or (may and kept_by != place):
+            changed.append(row)
+    return changed
+
+
+def _let_go(
+    connection: sa.Connection, names: Sequence[str], places: Sequence[str], *, take_over: bool
+) -> None:
+    """Note of the frames that a file has no longer that none describes them."""
+    t = coordinate_frame.c
+    theirs = t.defined_by.is_not(None) if take_over else t.defined_by.in_(places)
+    left = sa.update(coordinate_frame).where(theirs, t.name.not_in(names)).values(defined_by=None)
+    if connection.scalar(sa.select(sa.exists().where(theirs, t.name.not_in(names)))):
+        connection.execute(left)
 
 
 def _in_known_spaces(connection: sa.Connection, frames: Mapping[str, Frame]) -> list[dict[str, str | float]]:
@@ -56,23 +119,53 @@ def _in_known_spaces(connection: sa.Connection, frames: Mapping[str, Frame]) -> 
 
 
 def known_frames(engine: sa.Engine) -> dict[str, Frame]:
-    """All frames by name: the built-in ones, those of a lab's own files, and those that loaded atlases bring.
+    """All frames by name, for a question: those of the program and of this host's own files, and all others.
 
     Raises:
         CcfError: a file of frames cannot be read, or an entry in it is wrong.
     """
-    frames = load_frames(*settings.frames_files())
-    t = coordinate_frame
+    paths = settings.frames_files()
+    own = load_frames(*paths)
     with engine.connect() as connection:
-        rows = connection.execute(sa.select(t).where(t.c.of_atlas.is_not(None)).order_by(t.c.name)).mappings()
-        for row in rows:
-            frame = _frame_of(dict(row))
-            if frames.setdefault(frame.name, frame) != frame:
-                raise CcfError(
-                    f"{', '.join(map(str, settings.frames_files()))}: frame {frame.name!r}: the name is "
-                    f"already used (by the files of the atlas with ccf_id {row['of_atlas']}); choose another."
-                )
+        _refuse_names_of_atlases(connection, {str(row["name"]): row for row in frame_rows(own)}, paths)
+        return own | {name: frame for name, frame in _frames_in_use(connection).items() if name not in own}
+
+
+def stored_frames(engine: sa.Engine) -> dict[str, Frame]:
+    """The frames in which files of sites may be, by name: what a run knows, on whatever host.
+
+    These are the built-in ones, those of the files of all hosts, and those that loaded atlases bring. A file
+    in one that leads into a space of which no atlas is loaded is refused with that reason.
+    """
+    with engine.connect() as connection:
+        frames = _frames_in_use(connection)
+        for waiting in shared_files(connection, _WAITING):
+            said = json.loads(waiting.content)
+            said |= {name: tuple(said[name]) for name in ("xyz", "coefficients")}
+            frames[waiting.name] = Frame(**said)
     return frames
+
+
+def _frames_in_use(connection: sa.Connection) -> dict[str, Frame]:
+    """The frames in the table, but for those that no file describes any more."""
+    t = coordinate_frame
+    in_use = sa.or_(t.c.name.in_(list(FRAMES)), t.c.defined_by.is_not(None), t.c.of_atlas.is_not(None))
+    rows = connection.execute(sa.select(t).where(in_use).order_by(t.c.name)).mappings()
+    return {row["name"]: _frame_of(dict(row)) for row in rows}
+
+
+def _refuse_names_of_atlases(
+    connection: sa.Connection, rows: Mapping[str, Mapping[str, object]], paths: Sequence[Path]
+) -> None:
+    """Refuse a frame with the name of one that an atlas brings, unless it is the same."""
+    t = coordinate_frame
+    named = sa.select(t).where(t.c.of_atlas.is_not(None), t.c.name.in_(list(rows))).order_by(t.c.name)
+    for there in connection.execute(named).mappings():
+        if any(there[column] != value for column, value in rows[there["name"]].items()):
+            raise CcfError(
+                f"{', '.join(map(str, paths))}: frame {there['name']!r}: the name is already used (by the "
+                f"files of the atlas with ccf_id {there['of_atlas']}); choose another."
+            )
 
 
 def _frame_of(row: Mapping[str, Any]) -> Frame:

@@ -21,7 +21,7 @@ from ccf_assets.db.schema.recordings import KIND_IS_KNOWN, STATUS_IS_KNOWN
 from ccf_assets.db.spaces import space_row
 from ccf_assets.errors import CcfError, server_said
 
-VERSION = 13
+VERSION = 14
 """Version of the tables, views and functions; raised with every change, so that databases are upgraded.
 
 Version 12 adds spaces: the tables reference_space and atlas_number, the space of atlases and frames, the
@@ -29,6 +29,8 @@ edges of voxels along each axis, brain_region.source_id, and the frame in record
 
 Version 13 makes site_id a number of 64 bits, and adds what labs join sites on (recording_site.site_name,
 probe, shank, channel, axial_um, lateral_um, kind, details), the view recording_track, and the status missing.
+
+Version 14 adds what several hosts must agree on: the table shared_file, and coordinate_frame.defined_by.
 """
 
 _SQL = ("regions.sql", "points.sql", "recordings.sql", "region_sets.sql", "comparison.sql")

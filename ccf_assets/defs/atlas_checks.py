@@ -17,6 +17,7 @@ from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import stored_grid
 from ccf_assets.db.region_volumes import number_of
+from ccf_assets.defs.provenance import checked_volume
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.finding import Finding, listed
 from ccf_assets.refusals import in_words
@@ -82,7 +83,7 @@ def voxel_counts_equal_file(
     in_file: dict[tuple[str, str, int], int] = {}
     in_table: dict[tuple[str, str, int], int] = {}
     for entry in atlases:
-        file, grid = sources.get().annotation(entry), stored_grid(engine, entry.key)
+        file, grid = checked_volume(context.instance, sources.get(), entry), stored_grid(engine, entry.key)
         planes = nrrd.planes(file.path, file.grid, context.log.info)
         # Without a midline everything is on one side.
         left = runs.count_voxels(itertools.islice(planes, grid.first_right or 0))

@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import sqlalchemy as sa
 
-from ccf_assets import settings
 from ccf_assets.ccf import region_sets
 from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, atlas_entry
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import atlases_in_database
+from ccf_assets.db.ontologies import ontology_in_use
+from ccf_assets.db.own_catalogue import is_current
+from ccf_assets.db.region_maps import digest_of_maps
 from ccf_assets.defs.jobs import REGION_SETS, load_atlas, load_region_sets, load_voxel_rows
 from ccf_assets.defs.partitions import atlases_of
-from ccf_assets.defs.provenance import ORDER_ONLY, ontology_tag
-from ccf_assets.errors import CcfError
+from ccf_assets.defs.provenance import ORDER_ONLY, latest, ontology_tag
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
@@ -100,7 +101,7 @@ def stale(
     if load_voxel_rows.name in jobs and (with_rows or atlases_in_database(engine).get(atlas)):
         selected |= {key.path[-1] for key in load_voxel_rows.selection.resolve(graph)}
     names = outdated(graph, instance, engine, sources, selected, atlas)
-    if load_region_sets.name in jobs and maps_changed(instance, atlas, settings.region_sets()):
+    if load_region_sets.name in jobs and maps_changed(instance, engine, atlas):
         names += [name for name in REGION_SETS if name not in names]
     return names
 
@@ -124,7 +125,7 @@ def outdated(
         atlas: key of the atlas; None where ``selection`` has no asset that belongs to an atlas.
     """
     specs = {node.key: node.to_asset_spec() for node in graph.asset_nodes}
-    latest = functools.cache(functools.partial(_latest, instance))  # of what many are made from, too
+    latest_of = functools.cache(functools.partial(latest, instance))  # of what many are made from, too
     stale: set[dg.AssetKey] = set()
     wanted = {dg.AssetKey(name) for name in selection}
     order = [key for key in graph.toposorted_asset_keys if key in wanted]
@@ -132,19 +133,19 @@ def outdated(
     with engine.connect() as connection:
         for key in order:
             spec = specs[key]
-            tags, run_id = latest(*_what(spec, atlas))
+            tags, run_id = latest_of(*_what(spec, atlas))
             blocking = {
                 check for check in graph.get_check_keys_for_assets({key}) if graph.get(check).blocking
             }
             content = [specs[dep.asset_key] for dep in spec.deps if not dep.metadata.get(ORDER_ONLY)]
             current = (
                 tags.get(_CODE) == spec.code_version
-                and (key != _VOLUME or atlas is None or sources.is_current(atlas_entry(atlas)))
+                and (key != _VOLUME or atlas is None or is_current(engine, sources, atlas_entry(atlas)))
                 and _has_rows(connection, key.path[-1], atlas)
                 and not any(upstream.key in stale for upstream in content)
                 # A lab's own ontology is read with the volume.
                 and not (own_ontology and _VOLUME in stale and _ONTOLOGY in {each.key for each in content})
-                and all(_made_of(tags, latest, sources, upstream, atlas) for upstream in content)
+                and all(_made_of(tags, latest_of, engine, sources, upstream, atlas) for upstream in content)
                 and blocking <= _passed(instance, run_id, blocking)
             )
             if not current:
@@ -154,19 +155,18 @@ def outdated(
 
 def _made_of(
     tags: Mapping[str, str],
-    latest: Callable[[dg.AssetKey, str | None], tuple[Mapping[str, str], str]],
+    latest_of: Callable[[dg.AssetKey, str | None], tuple[Mapping[str, str], str]],
+    engine: sa.Engine,
     sources: Sources,
     upstream: dg.AssetSpec,
     atlas: str | None,
 ) -> bool:
     """Whether a materialization with these tags was made from the present content of ``upstream``."""
     if upstream.key == _ONTOLOGY and atlas is not None:
-        try:
-            own = sources.ontology(atlas_entry(atlas))
-        except CcfError:  # no ontology of this source has been accepted yet; every load begins with that
-            return True
-        return tags.items() >= ontology_tag(own).items()
-    present = _as_input(upstream, latest(*_what(upstream, atlas))[0].get(_DATA))
+        in_use = ontology_in_use(engine, sources, atlas_entry(atlas))
+        # Where no host has accepted one of this source, none is newer; every load begins with that.
+        return in_use is None or tags.items() >= ontology_tag(in_use).items()
+    present = _as_input(upstream, latest_of(*_what(upstream, atlas))[0].get(_DATA))
     return tags.get(_INPUT + upstream.key.to_user_string()) == present
 
 
@@ -184,33 +184,15 @@ def versions(instance: dg.DagsterInstance, asset: str) -> list[str | None]:
     return [(each.tags or {}).get(_DATA) for each in found if each is not None]
 
 
-def maps_changed(instance: dg.DagsterInstance, atlas: str, folder: settings.Place) -> bool:
-    """Whether the maps in ``folder`` are others than those by which the atlas's regions were last grouped.
-
-    True where one cannot be read: the asset's run then names the file.
-    """
-    taken = _latest(instance, dg.AssetKey("region_set"), atlas)[0].get(region_sets.TAKEN)
-    try:
-        return taken != region_sets.digest(region_sets.map_files(folder))
-    except (CcfError, OSError):
-        return True
+def maps_changed(instance: dg.DagsterInstance, engine: sa.Engine, atlas: str) -> bool:
+    """Whether the kept maps are others than those by which the atlas's regions were last grouped."""
+    taken = latest(instance, dg.AssetKey("region_set"), atlas)[0].get(region_sets.TAKEN)
+    return taken != digest_of_maps(engine)
 
 
 def _what(spec: dg.AssetSpec, atlas: str | None) -> tuple[dg.AssetKey, str | None]:
     """The key of an asset and its partition, if it has any."""
     return spec.key, atlas if spec.partitions_def is not None else None
-
-
-def _latest(
-    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None
-) -> tuple[Mapping[str, str], str]:
-    """Tags of the latest materialization and the id of its run; both empty when there is none."""
-    partitions = None if partition is None else [partition]
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions), limit=1
-    ).records
-    materialization = records[0].asset_materialization if records else None
-    return (materialization.tags or {}, records[0].run_id) if materialization else ({}, "")
 
 
 def _passed(

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from ccf_assets.ccf.catalogue import catalogue
 from ccf_assets.db import database
 from ccf_assets.db import schema as tables
+from ccf_assets.db.own_catalogue import follow_catalogue
 from ccf_assets.io_manager import EngineResource, PostgresIOManager
 from ccf_assets.pg.copy_in import Output
 from ccf_assets.sources.source import Sources
@@ -27,7 +28,8 @@ class PostgresResource(EngineResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[None]:
         """Record in the database that the run's process is alive while the run has this resource.
 
-        The run also gets the tags by which the UI filters runs, where it has none.
+        The run knows a lab's own atlases, whatever host it is on. It also gets the tags by which the UI
+        filters runs, where it has none.
         """
         from ccf_assets.runs.liveness import alive
         from ccf_assets.runs.tags import described
@@ -36,6 +38,7 @@ class PostgresResource(EngineResource):
             yield self.create_resource(context)
         else:
             with alive(context.instance, context.run.run_id):
+                follow_catalogue(self.create_engine())
                 if more := described(context.run.tags, catalogue().entries):
                     context.instance.add_run_tags(context.run.run_id, more)
                 yield self.create_resource(context)

@@ -17,9 +17,10 @@ import dagster as dg
 import sqlalchemy as sa
 
 from ccf_assets import settings
-from ccf_assets.ccf import region_sets
-from ccf_assets.db.frames import keep_frames, known_frames
+from ccf_assets.db.frames import keep_frames
 from ccf_assets.db.loaded import atlases_in_database
+from ccf_assets.db.own_catalogue import keep_catalogue
+from ccf_assets.db.region_maps import digest_of_maps, keep_maps
 from ccf_assets.defs import freshness
 from ccf_assets.defs.jobs import (
     VOXEL_ROWS,
@@ -75,6 +76,7 @@ def new_recordings(
     engine = postgres.kept_engine()
     try:
         path = settings.recordings_place()
+        keep_frames(engine)
         put_examples(path, known_recordings(context.instance))
         folder = folder_of(engine, path)
         scan = folder.scan(time.time(), SETTLE_S, _memo.get(str(path)))
@@ -117,12 +119,10 @@ def unregistered_sites(
     """Request runs for the sources with unregistered sites, or with reported regions not yet compared."""
     engine = postgres.kept_engine()
     try:
-        frames = known_frames(engine)
+        # If a lab's frame has changed, a trigger takes the regions of its sites away; they are found below.
+        keep_frames(engine)
     except CcfError as error:
         return dg.SkipReason(str(error))
-    with engine.begin() as connection:
-        # If a lab's frame has changed, a trigger takes the regions of its sites away; they are found below.
-        keep_frames(connection, frames)
     lacking = unregistered(engine)
     alive = _alive(context.instance, register_recordings.name)
     for key in alive:
@@ -217,21 +217,25 @@ def _alive(instance: dg.DagsterInstance, job: str | None = None) -> Sequence[str
 )
 def outdated_atlases(
     context: dg.SensorEvaluationContext, postgres: PostgresResource, sources: SourcesResource
-) -> dg.SensorResult:
+) -> dg.SensorResult | dg.SkipReason:
     """Request a run for the stale assets of each loaded atlas, such as after a refresh with new content."""
     engine, source, graph = (
         postgres.kept_engine(),
         sources.get(),
         freshness.graph_of(context.repository_def),
     )
-    served = freshness.atlases_to_follow(engine, settings.source())
-    busy = _busy(context.instance, served)
     jobs = (load_atlas.name, load_voxel_rows.name)
-    found = {
-        key: freshness.stale(graph, context.instance, engine, source, key, jobs)
-        for key in served
-        if key not in busy
-    }
+    try:
+        keep_catalogue(engine)
+        served = freshness.atlases_to_follow(engine, settings.source())
+        busy = _busy(context.instance, served)
+        found = {
+            key: freshness.stale(graph, context.instance, engine, source, key, jobs)
+            for key in served
+            if key not in busy
+        }
+    except CcfError as error:
+        return dg.SkipReason(str(error))
     stale = {key: names for key, names in found.items() if names}
     lacking = {key: " ".join(names) for key, names in stale.items()}
     idle = "Every loaded atlas is up to date."
@@ -345,11 +349,10 @@ def changed_region_sets(
     atlases = freshness.atlases_to_follow(engine, settings.source())
     busy, before = _busy(instance, atlases), _requested_before(context)
     try:
-        digest = region_sets.digest(region_sets.map_files(settings.region_sets()))
+        keep_maps(engine, settings.region_sets())
     except CcfError as error:
         return dg.SkipReason(str(error))
-    except OSError as error:
-        return dg.SkipReason(f"A region map cannot be read: {error}.")
+    digest = digest_of_maps(engine)
     jobs = (load_region_sets.name,)
     changed = [
         key

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ccf_assets.db import schema
-from ccf_assets.db.frames import known_frames
+from ccf_assets.db.frames import stored_frames
 from ccf_assets.db.loaded import select_first_atlases, select_loaded_atlases
 from ccf_assets.recordings.comparison import region_sizes_of
 from ccf_assets.recordings.folders import Folder
@@ -50,7 +50,7 @@ def _known_files(engine: sa.Engine) -> tuple[dict[str, str], set[str]]:
     owned = sa.exists().where(site.recording_id == claim.recording_id, site.site_id == claim.site_id)
     free = sa.exists().where(claim.source == table.source, ~owned)
     idle = table.refused | table.source.not_in(sa.select(schema.recording_source.c.source))
-    now = circumstances(engine, known_frames(engine))
+    now = circumstances(engine, stored_frames(engine))
     query = sa.select(
         table.source, table.digest, table.looked_at_with, free.label("free"), idle.label("idle")
     )

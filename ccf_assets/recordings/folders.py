@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from ccf_assets import settings
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
+from ccf_assets.finding import listed
 from ccf_assets.objects import Address, Objects
 from ccf_assets.recordings.files.marker import (
     MARKER,
@@ -127,15 +128,6 @@ class Folder:
         )
 
 
-def is_there(path: settings.Place) -> bool:
-    """Whether a folder exists: on a disk, or with something below its address.
-
-    Raises:
-        CcfError: the object store cannot be asked.
-    """
-    return not Objects(path).is_empty() if isinstance(path, Address) else path.is_dir()
-
-
 def folder_of(engine: sa.Engine, path: settings.Place) -> Folder:
     """The folder at ``path`` as the database knows it; one that is new to it gets a name.
 
@@ -144,6 +136,7 @@ def folder_of(engine: sa.Engine, path: settings.Place) -> Folder:
         path: the folder.
 
     Raises:
+        FolderGoneError: there is nothing but the mount point of the folder that was there.
         CcfError: the folder is not there or has no readable marker; or it is a copy of another folder that
             the database knows. The text says which is which. Nothing was changed.
     """
@@ -151,10 +144,9 @@ def folder_of(engine: sa.Engine, path: settings.Place) -> Folder:
         known = _known(connection)
     if isinstance(path, Address):
         marker = marker_of(path)
-    # Nothing but the empty mount point of a disk is the folder that was there, and gets no marker.
-    elif path.is_dir() and not any(path.iterdir()) and (row := _last_seen_at(path, known)):
-        return _folder(path, row, known)
     else:
+        if path.is_dir() and _last_seen_at(path, known):
+            require_content(path)
         marker = write_marker(path)
     if not _is_as_known(marker, known):
         # A lock, so that two hosts that bring their first file at once do not both become the first folder.
@@ -164,6 +156,94 @@ def folder_of(engine: sa.Engine, path: settings.Place) -> Folder:
             _register(connection, marker, _known(connection), path)
             known = _known(connection)
     return _folder(path, known[marker.folder_id], known)
+
+
+def folder_to_read(engine: sa.Engine, path: settings.Place) -> Folder:
+    """As `folder_of` for a run, whose files whoever asked for it has found in a folder that is known.
+
+    Raises:
+        FolderGoneError: this host has no such folder, or its mount point only.
+        CcfError: as `folder_of`; or this host has another folder there. Nothing was changed.
+    """
+    advice = "mount it there, or let the runs that read it go to a worker that has it"
+    host = socket.gethostname()
+    if isinstance(path, Path) and not path.is_dir():
+        raise FolderGoneError(f"The folder of recordings {path} is not there on {host}; {advice}.")
+    with engine.connect() as connection:
+        known = _known(connection)
+        old = _files_of_before(connection)
+    if not known:  # a run by hand, before any sensor looked
+        return folder_of(engine, path)
+    there = has_content(path)
+    if isinstance(path, Address):
+        marker: Marker | None = marker_of(path)
+    else:
+        marker = read_marker(path) if there else None
+    row = _row_of(marker, known, old, path) if marker else None
+    if marker is None or row is None:
+        what = (
+            "is not the folder of recordings of this database"
+            if there
+            else "has nothing of the folder of recordings"
+        )
+        places = listed(list(_places(known).values()))
+        raise FolderGoneError(f"{path} on {host} {what}, which is {places}; {advice}.")
+    if marker.folder_id == row.folder_id and not _is_as_known(marker, known):
+        _refuse_copy(marker, row)
+    return _folder(path, row, known)
+
+
+def _row_of(
+    marker: Marker, known: _Known, old: Mapping[str, str], path: settings.Place
+) -> sa.Row[Any] | None:
+    """The known folder that a folder is; None if it is none, or another host's that has no marker either."""
+    if marker.is_written or marker.folder_id in known:
+        return known.get(marker.folder_id)
+    for row in known.values():
+        # A shared folder that nobody can write to is one of another place on each host.
+        if (row.path, row.file_number) == (marker.path, marker.file_number):
+            folder = _folder(path, row, known)
+            own = {folder.relative(key) or "": old[key] for key in folder.owns(old)}
+            if not own or _has_read(own, path):
+                return row
+    return None
+
+
+def is_there(path: settings.Place) -> bool:
+    """Whether a folder exists: on a disk, or with something below its address.
+
+    Raises:
+        CcfError: the object store cannot be asked.
+    """
+    return path.is_dir() if isinstance(path, Path) else has_content(path)
+
+
+def has_content(path: settings.Place) -> bool:
+    """Whether a folder is there and holds anything, if only its marker: not the mount point of a disk.
+
+    Raises:
+        CcfError: the object store cannot be asked.
+    """
+    if isinstance(path, Address):
+        return not Objects(path).is_empty()
+    return path.is_dir() and any(path.iterdir())
+
+
+def require_content(path: Path) -> None:
+    """Refuse the mount point of a folder of recordings whose disk is not there.
+
+    Raises:
+        FolderGoneError: there is nothing in it.
+    """
+    if not has_content(path):
+        raise FolderGoneError(
+            f"The folder of recordings {path} is empty on {socket.gethostname()}, and even its file {MARKER} "
+            "is gone; mount its disk. If its files were deleted, put the next one there."
+        )
+
+
+class FolderGoneError(CcfError):
+    """The folder of recordings is not there; what was read of it stays as it is."""
 
 
 def folder_as_known(engine: sa.Engine, path: settings.Place) -> Folder:
@@ -176,7 +256,7 @@ def folder_as_known(engine: sa.Engine, path: settings.Place) -> Folder:
         known = _known(connection)
     if isinstance(path, Address):
         row = known.get(marker_of(path).folder_id)
-    elif path.is_dir() and any(path.iterdir()):
+    elif has_content(path):
         marker = read_marker(path)
         row = known.get(marker.folder_id) if marker else None
     else:

@@ -29,7 +29,7 @@ from ccf_assets.recordings.findings import look
 from ccf_assets.recordings.findings.claims import duplicate_sites
 from ccf_assets.recordings.findings.otherwise import dv_reversed, otherwise
 from ccf_assets.recordings.findings.reading import Reading
-from ccf_assets.recordings.folders import Folder
+from ccf_assets.recordings.folders import Folder, require_content
 from ccf_assets.recordings.ownership import of_files
 from ccf_assets.recordings.scan.folder import site_file
 from ccf_assets.recordings.scan.objects import ObjectView
@@ -157,7 +157,8 @@ def read_files(
         of those that are still being written.
 
     Raises:
-        CcfError: one of the files is of another folder of recordings, which is not a file that is gone.
+        CcfError: one of the files is of another folder of recordings, which is not a file that is gone; or
+            the whole folder is gone.
     """
     if elsewhere := sorted(set(keys) - set(folder.owns(keys))):
         raise CcfError(
@@ -193,6 +194,8 @@ def read_files(
                 if file is not None:
                     read.append(file)
                 else:
+                    if view is None:
+                        require_content(top)  # or its disk has gone meanwhile, and no file with it
                     report(f"{key} no longer exists; its sites stay, its findings are deleted.")
             progress.advance(1)
             brain.result()  # raises the error if the brain could not be read

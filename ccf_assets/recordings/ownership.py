@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.table import SITES_SCHEMA
-from ccf_assets.recordings.folders import Folder
+from ccf_assets.recordings.folders import Folder, has_content
 from ccf_assets.recordings.scan.folder import find_source
 from ccf_assets.recordings.scan.keys import is_file
 from ccf_assets.recordings.scan.objects import ObjectView
@@ -132,6 +132,6 @@ def _gone(folder: Folder, keys: Collection[str]) -> list[str]:
 
 def _is_gone(top: Path, key: str, view: ObjectView | None) -> bool:
     try:
-        return (view is not None or top.is_dir()) and find_source(top, key, view) is None
+        return (view is not None or has_content(top)) and find_source(top, key, view) is None
     except (CcfError, OSError):
         return False

@@ -18,7 +18,7 @@ from ccf_assets.db import loaded, schema
 from ccf_assets.finding import listed
 from ccf_assets.objects import Address, nothing_below
 from ccf_assets.recordings.files.marker import MARKER
-from ccf_assets.recordings.folders import EXAMPLES, Folder, folder_as_known, is_there
+from ccf_assets.recordings.folders import EXAMPLES, Folder, folder_as_known, has_content
 
 if TYPE_CHECKING:
     from ccf_assets.recordings.scan.folder import FolderScan, Ignored
@@ -54,7 +54,7 @@ def missing_folder(folder: settings.Place, known: Collection[str]) -> str | None
         CcfError: the object store cannot be asked.
     """
     if isinstance(folder, Address):
-        return None if is_there(folder) else nothing_below(folder, "files of sites", "CCF_RECORDINGS")
+        return None if has_content(folder) else nothing_below(folder, "files of sites", "CCF_RECORDINGS")
     if folder.is_dir() or (not known and folder.parent == settings.home()):
         return None
     return (
@@ -117,7 +117,7 @@ def sources(engine: sa.Engine, folder: settings.Place) -> list[Source]:
         for source, blocking, sentence in connection.execute(query):
             sentences.setdefault((source, blocking), []).append(sentence)
     known_folder = folder_as_known(engine, folder)
-    scan = known_folder.scan(time.time(), SETTLE_S) if is_there(folder) else None
+    scan = known_folder.scan(time.time(), SETTLE_S) if has_content(folder) else None
     states = _states(known_folder, scan, digests, sites, inserted)
     for source, state in states.items():
         if state == "read" and source in sites and (source, True) in sentences:

@@ -17,16 +17,15 @@ from pathlib import Path
 from ccf_assets.ccf.catalogue import ALLEN, AtlasEntry, Catalogue, catalogue
 from ccf_assets.ccf.ontologies.read import write_structure_graph
 from ccf_assets.ccf.volumes.canonical import sagittal_planes, write_canonical
-from ccf_assets.errors import CcfError
 from ccf_assets.files import whole_file
 from ccf_assets.sources.annotation import Annotation, fetched_file, unknown_checksum
 from ccf_assets.sources.cache import FetchedFile, cached_file, exclusive, kept_record, sweep_candidates
 from ccf_assets.sources.converted import Original, read_original, recorded, statement
 from ccf_assets.sources.http import Report
-from ccf_assets.sources.source import Sources, silent
+from ccf_assets.sources.source import OWN_ONTOLOGY, Sources, silent
 
-_VOLUME, _ONTOLOGY = "annotation.nrrd", "structure_graph.csv"
-"""Names of the files that a volume and an ontology in another form are made into."""
+_VOLUME = "annotation.nrrd"
+"""Name of the file that a volume in another form is made into, beside `OWN_ONTOLOGY`."""
 
 _SEEN = "seen.json"
 """Beside them, of what they were last made, to be compared in a moment."""
@@ -95,7 +94,7 @@ def converted(sources: Sources, entry: AtlasEntry, *, refresh: bool, report: Rep
         try:
             yield Annotation.recorded(fetched, own)
             if own is not None:
-                kept_record(own, folder / _ONTOLOGY)
+                kept_record(own, folder / OWN_ONTOLOGY)
             kept_record(fetched, target)
             _note_seen(sources, entry)
         finally:
@@ -109,40 +108,36 @@ def is_current(sources: Sources, entry: AtlasEntry) -> bool:
         seen = json.loads((sources.own_folder(entry) / _SEEN).read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(seen == _seen_now(entry))
+    return bool(seen == seen_now(entry))
 
 
 def _note_seen(sources: Sources, entry: AtlasEntry) -> None:
     with whole_file(sources.own_folder(entry) / _SEEN) as aside:
-        aside.write_text(json.dumps(_seen_now(entry)), "utf-8")
+        aside.write_text(json.dumps(seen_now(entry)), "utf-8")
 
 
-def _seen_now(entry: AtlasEntry) -> dict[str, str]:
+def missing_here(entry: AtlasEntry) -> bool:
+    """Whether this host lacks a file or folder that the entry of an own atlas names."""
+    places = [Path(place) for place in (entry.annotation, entry.ontology) if _is_a_path(entry, place)]
+    return not all(place.exists() for place in places)
+
+
+def _is_a_path(entry: AtlasEntry, place: str) -> bool:
+    return entry.own and "://" not in place and place not in ("", ALLEN)
+
+
+def seen_now(entry: AtlasEntry) -> dict[str, str]:
     """Digests of what the catalogue says of an atlas, and of the dates and sizes of its files."""
     files = []
     for place in (entry.annotation, entry.ontology):
         path = Path(place)
-        if not entry.own or "://" in place or not path.exists():
+        if not _is_a_path(entry, place) or not path.exists():
             continue
         for file in [path] if path.is_file() else sorted(path.rglob("*")):
             stat = file.stat()
             files.append((str(file), stat.st_mtime_ns, stat.st_size))
     said = statement(entry, catalogue().spaces.get(entry.space), [entry.annotation, entry.ontology])
     return {"entry": said, "files": hashlib.sha256(repr(files).encode()).hexdigest()}
-
-
-def own_ontology(sources: Sources, entry: AtlasEntry) -> FetchedFile:
-    """The ontology that an atlas's own was made into.
-
-    Raises:
-        CcfError: it has not been read yet.
-    """
-    target = sources.own_folder(entry) / _ONTOLOGY
-    with exclusive(target, silent):
-        accepted = cached_file(target, silent)
-    if accepted is None:
-        raise CcfError(f"The ontology of {entry.key} has not been read yet; materialise annotation first.")
-    return accepted
 
 
 def _files_of(
@@ -166,5 +161,5 @@ def _cached_made(folder: Path, report: Report) -> Annotation | None:
     volume = cached_file(folder / _VOLUME, report)
     if volume is None or "made_from" not in volume.more:
         return None
-    own = cached_file(folder / _ONTOLOGY, report) if volume.more["has_ontology"] else None
+    own = cached_file(folder / OWN_ONTOLOGY, report) if volume.more["has_ontology"] else None
     return None if own is None and volume.more["has_ontology"] else Annotation.recorded(volume, own)

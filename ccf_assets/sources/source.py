@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,9 @@ from ccf_assets.sources.annotation import (
 )
 from ccf_assets.sources.cache import FetchedFile, cached_file, exclusive, kept_record, sweep_candidates
 from ccf_assets.sources.http import BACKOFF_S, TIMEOUT_S, Report, download
+
+OWN_ONTOLOGY = "structure_graph.csv"
+"""Name, in `Sources.own_folder`, of the ontology of an atlas that has its own."""
 
 
 def silent(_line: str) -> None:
@@ -145,29 +149,59 @@ class Sources:
         with exclusive(self._graph, silent):
             return kept_record(candidate, self._graph)
 
-    def ontology(self, entry: AtlasEntry) -> FetchedFile:
-        """The accepted ontology of an atlas: the phantom's, its own, or that of the configured source.
+    def accepted_ontology(self, entry: AtlasEntry | None) -> FetchedFile | None:
+        """The ontology that this host has accepted; None if it has accepted none.
+
+        Args:
+            entry: the atlas, with this source's ontology, its own, or the phantom's; None for the source.
 
         Raises:
-            CcfError: it has not been accepted yet, or the source is the phantom, which has no other.
+            CcfError: the source is the phantom, which has no ontology of a real atlas.
         """
-        if entry.is_phantom:
+        if entry is not None and entry.is_phantom:
             # Computed here and tested with the code: it needs no other validation.
             own = replace(self, source=settings.PHANTOM)
             return own.accept_structure_graph(own.structure_graph())
-        if entry.ontology != ALLEN:
-            from ccf_assets.sources.own_files import own_ontology  # most questions need no reader of volumes
+        if entry is not None and entry.ontology == ALLEN:
+            self._refuse_real_from_phantom(entry)
+        target = self._graph_of(entry)
+        with exclusive(target, silent):
+            return cached_file(target, silent)
 
-            return own_ontology(self, entry)
-        self._refuse_real_from_phantom(entry)
-        with exclusive(self._graph, silent):
-            accepted = cached_file(self._graph, silent)
+    def ontology(self, entry: AtlasEntry) -> FetchedFile:
+        """As `accepted_ontology`, where there must be one.
+
+        Raises:
+            CcfError: none has been accepted yet, or the source is the phantom, which has no other.
+        """
+        accepted = self.accepted_ontology(entry)
+        if accepted is None and entry.ontology != ALLEN:
+            raise CcfError(
+                f"The ontology of {entry.key} has not been read yet; materialise annotation first."
+            )
         if accepted is None:
             raise CcfError(
-                f"There is no ontology of {self.label} for {entry.key} in {self.cache} yet; "
-                "materialise structure_graph first."
+                f"There is no ontology of {self.label} for {entry.key} in {self.cache} yet, and no host has "
+                "accepted one; materialise structure_graph first."
             )
         return accepted
+
+    def ontology_name(self, entry: AtlasEntry | None) -> str:
+        """What identifies an ontology (`accepted_ontology`) on every host: its place in a cache."""
+        return self._graph_of(entry).parent.relative_to(self.cache).as_posix()
+
+    def take_ontology(self, content: bytes, url: str, entry: AtlasEntry | None) -> None:
+        """Put an ontology that another host has accepted into the cache.
+
+        Args:
+            content: of the file.
+            url: where it came from, as `FetchedFile.url`.
+            entry: as for `accepted_ontology`.
+        """
+        target = self._graph_of(entry)
+        with exclusive(target, silent) as partial:
+            partial.write_bytes(content)
+            kept_record(fetched_file(partial, url), target)
 
     @contextmanager
     def new_annotation(
@@ -234,18 +268,6 @@ class Sources:
             raise CcfError(f"The volume of {entry.key} is gone from the cache again; load it again.")
         return there
 
-    def is_current(self, entry: AtlasEntry) -> bool:
-        """Whether the annotation in the cache is of the entry and of its files as they are now.
-
-        Of an official volume the checksum decides when it is used; this is about a lab's own files, whose
-        dates and sizes are compared, and what the catalogue says of them.
-        """
-        if entry.is_canonical:
-            return True
-        from ccf_assets.sources.own_files import is_current
-
-        return is_current(self, entry)
-
     def local_copy(
         self, entry: AtlasEntry, place: str, folder: Path, what: str, refresh: bool, report: Report
     ) -> FetchedFile:
@@ -266,7 +288,10 @@ class Sources:
         if not remote and (entry.own or not self.is_remote):
             path = Path(place) if entry.own else self._file_in_folder(place)
             if not path.exists():
-                raise CcfError(f"{entry.key}: {path} does not exist; correct its {what} in the catalogue.")
+                raise CcfError(
+                    f"{entry.key}: {path} does not exist on {socket.gethostname()}; mount it there, or "
+                    f"correct its {what} in the catalogue."
+                )
             return FetchedFile(path, path.as_uri(), sha256_of_all(path), 0, fetched=False)
         name = Path(urlsplit(place).path).name
         target = folder / f"original-{what}-{name}"
@@ -293,6 +318,11 @@ class Sources:
     def own_folder(self, entry: AtlasEntry) -> Path:
         """Where a volume that is made into the official form is kept, with what belongs to it."""
         return self.cache / "converted" / entry.key
+
+    def _graph_of(self, entry: AtlasEntry | None) -> Path:
+        """Where the accepted ontology of an atlas lies."""
+        own = entry is not None and entry.ontology != ALLEN
+        return self.own_folder(entry) / OWN_ONTOLOGY if entry and own else self._graph
 
     @property
     def _graph(self) -> Path:
@@ -331,8 +361,9 @@ class Sources:
         folder = Path(self.source).expanduser().resolve()
         if not folder.is_dir():
             raise CcfError(
-                f"CCF_SOURCE names {folder}, which is not a folder; "
-                "set it to allen, phantom, http(s)://server/path, s3://bucket/path or an existing folder."
+                f"CCF_SOURCE names {folder}, which is not a folder on {socket.gethostname()}; mount it "
+                "there, or set it to allen, phantom, http(s)://server/path, s3://bucket/path or an existing "
+                "folder."
             )
         return folder
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from ccf_assets import settings
 from ccf_assets.ccf import region_sets
 from ccf_assets.ccf.ontology import (
     brain_region_rows,
@@ -23,7 +24,17 @@ from ccf_assets.ccf.ontology import (
     region_parent_rows,
 )
 from ccf_assets.ccf.phantom import volume as phantom_volume
-from ccf_assets.ccf.region_sets import Ontology, RegionMap, depth_maps, members, published_maps, read_maps
+from ccf_assets.ccf.region_sets import (
+    MapFile,
+    Ontology,
+    RegionMap,
+    depth_maps,
+    members,
+    published_maps,
+    read_maps,
+)
+from ccf_assets.db import database
+from ccf_assets.db.region_maps import keep_maps
 from ccf_assets.definitions import defs
 from ccf_assets.defs.sensors import unregistered_sites
 from ccf_assets.errors import CcfError
@@ -139,15 +150,11 @@ def test_a_region_that_is_named_by_acronym_and_by_id_is_refused(small: Ontology)
 # --- A lab's own files -----------------------------------------------------------------------------------
 
 
-def test_a_set_reads_the_same_from_toml_and_from_csv(tmp_path: Path) -> None:
-    (tmp_path / "m.toml").write_text(
-        '[mine]\ndescription = "Of ours"\n[mine.regions]\nA = "x"\n"D 4, 5" = "y, z"\n30 = "x"\n', "utf-8"
-    )
-    (tmp_path / "m.csv").write_text(
-        'group,set,region\nx,mine,A\n"y, z",mine,"D 4, 5"\nx,mine,30\nq,other,A\n', "utf-8-sig"
-    )
-    [from_toml] = read_maps(tmp_path / "m.toml")
-    from_csv, other = read_maps(tmp_path / "m.csv")
+def test_a_set_reads_the_same_from_toml_and_from_csv() -> None:
+    toml = '[mine]\ndescription = "Of ours"\n[mine.regions]\nA = "x"\n"D 4, 5" = "y, z"\n30 = "x"\n'
+    csv = 'group,set,region\nx,mine,A\n"y, z",mine,"D 4, 5"\nx,mine,30\nq,other,A\n'
+    [from_toml] = read_maps(MapFile("m.toml", toml.encode()))
+    from_csv, other = read_maps(MapFile("m.csv", csv.encode("utf-8-sig")))
     assert from_toml.groups == from_csv.groups == {"A": "x", "D 4, 5": "y, z", "30": "x"}
     assert from_toml.description == "Of ours"
     assert (other.name, other.groups) == ("other", {"A": "q"})
@@ -174,21 +181,17 @@ def test_a_set_reads_the_same_from_toml_and_from_csv(tmp_path: Path) -> None:
         ("a.toml", "[m.regions]\nA = 'x'\n' A' = 'y'\n", "A is given twice"),
     ],
 )
-def test_a_file_that_is_not_clear_is_refused_in_a_sentence(
-    tmp_path: Path, name: str, text: str, says: str
-) -> None:
-    (tmp_path / name).write_text(text, "utf-8")
+def test_a_file_that_is_not_clear_is_refused_in_a_sentence(name: str, text: str, says: str) -> None:
     with pytest.raises(CcfError, match=says) as error:
-        read_maps(tmp_path / name)
+        read_maps(MapFile(name, text.encode()))
     assert str(error.value).startswith(name)
     assert str(error.value).endswith(".")
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
-def test_a_compressed_file_is_not_unpacked(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
-    (tmp_path / "a.csv").write_bytes(pack(b"set,region,group\nmine,A,x\n"))
+def test_a_compressed_file_is_not_unpacked(pack: Callable[[bytes], bytes]) -> None:
     with pytest.raises(CcfError, match=r"^a\.csv.* UTF-8"):
-        read_maps(tmp_path / "a.csv")
+        read_maps(MapFile("a.csv", pack(b"set,region,group\nmine,A,x\n")))
 
 
 @pytest.mark.parametrize("region", ["٢٠", 5000 * "2"])
@@ -210,10 +213,6 @@ def test_a_refused_file_keeps_no_other_back(tmp_path: Path, small: Ontology) -> 
         "2.csv, set 'bad': There is no region 'Q'.",
         "3.csv: 1.csv has a set 'mine' already; rename one.",
     ]
-
-
-def test_without_a_folder_there_are_no_files(tmp_path: Path) -> None:
-    assert region_sets.map_files(tmp_path / "none") == []
 
 
 # --- In the database -------------------------------------------------------------------------------------
@@ -252,6 +251,7 @@ def test_the_voxels_of_every_group_are_those_numpy_counts(
 
 
 def load_sets(atlas: str) -> dg.ExecuteInProcessResult:
+    keep_maps(database.create_engine(), settings.region_sets())
     with new_records() as instance:
         job = defs.resolve_job_def("load_region_sets")
         return job.execute_in_process(instance=instance, partition_key=atlas)

@@ -35,7 +35,7 @@ def serving(data: Path) -> Iterator[sa.URL]:
 
 @pytest.fixture(scope="module")
 def standby() -> Iterator[sa.URL]:
-    """A standby with the databases lab, as it should be, old, of the version before, and bare, without tables."""
+    """A standby with the databases lab, as it should be, old, of an older version, and bare, without tables."""
     with new_home() as home, pytest.MonkeyPatch.context() as patch:
         data = home / "standby"
         embedded._create(data)
@@ -78,7 +78,7 @@ def test_it_answers_also_who_has_a_frame_of_their_own(
 
 def test_who_wants_to_load_is_sent_to_the_primary(standby: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, standby)
-    with pytest.raises(CcfError, match="read-only copy of another.* Load on the primary"):
+    with pytest.raises(CcfError, match=r"read-only copy of another.* Load on the primary"):
         our_database.dagster_url()
 
 

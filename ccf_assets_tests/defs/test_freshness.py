@@ -155,8 +155,9 @@ def test_only_what_is_selected_is_told(loaded: Loader) -> None:
 
 def test_content_is_compared_with_the_sources_that_are_given_not_with_the_settings(loaded: Loader) -> None:
     class Renamed(Sources):
-        def ontology(self, entry: AtlasEntry) -> FetchedFile:
-            return replace(super().ontology(entry), sha256="0" * 64)
+        def accepted_ontology(self, entry: AtlasEntry | None) -> FetchedFile | None:
+            accepted = super().accepted_ontology(entry)
+            return accepted and replace(accepted, sha256="0" * 64)
 
     given = Sources.from_settings()
     assert replace(loaded, sources=Renamed(given.source, given.cache)).outdated() == FROM_ONTOLOGY

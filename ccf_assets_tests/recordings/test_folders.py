@@ -14,7 +14,7 @@ from ccf_assets.cli import recordings
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.marker import MARKER
-from ccf_assets.recordings.folders import Folder, folder_as_known, folder_of, take_over
+from ccf_assets.recordings.folders import Folder, FolderGoneError, folder_as_known, folder_of, take_over
 from ccf_assets.recordings.scan.folder import site_file
 
 SITES = "recording_id,site_id,x,y,z\na,1,8900,1300,8200\n"
@@ -182,13 +182,17 @@ def test_a_read_only_folder_stays_the_same_when_a_container_has_another_host_nam
         take_over(database, path)
 
 
-def test_the_empty_mount_point_of_a_known_folder_is_that_folder(database: sa.Engine, tmp_path: Path) -> None:
+def test_the_empty_mount_point_of_a_known_folder_is_that_folder_without_its_disk(
+    database: sa.Engine, tmp_path: Path
+) -> None:
     folder_of(database, make(tmp_path / "first"))
     path = make(tmp_path / "disk", "probe00.csv")
     known = folder_of(database, path)
     path.rename(tmp_path / "unmounted")
     path.mkdir()
-    assert folder_of(database, path) == known
+    with pytest.raises(FolderGoneError, match="mount its disk"):
+        folder_of(database, path)
+    assert folder_as_known(database, path) == known
     assert list(path.iterdir()) == []
 
 

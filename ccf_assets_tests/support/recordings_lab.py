@@ -19,10 +19,10 @@ IN_CCF = 'frame = "ccf"\n'
 
 EMPTY = (
     "TRUNCATE ccf.recording_folder, ccf.recording_file, ccf.recording_finding, ccf.recording_claim, "
-    "ccf.recording_agreement, "
-    "ccf.recording_site CASCADE"
+    "ccf.recording_agreement, ccf.recording_site, ccf.shared_file CASCADE; "
+    "UPDATE ccf.coordinate_frame SET defined_by = NULL"
 )
-"""The statement that forgets all recordings."""
+"""The statements that forget all recordings, and what hosts have said."""
 
 
 @dataclass

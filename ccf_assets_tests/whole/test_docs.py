@@ -194,7 +194,7 @@ OWN_ATLAS = DOCS / "own_atlas.md"
 
 @dataclass(frozen=True)
 class Rats:
-    """A lab after docs/own_atlas.md: the rat and a version of its own of the CCF, beside the Allen atlases."""
+    """A lab after docs/own_atlas.md: the rat and a version of its own of the CCF beside Allen atlases."""
 
     lab: RecordingsLab
     folder: Path

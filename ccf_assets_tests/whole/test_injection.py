@@ -331,8 +331,7 @@ def test_frames_are_text(unharmed: sa.Engine, nasty: Sequence[str], tmp_path: Pa
         with pytest.raises(CcfError, match="the name must be"):
             load_frames(file)
         file.write_text(f"[mine{number}]\n{said}")
-        with unharmed.begin() as connection:
-            keep_frames(connection, load_frames(file))
+        keep_frames(unharmed)
     with unharmed.connect() as connection:
         frame = schema.coordinate_frame.c
         stored = connection.scalars(sa.select(frame.source).where(frame.name.startswith("mine"))).all()

@@ -359,7 +359,7 @@ def test_a_number_stays_that_of_its_atlas_also_after_it_was_dropped(
         ({"axes": None}, "nothing says where the axes of"),
         ({"resolution_um": 50}, "does not span the space allen_ccf_v3: AP 6600 instead of 13200 µm"),
         ({"axes": ["right", "anterior", "superior"]}, "does not span the space allen_ccf_v3"),
-        ({"annotation": "none.nrrd"}, "none.nrrd does not exist; correct its annotation"),
+        ({"annotation": "none.nrrd"}, "mount it there, or correct its annotation in the catalogue"),
         ({"ontology": "own.nrrd"}, "own.nrrd"),
     ],
 )

@@ -36,6 +36,7 @@ from ccf_assets.db.schema.recordings import (
     recording_source,
     recording_tally,
 )
+from ccf_assets.db.schema.shared import shared_file
 
 __all__ = [
     "INSERTED",
@@ -62,6 +63,7 @@ __all__ = [
     "region_set",
     "region_set_member",
     "region_volume",
+    "shared_file",
     "voxel",
     "voxel_run",
 ]

@@ -62,6 +62,12 @@ coordinate_frame = sa.Table(
         )
         for name in COEFFICIENTS
     ),
+    # Last, as in a database that was upgraded.
+    sa.Column(
+        "defined_by",
+        sa.Text,
+        comment="The lab's file, and its host, that says what the frame is; null: none does now",
+    ),
     sa.CheckConstraint("dv_from IN ('corner', 'bregma', 'surface')", name="dv_from"),
     sa.CheckConstraint(
         "dv_from <> 'surface' OR (y_ap = 0 AND y_ml = 0 AND y_0 = 0 AND x_dv = 0 AND z_dv = 0)", name="depth"

@@ -15,10 +15,12 @@ import sqlalchemy as sa
 from ccf_assets.ccf import ontology
 from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
 from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS, annotation_checks
+from ccf_assets.db.ontologies import follow_ontology, keep_ontology
 from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS, ontology_checks, painted_regions_kept
+from ccf_assets.db.own_catalogue import note_read
 from ccf_assets.defs.atlas_checks import check_result
 from ccf_assets.defs.partitions import atlas_partitions
-from ccf_assets.defs.provenance import after, ontology_of
+from ccf_assets.defs.provenance import after, ontology_of, volume_tag
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.defs.table_metadata import OWNERS
 from ccf_assets.errors import CcfError
@@ -96,14 +98,16 @@ def structure_graph(
     region whose voxels are loaded, is refused, and everything stays as it was. The data version is the hash
     of the content, so that a refresh that brings the same file causes no work downstream.
     """
-    files = sources.get()
+    files, engine = sources.get(), postgres.create_engine()
+    follow_ontology(engine, files)
     candidate = files.structure_graph(refresh=config.refresh, report=context.log.info)
-    checks, graph = ontology_checks(candidate.path, postgres.create_engine(), phantom=files.is_phantom)
+    checks, graph = ontology_checks(candidate.path, engine, phantom=files.is_phantom)
     yield from map(check_result, checks)
     failed = [check.sentence for check in checks if not check.passed]
     if failed:
         raise CcfError(f"The ontology from {candidate.url} was refused. {' '.join(failed)}")
     accepted = files.accept_structure_graph(candidate)
+    keep_ontology(engine, files, accepted)
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(accepted.sha256),
         metadata={
@@ -145,24 +149,28 @@ def annotation(
     with the catalogue, and every id in it with the ontology. The volume of a lab's own atlas is read in the
     form that it has, and made into such a file; so is its own ontology, which is checked first.
     """
-    entry = atlas_entry(context.partition_key)
-    with sources.get().new_annotation(entry, refresh=config.refresh, report=context.log.info) as file:
+    entry, files, engine = atlas_entry(context.partition_key), sources.get(), postgres.create_engine()
+    with files.new_annotation(entry, refresh=config.refresh, report=context.log.info) as file:
         if file.warning:
             context.log.warning(file.warning)
         started = time.monotonic()
         own = file.own_ontology
         if own is None:
-            graph = ontology_of(entry, sources)
+            graph = ontology_of(entry, sources, engine)
         else:
-            graph = own_structure_graph(entry, own.path, postgres.create_engine())
+            graph = own_structure_graph(entry, own.path, engine)
         checks, counts = annotation_checks(file.path, entry, file.grid, graph, context.log.info)
         yield from map(check_result, checks)
         failed = [check.sentence for check in checks if not check.passed]
         if failed:
             raise CcfError(f"The volume from {file.url} was refused. {' '.join(failed)}")
         read_seconds = round(time.monotonic() - started, 2)
+    if own is not None:
+        keep_ontology(engine, files, files.ontology(entry), entry)
+    note_read(engine, files, entry)
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(file.version),
+        tags=volume_tag(file),
         metadata={
             "source": dg.MetadataValue.url(file.url),
             "sha256": file.original_sha256,

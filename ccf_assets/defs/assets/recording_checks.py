@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from ccf_assets.atlas.brain_mask import read_brain
 from ccf_assets.db import schema
-from ccf_assets.db.frames import known_frames
+from ccf_assets.db.frames import stored_frames
 from ccf_assets.defs.assets.recordings import (
     GROUP,
     REPORTED,
@@ -75,7 +75,7 @@ def inserted_sites(
     sites = pl.DataFrame(schema=SITES_SCHEMA)
     bad: dict[tuple[str, str], Finding] = {}
     if sources:
-        frames, brains = known_frames(engine), functools.partial(read_brain, engine)
+        frames, brains = stored_frames(engine), functools.partial(read_brain, engine)
         # A frame that no file describes any more stays in the database, for the sites that use it.
         these = site.source.in_(sources) & site.frame.in_(list(frames))
         sites = stored_rows(engine, schema.recording_site, SITES_SCHEMA, these)
@@ -145,7 +145,7 @@ def recording_agreement(
         context, "Reports are compared when sites are registered: materialize recording_agreement"
     )
     engine = postgres.create_engine()
-    found = compare_reports(engine, context.partition_keys, known_frames(engine))
+    found = compare_reports(engine, context.partition_keys, stored_frames(engine))
     rows = [
         (
             source,

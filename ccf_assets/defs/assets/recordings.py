@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.db import schema, site_regions
-from ccf_assets.db.frames import keep_frames, known_frames
+from ccf_assets.db.frames import stored_frames
 from ccf_assets.db.loaded import select_loaded_atlases
 from ccf_assets.defs.figures import sites_on_plane
 from ccf_assets.defs.partitions import recording_partitions
@@ -30,7 +30,7 @@ from ccf_assets.pg.copy_in import Stream
 from ccf_assets.recordings.findings import look
 from ccf_assets.recordings.findings.claims import claimed_elsewhere
 from ccf_assets.recordings.findings.claims import claims as claims_of
-from ccf_assets.recordings.folders import folder_of
+from ccf_assets.recordings.folders import folder_to_read
 from ccf_assets.recordings.intake import (
     READABLE,
     ReadFile,
@@ -197,7 +197,7 @@ def read_recordings(
     """Read and check the files of the run's partitions; store their sites, then the findings."""
     refuse_check_alone(context, "Files are checked while they are read: materialize recording_finding")
     engine = postgres.create_engine()
-    frames = known_frames(engine)
+    frames = stored_frames(engine)
     keys, inserted = _files_and_inserted(context, engine)
     if inserted:
         # Reading these rows and writing them back would undo what the lab inserts meanwhile.
@@ -208,10 +208,8 @@ def read_recordings(
     if not keys:
         yield from _without_files(context, engine)
         return
-    with engine.begin() as connection:
-        keep_frames(connection, frames)
     now = circumstances(engine, frames)  # first: if they change meanwhile, the files are checked again
-    folder = folder_of(engine, settings.recordings_place())
+    folder = folder_to_read(engine, settings.recordings_place())
     read, left = read_files(folder, keys, frames, engine, context.log.info)
     taken = {file.key: file.sites for file in read if file.sites is not None}
     owned = prepare_to_store(engine, folder, taken)

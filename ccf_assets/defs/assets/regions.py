@@ -10,17 +10,18 @@ import dagster as dg
 import polars as pl
 import sqlalchemy as sa
 
-from ccf_assets import settings
 from ccf_assets.atlas.regions import no_such_region
 from ccf_assets.ccf import ontology, region_sets
 from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, atlas_entry, catalogue
 from ccf_assets.db import schema
+from ccf_assets.db.ontologies import require_ontology
+from ccf_assets.db.region_maps import kept_maps
 from ccf_assets.db.spaces import AtlasIdentity, keep_space, number_taken
 from ccf_assets.defs.assets.files import annotation, structure_graph
 from ccf_assets.defs.atlas_checks import check_result, skippable_check
 from ccf_assets.defs.figures import depth_chart
 from ccf_assets.defs.partitions import atlas_partitions
-from ccf_assets.defs.provenance import after, content_version, ontology_tag
+from ccf_assets.defs.provenance import after, checked_volume, content_version, ontology_tag
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.defs.table_metadata import OWNERS, table_metadata
 from ccf_assets.errors import CcfError
@@ -50,7 +51,7 @@ def atlas(
     Its space (table reference_space) and the frames that its files bring are stored with it.
     """
     entry = atlas_entry(context.partition_key)
-    file = sources.get().annotation(entry)
+    file = checked_volume(context.instance, sources.get(), entry)
     stated = catalogue().spaces.get(entry.space)
     with postgres.create_engine().begin() as connection:
         if taken := number_taken(connection, entry.ccf_id, entry.key):
@@ -92,11 +93,11 @@ def atlas(
 )
 @in_words
 def brain_region(
-    context: dg.AssetExecutionContext, sources: SourcesResource
+    context: dg.AssetExecutionContext, sources: SourcesResource, postgres: PostgresResource
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """The structures of the ontology: id, acronym, names, Allen colour, order."""
     entry = atlas_entry(context.partition_key)
-    file = sources.get().ontology(entry)
+    file = require_ontology(postgres.create_engine(), sources.get(), entry)
     rows = ontology.brain_region_rows(ontology.read_structure_graph(file.path), entry.ccf_id)
     return dg.MaterializeResult(value=rows, data_version=content_version(rows), tags=ontology_tag(file))
 
@@ -112,11 +113,11 @@ def brain_region(
 )
 @in_words
 def region_parent(
-    context: dg.AssetExecutionContext, sources: SourcesResource
+    context: dg.AssetExecutionContext, sources: SourcesResource, postgres: PostgresResource
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """Each structure's parent and depth; the root is its own parent, at depth 0."""
     entry = atlas_entry(context.partition_key)
-    file = sources.get().ontology(entry)
+    file = require_ontology(postgres.create_engine(), sources.get(), entry)
     rows = ontology.region_parent_rows(ontology.read_structure_graph(file.path), entry.ccf_id)
     return dg.MaterializeResult(
         value=rows,
@@ -191,7 +192,7 @@ def group_regions(
     entry = atlas_entry(context.partition_key)
     unknown = functools.partial(no_such_region, postgres.create_engine(), entry.ccf_id)
     ontology = region_sets.Ontology.of_tables(brain_region, region_ancestor, unknown)
-    files = region_sets.map_files(settings.region_sets())
+    files = kept_maps(postgres.create_engine())
     made = region_sets.region_sets(
         entry.ccf_id,
         ontology,
@@ -202,7 +203,8 @@ def group_regions(
     for sentence in made.refused:
         context.log.warning(sentence)
     # If a file was refused, the next load reads all of them again and repeats the warning.
-    tags = {} if made.refused else {region_sets.TAKEN: region_sets.digest(files)}
+    digest = region_sets.digest({file.name: file.sha256 for file in files})
+    tags = {} if made.refused else {region_sets.TAKEN: digest}
     for name, rows in (("region_set", made.sets), ("region_set_member", made.members)):
         if name in context.op_execution_context.selected_output_names:
             yield dg.MaterializeResult(

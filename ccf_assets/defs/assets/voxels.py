@@ -4,6 +4,7 @@ Not here: the volume's file (files), the regions that voxels refer to (regions),
 (voxel_rows).
 """
 
+import functools
 import time
 from typing import Any
 
@@ -18,7 +19,7 @@ from ccf_assets.db.loaded import stored_grid
 from ccf_assets.defs.assets.files import annotation
 from ccf_assets.defs.figures import planes_of_runs
 from ccf_assets.defs.partitions import atlas_partitions
-from ccf_assets.defs.provenance import after, ontology_of
+from ccf_assets.defs.provenance import after, checked_volume, ontology_of
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.defs.table_metadata import BULK_LOAD_POOL, OWNERS, column_lineage, table_metadata
 from ccf_assets.pg.copy_in import Stream
@@ -64,7 +65,7 @@ def voxel_run(
     x and y that starts at or before its z, if the run ends after the point.
     """
     entry = atlas_entry(context.partition_key)
-    file = sources.get().annotation(entry)
+    file = checked_volume(context.instance, sources.get(), entry)
     grid = file.grid
     room.require_memory(entry.key, grid)
     room.require_disk(postgres.create_engine(), f"The runs of {entry.key}", room.runs_expected(grid))
@@ -73,7 +74,8 @@ def voxel_run(
     read_seconds = round(time.monotonic() - started, 2)
 
     def shown() -> dict[str, Any]:
-        pictures = planes_of_runs(context.log, of_voxels, entry, grid, lambda: ontology_of(entry, sources))
+        graph = functools.partial(ontology_of, entry, sources, postgres.create_engine())
+        pictures = planes_of_runs(context.log, of_voxels, entry, grid, graph)
         return {**pictures, "runs": len(of_voxels), "read_seconds": read_seconds}
 
     # The pictures take a second; they are drawn while the server builds the keys.
@@ -98,7 +100,7 @@ def brain_surface(
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """The top of the brain above every point, from which "depth from the brain surface" is measured."""
     entry = atlas_entry(context.partition_key)
-    file = sources.get().annotation(entry)
+    file = checked_volume(context.instance, sources.get(), entry)
     columns = runs.brain_surface(nrrd.planes(file.path, file.grid, context.log.info), file.grid)
     rows = pl.DataFrame(columns).select(pl.lit(entry.ccf_id, pl.Int32).alias("ccf_id"), pl.all())
     return dg.MaterializeResult(value=rows, data_version=dg.DataVersion(file.version))
