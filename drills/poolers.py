@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -139,6 +140,7 @@ def _a_live_run_is_alive(direct: str, name: str) -> None:
 
     with liveness.held(run):
         lost = [looks_lost() for _ in range(5)]
+        time.sleep(2 * liveness.BEAT_S)
         held_back = servers.execute(
             direct,
             "SELECT count(*) FROM pg_stat_activity JOIN pg_locks USING (pid) "
@@ -218,7 +220,7 @@ _QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "search": ("search", "visual"),
     "track": ("track", "6000", "500", "4000", "6000", "5500", "4000"),
     "frames": ("frames",),
-    "sites": ("sites",),
+    "sites": ("sites", "root"),
     "recordings": ("recordings",),
     "psql": ("psql", "-Atc", "SELECT count(*), sum(region_id) FROM ccf.voxel_run"),
 }
@@ -291,7 +293,7 @@ def _follow(primary: int, standby: int) -> None:
     lsn = servers.execute(servers.url(primary, "postgres"), "SELECT pg_current_wal_lsn()")[0][0]
     query = f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'"
     while not servers.execute(servers.url(standby, "postgres"), query)[0][0]:
-        threading.Event().wait(0.05)
+        time.sleep(0.05)
 
 
 def _picture(lab: DrillLab) -> tuple[int, str]:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.db import database as our_database
-from ccf_assets.db import holdings, install, schema
+from ccf_assets.db import holdings, install, roles, schema
 from ccf_assets.errors import CcfError, server_said
 from ccf_assets.pg import embedded
 from ccf_assets_tests.db.test_database import MINE, use
@@ -35,7 +35,7 @@ def serving(data: Path) -> Iterator[sa.URL]:
 
 @pytest.fixture(scope="module")
 def standby() -> Iterator[sa.URL]:
-    """A standby with the databases lab, as it should be, old, of an older version, and bare, without tables."""
+    """A standby with the databases lab, as it should be, old, of the version before, and bare, empty."""
     with new_home() as home, pytest.MonkeyPatch.context() as patch:
         data = home / "standby"
         embedded._create(data)
@@ -78,8 +78,14 @@ def test_it_answers_also_who_has_a_frame_of_their_own(
 
 def test_who_wants_to_load_is_sent_to_the_primary(standby: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, standby)
-    with pytest.raises(CcfError, match=r"read-only copy of another.* Load on the primary"):
+    with pytest.raises(CcfError, match=r"read-only copy of another.* Do this on the primary"):
         our_database.dagster_url()
+
+
+def test_roles_are_made_on_the_primary(standby: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, standby)
+    with our_database.create_engine().begin() as connection, pytest.raises(CcfError, match="on the primary"):
+        roles.make(connection)
 
 
 def test_a_change_is_refused_with_the_place_where_it_can_be_made(
