@@ -21,6 +21,7 @@ from ccf_assets import settings
 from ccf_assets.ccf.frames.files import load_frames
 from ccf_assets.db import install, roles
 from ccf_assets.db.frames import add_frames
+from ccf_assets.db.replica import refuse_replica
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import embedded
 from ccf_assets.pg.connect import ENCODING, KEPT, engine_on, new_engine, parse_url
@@ -202,12 +203,7 @@ def dagster_url() -> str:
             the tables loads); or a pooler drops the search path, and Dagster's tables would go elsewhere.
     """
     with create_engine().begin() as connection:
-        if connection.scalar(sa.select(sa.func.pg_is_in_recovery())):
-            raise CcfError(
-                "The server that CCF_POSTGRES_URL names is a read-only copy of another: it answers every "
-                "question, and nothing can be loaded or registered there. Load on the primary; what it holds "
-                "arrives here by itself."
-            )
+        refuse_replica(connection)
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(DAGSTER_SCHEMA))))
         # Not IF NOT EXISTS, which needs the right to create schemas even if the schema exists.
         exists = sa.inspect(connection).has_schema(DAGSTER_SCHEMA)
@@ -257,4 +253,5 @@ def _default_of(address: sa.URL) -> tuple[str | None, str, str]:
     """The schema in which a table without a schema's name is made, and the role and the database, quoted."""
     asked = "SELECT current_schema(), quote_ident(current_user), quote_ident(current_database())"
     with new_engine(address, poolclass=sa.NullPool).connect() as connection:
-        return connection.execute(sa.text(asked)).one().tuple()
+        schema, role, database = connection.execute(sa.text(asked)).one()
+    return schema, role, database

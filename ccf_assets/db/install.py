@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql
 
 from ccf_assets.ccf.space import ALLEN_CCF
 from ccf_assets.db import dependents, roles, site_partitions
+from ccf_assets.db.replica import is_replica
 from ccf_assets.db.schema import SCHEMA, atlas, metadata, reference_space
 from ccf_assets.db.schema.recordings import KIND_IS_KNOWN, STATUS_IS_KNOWN
 from ccf_assets.db.spaces import space_row
@@ -251,7 +252,7 @@ def _first_of(names: Sequence[str], most: int = 5) -> str:
 def _is_outdated(connection: sa.Connection) -> bool:
     """Whether the tables are missing, or of an older version that the user may change."""
     installed = _installed_version(connection)
-    if installed < VERSION and connection.scalar(sa.select(sa.func.pg_is_in_recovery())):
+    if installed < VERSION and is_replica(connection):
         has = f"of version {installed}" if installed else "without the tables of ccf_assets"
         raise CcfError(
             f"This server is a read-only copy {has}; this program needs version {VERSION}. Use any command "

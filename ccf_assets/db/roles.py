@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from ccf_assets.db import schema
+from ccf_assets.db.replica import refuse_replica
 from ccf_assets.errors import CcfError
 
 READER = "ccf_reader"
@@ -45,9 +46,11 @@ def make(connection: sa.Connection) -> Mapping[str, bool]:
         By role, whether it was created now.
 
     Raises:
-        CcfError: the user does not own the tables, or may not create roles; or an existing role has more
-            rights than it should, which cannot be revoked here. The text has the SQL for an administrator.
+        CcfError: the server is a replica; the user does not own the tables, or may not create roles; or an
+            existing role has more rights than it should, which cannot be revoked here. The text has the SQL
+            for an administrator.
     """
+    refuse_replica(connection)
     connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")  # names are then qualified
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{schema.SCHEMA}.roles"))))
     _refuse_strangers(connection)

@@ -183,7 +183,8 @@ def notice_lost_client(connection: sa.Connection) -> None:
 def stay_open(connection: sa.Connection) -> None:
     """Let the transaction of ``connection`` stay open, idle, as long as the client lives: it holds a lock.
 
-    In READ COMMITTED it holds back no vacuum, since it keeps no snapshot.
+    In READ COMMITTED it holds back no vacuum: it keeps no snapshot, but for the one of a statement with
+    parameters, until the next statement.
     """
     version = connection.dialect.server_version_info or (0,)
     limits = ["idle_in_transaction_session_timeout", *(["transaction_timeout"] if version >= (17,) else [])]

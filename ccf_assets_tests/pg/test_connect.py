@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from ccf_assets.db import database
 from ccf_assets.pg import embedded
 from ccf_assets.pg.arrow import read_arrow
-from ccf_assets.pg.connect import engine_on, undiverted
+from ccf_assets.pg.connect import KEPT, engine_on, stay_open, undiverted
 from ccf_assets_tests.support.program import ccf, new_home
 
 ELSEWHERE = {
@@ -150,3 +150,45 @@ def test_variables_come_back_when_the_last_of_several_threads_has_connected(
 def test_a_folder_that_no_server_of_ours_had_is_none_of_ours() -> None:
     assert not embedded.is_socket("/tmp")
     assert not embedded.is_socket(None)
+
+
+def set_by_statements(connection: sa.Connection) -> set[str]:
+    query = "SELECT name FROM pg_settings WHERE source = 'session'"
+    return set(connection.scalars(sa.text(query)))
+
+
+def test_what_is_set_for_a_transaction_is_not_left_in_the_session(server_url: sa.URL) -> None:
+    """A pooler gives the session to another client afterwards, and this client another session."""
+    engine = engine_on(server_url, pool=KEPT)
+    pid = sa.select(sa.func.pg_backend_pid())
+    with engine.begin() as connection:
+        assert set_by_statements(connection) >= {
+            "client_connection_check_interval",
+            "tcp_keepalives_idle",
+            "tcp_keepalives_interval",
+            "tcp_keepalives_count",
+            "tcp_user_timeout",
+        }
+        session = connection.scalar(pid)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        assert connection.scalar(pid) == session
+        assert set_by_statements(connection) == set()
+    engine.dispose()
+
+
+def test_a_statement_that_is_executed_often_is_not_prepared_in_the_session(server_url: sa.URL) -> None:
+    with engine_on(server_url).connect() as connection:
+        for number in range(12):
+            assert connection.scalar(sa.text("SELECT CAST(:n AS int)"), {"n": number}) == number
+        assert connection.scalar(sa.text("SELECT count(*) FROM pg_prepared_statements")) == 0
+
+
+def test_a_transaction_that_is_to_stay_open_has_no_time_limit(server_url: sa.URL) -> None:
+    limits = ["idle_in_transaction_session_timeout"]
+    with engine_on(server_url).connect() as connection:
+        limits += ["transaction_timeout"] * (connection.dialect.server_version_info >= (17,))
+    options = " ".join(f"-c {limit}=1h" for limit in limits)
+    with engine_on(server_url.update_query_dict({"options": options})).connect() as connection:
+        assert [connection.scalar(sa.text(f"SHOW {limit}")) for limit in limits] == ["1h"] * len(limits)
+        stay_open(connection)
+        assert [connection.scalar(sa.text(f"SHOW {limit}")) for limit in limits] == ["0"] * len(limits)

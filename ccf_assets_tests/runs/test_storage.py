@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import psycopg2
@@ -74,6 +76,35 @@ def test_the_class_that_dagster_hands_to_a_storage_is_the_one_of_our_annotations
 ) -> None:
     data = ConfigurableClassData("ccf_assets.runs.storage", "CcfDagsterStorage", "{}\n")
     assert storage.CcfDagsterStorage.from_config_value(data, {}).inst_data is data
+
+
+TABLES = "SELECT schemaname FROM pg_tables WHERE tablename IN ('runs', 'event_logs', 'alembic_version')"
+
+
+@pytest.mark.parametrize("refuses", [True, False], ids=["refuses the option", "ignores the option"])
+def test_a_pooler_that_drops_the_search_path_is_refused_with_the_statement_that_helps(
+    database: sa.Engine, monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    def through_a_pooler(*given: Any, connect: Any = psycopg2.connect, **parameters: Any) -> Any:
+        if parameters.pop("options", None) and refuses:
+            raise psycopg2.OperationalError("FATAL:  unsupported startup parameter: options")
+        return connect(*given, **parameters)
+
+    def schemas() -> set[str]:
+        with database.connect() as connection:
+            return set(connection.scalars(sa.text(TABLES)))
+
+    monkeypatch.setattr(psycopg2, "connect", through_a_pooler)
+    with pytest.raises(CcfError, match="pooler that drops the search path") as refused:
+        storage.CcfDagsterStorage.from_config_value(None, {})
+    assert schemas() == set()
+    helps = re.search("ALTER ROLE .* SET search_path = ccf_dagster, public;", str(refused.value))
+    assert helps is not None
+    with database.begin() as connection:
+        connection.exec_driver_sql(helps[0])
+    made = storage.CcfDagsterStorage.from_config_value(None, {})
+    assert made.run_storage.get_runs_count() == 0
+    assert schemas() == {"ccf_dagster"}
 
 
 SENTENCE = "The volume from x.nrrd was refused. It has 3 axes of 4."
