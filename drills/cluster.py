@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from ccf_assets.pg.connect import new_engine
 from drills.lab import OURSELVES, PROGRAM, say
 from drills.network import Host, Network
+from drills.servers import programs
 
 _POSTGRES, _REDIS, _MIRROR = 5432, 6379, 8077
 
@@ -47,12 +48,6 @@ def wait(holds: Callable[[], object], seconds: float, what: str) -> float:
     return time.monotonic() - start
 
 
-def programs() -> Path:
-    """Debian's folder of the newest PostgreSQL server on this machine; it need not exist."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    return found[-1] if found else Path("/usr/lib/postgresql/bin")
-
-
 class Cluster:
     """Host A with PostgreSQL, Redis and the mirror, for all scenarios one after the other.
 
@@ -79,12 +74,13 @@ class Cluster:
         self._start_services()
 
     def _start_services(self) -> None:
-        a, folder = self.a, self.a.disk / "pg"
+        a, folder, bin_ = self.a, self.a.disk / "pg", programs()
+        assert bin_ is not None
         (a.seen / "pg").mkdir()
         shutil.chown(a.seen / "pg", "postgres", "postgres")
         (a.seen / "password").write_text(SECRET)
         a.run(
-            str(programs() / "initdb"), "-D", str(folder), "-U", "postgres", "--encoding=UTF8",
+            str(bin_ / "initdb"), "-D", str(folder), "-U", "postgres", "--encoding=UTF8",
             "--locale=C", "--no-sync", "--auth=scram-sha-256", f"--pwfile={a.disk / 'password'}",
             user="postgres",
         )  # fmt: skip
@@ -95,7 +91,7 @@ class Cluster:
                 f"listen_addresses = '{a.address}'\nunix_socket_directories = '{a.disk / 'tmp'}'\n"
                 "wal_level = replica\nmax_wal_size = 8GB\nshared_buffers = 512MB\nfsync = off\n"
             )
-        a.start(str(programs() / "postgres"), "-D", str(folder), user="postgres", log="postgres.log")
+        a.start(str(bin_ / "postgres"), "-D", str(folder), user="postgres", log="postgres.log")
         (a.seen / "redis.conf").write_text(
             f'bind {a.address}\nport {_REDIS}\nrequirepass {SECRET}\nsave ""\n'
         )

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drills import hosts_files, hosts_runs, hosts_services, hosts_speed
-from drills.cluster import Cluster, NeverError, programs
+from drills.cluster import Cluster, NeverError
 from drills.lab import end_when_told, expect, failed, say, verdict
 from drills.network import FOLDER, alone, why_not
+from drills.servers import programs
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _missing() -> str:
     """What every scenario needs and is not here, in words; empty if nothing is."""
-    if not (programs() / "postgres").is_file():
+    if programs() is None:
         return "there is no PostgreSQL server of Debian's (apt-get install postgresql)"
     if not shutil.which("redis-server"):
         return "there is no Redis server (apt-get install redis-server)"
