@@ -143,7 +143,9 @@ def test_a_large_registration_is_read_in_slices_and_registered_by_runs_of_their_
     ]  # fmt: skip
     assert lab.ask("SELECT count(*) FROM ccf.recording_region") == [(0,)], "that is left to other runs"
     assert all("duplicate_sites" in checks(result) for result in results), "every check of files was made"
-    assert len(lab.serve(unregistered_sites)) == 4, "also.csv and m0.csv are three sites, too many for one run"
+    assert len(lab.serve(unregistered_sites)) == 4, (
+        "also.csv and m0.csv are three sites, too many for one run"
+    )
     assert lab.ask("SELECT count(*) FROM ccf.recording_region") == [(16,)]
     assert lab.serve(new_recordings) == lab.serve(unregistered_sites) == []
 
