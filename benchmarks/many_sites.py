@@ -1,7 +1,8 @@
-"""Files of a million sites, registered one after the other: ``python -m benchmarks.many_sites``.
+"""Files of a million sites into a database that has many already: ``python -m benchmarks.many_sites``.
 
-It tells what the last ten millions take beside the first ten. The machine may be busy with other work, so the
-processor time of the server and of the loading process stand beside the clock.
+At each size some files are registered by the program, one after the other; what is between two sizes is
+filled with copies of the first million, by SQL. The machine may be busy with other work, so the processor
+time of the server and of the loading process stands beside the clock.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from ccf_assets import settings
 
 MILLION = 1_000_000
 
-COMPARED = 10
-"""So many files at the end are compared with as many at the beginning."""
+FILES = 3
+"""Registered at each size; the last of them makes the database as large as the size says."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Registered:
     """One file of a million sites, registered in one run.
 
     Attributes:
+        millions: of sites that are there afterwards.
         seconds: by the clock.
         server_s: processor time, user and system, of all processes of the server.
         loading_s: the same of the process that reads the file.
@@ -42,6 +44,7 @@ class Registered:
         steps: seconds of each step of the run, by name.
     """
 
+    millions: int
     seconds: float
     server_s: float
     loading_s: float
@@ -54,32 +57,66 @@ class Registered:
         return self.server_s + self.loading_s
 
 
-def measure(place: Place, millions: int, size_um: int) -> Iterator[Registered]:
-    """Register so many files of a million sites of probes, each of recordings of its own."""
+def measure(place: Place, sizes: Sequence[int], size_um: int) -> Iterator[Registered]:
+    """Register files of a million sites of probes at each size, each of recordings of its own.
+
+    Args:
+        place: an empty one.
+        sizes: how many million sites are there in the end; the first is that of an empty database.
+        size_um: resolution of the one atlas.
+    """
     volume = place.volume(size_um)
     apart(write_file, volume, WARM_UP, PER_RECORDING)
     apart(register, [WARM_UP])
-    for number in range(millions):
-        name = f"file{number}"
-        apart(write_file, volume, name, MILLION)
-        place.settle()
-        before = _server_seconds(place.engine)
-        sample = apart(_register, name)
-        yield Registered(
-            seconds=sample[0],
-            server_s=_server_seconds(place.engine) - before,
-            loading_s=sample[1],
-            gigabytes=_gigabytes(place.engine),
-            steps=sample[2],
-        )
-        for ending in (".csv", ".toml"):
-            (settings.recordings() / name).with_suffix(ending).unlink()
+    there = 0
+    for size in sizes:
+        while there < size - FILES:
+            _fill(place.engine, there)
+            there += 1
+            say(f"filled: {there} million")
+        for _ in range(FILES):
+            name = f"file{there}"
+            apart(write_file, volume, name, MILLION)
+            place.settle()
+            before = _server_seconds(place.engine)
+            seconds, loading_s, steps = apart(_register, name)
+            there += 1
+            server_s = _server_seconds(place.engine) - before
+            yield Registered(there, seconds, server_s, loading_s, _gigabytes(place.engine), steps)
+            for ending in (".csv", ".toml"):
+                (settings.recordings() / name).with_suffix(ending).unlink()
 
 
 def _register(name: str) -> tuple[float, float, dict[str, float]]:
     before = _own_seconds()
     sample = register([name])
     return sample.value, _own_seconds() - before, dict(sample.details)
+
+
+_FILLED = """
+SET LOCAL session_replication_role = replica; SET LOCAL work_mem = '256MB';
+INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, source)
+SELECT replace(recording_id, 'file0', 'file{n}'), site_id, ap, dv, ml, frame, 'file{n}.csv'
+FROM ccf.recording_site WHERE source = 'file0.csv' ORDER BY recording_id, site_id;
+INSERT INTO ccf.recording_region
+SELECT replace(recording_id, 'file0', 'file{n}'), site_id, ccf_id, x, y, z, hemisphere, region_id, status,
+       'file{n}.csv', voxels_of, surface_of
+FROM ccf.recording_region WHERE source = 'file0.csv' ORDER BY recording_id, site_id;
+"""
+"""The first million once more, as the file with the number n. The triggers that count rows fire all the
+same; foreign keys, which hold, are not checked."""
+
+
+def _fill(engine: sa.Engine, number: int) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(_FILLED.format(n=number))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in ("recording_site", "recording_region"):
+            rows = connection.scalar(
+                sa.text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:t)"), {"t": f"ccf.{table}"}
+            )
+            if (rows or 0) / 10 < MILLION:  # as a load does
+                connection.exec_driver_sql(f"ANALYZE ccf.{table}")
 
 
 def _own_seconds() -> float:
@@ -115,19 +152,20 @@ def _gigabytes(engine: sa.Engine) -> float:
 
 
 def summary(files: Sequence[Registered]) -> list[str]:
-    """What the last files take beside the first ones, in words."""
-    compared = min(COMPARED, len(files) // 2) or 1
-    lines = []
-    for what, of in (("seconds", "seconds"), ("processor seconds", "worked_s")):
-        first, last = (
-            statistics.median(getattr(file, of) for file in part)
-            for part in (files[:compared], files[-compared:])
+    """What a million takes at each size beside the first size, in words; the medians of its files."""
+    lines, first = [], files[:FILES]
+    for start in range(0, len(files), FILES):
+        part = files[start : start + FILES]
+        clock, work = (
+            (statistics.median(getattr(file, of) for file in some) for some in (part, first))
+            for of in ("seconds", "worked_s")
         )
+        (now, then), (worked, worked_then) = tuple(clock), tuple(work)
         lines.append(
-            f"{what} for a million: {first:.1f} in the first {compared}, {last:.1f} in the last {compared}, "
-            f"{last / first:.2f} times"
+            f"{part[-1].millions} million, {part[-1].gigabytes:.1f} GB: {now:.1f} s for a million "
+            f"({now / then:.2f} times), {worked:.1f} s of processor time ({worked / worked_then:.2f} times)"
         )
-    return [*lines, f"{files[-1].gigabytes:.1f} GB for {len(files)} million sites in one atlas"]
+    return lines
 
 
 def main() -> None:
@@ -136,18 +174,23 @@ def main() -> None:
         prog="python -m benchmarks.many_sites", description=__doc__.partition("\n")[0]
     )
     add = parser.add_argument
-    add("--millions", type=int, default=30, metavar="N", help="files of a million sites (default 30: 10 GB)")
+    sizes = "million sites at which is measured, with commas between (default 3,10,30: 13 GB)"
+    add("--millions", default="3,10,30", metavar="N,N", help=sizes)
     add("--partitions", type=int, default=1, metavar="N", help="CCF_SITE_PARTITIONS (default 1)")
     add("--size", type=int, default=50, metavar="UM", help="resolution of the atlas in µm (default 50)")
+    server = "CCF_POSTGRES_URL of an empty database on this machine (default: the embedded server)"
+    add("--server", metavar="URL", help=server)
     add("--json", type=Path, default=Path("many_sites.json"), metavar="FILE", help="all samples")
     told = parser.parse_args()
-    os.environ["CCF_SITE_PARTITIONS"] = str(told.partitions)
     files = []
     with place_in(work_folder(), warm_up=False) as place:
-        for file in measure(place, told.millions, told.size):
+        os.environ["CCF_SITE_PARTITIONS"] = str(told.partitions)
+        if told.server:
+            os.environ["CCF_POSTGRES_URL"] = told.server
+        for file in measure(place, [int(size) for size in told.millions.split(",")], told.size):
             files.append(file)
             say(
-                f"{len(files)}/{told.millions}  {file.seconds:.1f} s, server {file.server_s:.1f} s, "
+                f"{file.millions} million: {file.seconds:.1f} s, server {file.server_s:.1f} s, "
                 f"loading {file.loading_s:.1f} s, {file.gigabytes:.1f} GB"
             )
             samples = {"partitions": told.partitions, "files": [asdict(one) for one in files]}

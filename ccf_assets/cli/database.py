@@ -264,6 +264,26 @@ def pg_restore(context: typer.Context) -> None:
     raise typer.Exit(programs.run_program("pg_restore", context.args, database.empty_database_url()))
 
 
+@command(app, "Server", "divide-sites")
+def divide_sites(
+    partitions: Annotated[int, typer.Argument(help="How many; 1 joins them again.", min=1, max=1024)],
+) -> None:
+    """Divide the sites in the database into partitions by recording, for some hundred million sites.
+
+    Every site, view, grant, trigger and foreign key stays. Meanwhile nobody else can read or insert sites,
+    and they take their room on the disk twice. A new database has as many as CCF_SITE_PARTITIONS says.
+    """
+    from ccf_assets.db import database, install
+    from ccf_assets.db.site_partitions import partitions_of_sites
+
+    with database.create_engine().begin() as connection:
+        before = partitions_of_sites(connection)
+        if before != partitions:
+            install.divide_sites(connection, partitions)
+    number = counted(partitions, "partition")
+    say(f"The sites {'were in' if before == partitions else 'are now in'} {number}.")
+
+
 @command(app, "Server")
 def roles() -> None:
     """Make the group roles ccf_reader and ccf_writer on your server, or update their rights.

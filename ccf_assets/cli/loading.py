@@ -339,7 +339,8 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
                 keys = list(backlog.files_to_read(engine, folder, scan)[1]) if folder and scan else []
             instance.add_dynamic_partitions(partitions, keys)
             there = instance.get_dynamic_partitions(partitions)
-            for batch in requests.batches(keys, there, len(there), also, len(also)):
+            slices = backlog.sizes_of_work(engine, scan if job == "register_recordings" else None)
+            for batch in requests.batches(keys, there, len(there), also, len(also), *slices):
                 tags = range_tags(batch[0], batch[-1])
                 outcome = run_job(defs, instance, job, name, started=started, tags=tags)
                 if outcome.error is not None:

@@ -14,6 +14,9 @@ REGION_SETS = ("region_set", "region_set_member")
 
 VOXEL_ROWS = "voxel"
 
+OF_FILES = ("recording_site", "recording_claim", "recording_finding", "recording_file")
+"""The assets that a file of sites fills; one run after the other writes them."""
+
 KIND_TAG = "ccf/kind"
 """Tag of a job and its runs: ``download``, ``load``, ``compare`` or ``recordings``."""
 

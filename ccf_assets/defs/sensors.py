@@ -23,6 +23,7 @@ from ccf_assets.db.own_catalogue import keep_catalogue
 from ccf_assets.db.region_maps import digest_of_maps, keep_maps
 from ccf_assets.defs import freshness
 from ccf_assets.defs.jobs import (
+    OF_FILES,
     VOXEL_ROWS,
     load_atlas,
     load_region_sets,
@@ -39,7 +40,14 @@ from ccf_assets.defs.partitions import (
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted
-from ccf_assets.recordings.backlog import files_to_read, forgotten, refused_files, siteless, unregistered
+from ccf_assets.recordings.backlog import (
+    files_to_read,
+    forgotten,
+    refused_files,
+    siteless,
+    sizes_of_work,
+    unregistered,
+)
 from ccf_assets.recordings.folders import folder_of
 from ccf_assets.recordings.scan.folder import FolderChange, FolderScan
 from ccf_assets.recordings.scan.stamps import SETTLE_S, Stamp
@@ -90,7 +98,12 @@ def new_recordings(
     gone = forgotten(engine, folder, scan, known) if set(known) - set(scan.files) else set()
     if gone:  # a range of partitions that a run has yet to read must keep its ends
         gone -= set(_alive(context.instance))
-    return _requests(context, lacking, _nothing_new(scan, change), also, WIDEST_GAP, gone)
+    idle, slices = _nothing_new(scan, change), sizes_of_work(engine, scan)
+    # So large a number of files is only read, one run after the other, since the first file keeps a site that
+    # several claim. Regions follow from the sensor unregistered_sites, in runs side by side.
+    sizes, largest = slices
+    assets = OF_FILES if sum(sizes.get(key, 0) for key in lacking) > largest else ()
+    return _requests(context, lacking, idle, also, WIDEST_GAP, gone, slices, assets)
 
 
 def _nothing_new(scan: FolderScan, change: FolderChange) -> str:
@@ -130,16 +143,19 @@ def unregistered_sites(
     also: set[str] = set()
     if lacking:
         also = siteless(engine, context.instance.get_dynamic_partitions(_PARTITIONS)) - set(alive)
-    return _requests(context, lacking, "Every site is registered in every loaded atlas.", also, len(also))
+    idle, slices = "Every site is registered in every loaded atlas.", sizes_of_work(engine, None)
+    return _requests(context, lacking, idle, also, len(also), (), slices)
 
 
 def _requests(
     context: dg.SensorEvaluationContext,
     lacking: Mapping[str, str],
     idle: str,
-    also: Collection[str] = (),
-    widest_gap: int = 0,
-    gone: Collection[str] = (),
+    also: Collection[str],
+    widest_gap: int,
+    gone: Collection[str],
+    slices: tuple[Mapping[str, int], int],
+    assets: Sequence[str] = (),
 ) -> dg.SensorResult:
     """Run requests for what lacks work and is due, the new partitions, and the cursor with the requests.
 
@@ -150,6 +166,8 @@ def _requests(
         also: partitions that a run may include although they lack no work.
         widest_gap: most of those between two that lack work.
         gone: partitions to delete.
+        slices: how large the work on a partition is, and the most for one run of several.
+        assets: the assets to materialize; all of the job's if empty.
     """
     now = time.time()
     requests = {key: before for key, before in _requested_before(context).items() if key in lacking}
@@ -158,11 +176,18 @@ def _requests(
     known = dict.fromkeys(key for key in there if key not in gone)
     new = [key for key in now_due if key not in known]
     runs = []
-    for batch in batches(set(now_due), [*known, *new], FILES_PER_RUN, set(also), widest_gap):
+    in_order = [*known, *new]
+    for batch in batches(set(now_due), in_order, FILES_PER_RUN, set(also), widest_gap, *slices):
         wanted = {key: lacking[key] for key in batch if key in lacking}
         name, made = request(batch, wanted, requests, now)
         requests |= made
-        runs.append(dg.RunRequest(run_key=name, tags={BATCH_TAG: name, **range_tags(batch[0], batch[-1])}))
+        runs.append(
+            dg.RunRequest(
+                run_key=name,
+                tags={BATCH_TAG: name, **range_tags(batch[0], batch[-1])},
+                asset_selection=[dg.AssetKey(asset) for asset in assets] or None,
+            )
+        )
     if lacking and not runs:
         idle = f"Runs for {len(lacking)} have been requested."
     return dg.SensorResult(

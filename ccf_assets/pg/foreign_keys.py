@@ -64,15 +64,13 @@ def foreign_keys_at_once(
         rows_wanted = rows + sql.SQL(wanted)
         (count,) = raw.execute(rows_wanted + sql.SQL(" SELECT count(*) FROM wanted")).fetchone() or (0,)
         few = known_rows > count * MANY_MORE
-        if few:
-            # The planner takes the values of the first column for ten, and would look up each row by itself.
-            raw.execute("SET LOCAL enable_nestloop = off")
+        # The planner knows nothing of rows just inserted, and would look up each of many by itself.
+        raw.execute("SET LOCAL enable_nestloop = off")
         lock = sql.SQL(" SELECT count(*) FROM ({} {} FOR KEY SHARE OF known) AS locked").format(
             sql.SQL(known), sql.SQL(of_wanted if few else "")
         )
         (locked,) = raw.execute(rows_wanted + lock).fetchone() or (0,)
-        if few:
-            raw.execute("SET LOCAL enable_nestloop = on")
+        raw.execute("SET LOCAL enable_nestloop = on")
         if count != locked:
             raise FastPathRefusedError
 

@@ -20,7 +20,7 @@ from ccf_assets.pg.arrow import as_text
 from ccf_assets.pg.connect import let_go_if_interrupted
 from ccf_assets.pg.copy_in import LINES_AT_ONCE, Rows, checked_names, column_names, copy_rows, stage
 from ccf_assets.pg.foreign_keys import FastPathRefusedError, foreign_keys_at_once
-from ccf_assets.pg.session import analyze_table, execute, identifier, identifiers, psycopg_of, wait_for
+from ccf_assets.pg.session import execute, identifier, identifiers, psycopg_of, wait_for
 from ccf_assets.pg.slices import paired, rows_per_key
 from ccf_assets.pg.write import Write, Written, preview_of
 from ccf_assets.progress import going_on
@@ -48,7 +48,7 @@ def merge(write: Write, rows: Rows, *, rows_stay: bool = False) -> Written:
     With ``rows_stay``, rows of the slice that ``rows`` do not bring are not deleted, and are counted.
 
     Columns that ``rows`` do not bring get their default in new and in changed rows, and are kept in equal
-    ones. Loads of one table merge one after the other.
+    ones. Loads of the same partitions merge one after the other, of different ones side by side.
 
     Raises:
         CcfError: the table has no primary key, the rows do not fit it or the slice, or a key occurs twice.
@@ -80,7 +80,7 @@ def merge(write: Write, rows: Rows, *, rows_stay: bool = False) -> Written:
     except psycopg.errors.UniqueViolation:
         _refuse_repeated_keys(connection, table, staged, keys)
         raise
-    wait_for(connection, str(table), write.report)
+    wait_for(connection, str(table), write.report, target.keys)
 
     changing = [name for name in names if name not in keys]
     defaults = [
@@ -109,7 +109,6 @@ def merge(write: Write, rows: Rows, *, rows_stay: bool = False) -> Written:
         deleted = 0 if rows_stay else execute(connection, delete)
         updated = execute(connection, update) if changing else 0
         inserted = _insert(connection, table, staged, insert, row_count)
-        analyze_table(connection, table, deleted + updated + inserted)
     numbers = {"rows_deleted": deleted, "rows_updated": updated, "rows_inserted": inserted}
     preview = preview_of(connection, table, target.where(), keys)
     if rows_stay:
@@ -131,7 +130,7 @@ def _insert_all(write: Write, rows: Rows) -> int | None:
     # COPY would accept a value for an identity column, which an INSERT may not bring.
     if isinstance(rows, pa.RecordBatchReader) or any(table.c[name].identity is not None for name in names):
         return None
-    wait_for(connection, str(table), report)
+    wait_for(connection, str(table), report, target.keys)
     of_slice = sa.select(table).where(target.where())
     if connection.scalar(sa.select(of_slice.exists())):
         return None
@@ -147,7 +146,6 @@ def _insert_all(write: Write, rows: Rows) -> int | None:
             other = write.open_query_session()
             with going_on(report, f"{table.name}: filling it from a query"), let_go_if_interrupted(other):
                 row_count = _pour(connection, other, rows, table)
-        analyze_table(connection, table, row_count)
         if connection.scalar(sa.select(sa.func.count()).select_from(of_slice.subquery())) != row_count:
             raise FastPathRefusedError  # a row is outside the slice
         return row_count

@@ -5,9 +5,10 @@ Not here: how a session is opened (connect.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias, cast
+from zlib import crc32
 
 import psycopg
 import sqlalchemy as sa
@@ -64,14 +65,30 @@ def identifiers(names: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, names))
 
 
-def wait_for(connection: sa.Connection, what: str, report: Report) -> None:
-    """Take the advisory lock named ``what`` until the transaction ends, so that loads of it take turns."""
+def wait_for(connection: sa.Connection, what: str, report: Report, parts: Collection[str] = ()) -> None:
+    """Take the advisory lock named ``what`` until the transaction ends, so that loads of it take turns.
+
+    With ``parts``, take it together with loads of other parts of it: those of the same part take turns, and
+    the load of the whole waits for them all. One lock stands for many parts, so two that differ may share it.
+    """
+    places = sorted({f"{what} {crc32(part.encode()) % PART_LOCKS:02}" for part in parts})
+    mode = "_shared" if places else ""
+    raw = psycopg_of(connection)
     with going_on(report, f"{what}: waiting for another load of it"):
-        psycopg_of(connection).execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [what])
+        raw.execute(f"SELECT pg_advisory_xact_lock{mode}(hashtextextended(%s, 0))", [what])
+        for place in places:  # in one order, so that two loads never wait for each other
+            raw.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [place])
 
 
-def analyze_table(connection: sa.Connection, table: sa.Table, changed_rows: int) -> None:
+PART_LOCKS = 64
+"""The server has room for some thousand locks, and a run may cover more partitions than that."""
+
+
+def analyze_table(connection: sa.Connection, table: sa.TableClause, changed_rows: int) -> None:
     """Refresh the planner's statistics if a tenth of the rows changed, as autovacuum does within a minute.
+
+    In a transaction of its own, after the commit: until the end of its transaction, ANALYZE keeps every other
+    load of the table from the same.
 
     The next load may refer to these rows: with old statistics, checking its foreign key takes three times as
     long. If there are many, the BRIN indexes take them in as well: until then each of their queries reads all

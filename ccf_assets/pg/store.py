@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from ccf_assets.pg.connect import let_go_if_interrupted
 from ccf_assets.pg.copy_in import Rows
 from ccf_assets.pg.merge import merge
-from ccf_assets.pg.session import Report
+from ccf_assets.pg.session import Report, analyze_table
 from ccf_assets.pg.slices import Slice
 from ccf_assets.pg.swap import list_column_of, swap
 from ccf_assets.pg.write import Write, Written
@@ -28,7 +28,7 @@ def store(
     *,
     rows_stay: bool = False,
 ) -> Written:
-    """Make a slice equal ``rows``, and commit.
+    """Make a slice equal ``rows``, and commit; then refresh the planner's statistics where much has changed.
 
     Args:
         engine: the database.
@@ -43,13 +43,18 @@ def store(
     """
     with (
         ExitStack() as open_sessions,
-        engine.begin() as connection,
+        engine.connect() as connection,
         let_go_if_interrupted(connection),
     ):
-        write = Write(connection, slice_of(connection), report, start_side_work, open_sessions)
-        list_column = list_column_of(connection, write.target.table)
-        if list_column is not None:
-            return swap(write, list_column, rows)
-        written = merge(write, rows, rows_stay=rows_stay)
-        write.check_query_session()
+        with connection.begin():
+            write = Write(connection, slice_of(connection), report, start_side_work, open_sessions)
+            list_column = list_column_of(connection, write.target.table)
+            if list_column is not None:
+                return swap(write, list_column, rows)
+            written = merge(write, rows, rows_stay=rows_stay)
+            write.check_query_session()
+        write.close_query_session()
+        if changed_rows := int(sum(written.numbers.values())):
+            with connection.begin():
+                analyze_table(connection, write.target.table, changed_rows)
         return written

@@ -20,6 +20,13 @@ from ccf_assets.recordings.ownership import of_files
 from ccf_assets.recordings.scan.folder import FolderChange, FolderScan, what_is_new
 from ccf_assets.recordings.scan.keys import is_file
 
+BYTES_PER_RUN = 100_000_000
+"""Most bytes of several files in one run, two to three million sites: they are in memory together."""
+
+SITES_PER_RUN = 1_000_000
+"""Most sites of several sources that one run registers: some ten seconds in an atlas. Further ones are runs
+of their own, which work side by side."""
+
 
 def files_to_read(engine: sa.Engine, folder: Folder, scan: FolderScan) -> tuple[FolderChange, dict[str, str]]:
     """What has changed in the folder, and partition key → digest of the files that a run has to read.
@@ -72,6 +79,22 @@ def siteless(engine: sa.Engine, partitions: Collection[str]) -> set[str]:
     """Those of some partitions without a site, such as that of a refused file: they need no work."""
     with engine.connect() as connection:
         return set(partitions) - set(connection.scalars(sa.select(schema.recording_source.c.source)))
+
+
+def sizes_of_work(engine: sa.Engine, scan: FolderScan | None) -> tuple[dict[str, int], int]:
+    """How large the work on each partition is, and the most for one run of several.
+
+    Args:
+        engine: the database.
+        scan: of the folder whose files are to be read: bytes; None where stored sites are to be registered:
+            sites.
+    """
+    if scan is not None:
+        return {key: file.size for key, file in scan.files.items()}, BYTES_PER_RUN
+    source = schema.recording_source.c
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(source.source, source.sites)).all()
+    return {row.source: int(row.sites) for row in rows}, SITES_PER_RUN
 
 
 def forgotten(engine: sa.Engine, folder: Folder, scan: FolderScan, partitions: Collection[str]) -> set[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 FIRST_WAIT_S = 30.0
 """Pause before a request is repeated for the first time; each further pause is twice as long."""
@@ -68,8 +69,12 @@ def batches(
     most: int,
     also: Collection[str] = (),
     widest_gap: int = 0,
+    sizes: Mapping[str, int] = MappingProxyType({}),
+    largest: int = 0,
 ) -> list[list[str]]:
     """Group keys into stretches without a gap, so that each can be one run over a range of partitions.
+
+    Of a large number of sites each stretch is a slice, so that runs can work on several at once.
 
     Args:
         keys: the keys to group.
@@ -77,18 +82,24 @@ def batches(
         most: longest stretch.
         also: keys that may be done again to close a gap, where that saves a run.
         widest_gap: most of those in one gap.
+        sizes: how large the work on a key is; 0 for a key that is missing.
+        largest: the largest size of a stretch with more than one of ``keys``.
 
     Returns:
         Stretches of ``in_order`` that begin and end with one of ``keys`` and hold each of them once.
     """
     groups: list[list[str]] = []
     gap: list[str] | None = None  # the keys since the last stretch; None if the gap cannot be closed
+    total = 0  # the size of the last stretch
     for key in in_order:
         if key in keys:
-            if gap is not None and len(groups[-1]) + len(gap) < most:
+            more = sum(sizes.get(each, 0) for each in (*(gap or ()), key))
+            if gap is not None and len(groups[-1]) + len(gap) < most and total + more <= largest:
                 groups[-1] += [*gap, key]
+                total += more
             else:
                 groups.append([key])
+                total = sizes.get(key, 0)
             gap = []
         elif gap is not None:
             gap = [*gap, key] if key in also and len(gap) < widest_gap else None

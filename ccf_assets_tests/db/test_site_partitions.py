@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
+from ccf_assets.cli import main
 from ccf_assets.db import database as our_database
 from ccf_assets.db import holdings, install, roles, site_partitions
 from ccf_assets.errors import CcfError
@@ -252,3 +254,14 @@ def test_readers_and_writers_keep_their_rights(phantom_database: sa.Engine) -> N
     assert asked == [(True, False, True)]
     with phantom_database.begin() as connection:
         assert not any(roles.make(connection).values()), "and no more than these"
+
+
+def test_the_command_divides_the_sites_and_says_how_many_partitions_there_are(
+    phantom_database: sa.Engine,
+) -> None:
+    tell(phantom_database, RECORDED)
+    before = [ask(phantom_database, query) for query in ROWS]
+    for said in ("The sites are now in 3 partitions.", "The sites were in 3 partitions."):
+        assert said in CliRunner().invoke(main.app, ["divide-sites", "3"]).stderr
+    assert [ask(phantom_database, query) for query in ROWS] == before
+    assert CliRunner().invoke(main.app, ["divide-sites", "0"]).exit_code == 2

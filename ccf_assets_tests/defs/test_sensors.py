@@ -28,7 +28,7 @@ from ccf_assets.defs.sensors import (
     unregistered_sites,
 )
 from ccf_assets.pg.connect import libpq_url
-from ccf_assets.recordings import sources
+from ccf_assets.recordings import backlog, sources
 from ccf_assets.recordings.scan.keys import partition_key_of
 from ccf_assets.runs import liveness
 from ccf_assets.runs.liveness import alive
@@ -124,6 +124,30 @@ def test_a_run_over_a_range_registers_each_of_its_files(
     assert lab.ask("SELECT count(*) FROM ccf.recording_file WHERE NOT refused") == [(30,)]
     assert lab.tick(new_recordings) == ([], "30 files, nothing new.")
     assert len(lab.cursors["new_recordings"] or "") < 100
+
+
+def test_a_large_registration_is_read_in_slices_and_registered_by_runs_of_their_own(
+    lab: RecordingsLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = ("m", 0, 6600, 4000, 6700)
+    for number in range(4):
+        lab.write(f"m{number}.csv", (f"m{number}", *site[1:]), (f"m{number}", 1, *site[2:]))
+    one = (lab.folder / "m0.csv").stat().st_size
+    monkeypatch.setattr(backlog, "BYTES_PER_RUN", 2 * one)
+    monkeypatch.setattr(backlog, "SITES_PER_RUN", 2)
+    lab.write("also.csv", ("m3", 1, *site[2:]))  # the file that is read first keeps the site
+    results = lab.serve(new_recordings)
+    assert len(results) == 3
+    assert lab.ask("SELECT source, count(*) FROM ccf.recording_site GROUP BY 1 ORDER BY 1") == [
+        ("also.csv", 1), ("m0.csv", 2), ("m1.csv", 2), ("m2.csv", 2), ("m3.csv", 1)
+    ]  # fmt: skip
+    assert lab.ask("SELECT count(*) FROM ccf.recording_region") == [(0,)], "that is left to other runs"
+    assert all("duplicate_sites" in checks(result) for result in results), "every check of files was made"
+    assert len(lab.serve(unregistered_sites)) == 4, (
+        "also.csv and m0.csv are three sites, too many for one run"
+    )
+    assert lab.ask("SELECT count(*) FROM ccf.recording_region") == [(16,)]
+    assert lab.serve(new_recordings) == lab.serve(unregistered_sites) == []
 
 
 def test_changed_files_among_unchanged_ones_share_runs(lab: RecordingsLab) -> None:

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.pg import copy_in, foreign_keys, merge, session
-from ccf_assets.pg.slices import Slice
+from ccf_assets.pg.slices import Dimension, Slice
 from ccf_assets.pg.write import Write
 from ccf_assets.refusals import Refused
 from ccf_assets_tests.support.postgres_lab import (
@@ -66,6 +66,34 @@ def test_an_empty_frame_empties_the_slice_and_nothing_else(lab: Database) -> Non
     assert lab.rows("voxel", "atlas, x") == [(2, 1)]
     lab.write(pl.DataFrame(schema=empty))
     assert lab.rows("site") == []
+
+
+def merged(lab: Database, connection: sa.Connection, probes: Sequence[int], rows: pl.DataFrame) -> None:
+    """Merge rows into the partitions of some probes, or into the whole table; the caller's transaction."""
+    table = sa.Table("site", sa.MetaData(), schema="lab", autoload_with=connection)
+    values = {str(probe): probe for probe in probes}
+    parts = {key: [key] for key in values}
+    target = Slice(table, [Dimension("probe", values)], parts) if probes else Slice(table)
+    write = Write(connection, target, print, lambda: None, ExitStack())
+    merge.merge(write, copy_in.as_rows("lab.site", rows))
+
+
+def test_merges_of_different_partitions_go_side_by_side_and_of_the_same_one_after_the_other(
+    lab: Database,
+) -> None:
+    lab.sql("INSERT INTO lab.site (probe, id) VALUES (1, 7), (2, 7)")  # 1 and 2 are merged, 3 is inserted
+    with lab.engine.begin() as one:
+        merged(lab, one, [1], pl.DataFrame({"probe": [1], "id": [1]}))
+        for probe in (2, 3):
+            with lab.engine.begin() as other:
+                other.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
+                merged(lab, other, [probe], pl.DataFrame({"probe": [probe], "id": [1]}))
+        for probes in ([1], [2, 1], []):  # the same, more, and the whole table
+            with lab.engine.begin() as other:
+                other.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
+                with pytest.raises(psycopg.errors.LockNotAvailable):
+                    merged(lab, other, probes, pl.DataFrame({"probe": [1], "id": [2]}))
+    assert lab.rows("site", "probe, id") == [(1, 1), (2, 1), (3, 1)]
 
 
 def test_a_merge_of_much_leaves_statistics_for_the_loads_that_refer_to_it(lab: Database) -> None:
@@ -321,16 +349,16 @@ def test_rows_whose_query_lost_its_locks_are_not_stored(
     pointing: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the query read could have changed since."""
-    analyze = session.analyze_table
+    preview_of = merge.preview_of
 
-    def ended(*arguments: Any) -> None:
-        analyze(*arguments)
+    def ended(*arguments: Any) -> Any:
         pointing.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY (%' AND datname = "
             "current_database()"
         )
+        return preview_of(*arguments)
 
-    monkeypatch.setattr(merge, "analyze_table", ended)
+    monkeypatch.setattr(merge, "preview_of", ended)
     query = sa.select(sa.literal(1).label("id"), sa.literal(1).label("a"), sa.literal("x").label("b"))
     with pytest.raises(Refused, match="terminating connection"):
         pointing.write(query, "thing")

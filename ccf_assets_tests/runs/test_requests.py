@@ -129,3 +129,22 @@ def test_no_two_requests_have_one_name(lacking: dict[str, str], now: float, late
 def test_only_what_lacks_work_is_remembered() -> None:
     _, requests = request(["a", "unchanged", "b"], {"a": "1", "b": "1"}, {}, 0.0)
     assert set(requests) == {"a", "b"}
+
+
+@given(orders_with_keys(), st.integers(1, 30), st.integers(0, 4), st.data())
+def test_no_stretch_of_several_keys_is_larger_than_told(
+    case: tuple[list[str], set[str], set[str]], largest: int, gap: int, data: st.DataObject
+) -> None:
+    order, keys, also = case
+    sizes = {key: data.draw(st.integers(0, 20), key) for key in order}
+    groups = batches(keys, order, 100, also, gap, sizes, largest)
+    assert keys <= {key for group in groups for key in group}
+    for group in groups:
+        assert len(group) == 1 or sum(sizes[key] for key in group) <= largest
+
+
+def test_a_large_number_of_sites_is_several_stretches_and_a_small_one_is_one() -> None:
+    order = list("abcdef")
+    sizes = {"a": 400, "b": 400, "c": 400, "d": 5_000, "e": 1}
+    assert batches(set(order), order, 100, (), 0, sizes, 1_000) == [["a", "b"], ["c"], ["d"], ["e", "f"]]
+    assert batches(set(order), order, 100, (), 0, sizes, 10_000) == [order]

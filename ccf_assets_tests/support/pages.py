@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 
-NOT_RUN = ("drop", "load", "pg_dump", "pg_restore", "psql", "roles", "up", "url")
+NOT_RUN = ("divide-sites", "drop", "load", "pg_dump", "pg_restore", "psql", "roles", "up", "url")
 """Of these it is only seen that they exist: they change the database, start a program, or wait."""
 
 

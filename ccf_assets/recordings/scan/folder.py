@@ -50,12 +50,14 @@ class SiteFile:
         format: what it is.
         digest: SHA-256 over its files and the settings that apply to it, so that a changed TOML counts.
         mtime_ns: when the last of its files was last written, ns since 1970.
+        size: bytes of its files.
     """
 
     paths: tuple[Path, ...]
     format: SiteFormat
     digest: str
     mtime_ns: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -415,16 +417,17 @@ def _site_file(
     anchor = view.stamp(paths[0], keys[0], digest, form.largest_bytes, entry)
     if anchor is None:
         return None
-    sha, mtime_ns = hashlib.sha256(anchor[3].encode()), anchor[1]
+    sha, mtime_ns, size = hashlib.sha256(anchor[3].encode()), anchor[1], anchor[0]
     for path, key in zip(paths[1:], keys[1:], strict=True):
         if stamp := view.stamp(path, key, largest_bytes=form.largest_bytes):
             sha.update(f"\n{key}\n{stamp[3]}".encode())
             mtime_ns = max(mtime_ns, stamp[1])
+            size += stamp[0]
     for place in places:
         key = partition_key_of(place)
         if stamp := view.stamp(view.top / place, key, largest_bytes=LARGEST_BYTES):
             sha.update(f"\n{key}\n{stamp[3]}".encode())
-    return SiteFile(paths, form, sha.hexdigest(), mtime_ns)
+    return SiteFile(paths, form, sha.hexdigest(), mtime_ns, size)
 
 
 def _odd_name(name: str, key: str) -> str | None:
