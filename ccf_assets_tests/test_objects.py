@@ -122,8 +122,8 @@ def test_no_bucket_no_keys_no_access_and_a_wrong_region_are_told_apart(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert trouble(Address("s3://nowhere/rec")) == (
-        "There is no bucket nowhere for s3://nowhere/rec; correct the address, or the address of the store in "
-        "AWS_ENDPOINT_URL."
+        "There is no bucket nowhere for s3://nowhere/rec; correct the address, or the address of the store "
+        "in AWS_ENDPOINT_URL."
     )
     store.refuse = "403 Forbidden", "AccessDenied"
     assert "refuses access to s3://lab/rec (AccessDenied); check AWS_ACCESS_KEY_ID" in trouble()
@@ -181,7 +181,8 @@ def test_without_the_library_the_sentence_names_the_extra(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     assert trouble() == (
-        "s3://lab/rec is in an object store, which needs a further library: pip install 'ccf_assets[objects]'."
+        "s3://lab/rec is in an object store, which needs a further library: "
+        "pip install 'ccf_assets[objects]'."
     )
 
 

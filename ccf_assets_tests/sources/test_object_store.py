@@ -60,7 +60,8 @@ def test_what_is_missing_refused_or_out_of_reach_is_said(
         sources.structure_graph(refresh=True)
     assert str(missing.value) == (
         "s3://lab/mirror/ontology/structure_graph.csv does not exist; put it there, or point CCF_SOURCE at a "
-        "server, bucket or folder that has ontology/structure_graph.csv. The copy fetched earlier stays in use."
+        "server, bucket or folder that has ontology/structure_graph.csv. The copy fetched earlier stays in "
+        "use."
     )
     store.refuse = "403 Forbidden", "AccessDenied"
     with pytest.raises(CcfError, match=r"^The store refuses access to s3://lab/mirror/annotation/.*nrrd"):

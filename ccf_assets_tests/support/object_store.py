@@ -98,7 +98,9 @@ class ObjectStore:
     def _ask(self, method: str, path: str, content: bytes | None = None) -> None:
         request = urllib.request.Request(self.url + path, data=content, method=method)
         request.add_header("Content-Type", "application/octet-stream")  # else it is taken for a form
-        request.add_header("Authorization", _AUTHORIZATION)  # not checked, but without one nothing is replaced
+        request.add_header(
+            "Authorization", _AUTHORIZATION
+        )  # not checked, but without one nothing is replaced
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
             answer.read()
 

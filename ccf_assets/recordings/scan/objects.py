@@ -224,8 +224,8 @@ class ObjectView:
         size = sum(self._entries[path].size for path in paths)
         if size > LARGEST_BYTES:
             raise CcfError(
-                f"{self.address}/{anchor}: {size:,} bytes would have to be read, more than {LARGEST_BYTES:,}; put the "
-                "table of its sites there as CSV or Parquet."
+                f"{self.address}/{anchor}: {size:,} bytes would have to be read, more than "
+                f"{LARGEST_BYTES:,}; put the table of its sites there as CSV or Parquet."
             )
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(self._bring_one, paths):
