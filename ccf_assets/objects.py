@@ -13,19 +13,20 @@ import io
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from ccf_assets.errors import CcfError, PassingError
 
 if TYPE_CHECKING:
     from obstore import GetOptions, ObjectMeta
     from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Store
+
+_T = TypeVar("_T")
 
 _SETTINGS: Mapping[str, str] = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
 """Scheme → how the names of the environment variables of its store begin."""
@@ -60,7 +61,9 @@ _BLOCK_BYTES, _KEPT_BLOCKS = 1 << 18, 256
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _KIND = re.compile(r"HttpError \{\s*kind: (\w+)")
-_ASKED_FOR_KEYS = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|Account must be specified")
+_ASKED_FOR_KEYS = re.compile(
+    r"/latest/(api/token|meta-data)|/computeMetadata/|/metadata/identity|Account must be specified"
+)
 """What is taken from the library's messages: a status, the store's code, the kind of trouble; and that it had
 no keys and asked the instance for some, or has no account."""
 
@@ -237,13 +240,14 @@ class Objects:
         retry: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=RETRY_S)}
         kinds: Mapping[str, type[AzureStore] | type[GCSStore] | type[S3Store]]
         kinds = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
-        with self._in_words():
-            return kinds[self.address.scheme](
+        return self._asked(
+            lambda: kinds[self.address.scheme](
                 self.address.bucket,
                 prefix=self.address.folder or None,
                 client_options=client,
                 retry_config=retry,
             )
+        )
 
     def entries(self) -> dict[str, Entry]:
         """All objects below the address, path → what the list says of it; empty if there is none.
@@ -253,12 +257,11 @@ class Objects:
         Raises:
             CcfError: the bucket is not there, the keys are refused, or the store cannot be reached.
         """
+        store = self._store  # first: it says which library is missing
         import obstore
 
-        found: dict[str, Entry] = {}
-        with self._in_words():
-            for page in obstore.list(self._store):
-                found.update((each["path"], Entry.of(each)) for each in page)
+        listed = self._asked(lambda: [each for page in obstore.list(store) for each in page])
+        found = {each["path"]: Entry.of(each) for each in listed}
         folders = {path.rpartition("/")[0] for path in found if "/" in path}
         return {path: entry for path, entry in found.items() if path and (entry.size or path not in folders)}
 
@@ -269,10 +272,10 @@ class Objects:
             FileNotFoundError: there is none.
             CcfError: as `entries`.
         """
+        store = self._store
         import obstore
 
-        with self._in_words(path):
-            return Entry.of(obstore.head(self._store, path))
+        return Entry.of(self._asked(lambda: obstore.head(store, path), path))
 
     def is_empty(self) -> bool:
         """Whether there is no object below the address.
@@ -280,10 +283,10 @@ class Objects:
         Raises:
             CcfError: as `entries`.
         """
+        store = self._store
         import obstore
 
-        with self._in_words():
-            return not next(iter(obstore.list(self._store, chunk_size=1)), [])
+        return not self._asked(lambda: next(iter(obstore.list(store, chunk_size=1)), []))
 
     def read(self, path: str, version: str, start: int, end: int) -> bytes:
         """Bytes ``start`` to ``end`` of an object, or as many as it has.
@@ -295,11 +298,10 @@ class Objects:
         """
         import obstore
 
-        with self._in_words(path):
-            options: GetOptions = {"range": (start, end)}
-            if version.startswith('"'):  # an ETag, and no weak one, with which nothing can be compared
-                options["if_match"] = version
-            return bytes(obstore.get(self._store, path, options=options).bytes())
+        options: GetOptions = {"range": (start, end)}
+        if version.startswith('"'):  # an ETag, and no weak one, with which nothing can be compared
+            options["if_match"] = version
+        return self._asked(lambda: bytes(obstore.get(self._store, path, options=options).bytes()), path)
 
     def bring(
         self, path: str, entry: Entry, into: Path, arrived: Callable[[int], object] = lambda _: None
@@ -342,22 +344,18 @@ class Objects:
 
         return io.BufferedReader(_Parts(part, entry.size), _BLOCK_BYTES)
 
-    @contextmanager
-    def _in_words(self, path: str = "") -> Iterator[None]:
-        """Make what the library raises a sentence, without its own text."""
+    def _asked(self, ask: Callable[[], _T], path: str = "") -> _T:
+        """What the library answers; what it raises becomes a sentence, without its own text."""
         where = f"{self.address}/{path}" if path else str(self.address)
+        raised: Exception
         try:
-            yield
+            return ask()
         except FileNotFoundError as error:
-            raised: Exception = FileNotFoundError(errno.ENOENT, "there is no such object", where)
+            raised = FileNotFoundError(errno.ENOENT, "there is no such object", where)
             if "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error):
                 raised = self._no_bucket()
-        except CcfError:
-            raise
         except Exception as error:  # the library has no class for most of what can go wrong
             raised = self._sentence(error, where)
-        else:
-            return
         # Outside the handlers: the library's own error is then no part of what a log prints.
         raise raised
 

@@ -31,6 +31,7 @@ from ccf_assets.db import database as our_database
 from ccf_assets.pg import connect
 
 if TYPE_CHECKING:
+    from ccf_assets_tests.support.object_store import ObjectStore
     from ccf_assets_tests.support.recordings_lab import RecordingsLab
 
 # A shell's background job ignores Ctrl-C, and so would every program the tests start in order to stop it.
@@ -315,6 +316,23 @@ def _below(variable: str) -> Callable[[str], Path]:
         return file
 
     return path
+
+
+@pytest.fixture(scope="session")
+def _object_store() -> Iterator[ObjectStore]:
+    from ccf_assets_tests.support.object_store import object_store
+
+    with object_store() as store:
+        yield store
+
+
+@pytest.fixture
+def store(_object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """An S3 server with an empty bucket, which the environment names."""
+    _object_store.begin()
+    for name, value in _object_store.environment.items():
+        monkeypatch.setenv(name, value)
+    return _object_store
 
 
 @pytest.fixture(scope="session")

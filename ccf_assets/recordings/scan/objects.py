@@ -208,7 +208,7 @@ class ObjectView:
 
         try:
             try:
-                self._bring(dict.fromkeys(paths))
+                self._bring(names[0], dict.fromkeys(paths))
                 yield opened if by_range else None
             finally:
                 shutil.rmtree(self._aside, ignore_errors=True)
@@ -220,12 +220,12 @@ class ObjectView:
             error.args = (self.in_words(str(error)),)
             raise
 
-    def _bring(self, paths: Collection[str]) -> None:
+    def _bring(self, anchor: str, paths: Collection[str]) -> None:
         size = sum(self._entries[path].size for path in paths)
         if size > LARGEST_BYTES:
             raise CcfError(
-                f"{self.top}: {size:,} bytes would have to be read, more than {LARGEST_BYTES:,}; put the "
-                "table of its sites there as CSV or Parquet."
+                f"{self.address}/{anchor}: {size:,} bytes would have to be read, more than "
+                f"{LARGEST_BYTES:,}; put the table of its sites there as CSV or Parquet."
             )
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(self._bring_one, paths):
