@@ -16,7 +16,7 @@ PHANTOM = "phantom"
 KUBERNETES = "k8s"
 
 MOST_SLOTS = 1000
-"""Dagster's own bound of concurrent runs."""
+"""Dagster's own bound of the places in a pool."""
 
 
 def _project_root() -> Path | None:
