@@ -18,7 +18,7 @@ PHANTOM = "phantom"
 KUBERNETES = "k8s"
 
 MOST_SLOTS = 1000
-"""Dagster's own bound of concurrent runs."""
+"""Dagster's own bound of the places in a pool."""
 
 Place: TypeAlias = Path | Address
 """A folder: on a disk of this host, or in an object store."""
