@@ -58,6 +58,9 @@ RANGE_BYTES = 1 << 22
 _BLOCK_BYTES, _KEPT_BLOCKS = 1 << 18, 256
 """Bytes of a block of an object that is read in parts, and how many of them are kept: 64 MB."""
 
+_BUSY = ("408", "429")
+"""Besides those from 500 on, the HTTP statuses of a store that may answer later."""
+
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _KIND = re.compile(r"HttpError \{\s*kind: (\w+)")
@@ -393,7 +396,7 @@ class Objects:
                 f"{where} cannot be read: {endpoint} is no https address; for one with http set "
                 f"{prefix}_ALLOW_HTTP=true as well."
             )
-        elif status and not status.startswith("5"):
+        elif status and status not in _BUSY and not status.startswith("5"):
             what = (
                 f"{where} cannot be read: the store answered with {answer}; check the address, {endpoint} "
                 "and the region."

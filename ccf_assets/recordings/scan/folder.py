@@ -372,11 +372,12 @@ def _sources_in(folder: Path, relative: str, _file_number: int, _mtime_ns: int) 
     return _sources_of(content, Stamper(folder, time.time(), SETTLE_S, {})) if content else {}
 
 
-@functools.lru_cache(_KEPT_FOLDERS)
 def _sources_in_store(view: ObjectView, relative: str) -> _Sources:
-    """As `_sources_of`, in a folder of an object store: a view of it does not change."""
-    content = view.content(relative)
-    return _sources_of(content, view) if content else {}
+    """As `_sources_of`, in a folder of an object store, and kept with the view, which does not change."""
+    if relative not in view.sources:
+        content = view.content(relative)
+        view.sources[relative] = _sources_of(content, view) if content else {}
+    return view.sources[relative]
 
 
 def _names(content: Content, files: Iterable[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import normpath
@@ -43,6 +43,7 @@ class ObjectView:
 
     Attributes:
         top: the temporary folder, which stands for the address in paths; it exists while files are read.
+        sources: folder → its sources, as far as they were asked for.
         memo: as `Stamper.memo`; in the place of the time of the last change is a number made of the ETag.
 
     Raises:
@@ -55,6 +56,7 @@ class ObjectView:
         self._aside = Path(tempfile.gettempdir(), f"ccf_objects_{uuid.uuid4().hex}")
         self.top = self._aside / address.name
         self.memo: dict[str, Stamp] = {}
+        self.sources: dict[str, Mapping[str, tuple[SiteFormat, tuple[str, ...]]]] = {}
         self._objects = Objects(address)
         self._entries = self._objects.entries()
         if not self._entries:
@@ -174,9 +176,10 @@ class ObjectView:
         file = _looks_file(self.address)
         if not looks or looks == {name: stamp for name, stamp in self._old.items() if "\0" in name}:
             return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(file) as aside:
-            aside.write_text(json.dumps(looks), "utf-8")
+        with suppress(OSError):  # the next process then looks again
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(file) as aside:
+                aside.write_text(json.dumps(looks), "utf-8")
 
     @contextmanager
     def brought(
@@ -268,7 +271,8 @@ class _ObjectListing(Listing):
         return self.view.names(self._below(path))
 
     def _below(self, path: str) -> str:
-        return normpath(f"{self.relative}/{path}").strip("/").removeprefix(".")
+        below = normpath(f"{self.relative}/{path}".strip("/"))
+        return "" if below == "." else below
 
 
 def _is_read(form: SiteFormat, anchor: str, path: str) -> bool:
