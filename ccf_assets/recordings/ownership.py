@@ -17,7 +17,7 @@ from ccf_assets.recordings.folders import Folder, has_content
 from ccf_assets.recordings.scan.folder import find_source
 from ccf_assets.recordings.scan.keys import is_file
 from ccf_assets.recordings.scan.objects import ObjectView
-from ccf_assets.recordings.stored import stored_rows
+from ccf_assets.recordings.stored import as_frame
 
 CLAIM_SCHEMA = pl.Schema({name: SITES_SCHEMA[name] for name in ("recording_id", "site_id", "source")})
 
@@ -83,7 +83,16 @@ def owned_sites(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.Data
     key, table = ["recording_id", "site_id"], schema.recording_site.c
     claimed = pl.concat([pl.DataFrame(schema=SITES_SCHEMA), *taken.values()])
     ids = sa.literal(claimed["recording_id"].unique().to_list(), sa.ARRAY(sa.Text))
-    stored = stored_rows(engine, schema.recording_site, CLAIM_SCHEMA, table.recording_id == sa.any_(ids))
+    recording = sa.func.unnest(ids).table_valued("recording_id", name="recording").render_derived()
+    # Each recording by itself, by the key (OFFSET 0 keeps it so): for thousands at once the planner reads all
+    # sites that there are.
+    of_one = (
+        sa.select(*(table[name] for name in CLAIM_SCHEMA))
+        .where(table.recording_id == recording.c.recording_id)
+        .offset(0)
+        .lateral("site")
+    )
+    stored = as_frame(engine, sa.select(of_one).join_from(recording, of_one, sa.true())).cast(CLAIM_SCHEMA)
     read_again = pl.col("source").is_in(list(taken))
     still_there = stored.join(claimed, on=[*key, "source"], how="semi")
     return pl.concat([stored.filter(~read_again), still_there])

@@ -135,17 +135,17 @@ def test_a_large_registration_is_read_in_slices_and_registered_by_runs_of_their_
     one = (lab.folder / "m0.csv").stat().st_size
     monkeypatch.setattr(backlog, "BYTES_PER_RUN", 2 * one)
     monkeypatch.setattr(backlog, "SITES_PER_RUN", 2)
-    lab.write("also.csv", ("m3", 1, *site[2:]))  # the file that is read first keeps the site
     results = lab.serve(new_recordings)
+    lab.write("later.csv", ("m3", 1, *site[2:]))  # the file that is read first keeps the site
+    results += lab.serve(new_recordings)
     assert len(results) == 3
     assert lab.ask("SELECT source, count(*) FROM ccf.recording_site GROUP BY 1 ORDER BY 1") == [
-        ("also.csv", 1), ("m0.csv", 2), ("m1.csv", 2), ("m2.csv", 2), ("m3.csv", 1)
-    ]  # fmt: skip
+        (f"m{number}.csv", 2) for number in range(4)
+    ]
+    assert lab.ask("SELECT source FROM ccf.recording_claim") == [("later.csv",)]
     assert lab.ask("SELECT count(*) FROM ccf.recording_region") == [(0,)], "that is left to other runs"
     assert all("duplicate_sites" in checks(result) for result in results), "every check of files was made"
-    assert len(lab.serve(unregistered_sites)) == 4, (
-        "also.csv and m0.csv are three sites, too many for one run"
-    )
+    assert len(lab.serve(unregistered_sites)) == 4, "two files are four sites, too many for one run"
     assert lab.ask("SELECT count(*) FROM ccf.recording_region") == [(16,)]
     assert lab.serve(new_recordings) == lab.serve(unregistered_sites) == []
 
