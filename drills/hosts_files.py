@@ -49,6 +49,7 @@ def recordings_on_a_share(cluster: Cluster) -> None:
         lab.work("BC", "--slots", "1")
         drop_ibl(cluster, folder)
         all_ibl_registered(lab)
+        lab.until(lambda: all(run.ended for run in lab.runs()), 90, "the runs end")
         runs = lab.runs("register_recordings")
         told = ", ".join(f"{run.status} on {run.host or '?'}" for run in runs)
         good = {run.status for run in runs} == {"SUCCESS"} and all(run.host in {"B", "C"} for run in runs)
