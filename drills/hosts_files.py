@@ -49,6 +49,7 @@ def recordings_on_a_share(cluster: Cluster) -> None:
         lab.work("BC", "--slots", "1")
         drop_ibl(cluster, folder)
         all_ibl_registered(lab)
+        lab.until(lambda: all(run.ended for run in lab.runs()), 90, "the runs end")
         runs = lab.runs("register_recordings")
         told = ", ".join(f"{run.status} on {run.host or '?'}" for run in runs)
         good = {run.status for run in runs} == {"SUCCESS"} and all(run.host in {"B", "C"} for run in runs)
@@ -211,14 +212,18 @@ def frames(cluster: Cluster) -> None:
         drop(folder, "day1.csv", "mouse_1", 5, frame="rig_um")
         registered = "SELECT count(*) FROM ccf.recording_region WHERE recording_id = 'mouse_1'"
         took = lab.until(lambda: lab.one(registered) == 5, 120, "the sites are registered")
+        lab.until(lambda: all(run.ended for run in lab.runs(since=last)), 60, "the run ends")
         runs = lab.runs("register_recordings", last)
         told = ", ".join(f"{run.status} on {run.host or '?'}" for run in runs)
         expect(len(runs) == 1, f"sites in the frame of A are registered after {took:.0f} s: {told}")
         before = _registered(lab)
-        shift = lab.rows("SELECT * FROM ccf.coordinate_frame WHERE frame = 'rig_um'")
+        shift = lab.rows("SELECT * FROM ccf.coordinate_frame WHERE name = 'rig_um'")
         lab.workers.pop("B").end()
         lab.seen("C", "frames.toml").write_text(_FRAME.format(3000))
         lab.workers.pop("C").end()
+        code, said = lab.command("C", "load", PHANTOM, "--no-rows", CCF_ENGINE="")
+        told = next((line for line in said.splitlines() if "rig_um" in line), said[-200:])
+        expect(code != 0 and "rig_um" in said, f"a load on C with another frame of that name: {told[:250]}")
         lab.work("C", "--slots", "1")
         last = lab.last_run()
         drop(folder, "day2.csv", "mouse_2", 5, frame="rig_um")
@@ -227,7 +232,7 @@ def frames(cluster: Cluster) -> None:
         )
         time.sleep(120)
         expect(
-            lab.rows("SELECT * FROM ccf.coordinate_frame WHERE frame = 'rig_um'") == shift,
+            lab.rows("SELECT * FROM ccf.coordinate_frame WHERE name = 'rig_um'") == shift,
             "the frame is that of A, two minutes after C had another of that name",
         )
         same = lab.one(

@@ -32,6 +32,13 @@ _WHO_RUNS = (
 )
 """The runs in progress, each by the lock that its process holds, and the address of that process's host."""
 
+_SESSIONS = (
+    "SELECT host(client_addr), application_name, state, extract(epoch FROM now() - state_change)::int, "
+    "(SELECT count(*) FROM pg_locks l WHERE l.pid = a.pid), left(query, 100) FROM pg_stat_activity a "
+    "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
+"""Whose sessions there are, and what they did last."""
+
 _ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 
 
@@ -303,6 +310,9 @@ class Lab:
         for worker in self.workers.values():
             worker.end(signal.SIGTERM)
         left = left_over(self.one)
+        if left:
+            for row in self.rows(_SESSIONS):
+                say("     session of {} ({}), {} for {} s, {} locks: {}".format(*row))
         expect(
             not left,
             ", ".join(left) or "no unfinished run, place in the pool, stray table, session or lock is left",
