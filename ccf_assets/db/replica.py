@@ -21,6 +21,6 @@ def refuse_replica(connection: sa.Connection) -> None:
     if is_replica(connection):
         raise CcfError(
             "The server that CCF_POSTGRES_URL names is a read-only copy of another: it answers every "
-            "question, and nothing can be loaded, registered or changed there. Do this on the primary; what it "
-            "holds arrives here by itself."
+            "question, and nothing can be loaded, registered or changed there. Do this on the primary; what "
+            "it holds arrives here by itself."
         )

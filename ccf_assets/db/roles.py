@@ -47,8 +47,8 @@ def make(connection: sa.Connection) -> Mapping[str, bool]:
 
     Raises:
         CcfError: the server is a replica; the user does not own the tables, or may not create roles; or an
-            existing role has more rights than it should, which cannot be revoked here. The text has the SQL for
-            an administrator.
+            existing role has more rights than it should, which cannot be revoked here. The text has the SQL
+            for an administrator.
     """
     refuse_replica(connection)
     connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")  # names are then qualified
