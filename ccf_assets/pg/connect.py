@@ -99,8 +99,9 @@ def new_engine(url: sa.URL, prepare: Prepare | None = None, **options: Any) -> s
         options: of SQLAlchemy's ``create_engine``.
     """
     # psycopg 3 would prepare a statement at its sixth execution. The next one may be in another session of a
-    # pooler, which has no such statement, or another one of this name.
-    unprepared = {"prepare_threshold": None} if url.get_driver_name() == "psycopg" else {}
+    # pooler, which has no such statement, or another one of this name. The embedded server has no pooler.
+    pooled = url.get_driver_name() == "psycopg" and not embedded.is_socket(url.query.get("host"))
+    unprepared = {"prepare_threshold": None} if pooled else {}
     engine = sa.create_engine(url, connect_args={**ENCODING, **unprepared}, **options)
 
     def connect(dialect: Any, _record: object, arguments: Any, parameters: dict[str, Any]) -> object:  # noqa: ANN401
