@@ -149,7 +149,8 @@ def _a_live_run_is_alive(direct: str, name: str) -> None:
     after, locks = looks_lost(), servers.execute(direct, _LOCKS)[0][0]
     expect(
         not any(lost) and after and not locks and not held_back,
-        f"{name}: a live run was taken for lost {sum(lost)} times of 5; after it {locks} locks",
+        f"{name}: a live run was taken for lost {sum(lost)} times of 5, held back vacuum in {held_back} sessions; "
+        f"after it {'free' if after else 'still taken'}, {locks} locks",
     )
 
 

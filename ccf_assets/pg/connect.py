@@ -172,7 +172,8 @@ def notice_lost_client(connection: sa.Connection) -> None:
     It would go on to the end of a statement, and hold the locks.
     """
     raw: psycopg.Connection[Any] | Any = connection.connection.driver_connection
-    if raw.autocommit:
+    # In a transaction that psycopg began by itself there may be work, which a rollback would undo.
+    if raw.autocommit or raw.info.transaction_status.name != "IDLE":
         return
     try:
         raw.execute(_LOST_CLIENT)

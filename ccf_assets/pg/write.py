@@ -42,6 +42,7 @@ class Write:
     def open_query_session(self) -> sa.Connection:
         """Open a second session on the same database, for the query that gives the rows."""
         self.query_session = self.open_sessions.enter_context(self.connection.engine.connect())
+        self.query_session.begin()  # psycopg, which is used directly, would begin without what is set for it
         return self.query_session
 
     def close_query_session(self) -> None:

@@ -12,9 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.db import database
-from ccf_assets.pg import embedded
+from ccf_assets.pg import connect, embedded
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pg.connect import KEPT, engine_on, stay_open, undiverted
+from ccf_assets.pg.session import psycopg_of
 from ccf_assets_tests.support.program import ccf, new_home
 
 ELSEWHERE = {
@@ -174,6 +175,18 @@ def test_what_is_set_for_a_transaction_is_not_left_in_the_session(server_url: sa
         assert connection.scalar(pid) == session
         assert set_by_statements(connection) == set()
     engine.dispose()
+
+
+def test_a_server_that_cannot_notice_a_lost_client_costs_no_work(
+    server_url: sa.URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "_LOST_CLIENT", "SET LOCAL client_connection_check_interval = 'never'")
+    with engine_on(server_url).begin() as connection:
+        assert connection.scalar(sa.select(1)) == 1
+    with engine_on(server_url).connect() as connection:
+        raw = psycopg_of(connection)
+        raw.execute("CREATE TEMP TABLE work AS SELECT 1")
+        assert connection.scalar(sa.text("SELECT count(*) FROM work")) == 1
 
 
 def test_a_statement_that_is_executed_often_is_not_prepared_in_the_session(server_url: sa.URL) -> None:
