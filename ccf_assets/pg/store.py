@@ -41,12 +41,8 @@ def store(
     Raises:
         CcfError: the rows do not fit the table or the slice, which are unchanged then.
     """
-    with (
-        ExitStack() as open_sessions,
-        engine.connect() as connection,
-        let_go_if_interrupted(connection),
-    ):
-        with connection.begin():
+    with ExitStack() as open_sessions, engine.connect() as connection:
+        with connection.begin(), let_go_if_interrupted(connection):
             write = Write(connection, slice_of(connection), report, start_side_work, open_sessions)
             list_column = list_column_of(connection, write.target.table)
             if list_column is not None:
@@ -55,6 +51,6 @@ def store(
             write.check_query_session()
         write.close_query_session()
         if changed_rows := int(sum(written.numbers.values())):
-            with connection.begin():
+            with connection.begin(), let_go_if_interrupted(connection):
                 analyze_table(connection, write.target.table, changed_rows)
         return written
