@@ -125,7 +125,7 @@ def write_small_files(volume: Volume, names: list[str]) -> None:
 
 
 def _write(name: str, frame: pl.DataFrame) -> None:
-    path = settings.recordings() / f"{name}.csv"
+    path = settings.home() / "recordings" / f"{name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.write_csv(path)
     path.with_suffix(".toml").write_text('frame = "ccf"\n', "utf-8")

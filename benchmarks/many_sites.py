@@ -84,7 +84,7 @@ def measure(place: Place, sizes: Sequence[int], size_um: int) -> Iterator[Regist
             server_s = _server_seconds(place.engine) - before
             yield Registered(there, seconds, server_s, loading_s, _gigabytes(place.engine), steps)
             for ending in (".csv", ".toml"):
-                (settings.recordings() / name).with_suffix(ending).unlink()
+                (settings.home() / "recordings" / name).with_suffix(ending).unlink()
 
 
 def _register(name: str) -> tuple[float, float, dict[str, float]]:

@@ -141,7 +141,7 @@ def write_files(volume: Volume, sites: int, draw: Callable[[Volume, int], Points
             pl.format("{} {}", pl.lit(name), pl.Series(number // PER_RECORDING)).alias("recording_id"),
             pl.Series("site_id", number % PER_RECORDING),
         )
-        path = settings.recordings() / name
+        path = settings.home() / "recordings" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         frame.write_csv(path)
         path.with_suffix(".toml").write_text('frame = "ccf"\n', "utf-8")
@@ -154,7 +154,7 @@ def write_cells(volume: Volume, cells: int) -> None:
     frame = pl.DataFrame(points.round(4), schema=["x", "y", "z"]).with_columns(parcellation_index=0)
     number = pl.Series("cell_label", np.random.default_rng(0).permutation(cells))
     label = pl.format("{}-{}", number * 1_000_003 + 10**15, number % 97).alias("cell_label")
-    folder = settings.recordings()
+    folder = settings.home() / "recordings"
     frame.with_columns(number.alias("cell_label")).write_csv(folder / NUMBERED)
     with gzip.open(folder / NAMED, "wb", compresslevel=6) as file:
         file.write(frame.with_columns(label).write_csv().encode())

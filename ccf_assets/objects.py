@@ -401,6 +401,8 @@ class Objects:
                 f"{where} cannot be read: the store answered with {answer}; check the address, {endpoint} "
                 "and the region."
             )
+        elif not (status or trouble):  # nothing was asked of the store
+            what = f"{where} cannot be read with the keys that are set; check {keys}."
         else:
             silent = {"Timeout": "it did not answer in time", "Connect": "no connection could be made"}
             reason = silent.get(trouble, f"it answered with {answer}" if status else "the request failed")

@@ -59,21 +59,9 @@ def source() -> str:
     return os.environ.get("CCF_SOURCE") or ALLEN
 
 
-def recordings_place() -> Place:
+def recordings() -> Place:
     """CCF_RECORDINGS: the folder the recordings sensor watches; ``recordings`` in CCF_HOME."""
     return _place("CCF_RECORDINGS", "recordings")
-
-
-def recordings() -> Path:
-    """As `recordings_place`, for what needs a folder on a disk.
-
-    Raises:
-        CcfError: it is in an object store.
-    """
-    named = recordings_place()
-    if isinstance(named, Address):
-        raise CcfError(f"This needs a folder of recordings on a disk, and CCF_RECORDINGS is {named}.")
-    return named
 
 
 def _place(variable: str, usual: str) -> Place:

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 # A shell's background job ignores Ctrl-C, and so would every program the tests start in order to stop it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Nothing fails for the time that it takes: on a busy machine an example of 3 ms takes 300.
-hypothesis.settings.register_profile("suite", deadline=None)
+# Nothing fails for the time that it takes: on a busy machine an example of 3 ms takes 300. The fuzzers look
+# further than 50 examples.
+hypothesis.settings.register_profile("suite", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("suite")
 
 # Fixtures of the session, too, see no setting of the shell the suite was started from but the suite's own.

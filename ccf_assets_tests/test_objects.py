@@ -160,6 +160,7 @@ def test_a_store_that_refuses_connections_or_says_nothing_cannot_be_reached(
         silent.listen()
         assert "s3://lab/rec cannot be reached: it did not answer in time." in trouble()
     monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+    monkeypatch.setattr(objects, "ANSWER_S", 20)
     store.refuse = "503 Slow Down", "SlowDown"
     assert "it answered with HTTP status 503 (SlowDown)." in trouble()
     with pytest.raises(PassingError):

@@ -138,7 +138,7 @@ def drop(
     if keys:
         _remove_partitions(keys)
     say(f"Dropped {what}.")
-    folder = settings.recordings_place()
+    folder = settings.recordings()
     if recordings and (isinstance(folder, Address) or folder.is_dir()):
         say(f"Files in {folder} are read again by the next load, or while the UI runs.")
 

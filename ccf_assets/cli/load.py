@@ -138,10 +138,10 @@ def _nothing_reachable(outcomes: Sequence[Outcome]) -> bool:
 
 @command(app, "Load")
 def publish() -> None:
-    """Make this host's frames, region maps and own atlases those of the database, in the place of others'.
+    """Let what this host's files say of frames, region maps and own atlases count from now on.
 
-    Loads and the UI do so by themselves, unless another host has said something else of one name. What this
-    host has no file of stays as it is.
+    Loads and the UI do so by themselves, unless another host has said something else of one name. Names that
+    this host has not got stay as they are.
     """
     from ccf_assets.db import database
     from ccf_assets.db.frames import keep_frames
@@ -152,7 +152,7 @@ def publish() -> None:
     keep_frames(engine, take_over=True)
     keep_maps(engine, settings.region_sets(), take_over=True)
     keep_catalogue(engine, take_over=True)
-    say("The frames, region maps and own atlases of this host are those of the database now.")
+    say("What the files on this host say of frames, region maps and own atlases counts now.")
 
 
 def report(outcome: Outcome, say: Callable[[str], object] = say) -> None:

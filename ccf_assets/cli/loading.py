@@ -320,7 +320,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     partitions = str(recording_partitions.name)
     engine = database.create_engine()
     keep_frames(engine)
-    path = settings.recordings_place()
+    path = settings.recordings()
     defs, instance = _dagster()
     done: list[str] = []
     refused: list[str] = []

@@ -74,7 +74,7 @@ def list_recordings(
     from ccf_assets.db.database import create_engine
     from ccf_assets.recordings import folders, sources
 
-    folder, engine = settings.recordings_place(), create_engine()
+    folder, engine = settings.recordings(), create_engine()
     if moved:
         folders.take_over(engine, folder)
     found = sources.sources(engine, folder)

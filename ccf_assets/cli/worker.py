@@ -19,6 +19,7 @@ from ccf_assets import settings
 from ccf_assets.db import database
 from ccf_assets.errors import CcfError
 from ccf_assets.finding import counted
+from ccf_assets.objects import Objects
 from ccf_assets.pg.connect import new_engine
 from ccf_assets.runs.daemon import running_ui
 from ccf_assets.runs.home import dagster_home
@@ -105,21 +106,23 @@ def _folders() -> list[str]:
     """What this host has of the folders that runs read, a line each."""
     source = Sources.from_settings()
     lines = [
-        _folder(
-            "Recordings", settings.recordings_place(), "runs that read files of sites cannot be executed here"
-        ),
-        _folder("Own region sets", settings.region_sets(), "none from this host"),
+        _folder("Recordings", settings.recordings(), "runs that read files of sites cannot be executed here"),
     ]
     if source.is_remote or source.is_phantom:
         lines.append(f"Source of the atlases: {source.label}, kept in {source.cache}.")
     else:
-        lines.append(_folder("Source of the atlases", Path(source.source), "nothing can be loaded here"))
+        lines.append(
+            _folder("Source of the atlases", settings.path(source.source), "nothing can be loaded here")
+        )
     return lines
 
 
 def _folder(what: str, folder: settings.Place, without: str) -> str:
     if not isinstance(folder, Path):
-        return f"{what}: {folder}."
+        try:
+            return f"{what}: {folder}{', where nothing is yet' if Objects(folder).is_empty() else ''}."
+        except CcfError as error:
+            return f"{what}: {error} Until then {without}."
     try:
         entries = sum(1 for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError:

@@ -58,7 +58,6 @@ def keep_frames(engine: sa.Engine, *, take_over: bool = False) -> None:
             of this name, and then nothing was changed.
     """
     paths = settings.frames_files()
-    take_over &= bool(paths)  # a file that is not there does not say that there are no frames
     own = load_frames(*paths)
     places = {name: place_of(path) for path in paths for name in own if name not in FRAMES}
     places_of_files = [place_of(path) for path in paths]
@@ -79,7 +78,7 @@ def keep_frames(engine: sa.Engine, *, take_over: bool = False) -> None:
                 c.name: insert.excluded[c.name] for c in t.c if c.name in wanted[0] and not c.primary_key
             }
             connection.execute(insert.on_conflict_do_update(index_elements=[t.c.name], set_=values), changed)
-        _let_go(connection, list(rows), places_of_files, take_over=take_over)
+        _let_go(connection, list(rows), places_of_files)
 
 
 def _changed(
@@ -101,12 +100,10 @@ def _changed(
     return changed
 
 
-def _let_go(
-    connection: sa.Connection, names: Sequence[str], places: Sequence[str], *, take_over: bool
-) -> None:
+def _let_go(connection: sa.Connection, names: Sequence[str], places: Sequence[str]) -> None:
     """Note of the frames that a file has no longer that none describes them."""
     t = coordinate_frame.c
-    theirs = t.defined_by.is_not(None) if take_over else t.defined_by.in_(places)
+    theirs = t.defined_by.in_(places)
     left = sa.update(coordinate_frame).where(theirs, t.name.not_in(names)).values(defined_by=None)
     if connection.scalar(sa.select(sa.exists().where(theirs, t.name.not_in(names)))):
         connection.execute(left)

@@ -29,7 +29,7 @@ def keep_catalogue(engine: sa.Engine, *, take_over: bool = False) -> None:
 
     Args:
         engine: the database.
-        take_over: these are all entries there are, whatever other hosts keep.
+        take_over: what this host says of a key counts, whatever another host has said.
 
     Raises:
         CcfError: another host has another atlas of this key.
@@ -46,9 +46,7 @@ def keep_catalogue(engine: sa.Engine, *, take_over: bool = False) -> None:
     # A file that is not there, or has an entry that cannot be read, does not say that an entry is gone.
     whole = path.is_file() and not known.problems
     with engine.begin() as connection:
-        keep_own(
-            connection, _ENTRY, "The atlas", files, [place] if whole else [], take_over=take_over and whole
-        )
+        keep_own(connection, _ENTRY, "The atlas", files, [place] if whole else [], take_over=take_over)
     follow_catalogue(engine)
 
 

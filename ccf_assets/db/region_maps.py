@@ -24,7 +24,7 @@ def keep_maps(engine: sa.Engine, folder: settings.Place, *, take_over: bool = Fa
     Args:
         engine: the database.
         folder: as `settings.region_sets` names it.
-        take_over: these are all maps there are, whatever other hosts keep.
+        take_over: what this host says of a name counts, whatever another host has said.
 
     Raises:
         CcfError: a file cannot be read, or another host has another map of this name.

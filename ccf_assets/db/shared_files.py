@@ -105,7 +105,7 @@ def keep_own(
         what: a file of this kind in words, such as ``The region map``, which its name follows.
         files: name → content, and place (`place_of`).
         gone: places whose files are no longer kept, as far as they are not among ``files``.
-        take_over: what this host has is all there is, whatever others keep.
+        take_over: what this host says of a name counts, whatever another host has said.
 
     Raises:
         CcfError: another host keeps a file of a name with another content.
@@ -126,7 +126,7 @@ def keep_own(
             if not same or (may and row is not None and row.kept_by != place):
                 changed.append(name)
         left = [row for name, row in there.items() if name not in files]
-        return changed, [row.name for row in left if take_over or row.kept_by in gone]
+        return changed, [row.name for row in left if row.kept_by in gone]
 
     if any(lacking()):
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(str(shared_file)))))

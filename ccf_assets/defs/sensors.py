@@ -83,7 +83,7 @@ def new_recordings(
     """Request runs for the files that are new or have changed, many files to a run."""
     engine = postgres.kept_engine()
     try:
-        path = settings.recordings_place()
+        path = settings.recordings()
         keep_frames(engine)
         put_examples(path, known_recordings(context.instance))
         folder = folder_of(engine, path)

@@ -5,6 +5,9 @@ Not here: what a worker does with a run (celery_app).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dagster as dg
 from dagster._core.launcher import LaunchRunContext
 from dagster_celery.launcher import CeleryRunLauncher
@@ -23,22 +26,34 @@ class WorkerLauncher(CeleryRunLauncher):
         Raises:
             CcfError: the broker cannot be reached.
         """
-        try:
+        with self._broker_in_words():
             super().launch_run(context)
+
+    def terminate(self, run_id: str) -> bool:
+        """Interrupt a run by the wish of a person: it is recorded as canceled, which is not started again.
+
+        Raises:
+            CcfError: the broker cannot be reached; nothing was changed.
+        """
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished or MESSAGE_TAG not in run.tags:  # such as one of the command line
+            return False
+        with self._broker_in_words():
+            with self.celery.connection_for_write() as broker:
+                broker.ensure_connection(max_retries=1, timeout=5)
+            self._instance.report_run_canceling(run)
+            done: bool = super().terminate(run_id)
+        return done
+
+    @contextmanager
+    def _broker_in_words(self) -> Iterator[None]:
+        try:
+            yield
         except OperationalError as error:
             raise CcfError(
                 f"The broker at {broker_place(self.broker or '')} cannot be reached: "
                 f"{first_line(error).rstrip('.')}. Check CCF_ENGINE and the Redis server."
             ) from None
-
-    def terminate(self, run_id: str) -> bool:
-        """Interrupt a run by the wish of a person: it is recorded as canceled, which is not started again."""
-        run = self._instance.get_run_by_id(run_id)
-        if run is None or run.is_finished or MESSAGE_TAG not in run.tags:  # such as one of the command line
-            return False
-        self._instance.report_run_canceling(run)
-        done: bool = super().terminate(run_id)
-        return done
 
     @property
     def supports_check_run_worker_health(self) -> bool:

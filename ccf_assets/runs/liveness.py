@@ -147,7 +147,8 @@ def close_dead_runs(instance: dg.DagsterInstance, start_s: float = SILENT_S) -> 
         time.sleep(SECOND_LOOK_S)
     dead = []
     for suspect in suspects:
-        lost = _is_lost(engine, instance, suspect, start_s)
+        now = instance.get_run_by_id(suspect.run_id)  # it may have begun, and have its lock and tag
+        lost = now is not None and _is_lost(engine, instance, now, start_s)
         run = instance.get_run_by_id(suspect.run_id)  # read last: the run may have ended just before
         if lost and run is not None and not run.is_finished:
             instance.report_run_failed(run, "The process that executed this run was killed.")

@@ -8,7 +8,7 @@ from ccf_assets.cli import load, loading
 from ccf_assets.defs.sensors import changed_region_sets, new_recordings
 from ccf_assets.errors import PassingError
 from ccf_assets.recordings import sources
-from ccf_assets.settings import recordings_place
+from ccf_assets.settings import recordings
 from ccf_assets_tests.support.object_store import SECRET, ObjectStore
 from ccf_assets_tests.support.recordings_lab import RecordingsLab
 
@@ -37,7 +37,7 @@ def lab(lab: RecordingsLab, store: ObjectStore, monkeypatch: pytest.MonkeyPatch)
 
 def states(lab: RecordingsLab) -> dict[str, str | None]:
     """What `ccf-assets recordings` says of each source."""
-    return {each.source: each.state for each in sources.sources(lab.engine, recordings_place())}
+    return {each.source: each.state for each in sources.sources(lab.engine, recordings())}
 
 
 def test_objects_are_registered_once_and_again_when_they_change(

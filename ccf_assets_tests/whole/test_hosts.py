@@ -309,6 +309,16 @@ def test_maps_of_two_hosts_are_beside_each_other_and_two_of_one_name_are_refused
     assert [b"CTX,y" in file.content for file in kept_maps(engine)] == [True, False]
 
 
+def test_what_only_another_host_has_stays_when_one_publishes(hosts: Hosts) -> None:
+    engine = hosts.lab.engine
+    a, _ = hosts.maps("hosta", "x", "only_a.csv"), hosts.maps("hostc", "z")
+    hosts.on("hosta")
+    keep_maps(engine, a.parent)
+    hosts.on("hostc")
+    publish()
+    assert [file.name for file in kept_maps(engine)] == ["m.csv", "only_a.csv"]
+
+
 # ---- frames
 
 REGION = "SELECT DISTINCT status FROM ccf.recording_region WHERE recording_id = 'm'"

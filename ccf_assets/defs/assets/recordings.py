@@ -209,7 +209,7 @@ def read_recordings(
         yield from _without_files(context, engine)
         return
     now = circumstances(engine, frames)  # first: if they change meanwhile, the files are checked again
-    folder = folder_to_read(engine, settings.recordings_place())
+    folder = folder_to_read(engine, settings.recordings())
     read, left = read_files(folder, keys, frames, engine, context.log.info)
     taken = {file.key: file.sites for file in read if file.sites is not None}
     owned = prepare_to_store(engine, folder, taken)

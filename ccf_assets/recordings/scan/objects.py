@@ -230,6 +230,7 @@ class ObjectView:
                 f"{self.address}/{anchor}: {size:,} bytes would have to be read, more than "
                 f"{LARGEST_BYTES:,}; put the table of its sites there as CSV or Parquet."
             )
+        self._aside.mkdir(mode=0o700, exist_ok=True)  # recordings are not for everybody on this host
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(self._bring_one, paths):
                 pass
