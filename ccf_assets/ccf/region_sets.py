@@ -34,7 +34,7 @@ from ccf_assets import settings
 from ccf_assets.ccf.region_id import is_id, source_id, table_number
 from ccf_assets.errors import CcfError, as_text, first_line
 from ccf_assets.files import TomlError, toml_tables
-from ccf_assets.objects import Address, copies, nothing_below
+from ccf_assets.objects import Address, Objects, copies, nothing_below
 from ccf_assets.text_columns import decoded
 
 SUFFIXES = (".csv", ".toml")
@@ -172,11 +172,11 @@ def map_files(folder: settings.Place) -> list[MapFile]:
 
     Raises:
         OSError: the folder or a file cannot be read.
-        CcfError: the object store cannot be read, or there is no file of maps below the address.
+        CcfError: the object store cannot be read, or there is nothing below the address.
     """
     if isinstance(folder, Address):
         paths = copies(folder, settings.home() / "objects" / "region_sets", SUFFIXES)
-        if not paths:
+        if not paths and Objects(folder).is_empty():
             raise CcfError(nothing_below(folder, "files of region sets", "CCF_REGION_SETS"))
     else:
         paths = [path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES]

@@ -23,6 +23,7 @@ from ccf_assets.cli.run_job import run_job
 from ccf_assets.cli.watch import Watch
 from ccf_assets.cli.workers import KILLED, Worker, end_workers, outcome_of
 from ccf_assets.db import database
+from ccf_assets.errors import CcfError
 from ccf_assets.progress import going_on
 
 if TYPE_CHECKING:
@@ -189,8 +190,9 @@ def _load_all(
     if outcomes[0].error is not None:
         return outcomes
     asked = outcome_of(workers[0].submit(_ask_for, _SETTINGS, [entry.key for entry in entries]), _SETTINGS)
-    if asked.error is not None:
+    if asked.error is not None or asked.remarks:
         report(asked)
+    if asked.error is not None:
         return [asked]
     idle = list(reversed(workers))
     running: dict[Future[Outcome], tuple[str, Worker]] = {}
@@ -261,15 +263,22 @@ def _ask_for(name: str, keys: Sequence[str]) -> Outcome:
     from ccf_assets.db.loaded import atlases_in_database
     from ccf_assets.db.own_catalogue import keep_catalogue
     from ccf_assets.db.region_maps import keep_maps
+    from ccf_assets.db.shared_files import ContradictionError
     from ccf_assets.defs.partitions import add_atlases
 
     engine = database.create_engine()
     keep_catalogue(engine)
-    keep_maps(engine, settings.region_sets())
+    remarks = []
+    try:
+        keep_maps(engine, settings.region_sets())
+    except ContradictionError:
+        raise
+    except CcfError as error:  # a map that cannot be read keeps nothing else from being loaded
+        remarks.append(str(error))
     _, instance = _dagster()
     with instance:
         add_atlases(instance, dict.fromkeys(keys, False) | atlases_in_database(engine))
-    return Outcome(name)
+    return Outcome(name, remarks=remarks)
 
 
 def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
@@ -312,6 +321,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     from ccf_assets.db.frames import keep_frames
     from ccf_assets.defs.partitions import known_recordings, recording_partitions
     from ccf_assets.recordings import backlog, sources
+    from ccf_assets.recordings.folders import folder_or_why_not
     from ccf_assets.recordings.scan.keys import is_file
     from ccf_assets.runs import requests
     from ccf_assets.runs.tags import range_tags
@@ -334,7 +344,7 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
                 keys = list(backlog.unregistered(engine))
                 also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
             else:
-                folder, missing = _folder_or_why_not(engine, path)
+                folder, missing = folder_or_why_not(engine, path)
                 scan = _settled(folder) if folder else None
                 keys = list(backlog.files_to_read(engine, folder, scan)[1]) if folder and scan else []
             instance.add_dynamic_partitions(partitions, keys)
@@ -357,16 +367,6 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
         missing = missing or sources.missing_folder(path, known)
         remarks = [missing] if missing else _remarks(folder, scan)
     return Outcome(name, done, refused, "registered", remarks, seconds=time.monotonic() - started)
-
-
-def _folder_or_why_not(engine: sa.Engine, path: settings.Place) -> tuple[Folder | None, str | None]:
-    """The folder of recordings, or why it is not there; neither, where there need be none."""
-    from ccf_assets.recordings.folders import FolderGoneError, folder_of, is_there
-
-    try:
-        return (folder_of(engine, path), None) if is_there(path) else (None, None)
-    except FolderGoneError as error:
-        return None, str(error)
 
 
 _UNREAD_LINES = 5

@@ -71,6 +71,9 @@ def keep_frames(engine: sa.Engine, *, take_over: bool = False) -> None:
         }
         keep_own(connection, _WAITING, "The frame", waiting, places_of_files, take_over=take_over)
         wanted = [{**row, "defined_by": places.get(name)} for name, row in rows.items()]
+        if _changed(connection, wanted, take_over=take_over):
+            # Of two hosts that bring one name at once the second sees what the first has said.
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("own frames"))))
         if changed := _changed(connection, wanted, take_over=take_over):
             t = coordinate_frame
             insert = postgresql.insert(t)
@@ -103,7 +106,8 @@ def _changed(
 def _let_go(connection: sa.Connection, names: Sequence[str], places: Sequence[str]) -> None:
     """Note of the frames that a file has no longer that none describes them."""
     t = coordinate_frame.c
-    theirs = t.defined_by.in_(places)
+    one_host = bool(places) and settings.postgres_url() is None
+    theirs = t.defined_by.is_not(None) if one_host else t.defined_by.in_(places)
     left = sa.update(coordinate_frame).where(theirs, t.name.not_in(names)).values(defined_by=None)
     if connection.scalar(sa.select(sa.exists().where(theirs, t.name.not_in(names)))):
         connection.execute(left)

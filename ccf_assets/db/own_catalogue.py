@@ -83,7 +83,8 @@ def note_read(engine: sa.Engine, sources: Sources, entry: AtlasEntry) -> None:
 def is_current(engine: sa.Engine, sources: Sources, entry: AtlasEntry) -> bool:
     """Whether an atlas was last read from its entry and its files as they are now, on whatever host.
 
-    Files that are not on this host, but were on another, are taken to be as they were: that host sees them.
+    Of files that another host has read the sizes are compared, since a copy has other dates; those that are
+    not on this host are taken to be as they were: that host sees them.
     """
     if entry.is_canonical:
         return True
@@ -95,6 +96,7 @@ def is_current(engine: sa.Engine, sources: Sources, entry: AtlasEntry) -> bool:
     if not kept:
         return as_this_host_read_it(sources, entry)
     seen, now = json.loads(kept[0].content), seen_now(entry)
-    if missing_here(entry) and not kept[0].kept_by.endswith(f" on {socket.gethostname()}"):
-        return bool(seen["entry"] == now["entry"])
-    return bool(seen == now)
+    compared = ["entry", "files"]
+    if not kept[0].kept_by.endswith(f" on {socket.gethostname()}"):
+        compared = ["entry"] if missing_here(entry) else ["entry", "sizes"]
+    return bool(all(seen.get(name) == now[name] for name in compared))

@@ -56,9 +56,13 @@ def may_change(kept_by: str | None, place: str) -> bool:
     return host == socket.gethostname() and not Path(path).exists()
 
 
-def refuse(what: str, kept_by: str, place: str) -> CcfError:
+class ContradictionError(CcfError):
+    """Two hosts say different things of one name."""
+
+
+def refuse(what: str, kept_by: str, place: str) -> ContradictionError:
     """The error where two files say different things of one name."""
-    return CcfError(
+    return ContradictionError(
         f"{what} is one thing in {kept_by} and another in {place}; all hosts of a database must mean the "
         "same. Nothing was changed. Make the two alike, or choose another name. If what this host says is to "
         "count from now on, say so once, here: ccf-assets publish."
@@ -81,8 +85,10 @@ def keep(connection: sa.Connection, kind: str, name: str, content: bytes, kept_b
         kind=kind, name=name, sha256=hashlib.sha256(content).hexdigest(), content=content, kept_by=kept_by
     )
     new = {"sha256", "content", "kept_by"}
-    changed = {column: insert.excluded[column] for column in new} | {"kept_at": sa.func.now()}
-    differs = sa.or_(t.c.sha256 != insert.excluded.sha256, t.c.kept_by != insert.excluded.kept_by)
+    other = t.c.sha256 != insert.excluded.sha256
+    when = sa.case((other, sa.func.now()), else_=t.c.kept_at)
+    changed = {**{column: insert.excluded[column] for column in new}, "kept_at": when}
+    differs = sa.or_(other, t.c.kept_by != insert.excluded.kept_by)
     connection.execute(
         insert.on_conflict_do_update(index_elements=[t.c.kind, t.c.name], set_=changed, where=differs)
     )
@@ -126,7 +132,9 @@ def keep_own(
             if not same or (may and row is not None and row.kept_by != place):
                 changed.append(name)
         left = [row for name, row in there.items() if name not in files]
-        return changed, [row.name for row in left if row.kept_by in gone]
+        # The embedded server has one host, which may name another folder now, or have another name.
+        all_gone = bool(gone) and settings.postgres_url() is None
+        return changed, [row.name for row in left if all_gone or row.kept_by in gone]
 
     if any(lacking()):
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(str(shared_file)))))

@@ -102,7 +102,8 @@ def new_recordings(
     # So large a number of files is only read, one run after the other, since the first file keeps a site that
     # several claim. Regions follow from the sensor unregistered_sites, in runs side by side.
     sizes, largest = slices
-    assets = OF_FILES if sum(sizes.get(key, 0) for key in lacking) > largest else ()
+    many = len(lacking) > 1 and sum(sizes.get(key, 0) for key in lacking) > largest
+    assets = OF_FILES if many else ()
     return _requests(context, lacking, idle, also, WIDEST_GAP, gone, slices, assets)
 
 
@@ -143,7 +144,8 @@ def unregistered_sites(
     also: set[str] = set()
     if lacking:
         also = siteless(engine, context.instance.get_dynamic_partitions(_PARTITIONS)) - set(alive)
-    idle, slices = "Every site is registered in every loaded atlas.", sizes_of_work(engine, None)
+    idle = "Every site is registered in every loaded atlas."
+    slices = sizes_of_work(engine, None) if lacking else ({}, 0)
     return _requests(context, lacking, idle, also, len(also), (), slices)
 
 

@@ -203,6 +203,7 @@ FALL_BACK_ON = (
     psycopg.NotSupportedError,
     psycopg.ProgrammingError,
     psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
 )
 """Errors after which rows are staged and merged instead, which reports them in its own words. Anything else,
 such as a lost connection, ends the write."""

@@ -6,7 +6,7 @@ Not here: the two ways themselves (merge.py, swap.py).
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import sqlalchemy as sa
 
@@ -51,6 +51,7 @@ def store(
             write.check_query_session()
         write.close_query_session()
         if changed_rows := int(sum(written.numbers.values())):
-            with connection.begin(), let_go_if_interrupted(connection):
+            # The rows are stored: without new statistics questions may be slower, and nothing is wrong.
+            with suppress(sa.exc.DBAPIError), connection.begin(), let_go_if_interrupted(connection):
                 analyze_table(connection, write.target.table, changed_rows)
         return written

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from ccf_assets import settings
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
-from ccf_assets.finding import listed
+from ccf_assets.finding import counted, listed
 from ccf_assets.objects import Address, Objects
 from ccf_assets.recordings.files.marker import (
     MARKER,
@@ -158,6 +158,14 @@ def folder_of(engine: sa.Engine, path: settings.Place) -> Folder:
     return _folder(path, known[marker.folder_id], known)
 
 
+def folder_or_why_not(engine: sa.Engine, path: settings.Place) -> tuple[Folder | None, str | None]:
+    """As `folder_of`, or why its disk is not there; neither where there is no folder."""
+    try:
+        return (folder_of(engine, path), None) if is_there(path) else (None, None)
+    except FolderGoneError as error:
+        return None, str(error)
+
+
 def folder_to_read(engine: sa.Engine, path: settings.Place) -> Folder:
     """As `folder_of` for a run, whose files whoever asked for it has found in a folder that is known.
 
@@ -272,8 +280,18 @@ def take_over(engine: sa.Engine, path: settings.Place) -> Folder:
     Raises:
         CcfError: the folder is not there, or the database does not know its marker.
     """
+    table = schema.recording_folder
     if isinstance(path, Address):
-        raise CcfError(f"{path} is known by its address and was not moved here; load it as any other.")
+        with engine.begin() as connection:
+            known = _known(connection)
+            if len(known) != 1:
+                raise CcfError(
+                    f"It cannot be told which of {counted(len(known), 'folder')} of recordings was moved to "
+                    f"{path}. Load it as a further one."
+                )
+            now = marker_of(path)
+            connection.execute(sa.update(table).values(folder_id=now.folder_id, **_seen(now)))
+        return folder_of(engine, path)
     marker = read_marker(path)
     if marker is not None and not marker.is_written:
         raise CcfError(
@@ -281,11 +299,10 @@ def take_over(engine: sa.Engine, path: settings.Place) -> Folder:
             "any other; what was read of it before stays."
         )
     if marker is not None:
-        table = schema.recording_folder
         with engine.begin() as connection:
             moved = sa.update(table).where(table.c.folder_id == marker.folder_id)
-            known = connection.execute(moved.values(_seen(marker))).rowcount
-        if known:
+            is_known = connection.execute(moved.values(_seen(marker))).rowcount > 0
+        if is_known:
             return folder_of(engine, path)
     raise CcfError(f"{path} was not moved here: the database does not know it. Load it as any other.")
 

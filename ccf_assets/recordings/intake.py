@@ -94,7 +94,7 @@ def circumstances(engine: sa.Engine, frames: Mapping[str, Frame]) -> dict[str, s
     return {
         "brain": brain_of.pop(ALLEN_CCF.name),
         **{f"brain of {space}": digest for space, digest in brain_of.items()},
-        "frames": _digest(rows),
+        "frames": _digest(sorted(rows, key=lambda row: str(row["name"]))),
         **{f"frame {row['name']}": _digest(row) for row in rows},
     }
 

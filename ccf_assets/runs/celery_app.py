@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -23,9 +24,9 @@ from dagster_celery.config import DEFAULT_CONFIG
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_execute_job_task
 
-from ccf_assets import settings
+from ccf_assets import __version__, settings
 from ccf_assets.runs.liveness import alive
-from ccf_assets.runs.run_engine import QUEUE, TRANSPORT
+from ccf_assets.runs.run_engine import QUEUE, TRANSPORT, VERSION_TAG, verified
 
 app = make_app(
     {
@@ -33,6 +34,7 @@ app = make_app(
         "config_source": {
             **DEFAULT_CONFIG,
             "broker_transport_options": TRANSPORT,
+            **verified(),
             "task_default_queue": QUEUE,
             # A run that waits is for the first worker that is free, not for the one that reserved it.
             "worker_disable_prefetch": True,
@@ -60,6 +62,14 @@ class _Run(Task):
         run_id = unpack_value(packed, as_type=ExecuteRunArgs).run_id
         # The lock comes before the run: one whose worker is killed while it begins is noticed as any other.
         with _interruptible(), dg.DagsterInstance.get() as instance, alive(instance, run_id):
+            run = instance.get_run_by_id(run_id)
+            wanted = run.tags.get(VERSION_TAG, __version__) if run else __version__
+            if run is not None and wanted != __version__:
+                sentence = (
+                    f"The worker on {socket.gethostname()} executes ccf_assets {__version__}, and the UI is "
+                    f"{wanted}. Install that version there, and start the worker again."
+                )
+                return instance.report_run_failed(run, sentence)
             return super().__call__(**arguments)
 
 

@@ -13,8 +13,9 @@ from dagster._core.launcher import LaunchRunContext
 from dagster_celery.launcher import CeleryRunLauncher
 from kombu.exceptions import OperationalError
 
+from ccf_assets import __version__
 from ccf_assets.errors import CcfError, first_line
-from ccf_assets.runs.run_engine import MESSAGE_TAG, QUEUE_TAG, broker_place
+from ccf_assets.runs.run_engine import MESSAGE_TAG, QUEUE_TAG, VERSION_TAG, broker_place
 
 
 class WorkerLauncher(CeleryRunLauncher):
@@ -26,6 +27,7 @@ class WorkerLauncher(CeleryRunLauncher):
         Raises:
             CcfError: the broker cannot be reached.
         """
+        self._instance.add_run_tags(context.dagster_run.run_id, {VERSION_TAG: __version__})
         with self._broker_in_words():
             super().launch_run(context)
 

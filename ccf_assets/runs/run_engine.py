@@ -24,6 +24,9 @@ QUEUE = "dagster"
 QUEUE_TAG, MESSAGE_TAG = "dagster-celery/queue", "dagster-celery/task_id"
 """dagster-celery's tags of a run: the queue it is for, and the message that the broker has of it."""
 
+VERSION_TAG = ".dagster/ccf_assets/version"
+"""Tag of a run: the version of the UI that launched it; not shown in the UI."""
+
 PATIENCE_S = 5
 """A broker that does not answer within so long cannot be reached."""
 
@@ -37,6 +40,17 @@ TRANSPORT = {
     "socket_keepalive": True,
 }
 """How the launcher and the workers are connected to the broker, as Celery's broker_transport_options."""
+
+
+def verified() -> dict[str, object]:
+    """Celery's setting by which the certificate of a broker with TLS is verified; empty where there is none.
+
+    Without it the password would go to whoever answers. An address may say otherwise (``ssl_cert_reqs=…``).
+    """
+    broker = settings.engine() or ""
+    tls = broker.startswith("rediss://") and "ssl_cert_reqs" not in broker
+    return {"broker_use_ssl": {"ssl_cert_reqs": "required"}} if tls else {}
+
 
 START_TIMEOUT_S = 3600
 """A launched run may wait so long for a worker; Dagster's own 180 s would fail runs that wait their turn."""
@@ -60,7 +74,7 @@ def with_workers(dagster_yaml: bytes) -> bytes:
             # The lock of a run in the database tells whether its process is alive: nobody asks for results.
             "backend": None,
             "default_queue": QUEUE,
-            "config_source": {"broker_transport_options": TRANSPORT},
+            "config_source": {"broker_transport_options": TRANSPORT, **verified()},
         },
     }
     # Output of a worker's process stays on its host; what assets say is in the database.

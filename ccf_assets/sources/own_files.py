@@ -108,7 +108,8 @@ def is_current(sources: Sources, entry: AtlasEntry) -> bool:
         seen = json.loads((sources.own_folder(entry) / _SEEN).read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(seen == seen_now(entry))
+    now = seen_now(entry)
+    return bool(all(seen.get(name) == now[name] for name in ("entry", "files")))
 
 
 def _note_seen(sources: Sources, entry: AtlasEntry) -> None:
@@ -127,7 +128,7 @@ def _is_a_path(entry: AtlasEntry, place: str) -> bool:
 
 
 def seen_now(entry: AtlasEntry) -> dict[str, str]:
-    """Digests of what the catalogue says of an atlas, and of the dates and sizes of its files."""
+    """Digests of what the catalogue says of an atlas, of its files' dates and sizes, and of sizes alone."""
     files = []
     for place in (entry.annotation, entry.ontology):
         path = Path(place)
@@ -137,7 +138,12 @@ def seen_now(entry: AtlasEntry) -> dict[str, str]:
             stat = file.stat()
             files.append((str(file), stat.st_mtime_ns, stat.st_size))
     said = statement(entry, catalogue().spaces.get(entry.space), [entry.annotation, entry.ontology])
-    return {"entry": said, "files": hashlib.sha256(repr(files).encode()).hexdigest()}
+    sizes = [(file, size) for file, _, size in files]
+    return {
+        "entry": said,
+        "files": hashlib.sha256(repr(files).encode()).hexdigest(),
+        "sizes": hashlib.sha256(repr(sizes).encode()).hexdigest(),
+    }
 
 
 def _files_of(

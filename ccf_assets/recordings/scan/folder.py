@@ -428,7 +428,9 @@ def _site_file(
         key = partition_key_of(place)
         if stamp := view.stamp(view.top / place, key, largest_bytes=LARGEST_BYTES):
             sha.update(f"\n{key}\n{stamp[3]}".encode())
-    return SiteFile(paths, form, sha.hexdigest(), mtime_ns, size)
+    # Of a format without a largest size only a table is read.
+    to_read = 0 if form.largest_bytes is None else size
+    return SiteFile(paths, form, sha.hexdigest(), mtime_ns, to_read)
 
 
 def _odd_name(name: str, key: str) -> str | None:
