@@ -57,7 +57,8 @@ def load(
     from ccf_assets.db import database, holdings, own_catalogue
     from ccf_assets.runs.home import dagster_home
 
-    if set(atlases or ()) - set(catalogue().entries):  # another host's catalogue may have them
+    unknown = set(atlases or ()) - set(catalogue().entries)
+    if unknown and settings.postgres_url():  # another host's catalogue may have them
         own_catalogue.follow_catalogue(database.create_engine())
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)

@@ -339,3 +339,18 @@ def test_a_broker_that_is_gone_fails_the_run_with_a_sentence(
         with pytest.raises(CcfError, match=rf"The broker at 127\.0\.0\.1:{port} cannot be reached") as failed:
             lab.launch("load_region_sets")
     assert PASSWORD not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("engine", "setting"),
+    [
+        ("rediss://host:6379/0", {"broker_use_ssl": {"ssl_cert_reqs": "required"}}),
+        ("rediss://host:6379/0?ssl_cert_reqs=CERT_NONE", {}),
+        ("redis://host:6379/0", {}),
+    ],
+)
+def test_the_certificate_of_a_broker_is_verified_unless_its_address_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, engine: str, setting: dict[str, object]
+) -> None:
+    monkeypatch.setenv("CCF_ENGINE", engine)
+    assert run_engine.verified() == setting
