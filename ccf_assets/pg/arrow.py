@@ -15,7 +15,7 @@ from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
 from ccf_assets.errors import CcfError, first_line
-from ccf_assets.pg.connect import ENCODING, libpq_url, undiverted
+from ccf_assets.pg.connect import ENCODING, LOST_HOST, libpq_url, undiverted
 
 
 def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
@@ -35,6 +35,7 @@ def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
     cursor = connection.cursor()
     try:
         with _one_sentence(adbc.Error):
+            cursor.executescript(LOST_HOST)
             cursor.execute(statement)
             reader = cursor.fetch_record_batch()
     except BaseException:
