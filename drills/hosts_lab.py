@@ -136,6 +136,9 @@ class Lab:
         host = Host(self.cluster.network, letter, shares, self.cluster.hidden)
         self.hosts[letter] = host
         self.seen(letter).mkdir()
+        broker = redis.Redis.from_url(self.cluster.broker)
+        for client in self._clients(letter):  # of the host of this name that was lost
+            broker.client_kill(client["addr"])
         return host
 
     def seen(self, letter: str, *parts: str) -> Path:
@@ -189,9 +192,12 @@ class Lab:
 
     def waits(self, letter: str) -> bool:
         """Whether a worker on a host waits for runs at the broker."""
+        return any(client["cmd"] == "brpop" for client in self._clients(letter))
+
+    def _clients(self, letter: str) -> list[dict[str, str]]:
+        """The connections to the broker that come from a host."""
         clients: Any = redis.Redis.from_url(self.cluster.broker).client_list()
-        address = f"{self.hosts[letter].address}:"
-        return any(each["cmd"] == "brpop" and each["addr"].startswith(address) for each in clients)
+        return [each for each in clients if each["addr"].startswith(f"{self.hosts[letter].address}:")]
 
     def _watch(self) -> None:
         """Note on which host each run is, as long as this lab exists."""
