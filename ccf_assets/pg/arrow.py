@@ -16,7 +16,7 @@ from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
 from ccf_assets.errors import CcfError, first_line
-from ccf_assets.pg.connect import ENCODING, libpq_url, undiverted
+from ccf_assets.pg.connect import ENCODING, LOST_HOST, libpq_url, undiverted
 
 
 def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:
@@ -76,6 +76,9 @@ def _stream(database: Any, statement: str, open_: ExitStack) -> pa.RecordBatchRe
     with ExitStack() as opened:
         connection = opened.enter_context(adbc.AdbcConnection(database))
         prepared = opened.enter_context(adbc.AdbcStatement(connection))
+        connection.set_autocommit(False)
+        prepared.set_sql_query(LOST_HOST)  # of a transaction, for which a pooler may give any session
+        prepared.execute_update()
         prepared.set_sql_query(statement)
         reader = opened.enter_context(pa.RecordBatchReader.from_stream(prepared.execute_query()[0]))
         open_.push(opened.pop_all())

@@ -55,6 +55,15 @@ def test_a_stream_begins_before_the_query_ends_and_ends_it_when_dropped(lab: Dat
     assert lab.left_over() == []
 
 
+def test_the_server_notices_the_loss_of_the_host_that_reads_a_stream(lab: Database) -> None:
+    """Otherwise it keeps the transaction, and its locks on what is read, for two hours."""
+    settings = sa.table("pg_settings", sa.column("name"), sa.column("source"))
+    rows = read_arrow(
+        lab.engine.url, sa.select(settings.c.name).where(settings.c.source == "session")
+    ).read_all()
+    assert {"tcp_keepalives_idle", "tcp_user_timeout"} <= set(rows["name"].to_pylist())
+
+
 def test_values_in_a_query_reach_the_server_as_they_are(lab: Database) -> None:
     lab.sql("""
         CREATE TABLE lab.thing (
