@@ -101,9 +101,18 @@ def _locked(sites: sa.Select[Any], frames: sa.FromClause) -> tuple[sa.Select[Any
     """The sites and the frames, both locked to the end of the transaction."""
     site = sites.selected_columns
     # In order of the key, as others usually write them, so that two who wait do not wait for each other.
-    sites = sites.order_by(site.recording_id, site.site_id).with_for_update(read=True)
+    sites = sites.order_by(*sorted_by_key(site)).with_for_update(read=True)
     # Each frame once, not once per site: locking a locked row takes time, too.
     return sites, sa.select(frames).with_for_update(read=True).cte("f").prefix_with("MATERIALIZED")
+
+
+def sorted_by_key(site: sa.ColumnCollection[str, Any]) -> tuple[sa.ColumnElement[Any], ...]:
+    """What to order some sites of recording_site by: its key, with which its index does not help.
+
+    Otherwise the planner may walk the index past all other sites that there are, instead of sorting these
+    few: with 17 million it did, and read twenty times as much.
+    """
+    return site.recording_id.concat(""), site.site_id
 
 
 # The levels of the query, from the inside out. OFFSET 0 keeps each level a level: merged into one, every

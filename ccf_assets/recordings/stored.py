@@ -7,6 +7,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from ccf_assets.db import schema
+from ccf_assets.db.site_regions import sorted_by_key
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pg.copy_in import as_rows
 from ccf_assets.pg.session import one_sentence
@@ -25,7 +26,7 @@ def held_sites(connection: sa.Connection, sources: Collection[str]) -> pl.DataFr
     query = (
         sa.select(*(sa.cast(c, sa.Text) if isinstance(c.type, sa.JSON) else c for c in columns))
         .where(site.source.in_(sources))
-        .order_by(site.recording_id, site.site_id)
+        .order_by(*sorted_by_key(site))
         .with_for_update(read=True)
     )
     rows = [tuple(row) for row in connection.execute(query)]

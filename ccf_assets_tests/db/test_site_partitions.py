@@ -63,7 +63,8 @@ CATALOGUE = (
     "AND (conrelid IN ('ccf.recording_site'::regclass, 'ccf.recording_region'::regclass) "
     "  OR confrelid = 'ccf.recording_site'::regclass) ORDER BY 1, 2",
     "SELECT replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') FROM pg_index WHERE indrelid IN "
-    "('ccf.recording_site'::regclass, 'ccf.recording_region'::regclass) ORDER BY 1",
+    "('ccf.recording_site'::regclass, 'ccf.recording_region'::regclass) "
+    "AND indexrelid::regclass::text !~ '_source_idx$' ORDER BY 1",
     "SELECT pg_get_triggerdef(oid), tgenabled FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0 "
     "AND tgrelid IN ('ccf.recording_site'::regclass, 'ccf.recording_region'::regclass) ORDER BY 1",
     "SELECT c.oid::regclass::text, c.relowner::regrole::text, c.reloptions::text, obj_description(c.oid), "
@@ -114,6 +115,7 @@ def test_a_new_database_has_as_many_partitions_as_are_set_and_ordinary_tables_ot
         monkeypatch.setenv("CCF_SITE_PARTITIONS", str(PARTITIONS))
         engine = our_database.create_engine()
         for table in ("recording_site", "recording_region"):
+            assert ask(engine, f"SELECT to_regclass('ccf.{table}_source_idx') IS NOT NULL") == [(True,)]
             assert partitions_of(engine, table) == [f"ccf.{table}_part{n}" for n in range(PARTITIONS)]
         for query in CATALOGUE[:4]:
             assert ask(engine, query) == ask(database, query)

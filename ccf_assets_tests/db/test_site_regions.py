@@ -20,7 +20,7 @@ from ccf_assets.ccf.phantom.volume import planes
 from ccf_assets.ccf.space import EXTENT_UM, MIDLINE_UM
 from ccf_assets.db import schema, site_regions
 from ccf_assets.db.loaded import select_loaded_atlases
-from ccf_assets.pg.arrow import read_arrow
+from ccf_assets.pg.arrow import as_text, read_arrow
 from ccf_assets_tests.support.grids import edge_of
 
 Volume = npt.NDArray[np.uint32]
@@ -294,3 +294,25 @@ def test_the_tutorials_sites_are_in_visp4_and_ca1_on_both_sides(
         names = dict(connection.execute(query).all())  # type: ignore[arg-type]
     assert [names[region_id] for region_id in found["region_id"]] == ["VISp4", "CA1"]
     assert found["hemisphere"].to_list() == ["right" if side > 0 else "left"] * 2
+
+
+def test_the_sites_of_a_source_are_not_looked_for_among_all_by_their_key(phantom_database: sa.Engine) -> None:
+    site = schema.recording_site.c
+    names = ("recording_id", "site_id", "ap", "dv", "ml", "frame", "source")
+    of_source = sa.select(*(site[name] for name in names))
+    query = site_regions.site_regions(
+        of_source.where(site.source == "a.csv"), select_loaded_atlases(), lock_sites=True
+    )
+    with phantom_database.begin() as connection:
+        # As if there were very many other sites: the planner avoids a sort wherever it can.
+        connection.exec_driver_sql("SET LOCAL enable_sort = off")
+        explained = sa.text("EXPLAIN " + as_text(query).replace(":", r"\:"))
+        plan = "\n".join(connection.scalars(explained))
+        walked = connection.scalars(
+            sa.text(
+                "EXPLAIN SELECT * FROM ccf.recording_site WHERE source = 'a.csv' "
+                "ORDER BY recording_id, site_id"
+            )
+        )
+        assert "recording_site_pkey" in "\n".join(walked), "what the planner would do"
+    assert "recording_site_pkey" not in plan, plan
