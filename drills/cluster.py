@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -118,6 +119,12 @@ class Cluster:
     def broker(self) -> str:
         """The address of Redis, as CCF_ENGINE takes it."""
         return f"redis://:{SECRET}@{self.a.address}:{_REDIS}/0"
+
+    def connected_broker(self) -> Any:  # noqa: ANN401 - a redis.Redis, whose answers have no types
+        """A client of Redis."""
+        import redis  # of the extra celery: without it the drill says so
+
+        return redis.Redis.from_url(self.broker)
 
     def admin(self, statement: str) -> None:
         """Execute a statement outside of any transaction, in the server's first database."""

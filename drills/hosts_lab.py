@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import redis
 import sqlalchemy as sa
 
 from drills.cluster import SECRET, Cluster, NeverError, engine_of, wait
@@ -136,9 +134,8 @@ class Lab:
         host = Host(self.cluster.network, letter, shares, self.cluster.hidden)
         self.hosts[letter] = host
         self.seen(letter).mkdir()
-        broker = redis.Redis.from_url(self.cluster.broker)
         for client in self._clients(letter):  # of the host of this name that was lost
-            broker.client_kill(client["addr"])
+            self.cluster.connected_broker().client_kill(client["addr"])
         return host
 
     def seen(self, letter: str, *parts: str) -> Path:
@@ -196,7 +193,7 @@ class Lab:
 
     def _clients(self, letter: str) -> list[dict[str, str]]:
         """The connections to the broker that come from a host."""
-        clients: Any = redis.Redis.from_url(self.cluster.broker).client_list()
+        clients = self.cluster.connected_broker().client_list()
         return [each for each in clients if each["addr"].startswith(f"{self.hosts[letter].address}:")]
 
     def _watch(self) -> None:
