@@ -30,13 +30,14 @@ OF_BEFORE = "refused; its sites are those of before"
 def put_examples(folder: settings.Place, known: Collection[str]) -> None:
     """Make the folder of recordings, and put the example recordings into it if no others were ever known.
 
-    A folder outside CCF_HOME is left as it is: it is a lab's own, and its disk may not be mounted.
+    A folder outside CCF_HOME is left as it is: it is a lab's own, and its disk may not be mounted. With an
+    engine so is the one in CCF_HOME, because the hosts that execute runs have not got it.
 
     Args:
         folder: the folder of recordings.
         known: the recordings that were ever known; deleted examples do not come back.
     """
-    if isinstance(folder, Address) or folder.parent != settings.home():
+    if isinstance(folder, Address) or folder.parent != settings.home() or settings.engine():
         return
     folder.mkdir(parents=True, exist_ok=True)
     if not known and all(path.name == MARKER for path in folder.iterdir()):

@@ -82,11 +82,15 @@ def test_a_drop_that_fails_leaves_everything(
     assert holdings.holdings(phantom_database) == before
 
 
-def test_examples_are_put_where_there_is_nothing_yet(tmp_path: Path) -> None:
+def test_examples_are_put_where_there_is_nothing_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "recordings"
     sources.put_examples(folder, known=[])
     assert not folder.exists(), "a folder elsewhere is a lab's own"
     folder = settings.recordings()
+    monkeypatch.setenv("CCF_ENGINE", "redis://127.0.0.1:1/0")
+    sources.put_examples(folder, known=[])
+    assert not folder.exists(), "the hosts that execute runs would not have it"
+    monkeypatch.delenv("CCF_ENGINE")
     sources.put_examples(folder, known=[])
     examples = sorted(file.name for file in folder.iterdir())
     assert examples
