@@ -1,6 +1,6 @@
-"""The command export: tables as files, and the regions of a recording as NWB or for the IBL's GUI.
+"""The command export: tables, the volume of an atlas, and the regions of a recording, as files.
 
-Not here: what is written (atlas.export, atlas.export_nwb, atlas.export_ibl).
+Not here: what is written (atlas.export, atlas.export_volume, atlas.export_nwb, atlas.export_ibl).
 """
 
 from __future__ import annotations
@@ -29,9 +29,21 @@ _IBL = ("channel_locations", "xyz_picks")
 def export(
     table: Annotated[
         str,
-        typer.Argument(help="A table of the schema ccf, electrodes, nwb, channel_locations or xyz_picks."),
+        typer.Argument(
+            help="A table of the schema ccf, or electrodes; nwb, channel_locations or xyz_picks; nifti, nrrd "
+            "or ome-zarr."
+        ),
     ],
-    recording: Annotated[str | None, typer.Argument(help="With the last three: the recording.")] = None,
+    of: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RECORDING|ATLAS]",
+            help="The recording (nwb, channel_locations, xyz_picks), or the atlas (nifti, nrrd, ome-zarr).",
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Of an atlas: the file to write.")
+    ] = None,
     output: Annotated[Path | None, output_option("The .parquet or .csv file to write.")] = None,
     into: Annotated[
         Path | None, typer.Option("--into", help="With a recording: the file to write.", dir_okay=False)
@@ -65,30 +77,39 @@ def export(
     `channel_locations` and `xyz_picks` write the channels, or the track, of one recording as the alignment
     GUI of the IBL has them, one file per shank.
 
+    `nifti`, `nrrd` and `ome-zarr` write the annotation volume of a loaded atlas, every voxel as it is: axes
+    AP, DV, ML, to posterior, inferior, right, and in the header where they lie and how large a voxel is.
+
     Examples: ccf-assets export region_volume -o volumes.csv; ccf-assets export electrodes -o electrodes.csv;
-    ccf-assets export nwb "mouse 7 day 3" --into mouse7.nwb
+    ccf-assets export nwb "mouse 7 day 3" --into mouse7.nwb;
+    ccf-assets export nifti ccf_2017_25um annotation_25.nii.gz
     """
     from ccf_assets.atlas.export import ELECTRODES, comments_of, tables
     from ccf_assets.atlas.export import export as write
+    from ccf_assets.atlas.export_volume import FORMS
     from ccf_assets.db import database
     from ccf_assets.db.loaded import pick_atlas
 
     if table == _NWB:
-        _export_nwb(
-            recording, into, atlas, in_place=in_place, other=force or output is not None or probe is not None
-        )
+        other = force or any(each is not None for each in (output, probe, file))
+        _export_nwb(of, into, atlas, in_place=in_place, other=other)
         return
     if table in _IBL:
-        other = output is not None or in_place
-        _export_ibl(table, recording, into, atlas, probe=probe, force=force, other=other)
+        other = output is not None or in_place or file is not None
+        _export_ibl(table, of, into, atlas, probe=probe, force=force, other=other)
+        return
+    if table in FORMS:
+        other = in_place or any(each is not None for each in (output, into, probe, atlas))
+        _export_volume(table, of, file, force=force, other=other)
         return
     if table not in tables():
-        hint = suggestion(table, [*tables(), _NWB, *_IBL])
+        hint = suggestion(table, [*tables(), _NWB, *_IBL, *FORMS])
         raise UnknownNameError(f"There is no table {table!r}; {hint}")
-    if output is None or probe is not None or recording is not None or into is not None or in_place:
+    if output is None or in_place or any(each is not None for each in (probe, of, file, into)):
         raise CcfError(
             f"A table is exported with `ccf-assets export {table} -o FILE`; a recording, --into, "
-            f"--in-place and --probe are for {_NWB}, {' and '.join(_IBL)}."
+            f"--in-place and --probe are for {_NWB}, {' and '.join(_IBL)}, an atlas and a file without -o "
+            f"for {', '.join(FORMS)}."
         )
     engine = database.create_engine()
     picked = pick_atlas(engine, atlas) if atlas or table == ELECTRODES else None
@@ -154,3 +175,21 @@ def _export_ibl(
     say(f"{counted(written.sites, name)}{where}{left}")
     for path in written.paths:
         wrote(path)
+
+
+def _export_volume(form: str, atlas: str | None, path: Path | None, *, force: bool, other: bool) -> None:
+    from ccf_assets.atlas.export_volume import FORMS, export_volume
+    from ccf_assets.db import database
+
+    if atlas is None or path is None or other:
+        raise CcfError(
+            f"The volume of an atlas is exported with `ccf-assets export {form} ATLAS "
+            f"FILE{FORMS[form][0]}`; --force may follow."
+        )
+    written = export_volume(database.create_engine(), form, path, atlas, force=force)
+    voxels = " × ".join(map(str, written.shapes[0]))
+    coarser = len(written.shapes) - 1
+    more = f", and {counted(coarser, 'coarser level')}" if coarser else ""
+    where = key_and_space(written.atlas.key, written.atlas.space)
+    say(f"{where}: {voxels} voxels (AP, DV, ML) of {written.atlas.grid.edges}, {written.dtype}{more}")
+    wrote(path)

@@ -80,6 +80,7 @@ def answer(given: object) -> None:
 
 
 def wrote(path: Path) -> None:
-    """Print which file was written, and its size."""
-    size = path.stat().st_size
+    """Print which file, or folder of files, was written, and its size."""
+    files = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
+    size = sum(each.stat().st_size for each in files)
     say(f"Wrote {path} ({size / 1e6:,.1f} MB)." if size >= 1e6 else f"Wrote {path} ({size / 1e3:,.0f} KB).")  # noqa: PLR2004

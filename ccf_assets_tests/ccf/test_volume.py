@@ -484,6 +484,26 @@ def test_rows_and_paint_give_any_volume_back_wherever_their_turns_end(
     assert np.array_equal(from_rows, array)
 
 
+@given(volumes | odd_volumes, st.data())
+def test_any_part_of_any_volume_is_painted_as_it_is(array: Volume, data: st.DataObject) -> None:
+    runs, around = find_runs(sagittal(array)), grid_around(array)
+    first = tuple(data.draw(st.integers(0, n - 1)) for n in array.shape)
+    shape = tuple(data.draw(st.integers(1, n - at)) for n, at in zip(array.shape, first, strict=True))
+    part = grid.paint_box(runs, around, first, shape)
+    assert part.dtype == np.uint32
+    assert np.array_equal(part, array[tuple(slice(at, at + n) for at, n in zip(first, shape, strict=True))])
+
+
+@given(volumes | odd_volumes, st.integers(1, 5_000))
+def test_painted_planes_are_those_of_the_volume_however_many_at_a_time(array: Volume, block: int) -> None:
+    runs = find_runs(sagittal(array))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid, "BLOCK_BYTES", block)
+        planes = list(grid.painted_planes(runs, grid_around(array)))
+    assert np.array_equal(np.stack(planes).transpose(2, 1, 0), array)
+    assert all(plane.flags.owndata for plane in planes)
+
+
 @given(volumes, st.sampled_from([10, 25, 50, 100]), st.integers(1, 9))
 @unhurried
 def test_rows_of_voxels_are_the_painted_voxels(array: Volume, resolution: int, runs_at_once: int) -> None:

@@ -356,6 +356,22 @@ def test_tables_are_exported(phantom_database: sa.Engine, run: Run, tmp_path: Pa
     assert "+ is posterior" in electrodes.err
 
 
+def test_a_volume_is_exported(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.nii.gz"
+    ended = run("export", "nifti", "phantom_100um", str(path))
+    assert ended.code == 0
+    first, wrote = ended.err.splitlines()
+    assert first == "phantom_100um: 132 × 80 × 114 voxels (AP, DV, ML) of 100 µm, int32"
+    assert wrote.startswith(f"Wrote {path} (")
+    path = tmp_path / "a.ome.zarr"
+    ended = run("export", "ome-zarr", "phantom_50um", str(path))
+    assert "uint32, and 1 coarser level" in ended.err
+    assert f"Wrote {path} (" in ended.err
+    for arguments in (["nrrd"], ["nrrd", "phantom_100um"], ["nifti", "phantom_100um", "a.nii", "-o", "b"]):
+        assert f"`ccf-assets export {arguments[0]} ATLAS FILE" in run("export", *arguments).err
+    assert "an atlas and a file without -o" in run("export", "atlas", "phantom_100um", "a.csv").err
+
+
 def test_the_catalogue_needs_no_database(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "database_url", lambda: pytest.fail("the database was asked for"))
     assert [entry["key"] for entry in run("catalogue", "--json").answer] == list(BUILT_IN)

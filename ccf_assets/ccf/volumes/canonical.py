@@ -273,14 +273,34 @@ def write_canonical(
         "space origin: (0,0,0)\n"
         "\n"
     )
-    count = 0
     with whole_file(path) as aside, aside.open("xb") as file:
         file.write(header.encode("ascii"))
-        # No name and no time in gzip's own header, for the same bytes every time.
-        with igzip.IGzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as packed:
-            for count, plane in enumerate(planes, start=1):
-                if plane.shape != (dv, ap):
-                    raise ValueError(f"plane {count} has the shape {plane.shape}, not {(dv, ap)}")
-                packed.write(plane.astype("<u4", copy=False).data)
-        if count != ml:
-            raise ValueError(f"there are {count} planes, not {ml}")
+        with packed_into(file) as packed:
+            write_planes(planes, shape, packed)
+
+
+def packed_into(file: BinaryIO) -> igzip.IGzipFile:
+    """A gzip file at the present place of another, without a name and a time: the same bytes every time."""
+    return igzip.IGzipFile("", "wb", _GZIP_LEVEL, file, mtime=0)
+
+
+def write_planes(planes: Iterable[SagittalPlane], shape: tuple[int, int, int], file: BinaryIO) -> None:
+    """Write the voxels of planes, AP fastest: uint32, little endian.
+
+    Args:
+        planes: as `sagittal_planes` yields them.
+        shape: voxels along AP, DV, ML.
+        file: what they are written to.
+
+    Raises:
+        ValueError: the planes are not of that shape.
+        OSError: they cannot be written.
+    """
+    ap, dv, ml = shape
+    count = 0
+    for count, plane in enumerate(planes, start=1):
+        if plane.shape != (dv, ap):
+            raise ValueError(f"plane {count} has the shape {plane.shape}, not {(dv, ap)}")
+        file.write(plane.astype("<u4", copy=False).data)
+    if count != ml:
+        raise ValueError(f"there are {count} planes, not {ml}")
