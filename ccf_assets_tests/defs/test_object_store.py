@@ -153,6 +153,6 @@ def test_region_sets_in_a_bucket_are_taken_and_stay_when_it_cannot_be_reached(
     assert requests == []
     assert said.startswith("There is no object below s3://lab/maps; put files of region sets there")
     assert lab.ask(mine) == [(903, "m.csv"), (904, "m.csv")]
-    monkeypatch.setenv("CCF_REGION_SETS", "")
+    store.put("maps/README", "The maps of the lab; none now.")
     lab.serve(changed_region_sets)
     assert lab.ask(mine) == []

@@ -241,8 +241,21 @@ def test_a_folder_in_a_store_is_known_by_its_address(database: sa.Engine, store:
     third = folder_of(database, Address("gs://third/rec"))
     assert third.name == "rec-third"
     assert list(folder_of(database, LAB).scan(SETTLED, 0).files) == ["a.csv"]
-    with pytest.raises(CcfError, match=r"^s3://lab/rec is known by its address"):
+    with pytest.raises(
+        CcfError, match=r"^It cannot be told which of 3 folders of recordings was moved to s3:"
+    ):
         take_over(database, LAB)
+
+
+def test_a_folder_on_a_disk_that_was_moved_into_a_store_keeps_its_name(
+    database: sa.Engine, store: ObjectStore, tmp_path: Path
+) -> None:
+    (tmp_path / "rig").mkdir()
+    (tmp_path / "rig/a.csv").write_text(SITES)
+    folder_of(database, tmp_path / "rig")
+    store.put("rec/a.csv", SITES)
+    assert list(take_over(database, LAB).scan(SETTLED, 0).files) == ["a.csv"]
+    assert folder_of(database, LAB).name == ""
 
 
 def test_a_folder_on_a_disk_and_one_in_a_store_share_a_database(

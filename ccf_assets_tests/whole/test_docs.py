@@ -273,7 +273,7 @@ def test_the_rat_has_its_counts_and_its_regions_at_its_places(
     """
     corner = [[p["ap_um"], p["dv_um"], p["ml_um"]] for p in right["points"]]
     with engine.connect() as connection:
-        assert dict(connection.execute(sa.text(counts)).tuples()) == {
+        assert dict(connection.execute(sa.text(counts)).tuples().all()) == {
             int(i): n for i, n in right["counts"].items()
         }
         at = sa.text("SELECT ccf.region_at(1001, :x, :y, :z)")
