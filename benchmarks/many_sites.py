@@ -153,17 +153,18 @@ def _gigabytes(engine: sa.Engine) -> float:
 
 def summary(files: Sequence[Registered]) -> list[str]:
     """What a million takes at each size beside the first size, in words; the medians of its files."""
+
+    def middle(of: str, some: Sequence[Registered]) -> float:
+        return float(statistics.median(getattr(file, of) for file in some))
+
     lines, first = [], files[:FILES]
     for start in range(0, len(files), FILES):
         part = files[start : start + FILES]
-        clock, work = (
-            (statistics.median(getattr(file, of) for file in some) for some in (part, first))
-            for of in ("seconds", "worked_s")
-        )
-        (now, then), (worked, worked_then) = tuple(clock), tuple(work)
+        clock, work = middle("seconds", part), middle("worked_s", part)
         lines.append(
-            f"{part[-1].millions} million, {part[-1].gigabytes:.1f} GB: {now:.1f} s for a million "
-            f"({now / then:.2f} times), {worked:.1f} s of processor time ({worked / worked_then:.2f} times)"
+            f"{part[-1].millions} million, {part[-1].gigabytes:.1f} GB: {clock:.1f} s for a million "
+            f"({clock / middle('seconds', first):.2f} times), {work:.1f} s of processor time "
+            f"({work / middle('worked_s', first):.2f} times)"
         )
     return lines
 

@@ -83,8 +83,8 @@ def site_regions(
         sites = _missing(sites, loaded)
     if lock_sites:
         sites, frames = _locked(sites, frames)
-    placed = _placed(sites.subquery("s"), frames, loaded, only_missing=only_missing)
-    voxel = _in_voxel(_on_surface(placed))
+    placed = _placed(sites.subquery("s"), frames, loaded)
+    voxel = _in_voxel(_on_surface(placed, only_missing=only_missing))
     return _with_status(_with_region(voxel, loaded, in_bulk=in_bulk))
 
 
@@ -109,8 +109,7 @@ def _locked(sites: sa.Select[Any], frames: sa.FromClause) -> tuple[sa.Select[Any
 def sorted_by_key(site: sa.ColumnCollection[str, Any]) -> tuple[sa.ColumnElement[Any], ...]:
     """What to order some sites of recording_site by: its key, with which its index does not help.
 
-    Otherwise the planner may walk the index past all other sites that there are, instead of sorting these
-    few: with 17 million it did, and read twenty times as much.
+    Otherwise the planner may walk the index past all other sites that there are, instead of sorting these.
     """
     return site.recording_id.concat(""), site.site_id
 
@@ -119,8 +118,11 @@ def sorted_by_key(site: sa.ColumnCollection[str, Any]) -> tuple[sa.ColumnElement
 # coordinate would be computed again wherever the next level names it, which takes seven times as long.
 
 
-def _placed(sites: sa.Subquery, frames: sa.FromClause, atlases: sa.CTE, *, only_missing: bool) -> sa.Subquery:
-    """Each site in each atlas, with x, y, z in CCF µm; y is the depth if dv is measured from the surface."""
+def _placed(sites: sa.Subquery, frames: sa.FromClause, atlases: sa.CTE) -> sa.Subquery:
+    """Each site in each atlas, with x, y, z in CCF µm; y is the depth if dv is measured from the surface.
+
+    Also frames without a site and sites without an atlas, which the next level leaves out.
+    """
     s, f, a = sites.c, frames.c, atlases.c
     point = sql_to_ccf(f, s.ap, s.dv, s.ml, sa.literal(0))  # with a surface at 0, y is the depth below it
     given = (s.ap, s.dv, s.ml)
@@ -130,22 +132,26 @@ def _placed(sites: sa.Subquery, frames: sa.FromClause, atlases: sa.CTE, *, only_
     # Of a place, which nearly every site has, none of the coordinates is asked for twice.
     unknown = sa.case((sa.and_(*nan), "missing"), else_="invalid_nan")
     invalid = sa.case((sa.or_(*nan), unknown), (infinite, "invalid_infinite"))
-    meets = a.space == f.space
+    # Full, as in `_in_planes`: of a source that was just inserted beside many others, the planner expects one
+    # site, and would read and lock all of its sites anew for each frame.
+    meeting = sites.join(frames.join(atlases, a.space == f.space), f.name == s.frame, full=True)
     return (
         sa.select(
             s.recording_id, s.site_id, s.source, f.dv_from,
             a.ccf_id, *_grid(a), a.voxels_of, a.surface_of,
             point.x.label("x"), point.y.label("y"), point.z.label("z"), invalid.label("invalid"),
         )
-        .join_from(sites, frames, f.name == s.frame)
-        .join(atlases, sa.and_(meets, _lacks(s, atlases, sites)) if only_missing else meets)
+        .select_from(meeting)
         .offset(0)
         .subquery("over")
     )  # fmt: skip
 
 
-def _on_surface(placed: sa.Subquery) -> sa.Subquery:
+def _on_surface(placed: sa.Subquery, *, only_missing: bool) -> sa.Subquery:
     """The sites with y in CCF µm also where it was a depth; without coordinates where these are invalid."""
+    there = sa.and_(placed.c.recording_id.is_not(None), placed.c.ccf_id.is_not(None))
+    if only_missing:
+        there &= _lacks(placed.c, placed)
     p, surface = placed.c, schema.brain_surface.c
     # Here and in the next levels a site looks up its one row, instead of a join: the planner knows nothing
     # yet of rows that were just inserted, and the join that it plans for a few of them took a minute for
@@ -168,6 +174,7 @@ def _on_surface(placed: sa.Subquery) -> sa.Subquery:
             *(sa.case((valid, c)).label(n) for n, c in (("x", p.x), ("y", y), ("z", p.z))),
         )
         .select_from(placed)
+        .where(there)
         .offset(0)
         .subquery("in_ccf")
     )  # fmt: skip

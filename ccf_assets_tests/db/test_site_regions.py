@@ -316,3 +316,43 @@ def test_the_sites_of_a_source_are_not_looked_for_among_all_by_their_key(phantom
         )
         assert "recording_site_pkey" in "\n".join(walked), "what the planner would do"
     assert "recording_site_pkey" not in plan, plan
+
+
+def paths_to(relation: str, node: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The nodes of a plan from the top down to each that reads a relation."""
+    if node.get("Relation Name") == relation:
+        return [[node]]
+    return [[node, *path] for below in node.get("Plans", []) for path in paths_to(relation, below)]
+
+
+@pytest.mark.parametrize("only_missing", [False, True])
+@pytest.mark.parametrize("in_bulk", [False, True])
+def test_the_sites_of_a_new_source_are_read_once_whatever_the_planner_knows(
+    phantom_database: sa.Engine, in_bulk: bool, only_missing: bool
+) -> None:
+    insert = sa.text(
+        "INSERT INTO ccf.recording_site (recording_id, site_id, ap, dv, ml, frame, source) "
+        "SELECT 'm', n, 6600, 4000, 6700, 'ccf', CASE WHEN n < 20000 THEN 'old ' || n % 9 ELSE 'new' END "
+        "FROM generate_series(CAST(:first AS integer), :last) AS n"
+    )
+    site = schema.recording_site.c
+    query = site_regions.site_regions(
+        sa.select(schema.recording_site).where(site.source == "new"),
+        select_loaded_atlases().where(schema.atlas.c.ccf_id == 904),
+        lock_sites=True,
+        only_missing=only_missing,
+        in_bulk=in_bulk,
+    )
+    with phantom_database.begin() as connection:
+        connection.execute(insert, {"first": 0, "last": 19_999})
+        connection.exec_driver_sql("ANALYZE ccf.recording_site")
+        connection.execute(insert, {"first": 20_000, "last": 20_499})  # of which it expects one
+        explained = sa.text("EXPLAIN (ANALYZE, FORMAT JSON) " + as_text(query).replace(":", r"\:"))
+        (whole,) = connection.scalar(explained)
+    (path,) = paths_to("recording_site", whole["Plan"])
+    assert path[-1]["Actual Loops"] == 1
+    # Beside many other sites it would loop over the frames and read these sites anew for each.
+    joins = [node["Node Type"] for node in path if node.get("Join Type")]
+    assert joins
+    assert "Nested Loop" not in joins
+    assert whole["Plan"]["Actual Rows"] == 500
