@@ -12,7 +12,6 @@ import hashlib
 import io
 import os
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from ccf_assets.errors import CcfError, PassingError
+from ccf_assets.files import whole_file
 
 if TYPE_CHECKING:
     from obstore import GetOptions, ObjectMeta
@@ -433,12 +433,8 @@ def copies(address: Address, into: Path, suffixes: tuple[str, ...]) -> list[Path
         version = hashlib.sha256(f"{address}/{path}\n{entry.version}".encode()).hexdigest()[:16]
         copy = into / version / path
         if not copy.is_file():
-            aside = into / version / f".{uuid.uuid4().hex}.part"
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            try:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(copy) as aside:
                 objects.bring(path, entry, aside)
-                aside.replace(copy)
-            finally:
-                aside.unlink(missing_ok=True)
         found.append(copy)
     return found

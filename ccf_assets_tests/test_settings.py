@@ -68,7 +68,7 @@ def test_dagsters_files_are_found(name: str) -> None:
 def test_an_installed_package_keeps_its_things_in_the_users_home(tmp_path: Path) -> None:
     package = tmp_path / "site-packages/ccf_assets"
     package.mkdir(parents=True)
-    for name in ("__init__.py", "errors.py", "objects.py", "settings.py"):
+    for name in ("__init__.py", "errors.py", "files.py", "objects.py", "settings.py"):
         (package / name).write_bytes((ROOT / "ccf_assets" / name).read_bytes())
     ask = "from ccf_assets import settings as s; print(s.home(), s.dagster_file('dagster.yaml'), sep='\\n')"
     done = subprocess.run(

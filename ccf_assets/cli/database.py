@@ -266,7 +266,9 @@ def pg_restore(context: typer.Context) -> None:
 
 @command(app, "Server", "divide-sites")
 def divide_sites(
-    partitions: Annotated[int, typer.Argument(help="How many; 1 joins them again.", min=1, max=1024)],
+    partitions: Annotated[
+        int, typer.Argument(help="How many; 1 joins them again.", min=1, max=settings.MOST_PARTITIONS)
+    ],
 ) -> None:
     """Divide the sites in the database into partitions by recording, for some hundred million sites.
 

@@ -343,13 +343,16 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
             if job == "register_sites":
                 keys = list(backlog.unregistered(engine))
                 also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
+                slices = backlog.sizes_of_sources(engine)
             else:
                 folder, missing = folder_or_why_not(engine, path)
                 scan = _settled(folder) if folder else None
-                keys = list(backlog.files_to_read(engine, folder, scan)[1]) if folder and scan else []
+                keys, slices = [], ({}, 0)
+                if folder and scan:
+                    keys = list(backlog.files_to_read(engine, folder, scan)[1])
+                    slices = backlog.sizes_of_files(scan)
             instance.add_dynamic_partitions(partitions, keys)
             there = instance.get_dynamic_partitions(partitions)
-            slices = backlog.sizes_of_work(engine, scan if job == "register_recordings" else None)
             for batch in requests.batches(keys, there, len(there), also, len(also), *slices):
                 tags = range_tags(batch[0], batch[-1])
                 outcome = run_job(defs, instance, job, name, started=started, tags=tags)

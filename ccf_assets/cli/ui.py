@@ -57,7 +57,7 @@ def serve(host: str, port: int, report: Callable[[str], object]) -> None:
             f"Cannot listen on {host}:{port}: {reason}. Choose another --port or --host."
         ) from None
     if settings.engine() is not None:
-        _, broker = require_workers("`ccf-assets up`")
+        broker = require_workers("`ccf-assets up`")
         report(f"Runs are executed by the workers of the broker at {broker} (`ccf-assets worker`).")
     report("Starting the database …")
     place = DaemonPlace()

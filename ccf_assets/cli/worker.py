@@ -43,7 +43,7 @@ def work(slots: int | None, queues: Sequence[str], report: Callable[[str], objec
     Raises:
         CcfError: something is missing or does not fit; the sentence says what to do.
     """
-    _, place = require_workers("A worker")
+    place = require_workers("A worker")
     _check_database(report)
     for line in _folders():
         report(line)

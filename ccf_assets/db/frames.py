@@ -59,29 +59,29 @@ def keep_frames(engine: sa.Engine, *, take_over: bool = False) -> None:
     """
     paths = settings.frames_files()
     own = load_frames(*paths)
-    places = {name: place_of(path) for path in paths for name in own if name not in FRAMES}
-    places_of_files = [place_of(path) for path in paths]
+    places = [place_of(path) for path in paths]  # of one file, or none
     with engine.begin() as connection:
         rows = {str(row["name"]): row for row in _in_known_spaces(connection, own)}
         _refuse_names_of_atlases(connection, rows, paths)
         waiting = {
-            name: (json.dumps(asdict(frame)).encode(), places[name])
+            name: (json.dumps(asdict(frame)).encode(), places[0])
             for name, frame in own.items()
             if name not in rows
         }
-        keep_own(connection, _WAITING, "The frame", waiting, places_of_files, take_over=take_over)
-        wanted = [{**row, "defined_by": places.get(name)} for name, row in rows.items()]
+        keep_own(connection, _WAITING, "The frame", waiting, places, take_over=take_over)
+        wanted = [{**row, "defined_by": None if name in FRAMES else places[0]} for name, row in rows.items()]
         if _changed(connection, wanted, take_over=take_over):
             # Of two hosts that bring one name at once the second sees what the first has said.
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("own frames"))))
-        if changed := _changed(connection, wanted, take_over=take_over):
-            t = coordinate_frame
-            insert = postgresql.insert(t)
-            values = {
-                c.name: insert.excluded[c.name] for c in t.c if c.name in wanted[0] and not c.primary_key
-            }
-            connection.execute(insert.on_conflict_do_update(index_elements=[t.c.name], set_=values), changed)
-        _let_go(connection, list(rows), places_of_files)
+            if changed := _changed(connection, wanted, take_over=take_over):
+                t = coordinate_frame
+                insert = postgresql.insert(t)
+                values = {
+                    c.name: insert.excluded[c.name] for c in t.c if c.name in wanted[0] and not c.primary_key
+                }
+                upsert = insert.on_conflict_do_update(index_elements=[t.c.name], set_=values)
+                connection.execute(upsert, changed)
+        _let_go(connection, list(rows), places)
 
 
 def _changed(

@@ -35,7 +35,9 @@ def keep_ontology(
             keep(connection, _KIND, name, file.path.read_bytes(), place_of(file.url))
 
 
-def follow_ontology(engine: sa.Engine, sources: Sources, entry: AtlasEntry | None = None) -> None:
+def follow_ontology(
+    engine: sa.Engine, sources: Sources, entry: AtlasEntry | None = None
+) -> FetchedFile | None:
     """Bring the cache of this host to the ontology in use; what it has, and no host keeps yet, is kept.
 
     Args:
@@ -43,39 +45,33 @@ def follow_ontology(engine: sa.Engine, sources: Sources, entry: AtlasEntry | Non
         sources: where files come from, with their cache.
         entry: as for `keep_ontology`.
 
+    Returns:
+        The accepted ontology, whichever host accepted it; None if none has yet.
+
     Raises:
         CcfError: CCF_SOURCE has no ontology of this atlas, or names a folder that is not there.
     """
+    cached = sources.accepted_ontology(entry)
     if _is_computed(sources, entry):
-        return
-    cached, name, t = sources.accepted_ontology(entry), sources.ontology_name(entry), shared_file.c
+        return cached
+    name, t = sources.ontology_name(entry), shared_file.c
     with engine.connect() as connection:
         kept = connection.scalar(sa.select(t.sha256).where(t.kind == _KIND, t.name == name))
         if kept is not None and (cached is None or cached.sha256 != kept):
             (file,) = shared_files(connection, _KIND, name)
-            sources.take_ontology(file.content, file.came_from, entry)
+            return sources.take_ontology(file.content, file.came_from, entry)
     if kept is None and cached is not None:
         keep_ontology(engine, sources, cached, entry)
-
-
-def ontology_in_use(engine: sa.Engine, sources: Sources, entry: AtlasEntry) -> FetchedFile | None:
-    """The accepted ontology of an atlas, whichever host accepted it; None if none has yet.
-
-    Raises:
-        CcfError: as `follow_ontology`.
-    """
-    follow_ontology(engine, sources, entry)
-    return sources.accepted_ontology(entry)
+    return cached
 
 
 def require_ontology(engine: sa.Engine, sources: Sources, entry: AtlasEntry) -> FetchedFile:
-    """As `ontology_in_use`, where there must be one.
+    """As `follow_ontology`, where there must be one.
 
     Raises:
         CcfError: as `follow_ontology`; or none has been accepted yet.
     """
-    follow_ontology(engine, sources, entry)
-    return sources.ontology(entry)
+    return follow_ontology(engine, sources, entry) or sources.ontology(entry)  # which says what is missing
 
 
 def _is_computed(sources: Sources, entry: AtlasEntry | None) -> bool:

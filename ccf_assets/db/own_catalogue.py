@@ -8,7 +8,6 @@ asks whether that has changed.
 from __future__ import annotations
 
 import json
-import socket
 from dataclasses import asdict
 
 import sqlalchemy as sa
@@ -97,6 +96,6 @@ def is_current(engine: sa.Engine, sources: Sources, entry: AtlasEntry) -> bool:
         return as_this_host_read_it(sources, entry)
     seen, now = json.loads(kept[0].content), seen_now(entry)
     compared = ["entry", "files"]
-    if not kept[0].kept_by.endswith(f" on {socket.gethostname()}"):
+    if not kept[0].is_of_this_host:
         compared = ["entry"] if missing_here(entry) else ["entry", "sizes"]
     return bool(all(seen.get(name) == now[name] for name in compared))

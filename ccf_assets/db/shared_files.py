@@ -35,12 +35,23 @@ class SharedFile:
     @property
     def came_from(self) -> str:
         """The file or address that it came from."""
-        return self.kept_by.rpartition(_ON)[0]
+        return _parted(self.kept_by)[0]
+
+    @property
+    def is_of_this_host(self) -> bool:
+        """Whether this host keeps it."""
+        return _parted(self.kept_by)[1] == socket.gethostname()
 
 
 def place_of(path: Path | str) -> str:
     """Where a file is, for sentences and for columns: its path or address, and this host."""
     return as_text(f"{path}{_ON}{socket.gethostname()}")
+
+
+def _parted(place: str) -> tuple[str, str]:
+    """The inverse of `place_of`: path or address, and host."""
+    path, _, host = place.rpartition(_ON)
+    return path, host
 
 
 def may_change(kept_by: str | None, place: str) -> bool:
@@ -52,7 +63,7 @@ def may_change(kept_by: str | None, place: str) -> bool:
     """
     if kept_by in (None, place) or settings.postgres_url() is None:
         return True
-    path, _, host = str(kept_by).rpartition(_ON)
+    path, host = _parted(str(kept_by))
     return host == socket.gethostname() and not Path(path).exists()
 
 

@@ -23,7 +23,7 @@ from ccf_assets.ccf import region_sets
 from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, atlas_entry
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import atlases_in_database
-from ccf_assets.db.ontologies import ontology_in_use
+from ccf_assets.db.ontologies import follow_ontology
 from ccf_assets.db.own_catalogue import is_current
 from ccf_assets.db.region_maps import digest_of_maps
 from ccf_assets.defs.jobs import REGION_SETS, load_atlas, load_region_sets, load_voxel_rows
@@ -126,6 +126,13 @@ def outdated(
     """
     specs = {node.key: node.to_asset_spec() for node in graph.asset_nodes}
     latest_of = functools.cache(functools.partial(latest, instance))  # of what many are made from, too
+
+    @functools.cache
+    def ontology() -> Mapping[str, str] | None:
+        """The tag of what is made of the ontology in use; None if no host has accepted one of this source."""
+        in_use = follow_ontology(engine, sources, atlas_entry(atlas)) if atlas else None
+        return ontology_tag(in_use) if in_use else None
+
     stale: set[dg.AssetKey] = set()
     wanted = {dg.AssetKey(name) for name in selection}
     order = [key for key in graph.toposorted_asset_keys if key in wanted]
@@ -145,7 +152,7 @@ def outdated(
                 and not any(upstream.key in stale for upstream in content)
                 # A lab's own ontology is read with the volume.
                 and not (own_ontology and _VOLUME in stale and _ONTOLOGY in {each.key for each in content})
-                and all(_made_of(tags, latest_of, engine, sources, upstream, atlas) for upstream in content)
+                and all(_made_of(tags, latest_of, ontology, upstream, atlas) for upstream in content)
                 and blocking <= _passed(instance, run_id, blocking)
             )
             if not current:
@@ -156,16 +163,15 @@ def outdated(
 def _made_of(
     tags: Mapping[str, str],
     latest_of: Callable[[dg.AssetKey, str | None], tuple[Mapping[str, str], str]],
-    engine: sa.Engine,
-    sources: Sources,
+    ontology: Callable[[], Mapping[str, str] | None],
     upstream: dg.AssetSpec,
     atlas: str | None,
 ) -> bool:
     """Whether a materialization with these tags was made from the present content of ``upstream``."""
     if upstream.key == _ONTOLOGY and atlas is not None:
-        in_use = ontology_in_use(engine, sources, atlas_entry(atlas))
-        # Where no host has accepted one of this source, none is newer; every load begins with that.
-        return in_use is None or tags.items() >= ontology_tag(in_use).items()
+        in_use = ontology()
+        # Where there is none, none is newer; every load begins with that.
+        return in_use is None or tags.items() >= in_use.items()
     present = _as_input(upstream, latest_of(*_what(upstream, atlas))[0].get(_DATA))
     return tags.get(_INPUT + upstream.key.to_user_string()) == present
 

@@ -45,7 +45,8 @@ from ccf_assets.recordings.backlog import (
     forgotten,
     refused_files,
     siteless,
-    sizes_of_work,
+    sizes_of_files,
+    sizes_of_sources,
     unregistered,
 )
 from ccf_assets.recordings.folders import folder_of
@@ -69,6 +70,10 @@ PartitionsRequest: TypeAlias = dg.AddDynamicPartitionsRequest | dg.DeleteDynamic
 _memo: dict[str, Mapping[str, Stamp]] = {}
 """Folder → the files of its last scan, so that unchanged files are not read again. This is not in the cursor,
 which Dagster stores with every tick: 1000 files would be 150 KB, four times a minute."""
+
+
+_NO_SLICES: tuple[Mapping[str, int], int] = ({}, 0)
+"""How large the work is where there is none."""
 
 
 @dg.sensor(
@@ -98,7 +103,9 @@ def new_recordings(
     gone = forgotten(engine, folder, scan, known) if set(known) - set(scan.files) else set()
     if gone:  # a range of partitions that a run has yet to read must keep its ends
         gone -= set(_alive(context.instance))
-    idle, slices = _nothing_new(scan, change), sizes_of_work(engine, scan)
+    idle, slices = _nothing_new(scan, change), _NO_SLICES
+    if lacking:
+        slices = sizes_of_files(scan)
     # So large a number of files is only read, one run after the other, since the first file keeps a site that
     # several claim. Regions follow from the sensor unregistered_sites, in runs side by side.
     sizes, largest = slices
@@ -145,7 +152,7 @@ def unregistered_sites(
     if lacking:
         also = siteless(engine, context.instance.get_dynamic_partitions(_PARTITIONS)) - set(alive)
     idle = "Every site is registered in every loaded atlas."
-    slices = sizes_of_work(engine, None) if lacking else ({}, 0)
+    slices = sizes_of_sources(engine) if lacking else _NO_SLICES
     return _requests(context, lacking, idle, also, len(also), (), slices)
 
 

@@ -81,16 +81,13 @@ def siteless(engine: sa.Engine, partitions: Collection[str]) -> set[str]:
         return set(partitions) - set(connection.scalars(sa.select(schema.recording_source.c.source)))
 
 
-def sizes_of_work(engine: sa.Engine, scan: FolderScan | None) -> tuple[dict[str, int], int]:
-    """How large the work on each partition is, and the most for one run of several.
+def sizes_of_files(scan: FolderScan) -> tuple[dict[str, int], int]:
+    """How large the work of reading each file is, in bytes, and the most for one run of several."""
+    return {key: file.size for key, file in scan.files.items()}, BYTES_PER_RUN
 
-    Args:
-        engine: the database.
-        scan: of the folder whose files are to be read: bytes; None where stored sites are to be registered:
-            sites.
-    """
-    if scan is not None:
-        return {key: file.size for key, file in scan.files.items()}, BYTES_PER_RUN
+
+def sizes_of_sources(engine: sa.Engine) -> tuple[dict[str, int], int]:
+    """How large the work of registering each source is, in sites, and the most for one run of several."""
     source = schema.recording_source.c
     with engine.connect() as connection:
         rows = connection.execute(sa.select(source.source, source.sites)).all()

@@ -179,7 +179,6 @@ def folder_to_read(engine: sa.Engine, path: settings.Place) -> Folder:
         raise FolderGoneError(f"The folder of recordings {path} is not there on {host}; {advice}.")
     with engine.connect() as connection:
         known = _known(connection)
-        old = _files_of_before(connection)
     if not known:  # a run by hand, before any sensor looked
         return folder_of(engine, path)
     there = has_content(path)
@@ -187,7 +186,7 @@ def folder_to_read(engine: sa.Engine, path: settings.Place) -> Folder:
         marker: Marker | None = marker_of(path)
     else:
         marker = read_marker(path) if there else None
-    row = _row_of(marker, known, old, path) if marker else None
+    row = _row_of(engine, marker, known, path) if marker else None
     if marker is None or row is None:
         what = (
             "is not the folder of recordings of this database"
@@ -201,12 +200,12 @@ def folder_to_read(engine: sa.Engine, path: settings.Place) -> Folder:
     return _folder(path, row, known)
 
 
-def _row_of(
-    marker: Marker, known: _Known, old: Mapping[str, str], path: settings.Place
-) -> sa.Row[Any] | None:
+def _row_of(engine: sa.Engine, marker: Marker, known: _Known, path: settings.Place) -> sa.Row[Any] | None:
     """The known folder that a folder is; None if it is none, or another host's that has no marker either."""
     if marker.is_written or marker.folder_id in known:
         return known.get(marker.folder_id)
+    with engine.connect() as connection:
+        old = _files_of_before(connection)
     for row in known.values():
         # A shared folder that nobody can write to is one of another place on each host.
         if (row.path, row.file_number) == (marker.path, marker.file_number):

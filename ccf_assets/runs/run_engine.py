@@ -89,8 +89,8 @@ def with_workers(dagster_yaml: bytes) -> bytes:
     return (header + yaml.safe_dump(told, sort_keys=False)).encode()
 
 
-def require_workers(who: str) -> tuple[str, str]:
-    """The broker's address and its place in words, once everything that runs on several hosts need is there.
+def require_workers(who: str) -> str:
+    """Where the broker is, in words, once everything that runs on several hosts need is there.
 
     Args:
         who: needs it, for the sentences.
@@ -118,7 +118,7 @@ def require_workers(who: str) -> tuple[str, str]:
         raise CcfError(f"{who} with CCF_ENGINE needs more: install it with pip install 'ccf_assets[celery]'.")
     place = broker_place(broker)
     _reach(broker, place)
-    return broker, place
+    return place
 
 
 def broker_place(broker: str) -> str:

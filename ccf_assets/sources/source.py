@@ -190,7 +190,7 @@ class Sources:
         """What identifies an ontology (`accepted_ontology`) on every host: its place in a cache."""
         return self._graph_of(entry).parent.relative_to(self.cache).as_posix()
 
-    def take_ontology(self, content: bytes, url: str, entry: AtlasEntry | None) -> None:
+    def take_ontology(self, content: bytes, url: str, entry: AtlasEntry | None) -> FetchedFile:
         """Put an ontology that another host has accepted into the cache.
 
         Args:
@@ -201,7 +201,7 @@ class Sources:
         target = self._graph_of(entry)
         with exclusive(target, silent) as partial:
             partial.write_bytes(content)
-            kept_record(fetched_file(partial, url), target)
+            return kept_record(fetched_file(partial, url), target)
 
     @contextmanager
     def new_annotation(

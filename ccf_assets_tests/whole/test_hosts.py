@@ -25,7 +25,7 @@ from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.cli.load import publish
 from ccf_assets.cli.loading import _register_recordings
 from ccf_assets.db.frames import keep_frames, stored_frames
-from ccf_assets.db.ontologies import follow_ontology, keep_ontology, ontology_in_use
+from ccf_assets.db.ontologies import follow_ontology, keep_ontology
 from ccf_assets.db.own_catalogue import follow_catalogue, keep_catalogue
 from ccf_assets.db.region_maps import keep_maps, kept_maps
 from ccf_assets.defs import sensors
@@ -121,7 +121,7 @@ def accepted(content: bytes, home: Path) -> Sources:
 def test_an_ontology_accepted_on_one_host_is_used_on_all_whatever_their_caches_hold(hosts: Hosts) -> None:
     engine = hosts.lab.engine
     older = accepted(GRAPH, hosts.on("hosta"))
-    first = ontology_in_use(engine, older, REAL)
+    first = follow_ontology(engine, older, REAL)
     assert first is not None  # hosta had it from before, and no host had said anything
     newer = accepted(RENAMED, hosts.on("hostc"))
     fetched = newer.accepted_ontology(None)
@@ -129,7 +129,7 @@ def test_an_ontology_accepted_on_one_host_is_used_on_all_whatever_their_caches_h
     keep_ontology(engine, newer, fetched)
     empty = Sources(newer.source, hosts.on("hostb") / "downloads")
     for sources in (older, newer, empty):
-        used = ontology_in_use(engine, sources, REAL)
+        used = follow_ontology(engine, sources, REAL)
         assert used is not None
         assert (used.path.read_bytes(), used.sha256) == (RENAMED, fetched.sha256)
     assert empty.structure_graph().sha256 == fetched.sha256  # it needs no network
@@ -139,7 +139,7 @@ def test_each_source_has_an_ontology_of_its_own_and_none_is_not_any_others(hosts
     engine = hosts.lab.engine
     follow_ontology(engine, accepted(GRAPH, hosts.on("hosta")))
     other = Sources("http://other.example/ccf", hosts.on("hostb") / "downloads")
-    assert ontology_in_use(engine, other, REAL) is None
+    assert follow_ontology(engine, other, REAL) is None
     with pytest.raises(CcfError, match="no host has accepted one; materialise structure_graph first"):
         other.ontology(REAL)
 
@@ -148,7 +148,7 @@ def test_a_source_that_is_not_there_is_no_ontology_that_is_up_to_date(hosts: Hos
     hosts.on("hostb")
     gone = Sources(str(hosts.folder / "not mounted"), hosts.folder / "downloads")
     with pytest.raises(CcfError, match=r"not mounted, which is not a folder on hostb; mount it there"):
-        ontology_in_use(hosts.lab.engine, gone, REAL)
+        follow_ontology(hosts.lab.engine, gone, REAL)
 
 
 # ---- atlases of the lab's own: the catalogue, the volume and the ontology
