@@ -139,6 +139,7 @@ class Cluster:
         """
         if atlases not in self._loaded:
             template = f"loaded_{len(self._loaded)}"
+            self.admin(f"DROP DATABASE IF EXISTS {template}")  # of a load that failed
             self.admin(f"CREATE DATABASE {template}")
             if atlases:
                 start = time.monotonic()
