@@ -35,17 +35,10 @@ def ask(engine: sa.Engine, question: str, **values: object) -> list[tuple[object
 
 
 def overlap(engine: sa.Engine, a: int, b: int) -> Pairs:
-    """What region_overlap says, which for these cubes of whole µm is what it says of any grids."""
-
-    def pairs(function: str) -> Pairs:
-        rows = ask(engine, f"SELECT region_a, region_b, um3 FROM ccf.{function}(:a, :b)", a=a, b=b)
-        found = {(x, y): um3 for x, y, um3 in rows}
-        assert len(found) == len(rows)
-        return found  # type: ignore[return-value]
-
-    found = pairs("region_overlap")
-    assert pairs("region_overlap_of_grids") == found
-    return found
+    rows = ask(engine, "SELECT region_a, region_b, um3 FROM ccf.region_overlap(:a, :b)", a=a, b=b)
+    found = {(x, y): um3 for x, y, um3 in rows}
+    assert len(found) == len(rows)
+    return found  # type: ignore[return-value]
 
 
 def numpy_overlap(a: Volume, a_um: int, b: Volume, b_um: int) -> Pairs:
@@ -88,10 +81,11 @@ def odd_grids(database: sa.Engine) -> tuple[sa.Engine, Mapping[int, Volume]]:
         volumes[um] = coarse
     with database.begin() as connection:
         for um, blocks in volumes.items():
+            shape = ", ".join(map(str, blocks.shape))
             x, y, z = (np.indices(blocks.shape).reshape(3, -1) * um).tolist()
             connection.execute(
                 sa.text(
-                    f"INSERT INTO ccf.atlas VALUES ({um}, 'k{um}', 'v', {um}, 'd', 1, 1, 1, "
+                    f"INSERT INTO ccf.atlas VALUES ({um}, 'k{um}', 'v', {um}, 'd', {shape}, "
                     f"{um}, {um}, {um}, 'allen_ccf_v3', 'u', 's');"
                     f"INSERT INTO ccf.brain_region SELECT {um}, i, 'R' || i, 'n', 'n', '00FF99', i "
                     "FROM generate_series(1, 3) i;"
