@@ -15,11 +15,17 @@ import numpy.typing as npt
 import pytest
 import sqlalchemy as sa
 
+from ccf_assets.atlas import consistency
+from ccf_assets.atlas.read import read_runs
+from ccf_assets.ccf.overlap import region_overlap
 from ccf_assets.ccf.phantom.volume import planes
+from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import EXTENT_UM
 from ccf_assets.db import comparison, holdings
+from ccf_assets.db.loaded import LoadedAtlas, pick_atlas
 from ccf_assets.definitions import defs
 from ccf_assets.defs.sensors import unregistered_sites
+from ccf_assets.errors import CcfError
 from ccf_assets_tests.support.recordings_lab import RecordingsLab
 from ccf_assets_tests.support.records import new_records
 
@@ -68,6 +74,12 @@ def test_the_overlap_of_50_and_100_um_is_what_numpy_counts(
     volumes = (nrrd.read(str(ccf_data(f"annotation/ccf_2017/annotation_{um}.nrrd")))[0] for um in (50, 100))
     expected = numpy_overlap(next(volumes), 50, next(volumes), 100)
     assert overlap(real_database, REAL_50, REAL_100) == expected
+    a, b = (pick_atlas(real_database, f"ccf_2017_{um}um") for um in (50, 100))
+    runs = (read_runs(real_database.url, atlas) for atlas in (a, b))
+    in_python = region_overlap(next(runs), a.grid, next(runs), b.grid)
+    assert {(x, y): um3 for x, y, um3 in in_python.rows()} == {
+        pair: um3 for pair, um3 in expected.items() if None not in pair
+    }
 
 
 @pytest.fixture
@@ -212,6 +224,20 @@ def test_every_region_is_compared_with_the_finest_atlas_of_its_version(phantom_d
     assert ask(
         phantom_database, f"SELECT count(*) FROM ccf.region_consistency WHERE ccf_id = {PHANTOM_50}"
     ) == [(0,)]
+
+
+def test_an_atlas_that_changes_while_it_is_compared_is_named(
+    phantom_database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changing(url: sa.URL, atlas: LoadedAtlas) -> Runs:
+        runs = read_runs(url, atlas)
+        if atlas.ccf_id == PHANTOM_100:
+            holdings.drop_atlas(phantom_database, PHANTOM_100)
+        return runs
+
+    monkeypatch.setattr(consistency, "read_runs", changing)
+    with pytest.raises(CcfError, match=r"^phantom_100um changed while atlases were compared; compare them"):
+        consistency.region_consistency(phantom_database)
 
 
 def test_the_comparison_goes_with_either_atlas(phantom_database: sa.Engine) -> None:
