@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import cast
 
 import dagster as dg
+import sqlalchemy as sa
 
 from benchmarks.measuring import Sample, peak_mb, timed
 from benchmarks.volumes import Volume
+from ccf_assets.db import schema
+from ccf_assets.db.database import create_engine
 from ccf_assets.definitions import build_defs
 from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.defs.resources import SourcesResource
@@ -94,3 +97,15 @@ def one_asset(name: str, volume: Volume) -> Sample:
     parts: dict[str, float] = {}
     seconds = timed(lambda: parts.update(load()))
     return Sample(seconds, peak_mb(), parts)
+
+
+def comparison() -> Sample:
+    """Compare each loaded atlas with the finest of its version, as a load does; the table is empty before."""
+    defs = build_defs()
+    job = defs.resolve_job_def("compare_atlases")
+    with dg.DagsterInstance.ephemeral() as instance:
+        job.execute_in_process(instance=instance, run_config=QUIET)  # what is imported once is not to count
+        with create_engine().begin() as connection:
+            connection.execute(sa.delete(schema.region_consistency))
+        seconds = timed(lambda: job.execute_in_process(instance=instance, run_config=QUIET))
+    return Sample(seconds, peak_mb())

@@ -1,7 +1,8 @@
-"""Comparison of atlases, as queries over the functions in sql/comparison.sql."""
+"""Comparison of atlases, as queries: what is compared with what, and the rows of region_consistency."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,27 +39,27 @@ def references() -> sa.Select[Any]:
     )
 
 
-def region_consistency() -> sa.Select[Any]:
+def region_consistency(
+    pairs: Sequence[tuple[int, int]], shared: Iterable[tuple[int, int, int, float]]
+) -> sa.Select[Any]:
     """Every region in each atlas against the finest of its version: the rows of region_consistency.
 
     A place agrees where both atlases have it in the region or anything inside it.
+
+    Args:
+        pairs: ccf_id of an atlas, and of its reference.
+        shared: the volume that regions of an atlas share with those of its reference: ccf_id of the atlas,
+            the region in it, that in the reference (numbers in tables), µm³.
     """
-    pair = references().cte("pair")
-    # Each pair of atlases is compared once, and what is common rolled up to every region that contains both.
-    overlap = (
-        sa.func.ccf.region_overlap(pair.c.ccf_id, pair.c.reference_id)
-        .table_valued(
-            sa.column("region_a", sa.Integer),
-            sa.column("region_b", sa.Integer),
-            sa.column("um3", sa.BigInteger),
-            name="overlap",
-        )
-        .lateral()
+    pair = _given("pair", pairs, ccf_id=sa.Integer(), reference_id=sa.Integer())
+    overlap = _given(
+        "overlap", shared, ccf_id=sa.Integer(), region_a=sa.Integer(), region_b=sa.Integer(), um3=sa.Double()
     )
+    # What is common is rolled up to every region that contains both.
     up, up_in_reference = (schema.region_ancestor.alias(name) for name in ("up", "up_in_reference"))
     agreeing = (
         sa.select(pair.c.ccf_id, up.c.ancestor_id, sa.func.sum(overlap.c.um3).label("um3"))
-        .join_from(pair, overlap, sa.true())
+        .join_from(pair, overlap, overlap.c.ccf_id == pair.c.ccf_id)
         .join(up, sa.and_(up.c.ccf_id == pair.c.ccf_id, up.c.region_id == overlap.c.region_a))
         .join(
             up_in_reference,
@@ -101,3 +102,14 @@ def region_consistency() -> sa.Select[Any]:
         )
         .where(here.c.hemisphere == "both")
     )
+
+
+def _given(name: str, rows: Iterable[Sequence[Any]], **columns: sa.types.TypeEngine[Any]) -> sa.CTE:
+    """Rows that are not in a table, as one."""
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    arrays = (
+        sa.literal(list(column), sa.ARRAY(type_))
+        for column, type_ in zip(values, columns.values(), strict=True)
+    )
+    given = sa.func.unnest(*arrays).table_valued(*columns, name=f"given_{name}").render_derived()
+    return sa.select(*(sa.type_coerce(given.c[n], t).label(n) for n, t in columns.items())).cte(name)

@@ -15,11 +15,17 @@ import numpy.typing as npt
 import pytest
 import sqlalchemy as sa
 
+from ccf_assets.atlas import consistency
+from ccf_assets.atlas.read import read_runs
+from ccf_assets.ccf.overlap import region_overlap
 from ccf_assets.ccf.phantom.volume import planes
+from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import EXTENT_UM
 from ccf_assets.db import comparison, holdings
+from ccf_assets.db.loaded import LoadedAtlas, pick_atlas
 from ccf_assets.definitions import defs
 from ccf_assets.defs.sensors import unregistered_sites
+from ccf_assets.errors import CcfError
 from ccf_assets_tests.support.recordings_lab import RecordingsLab
 from ccf_assets_tests.support.records import new_records
 
@@ -35,17 +41,10 @@ def ask(engine: sa.Engine, question: str, **values: object) -> list[tuple[object
 
 
 def overlap(engine: sa.Engine, a: int, b: int) -> Pairs:
-    """What region_overlap says, which for these cubes of whole µm is what it says of any grids."""
-
-    def pairs(function: str) -> Pairs:
-        rows = ask(engine, f"SELECT region_a, region_b, um3 FROM ccf.{function}(:a, :b)", a=a, b=b)
-        found = {(x, y): um3 for x, y, um3 in rows}
-        assert len(found) == len(rows)
-        return found  # type: ignore[return-value]
-
-    found = pairs("region_overlap")
-    assert pairs("region_overlap_of_grids") == found
-    return found
+    rows = ask(engine, "SELECT region_a, region_b, um3 FROM ccf.region_overlap(:a, :b)", a=a, b=b)
+    found = {(x, y): um3 for x, y, um3 in rows}
+    assert len(found) == len(rows)
+    return found  # type: ignore[return-value]
 
 
 def numpy_overlap(a: Volume, a_um: int, b: Volume, b_um: int) -> Pairs:
@@ -75,6 +74,12 @@ def test_the_overlap_of_50_and_100_um_is_what_numpy_counts(
     volumes = (nrrd.read(str(ccf_data(f"annotation/ccf_2017/annotation_{um}.nrrd")))[0] for um in (50, 100))
     expected = numpy_overlap(next(volumes), 50, next(volumes), 100)
     assert overlap(real_database, REAL_50, REAL_100) == expected
+    a, b = (pick_atlas(real_database, f"ccf_2017_{um}um") for um in (50, 100))
+    runs = (read_runs(real_database.url, atlas) for atlas in (a, b))
+    in_python = region_overlap(next(runs), a.grid, next(runs), b.grid)
+    assert {(x, y): um3 for x, y, um3 in in_python.rows()} == {
+        pair: um3 for pair, um3 in expected.items() if None not in pair
+    }
 
 
 @pytest.fixture
@@ -88,10 +93,11 @@ def odd_grids(database: sa.Engine) -> tuple[sa.Engine, Mapping[int, Volume]]:
         volumes[um] = coarse
     with database.begin() as connection:
         for um, blocks in volumes.items():
+            shape = ", ".join(map(str, blocks.shape))
             x, y, z = (np.indices(blocks.shape).reshape(3, -1) * um).tolist()
             connection.execute(
                 sa.text(
-                    f"INSERT INTO ccf.atlas VALUES ({um}, 'k{um}', 'v', {um}, 'd', 1, 1, 1, "
+                    f"INSERT INTO ccf.atlas VALUES ({um}, 'k{um}', 'v', {um}, 'd', {shape}, "
                     f"{um}, {um}, {um}, 'allen_ccf_v3', 'u', 's');"
                     f"INSERT INTO ccf.brain_region SELECT {um}, i, 'R' || i, 'n', 'n', '00FF99', i "
                     "FROM generate_series(1, 3) i;"
@@ -218,6 +224,20 @@ def test_every_region_is_compared_with_the_finest_atlas_of_its_version(phantom_d
     assert ask(
         phantom_database, f"SELECT count(*) FROM ccf.region_consistency WHERE ccf_id = {PHANTOM_50}"
     ) == [(0,)]
+
+
+def test_an_atlas_that_changes_while_it_is_compared_is_named(
+    phantom_database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changing(url: sa.URL, atlas: LoadedAtlas) -> Runs:
+        runs = read_runs(url, atlas)
+        if atlas.ccf_id == PHANTOM_100:
+            holdings.drop_atlas(phantom_database, PHANTOM_100)
+        return runs
+
+    monkeypatch.setattr(consistency, "read_runs", changing)
+    with pytest.raises(CcfError, match=r"^phantom_100um changed while atlases were compared; compare them"):
+        consistency.region_consistency(phantom_database)
 
 
 def test_the_comparison_goes_with_either_atlas(phantom_database: sa.Engine) -> None:

@@ -13,13 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ccf_assets.atlas.atlas import Atlas
+from ccf_assets.ccf.overlap import region_overlap
 from ccf_assets.ccf.space import Space
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import CcfError
 from ccf_assets_tests.support.made_atlas import ROOT, MadeAtlas
 
+WHOLE_UM = st.integers(1, 60).map(float)
+
 EDGES_UM = st.one_of(
-    st.integers(1, 60).map(float),
+    WHOLE_UM,
     st.floats(2.01, 60, allow_nan=False).map(lambda um: float(f"{um:.7g}")),
     st.sampled_from([39.0625, 2.542, 8.1, 33.333333, 16.0]),
 )
@@ -28,9 +31,14 @@ IDS = (0, ROOT, 2, 7, 385, 614_454_277, 2_906_756_445, 4_294_967_295)
 
 
 @st.composite
-def atlases(draw: st.DrawFn, ccf_id: int = 2001, space: Space | None = None) -> MadeAtlas:
+def atlases(
+    draw: st.DrawFn,
+    ccf_id: int = 2001,
+    space: Space | None = None,
+    edges_um: st.SearchStrategy[float] = EDGES_UM,
+) -> MadeAtlas:
     shape = tuple(draw(st.integers(1, 6)) for _ in range(3))
-    edges = tuple(draw(EDGES_UM) for _ in range(3))
+    edges = tuple(draw(edges_um) for _ in range(3))
     extent = tuple(n * e for n, e in zip(shape, edges, strict=True))
     midline = draw(st.one_of(st.none(), st.floats(0.05, 0.95).map(lambda part: part * extent[2])))
     if draw(st.booleans()) and midline is not None:
@@ -219,8 +227,9 @@ def test_a_track_is_cut_at_the_faces_of_voxels(database: sa.Engine, made: MadeAt
 @GRIDS
 @given(data=st.data())
 def test_the_overlap_of_two_grids_is_that_of_their_boxes(database: sa.Engine, data: st.DataObject) -> None:
-    a = data.draw(atlases())
-    b = data.draw(atlases(2002, a.space))
+    edges = WHOLE_UM if (whole := data.draw(st.booleans())) else EDGES_UM
+    a = data.draw(atlases(edges_um=edges))
+    b = data.draw(atlases(2002, a.space, edges))
     for each in (a, b):
         each.put(database)
     of_axis = []  # per axis, µm that voxel i of a shares with voxel j of b
@@ -236,19 +245,24 @@ def test_the_overlap_of_two_grids_is_that_of_their_boxes(database: sa.Engine, da
             expected[pair] = expected.get(pair, 0.0) + um3
     query = sa.text(
         "SELECT x.source_id, y.source_id, o.um3 FROM ccf.region_overlap(2001, 2002) AS o "
-        "JOIN ccf.brain_region AS x ON x.ccf_id = 2001 AND x.region_id = o.region_a "
-        "JOIN ccf.brain_region AS y ON y.ccf_id = 2002 AND y.region_id = o.region_b"
+        "LEFT JOIN ccf.brain_region AS x ON x.ccf_id = 2001 AND x.region_id = o.region_a "
+        "LEFT JOIN ccf.brain_region AS y ON y.ccf_id = 2002 AND y.region_id = o.region_b"
     )
     with database.connect() as connection:
-        found = {(row[0], row[1]): row[2] for row in connection.execute(query)}
-        whole = connection.scalar(
-            sa.text("SELECT sum(um3) FROM ccf.region_overlap(2001, 2002) WHERE region_a IS NOT NULL")
-        )
+        found = {(row[0], row[1]): float(row[2]) for row in connection.execute(query)}
+    shared = {pair: um3 for pair, um3 in found.items() if None not in pair}
+    in_python = {(x, y): um3 for x, y, um3 in region_overlap(a.runs, a.grid, b.runs, b.grid).rows()}
+    in_either = {side: sum(um3 for pair, um3 in found.items() if pair[side] is not None) for side in range(2)}
+    sizes = {side: int((g.volume != 0).sum()) * g.grid.voxel_um3 for side, g in enumerate((a, b))}
+    if whole:
+        assert shared == in_python == expected
+        assert in_either == sizes
+        return
     smallest = min(a.grid.voxel_um3, b.grid.voxel_um3)
-    for pair in expected.keys() | found.keys():
-        assert found.get(pair, 0) == pytest.approx(expected.get(pair, 0.0), abs=1 + 0.002 * smallest)
-    voxels = int((a.volume != 0).sum())
-    assert float(whole) == pytest.approx(voxels * a.grid.voxel_um3, abs=10 + 0.02 * smallest)
+    for pair in expected.keys() | shared.keys() | in_python.keys():
+        for answer in (shared, in_python):
+            assert answer.get(pair, 0) == pytest.approx(expected.get(pair, 0.0), abs=1 + 0.002 * smallest)
+    assert in_either == pytest.approx(sizes, abs=10 + 0.02 * smallest)
 
 
 @pytest.mark.parametrize("edge", [0.5, 1.5, 2.0000001, 0.0, -3.0, math.nan, math.inf])

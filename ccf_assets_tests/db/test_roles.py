@@ -60,7 +60,7 @@ CALLS = {
     "region_names(integer,text)": "ccf.region_names(904, 'acronym')",
     "region_number(bigint)": "ccf.region_number(997)",
     "region_overlap(integer,integer)": "ccf.region_overlap(904, 904)",
-    "region_overlap_of_grids(integer,integer)": "ccf.region_overlap_of_grids(904, 904)",
+    "region_overlap_by_plane(integer,integer,integer,integer)": "ccf.region_overlap_by_plane(904, 904, 0, 1)",
     "region_shares(integer,double precision,double precision,double precision,double precision)": (
         "ccf.region_shares(904, 6600, 4000, 6700, 300)"
     ),

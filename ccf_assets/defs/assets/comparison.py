@@ -5,7 +5,9 @@ from typing import Any
 import dagster as dg
 import sqlalchemy as sa
 
-from ccf_assets.db import comparison, schema
+from ccf_assets.atlas.consistency import region_consistency as compared
+from ccf_assets.db import schema
+from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.defs.table_metadata import OWNERS, column_lineage, whole_table_metadata
 from ccf_assets.refusals import in_words
 
@@ -34,7 +36,7 @@ _LINEAGE = column_lineage(
 @dg.asset(
     group_name=GROUP,
     owners=OWNERS,
-    kinds={"postgres", "sql"},
+    kinds={"postgres", "numpy"},
     code_version="1",
     deps=[
         dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
@@ -44,10 +46,10 @@ _LINEAGE = column_lineage(
     automation_condition=ATLASES_CHANGED,
 )
 @in_words
-def region_consistency() -> dg.MaterializeResult[sa.Select[Any]]:
+def region_consistency(postgres: PostgresResource) -> dg.MaterializeResult[sa.Select[Any]]:
     """Every region in each loaded atlas against the finest loaded atlas of the same version.
 
     How much larger or smaller a region is at a coarser resolution, and how much of it is in the same place.
     The SQL function region_diff(ccf_id_a, ccf_id_b) has the pairs of regions that differ.
     """
-    return dg.MaterializeResult(value=comparison.region_consistency(), metadata=_LINEAGE)
+    return dg.MaterializeResult(value=compared(postgres.create_engine()), metadata=_LINEAGE)
