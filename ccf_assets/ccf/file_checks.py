@@ -25,7 +25,7 @@ ANNOTATION_CHECKS: Mapping[str, str] = MappingProxyType(
 
 def annotation_checks(
     path: Path, entry: AtlasEntry, grid: VoxelGrid, graph: pl.DataFrame, report: Callable[[str], object]
-) -> tuple[list[Finding], Mapping[int, int]]:
+) -> tuple[list[Finding], runs.VoxelCounts]:
     """Check a volume before anything is built on it.
 
     Args:
@@ -36,7 +36,7 @@ def annotation_checks(
         report: receives progress.
 
     Returns:
-        The checks, and the number of voxels by id (empty if the header is already wrong).
+        The checks, and the number of voxels by side and id (empty if the header is already wrong).
     """
     # The path itself may be the temporary name of a file that is being downloaded.
     name = entry.annotation_name
@@ -47,13 +47,14 @@ def annotation_checks(
         return [
             _volume_as_catalogued(name, entry, problems),
             Finding.passes("painted_ids_known", not_checked, numbers),
-        ], {}
-    counts = runs.count_voxels(nrrd.planes(path, grid, report))
+        ], runs.VoxelCounts({}, {})
+    sides = runs.count_sides(nrrd.planes(path, grid, report), grid)
+    counts = sides.both
     unknown = [f"{i} ({counts[i]} voxels)" for i in ontology.missing_regions(graph, set(counts))]
     return [
         _volume_as_catalogued(name, entry, problems),
         _painted_ids_known(name, len(counts), unknown),
-    ], counts
+    ], sides
 
 
 def _volume_as_catalogued(name: str, entry: AtlasEntry, problems: Sequence[str]) -> Finding:

@@ -444,9 +444,9 @@ def painted(tmp_path: Path) -> Path:
 
 
 def look(path: Path, entry: AtlasEntry, graph: pl.DataFrame) -> tuple[dict[str, Finding], dict[int, int]]:
-    found, counts = file_checks.annotation_checks(path, entry, grid_of(entry.key), graph, lambda _line: None)
+    found, sides = file_checks.annotation_checks(path, entry, grid_of(entry.key), graph, lambda _line: None)
     assert [each.name for each in found] == list(ANNOTATION_CHECKS)
-    return {each.name: each for each in found}, dict(counts)
+    return {each.name: each for each in found}, sides.both
 
 
 def test_a_volume_with_its_ontology_passes_and_is_counted(painted: Path, tmp_path: Path) -> None:

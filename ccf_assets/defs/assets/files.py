@@ -18,6 +18,7 @@ from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS, annotation_checks
 from ccf_assets.db.ontologies import follow_ontology, keep_ontology
 from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS, ontology_checks, painted_regions_kept
 from ccf_assets.db.own_catalogue import note_read
+from ccf_assets.defs import found
 from ccf_assets.defs.atlas_checks import check_result
 from ccf_assets.defs.partitions import atlas_partitions
 from ccf_assets.defs.provenance import after, ontology_of, volume_tag
@@ -159,12 +160,14 @@ def annotation(
             graph = ontology_of(entry, sources, engine)
         else:
             graph = own_structure_graph(entry, own.path, engine)
-        checks, counts = annotation_checks(file.path, entry, file.grid, graph, context.log.info)
+        checks, sides = annotation_checks(file.path, entry, file.grid, graph, context.log.info)
         yield from map(check_result, checks)
         failed = [check.sentence for check in checks if not check.passed]
         if failed:
             raise CcfError(f"The volume from {file.url} was refused. {' '.join(failed)}")
         read_seconds = round(time.monotonic() - started, 2)
+    found.voxel_counts.keep(file, sides)
+    counts = sides.both
     if own is not None:
         keep_ontology(engine, files, files.ontology(entry), entry)
     note_read(engine, files, entry)
