@@ -216,16 +216,18 @@ def _load_all(
 
 
 def _start(key: str) -> Outcome:
-    """Make Dagster's tables and the definitions, which takes seconds."""
-    _dagster()
-    return Outcome(key)
+    """Import Dagster and the definitions, which takes seconds."""
+    _, instance = _dagster()
+    with instance:
+        return Outcome(key)
 
 
 def _close_dead_runs(key: str) -> Outcome:
     from ccf_assets.runs.liveness import close_dead_runs
 
     _, instance = _dagster()
-    close_dead_runs(instance)
+    with instance:
+        close_dead_runs(instance)
     return Outcome(key)
 
 
@@ -238,19 +240,22 @@ def _load_ontology(key: str, refresh: bool) -> Outcome:
 
     started = time.monotonic()
     defs, instance = _dagster()
-    with going_on(reporter(key), "looking for runs whose process was killed"):
-        close_dead_runs(instance)
-    files, graph, engine = Sources.from_settings(), defs.resolve_asset_graph(), database.create_engine()
-    if not refresh and not freshness.outdated(graph, instance, engine, files, [key]):
-        follow_ontology(engine, files)
-        candidate = files.structure_graph(report=reporter(key))
-        seen = freshness.versions(instance, key)
-        # It has passed its checks before: it is in use, even if another source's was refreshed since; or
-        # it was fetched again into an emptied cache, and is the latest that passed.
-        if candidate.sha256 in (seen[:1] if candidate.fetched else seen):
-            keep_ontology(engine, files, files.accept_structure_graph(candidate))
-            return Outcome(key, seconds=time.monotonic() - started)
-    return run_job(defs, instance, "refresh_ontology", key, started=started, assets=[key], refresh=refresh)
+    with instance:
+        with going_on(reporter(key), "looking for runs whose process was killed"):
+            close_dead_runs(instance)
+        files, graph, engine = Sources.from_settings(), defs.resolve_asset_graph(), database.create_engine()
+        if not refresh and not freshness.outdated(graph, instance, engine, files, [key]):
+            follow_ontology(engine, files)
+            candidate = files.structure_graph(report=reporter(key))
+            seen = freshness.versions(instance, key)
+            # It has passed its checks before: it is in use, even if another source's was refreshed since; or
+            # it was fetched again into an emptied cache, and is the latest that passed.
+            if candidate.sha256 in (seen[:1] if candidate.fetched else seen):
+                keep_ontology(engine, files, files.accept_structure_graph(candidate))
+                return Outcome(key, seconds=time.monotonic() - started)
+        return run_job(
+            defs, instance, "refresh_ontology", key, started=started, assets=[key], refresh=refresh
+        )
 
 
 def _ask_for(name: str, keys: Sequence[str]) -> Outcome:
@@ -271,7 +276,8 @@ def _ask_for(name: str, keys: Sequence[str]) -> Outcome:
     except CcfError as error:  # a map that cannot be read keeps nothing else from being loaded
         remarks.append(str(error))
     _, instance = _dagster()
-    add_atlases(instance, dict.fromkeys(keys, False) | atlases_in_database(engine))
+    with instance:
+        add_atlases(instance, dict.fromkeys(keys, False) | atlases_in_database(engine))
     return Outcome(name, remarks=remarks)
 
 
@@ -286,25 +292,26 @@ def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
     graph, engine, files = defs.resolve_asset_graph(), database.create_engine(), Sources.from_settings()
     follow_catalogue(engine)
     loaded: list[str] = []
-    if refresh:
-        # By itself and first: whether the file is a new one decides what else is stale.
-        outcome = run_job(
-            defs, instance, "load_atlas", key,
-            started=started, partition=key, assets=["annotation"], refresh=True,
-        )  # fmt: skip
-        if outcome.error is not None:
-            return outcome
-        loaded += outcome.loaded
-    # Voxel rows in a run of their own: what they are made from may come out as it was.
-    for jobs in (("load_atlas", "load_region_sets"), ("load_voxel_rows",)):
-        stale = freshness.stale(graph, instance, engine, files, key, jobs, with_rows=rows)
-        if not stale:
-            continue
-        add_atlases(instance, {key: jobs == ("load_voxel_rows",)})
-        outcome = run_job(defs, instance, jobs[0], key, started=started, partition=key, assets=stale)
-        if outcome.error is not None:
-            return outcome
-        loaded += outcome.loaded
+    with instance:
+        if refresh:
+            # By itself and first: whether the file is a new one decides what else is stale.
+            outcome = run_job(
+                defs, instance, "load_atlas", key,
+                started=started, partition=key, assets=["annotation"], refresh=True,
+            )  # fmt: skip
+            if outcome.error is not None:
+                return outcome
+            loaded += outcome.loaded
+        # Voxel rows in a run of their own: what they are made from may come out as it was.
+        for jobs in (("load_atlas", "load_region_sets"), ("load_voxel_rows",)):
+            stale = freshness.stale(graph, instance, engine, files, key, jobs, with_rows=rows)
+            if not stale:
+                continue
+            add_atlases(instance, {key: jobs == ("load_voxel_rows",)})
+            outcome = run_job(defs, instance, jobs[0], key, started=started, partition=key, assets=stale)
+            if outcome.error is not None:
+                return outcome
+            loaded += outcome.loaded
     return Outcome(key, loaded, seconds=time.monotonic() - started)
 
 
@@ -328,39 +335,40 @@ def _register_recordings(name: str, examples: bool) -> Outcome:
     done: list[str] = []
     refused: list[str] = []
     folder, scan, missing = None, None, None
-    if examples:
-        sources.put_examples(path, known_recordings(instance))
-    for job in ("register_recordings", "register_sites"):
-        also: set[str] = set()
-        if job == "register_sites":
-            keys = list(backlog.unregistered(engine))
-            also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
-            slices = backlog.sizes_of_sources(engine)
-        else:
-            folder, missing = folder_or_why_not(engine, path)
-            scan = _settled(folder) if folder else None
-            keys, slices = [], ({}, 0)
-            if folder and scan:
-                keys = list(backlog.files_to_read(engine, folder, scan)[1])
-                slices = backlog.sizes_of_files(scan)
-        instance.add_dynamic_partitions(partitions, keys)
-        there = instance.get_dynamic_partitions(partitions)
-        for batch in requests.batches(keys, there, len(there), also, len(also), *slices):
-            tags = range_tags(batch[0], batch[-1])
-            outcome = run_job(defs, instance, job, name, started=started, tags=tags)
-            if outcome.error is not None:
-                return outcome
-        if job == "register_recordings":
-            file = schema.recording_file.c
-            query = sa.select(file.source, file.refused).where(file.source.in_(keys))
-            with engine.connect() as connection:
-                read = dict(connection.execute(query).tuples().all())
-            refused = [key for key in keys if read.get(key)]
-            keys = [key for key in keys if read.get(key) is False]
-        done += [key for key in keys if key not in done]
-    known = list(filter(is_file, instance.get_dynamic_partitions(partitions)))
-    missing = missing or sources.missing_folder(path, known)
-    remarks = [missing] if missing else _remarks(folder, scan)
+    with instance:
+        if examples:
+            sources.put_examples(path, known_recordings(instance))
+        for job in ("register_recordings", "register_sites"):
+            also: set[str] = set()
+            if job == "register_sites":
+                keys = list(backlog.unregistered(engine))
+                also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
+                slices = backlog.sizes_of_sources(engine)
+            else:
+                folder, missing = folder_or_why_not(engine, path)
+                scan = _settled(folder) if folder else None
+                keys, slices = [], ({}, 0)
+                if folder and scan:
+                    keys = list(backlog.files_to_read(engine, folder, scan)[1])
+                    slices = backlog.sizes_of_files(scan)
+            instance.add_dynamic_partitions(partitions, keys)
+            there = instance.get_dynamic_partitions(partitions)
+            for batch in requests.batches(keys, there, len(there), also, len(also), *slices):
+                tags = range_tags(batch[0], batch[-1])
+                outcome = run_job(defs, instance, job, name, started=started, tags=tags)
+                if outcome.error is not None:
+                    return outcome
+            if job == "register_recordings":
+                file = schema.recording_file.c
+                query = sa.select(file.source, file.refused).where(file.source.in_(keys))
+                with engine.connect() as connection:
+                    read = dict(connection.execute(query).tuples().all())
+                refused = [key for key in keys if read.get(key)]
+                keys = [key for key in keys if read.get(key) is False]
+            done += [key for key in keys if key not in done]
+        known = list(filter(is_file, instance.get_dynamic_partitions(partitions)))
+        missing = missing or sources.missing_folder(path, known)
+        remarks = [missing] if missing else _remarks(folder, scan)
     return Outcome(name, done, refused, "registered", remarks, seconds=time.monotonic() - started)
 
 
@@ -409,7 +417,10 @@ def _compare_atlases(name: str, changed: bool) -> Outcome:
     if not pairs or (pairs == compared and not changed):
         return Outcome(name)
     defs, instance = _dagster()
-    outcome = run_job(defs, instance, "compare_atlases", name, started=started, assets=["region_consistency"])
+    with instance:
+        outcome = run_job(
+            defs, instance, "compare_atlases", name, started=started, assets=["region_consistency"]
+        )
     return dataclasses.replace(outcome, verb="made")
 
 
@@ -428,13 +439,19 @@ def _settled(folder: Folder) -> FolderScan:
         time.sleep(0.5)
 
 
-@functools.cache
 def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:
-    """The definitions and the instance, made once for a process, whose tasks are all of one database."""
+    """The definitions and the instance, in this process."""
     import dagster as dg
 
-    from ccf_assets.definitions import build_defs
     from ccf_assets.runs.home import dagster_home
 
     dagster_home()
-    return build_defs(), dg.DagsterInstance.get()
+    return _definitions(), dg.DagsterInstance.get()
+
+
+@functools.cache
+def _definitions() -> dg.Definitions:
+    """All definitions, made once for a process."""
+    from ccf_assets.definitions import build_defs
+
+    return build_defs()
