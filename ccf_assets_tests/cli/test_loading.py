@@ -22,7 +22,7 @@ from dagster_postgres import DagsterPostgresStorage
 from psycopg.rows import dict_row
 
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
-from ccf_assets.cli import load, loading
+from ccf_assets.cli import load, loading, worker_imports
 from ccf_assets.cli import outcome as outcome_module
 from ccf_assets.cli import workers as workers_module
 from ccf_assets.cli.outcome import Outcome
@@ -314,6 +314,11 @@ def test_when_the_command_is_killed_its_workers_end_in_order(home: Path) -> None
     wait_for(lambda: not session(load))
     assert server(home) is None
     assert _left_behind(home) == NOTHING
+
+
+def test_all_that_is_imported_ahead_of_the_workers_can_be_imported() -> None:
+    """A failure there is not told, since each worker would import for itself; it costs seconds."""
+    worker_imports._import_all()
 
 
 def test_a_killed_worker_fails_its_atlas_in_a_sentence_and_no_other(home: Path) -> None:

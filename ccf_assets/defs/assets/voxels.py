@@ -71,10 +71,8 @@ def voxel_run(
     room.require_memory(entry.key, grid)
     room.require_disk(postgres.create_engine(), f"The runs of {entry.key}", room.runs_expected(grid))
     started = time.monotonic()
-    surface = runs.Surface()
-    of_voxels = runs.find_runs(surface.passing(nrrd.planes(file.path, grid, context.log.info)))
+    of_voxels = runs.find_runs(nrrd.planes(file.path, grid, context.log.info))
     read_seconds = round(time.monotonic() - started, 2)
-    found.surface.keep(file, surface.columns(grid))
 
     def shown() -> dict[str, Any]:
         graph = functools.partial(ontology_of, entry, sources, postgres.create_engine())
