@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -318,7 +319,8 @@ def test_when_the_command_is_killed_its_workers_end_in_order(home: Path) -> None
 
 def test_all_that_is_imported_ahead_of_the_workers_can_be_imported() -> None:
     """A failure there is not told, since each worker would import for itself; it costs seconds."""
-    worker_imports._import_all()
+    worker_imports.import_all()
+    assert set(worker_imports.AHEAD) <= set(sys.modules)
 
 
 def test_a_killed_worker_fails_its_atlas_in_a_sentence_and_no_other(home: Path) -> None:
