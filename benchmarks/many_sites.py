@@ -10,18 +10,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil
 import sqlalchemy as sa
 
 from benchmarks.growth import WARM_UP, register, write_file
 from benchmarks.measuring import apart, say
 from benchmarks.place import Place, place_in, work_folder
+from benchmarks.processor import own_seconds, server_seconds
 from benchmarks.sites import PER_RECORDING
 from ccf_assets import settings
 
@@ -78,19 +77,19 @@ def measure(place: Place, sizes: Sequence[int], size_um: int) -> Iterator[Regist
             name = f"file{there}"
             apart(write_file, volume, name, MILLION)
             place.settle()
-            before = _server_seconds(place.engine)
+            before = server_seconds(place.engine)
             seconds, loading_s, steps = apart(_register, name)
             there += 1
-            server_s = _server_seconds(place.engine) - before
+            server_s = server_seconds(place.engine) - before
             yield Registered(there, seconds, server_s, loading_s, _gigabytes(place.engine), steps)
             for ending in (".csv", ".toml"):
                 (settings.home() / "recordings" / name).with_suffix(ending).unlink()
 
 
 def _register(name: str) -> tuple[float, float, dict[str, float]]:
-    before = _own_seconds()
+    before = own_seconds()
     sample = register([name])
-    return sample.value, _own_seconds() - before, dict(sample.details)
+    return sample.value, own_seconds() - before, dict(sample.details)
 
 
 _FILLED = """
@@ -117,27 +116,6 @@ def _fill(engine: sa.Engine, number: int) -> None:
             )
             if (rows or 0) / 10 < MILLION:  # as a load does
                 connection.exec_driver_sql(f"ANALYZE ccf.{table}")
-
-
-def _own_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def _server_seconds(engine: sa.Engine) -> float:
-    """Processor time of the server and of all its processes, those that have ended too."""
-    with engine.connect() as connection:
-        folder = str(connection.scalar(sa.text("SHOW data_directory")))
-    main = psutil.Process(int((Path(folder) / "postmaster.pid").read_text().split()[0]))
-    own = main.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
-    for child in main.children(recursive=True):
-        try:
-            times = child.cpu_times()
-        except psutil.NoSuchProcess:  # ended since: the next look counts it
-            continue
-        total += times.user + times.system
-    return float(total)
 
 
 _SIZE = """

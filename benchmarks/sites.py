@@ -22,7 +22,9 @@ from benchmarks.loads import QUIET, step_seconds
 from benchmarks.measuring import Row, Sample, apart, peak_mb, say, timed
 from benchmarks.options import Options
 from benchmarks.place import Place, place_in
+from benchmarks.processor import own_seconds, server_seconds
 from benchmarks.server_alone import rows_of
+from benchmarks.stored_sites import store_alone
 from benchmarks.volumes import Volume
 from ccf_assets import settings
 from ccf_assets.db import database, schema
@@ -35,6 +37,9 @@ Points: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
 SECONDS = {1_000_000: 12.0}
 """Sites → the longest that they may take, at 25 µm."""
+
+NEW_OF_SERVER, CHANGED_OF_SERVER = 1.5, 2.0
+"""The most of the server's time for storing both tables that new sites may take, and those that all moved."""
 
 PER_RECORDING = 384
 """Sites of a Neuropixels probe."""
@@ -63,12 +68,21 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
         for kind, draw in (("of probes", on_probes), ("scattered", scattered)):
             name = f"{options.sites:,} sites {kind} from CSV, {volume.title}"
             apart(write_files, volume, options.sites, draw)
-            samples = []
+            samples, changed, alone = [], [], []
             for turn in range(options.repeat):
                 own.settle()
                 samples.append(apart(register, options.sites))
-                say(f"{turn + 1}/{options.repeat}  {name}: {samples[-1].value:.3g}")
+                alone.append(store_alone(own))
+                apart(move_sites)
+                own.settle()
+                changed.append(apart(register, options.sites, LARGE, True))
+                say(
+                    f"{turn + 1}/{options.repeat}  {name}: {samples[-1].value:.3g}, changed "
+                    f"{changed[-1].value:.3g}, the server alone {alone[-1].value:.3g}"
+                )
             yield Row(name, samples, target=target)
+            yield Row(name, samples, "server alone, both tables", alone, NEW_OF_SERVER)
+            yield Row(f"{name}, all changed", changed, "server alone, both tables", alone, CHANGED_OF_SERVER)
         yield _named(own, options, volume)
 
 
@@ -86,11 +100,13 @@ def _named(own: Place, options: Options, volume: Volume) -> Row:
     return Row(name, ours, "numbers, CSV", theirs, target=1.3)
 
 
-def register(sites: int, large: str = LARGE) -> Sample:
-    """Register the files anew, the small one before the clock starts."""
+def register(sites: int, large: str = LARGE, there: bool = False) -> Sample:
+    """Register the files, the small one before the clock starts; anew, unless they are ``there`` already."""
     keys = [partition_key_of(name) for name in (SMALL, large)]
-    with database.create_engine().begin() as connection:
-        connection.exec_driver_sql(_EMPTY)
+    engine = database.create_engine()
+    if not there:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(_EMPTY)
     job = build_defs().resolve_job_def("register_recordings")
     with dg.DagsterInstance.ephemeral() as instance:
 
@@ -99,13 +115,25 @@ def register(sites: int, large: str = LARGE) -> Sample:
 
         instance.add_dynamic_partitions(str(recording_partitions.name), keys)
         run(keys[0])
+        worked, of_server = own_seconds(), server_seconds(engine)
         seconds = timed(lambda: run(keys[1]))
-        steps = step_seconds(instance)
-    with database.create_engine().connect() as connection:
+        steps = {
+            **step_seconds(instance),
+            "own_processor_seconds": own_seconds() - worked,
+            "server_processor_seconds": server_seconds(engine) - of_server,
+        }
+    with engine.connect() as connection:
         registered = connection.scalar(sa.text("SELECT count(*) FROM ccf.recording_region"))
     if registered != sites + SMALL_SITES:
         raise RuntimeError(f"{registered:,} sites are registered instead of {sites + SMALL_SITES:,}.")
     return Sample(seconds, peak_mb(), steps)
+
+
+def move_sites() -> None:
+    """Move every site of the large file by 1 µm along AP."""
+    path = settings.home() / "recordings" / LARGE
+    pl.read_csv(path).with_columns((pl.col("x") + 1).round(1)).write_csv(path)
+    age(path)
 
 
 def scattered(volume: Volume, count: int) -> Points:

@@ -372,7 +372,9 @@ class Command:
     def family(self) -> list[psutil.Process]:
         """The command, then its workers, the one that loads first."""
         command = psutil.Process(self.process.pid)
-        workers = [p for p in command.children() if "spawn_main" in " ".join(p.cmdline())]
+        # They are forked from a process that the command starts.
+        parents = [p for p in command.children() if "forkserver" in " ".join(p.cmdline())]
+        workers = [worker for parent in parents for worker in parent.children()]
         return [command, *sorted(workers, key=psutil.Process.create_time)]
 
     def ended(self, seconds: float = 600) -> tuple[int, str]:

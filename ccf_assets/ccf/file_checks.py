@@ -3,7 +3,7 @@
 Checks of tables are in defs.atlas_checks; those of a new ontology in db.ontology_checks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from ccf_assets.ccf import nrrd, ontology, runs
 from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.finding import Finding, Numbers, listed
+from ccf_assets.prefetch import one_ahead
 
 ANNOTATION_CHECKS: Mapping[str, str] = MappingProxyType(
     {
@@ -24,8 +25,13 @@ ANNOTATION_CHECKS: Mapping[str, str] = MappingProxyType(
 
 
 def annotation_checks(
-    path: Path, entry: AtlasEntry, grid: VoxelGrid, graph: pl.DataFrame, report: Callable[[str], object]
-) -> tuple[list[Finding], Mapping[int, int]]:
+    path: Path,
+    entry: AtlasEntry,
+    grid: VoxelGrid,
+    graph: pl.DataFrame,
+    report: Callable[[str], object],
+    passing: Callable[[Iterator[nrrd.SagittalPlane]], Iterator[nrrd.SagittalPlane]] = iter,
+) -> tuple[list[Finding], runs.VoxelCounts]:
     """Check a volume before anything is built on it.
 
     Args:
@@ -34,9 +40,10 @@ def annotation_checks(
         grid: the grid that it must have.
         graph: the ontology that must have its ids.
         report: receives progress.
+        passing: yields the planes as they are, and may look at them: the file is read once for both.
 
     Returns:
-        The checks, and the number of voxels by id (empty if the header is already wrong).
+        The checks, and the number of voxels by side and id (empty if the header is already wrong).
     """
     # The path itself may be the temporary name of a file that is being downloaded.
     name = entry.annotation_name
@@ -47,13 +54,14 @@ def annotation_checks(
         return [
             _volume_as_catalogued(name, entry, problems),
             Finding.passes("painted_ids_known", not_checked, numbers),
-        ], {}
-    counts = runs.count_voxels(nrrd.planes(path, grid, report))
+        ], runs.VoxelCounts({}, {})
+    sides = runs.count_sides(one_ahead(passing(nrrd.planes(path, grid, report))), grid)
+    counts = sides.both
     unknown = [f"{i} ({counts[i]} voxels)" for i in ontology.missing_regions(graph, set(counts))]
     return [
         _volume_as_catalogued(name, entry, problems),
         _painted_ids_known(name, len(counts), unknown),
-    ], counts
+    ], sides
 
 
 def _volume_as_catalogued(name: str, entry: AtlasEntry, problems: Sequence[str]) -> Finding:

@@ -11,6 +11,7 @@ left-posterior-superior, which is wrong.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -54,6 +55,31 @@ def count_voxels(volume: Iterable[SagittalPlane]) -> dict[int, int]:
         counts.update(dict(zip(ids.tolist(), map(int, voxels), strict=True)))
     counts.pop(0, None)
     return dict(counts)
+
+
+@dataclass(frozen=True)
+class VoxelCounts:
+    """Region id → number of its voxels, on the left and on the right; without the outside (id 0)."""
+
+    left: dict[int, int]
+    right: dict[int, int]
+
+    @property
+    def both(self) -> dict[int, int]:
+        """Of both sides together."""
+        return dict(Counter(self.left) + Counter(self.right))
+
+
+def count_sides(volume: Iterable[SagittalPlane], grid: VoxelGrid) -> VoxelCounts:
+    """The voxels of every region, by side; without a midline everything is on the right.
+
+    Args:
+        volume: sagittal planes, ML ascending.
+        grid: the grid of the volume.
+    """
+    planes = iter(volume)
+    left = count_voxels(itertools.islice(planes, grid.first_right or 0))
+    return VoxelCounts(left, count_voxels(planes))
 
 
 @dataclass(frozen=True)
@@ -227,21 +253,44 @@ def voxel_batches(
 
 
 def brain_surface(volume: Iterable[SagittalPlane], grid: VoxelGrid) -> dict[str, npt.NDArray[np.int32]]:
-    """The brain's upper surface: for each column (x, z), the first in-brain voxel going ventrally.
+    """The brain's upper surface; see `Surface.columns`.
 
     Args:
         volume: sagittal planes of shape (DV, AP), ML ascending.
         grid: the grid of the volume.
-
-    Returns:
-        Columns ``x``, ``z`` and ``y`` (the voxel's top), int32 µm, one row per column that meets the brain.
     """
-    parts: dict[str, list[npt.NDArray[np.int32]]] = {"x": [], "z": [], "y": []}
-    for index, plane in enumerate(volume):
-        in_brain = plane != 0
-        x = np.flatnonzero(in_brain.any(axis=0))
-        parts["x"].append(x.astype(np.int32))
-        parts["z"].append(np.full(len(x), index, np.int32))
-        parts["y"].append(in_brain[:, x].argmax(axis=0).astype(np.int32))
-    axes = {"x": 0, "z": 2, "y": 1}
-    return {name: grid.coordinate(axis, np.concatenate(parts[name])) for name, axis in axes.items()}
+    surface = Surface()
+    for _ in surface.passing(volume):
+        pass
+    return surface.columns(grid)
+
+
+class Surface:
+    """The brain's upper surface: for each column (x, z), the first in-brain voxel going ventrally."""
+
+    def __init__(self) -> None:
+        self._x: list[npt.NDArray[np.int32]] = []
+        self._y: list[npt.NDArray[np.int32]] = []
+
+    def passing(self, volume: Iterable[SagittalPlane]) -> Iterator[SagittalPlane]:
+        """Yield the planes of a volume as they are, shape (DV, AP), ML ascending, and look at each."""
+        for plane in volume:
+            in_brain = plane != 0
+            x = np.flatnonzero(in_brain.any(axis=0))
+            self._x.append(x.astype(np.int32))
+            self._y.append(in_brain[:, x].argmax(axis=0).astype(np.int32))
+            yield plane
+
+    def columns(self, grid: VoxelGrid) -> dict[str, npt.NDArray[np.int32]]:
+        """The surface of the planes that have passed.
+
+        Returns:
+            Columns ``x``, ``z`` and ``y`` (the voxel's top), int32 µm, one row per column that meets the
+            brain.
+        """
+        z = np.repeat(np.arange(len(self._x), dtype=np.int32), [len(x) for x in self._x])
+        return {
+            "x": grid.coordinate(0, np.concatenate(self._x)),
+            "z": grid.coordinate(2, z),
+            "y": grid.coordinate(1, np.concatenate(self._y)),
+        }

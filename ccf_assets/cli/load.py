@@ -54,9 +54,11 @@ def load(
     Each load is a Dagster run and shows in the UI. If no atlas is named, the source cannot be reached and
     nothing is cached, the phantom is loaded instead, with a notice.
     """
+    from ccf_assets.cli import workers
     from ccf_assets.db import database, holdings, own_catalogue
     from ccf_assets.runs.home import dagster_home
 
+    workers.import_ahead()
     unknown = set(atlases or ()) - set(catalogue().entries)
     if unknown and settings.postgres_url():  # another host's catalogue may have them
         own_catalogue.follow_catalogue(database.create_engine())

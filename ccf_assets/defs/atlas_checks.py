@@ -3,8 +3,8 @@
 Not here: the checks of files, made before anything is loaded (ccf.file_checks, db.ontology_checks).
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -17,10 +17,12 @@ from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import stored_grid
 from ccf_assets.db.region_volumes import number_of
+from ccf_assets.defs import found
 from ccf_assets.defs.provenance import checked_volume
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.finding import Finding, listed
 from ccf_assets.refusals import in_words
+from ccf_assets.sources.annotation import Annotation
 
 
 def check_result(finding: Finding) -> dg.AssetCheckResult:
@@ -84,10 +86,8 @@ def voxel_counts_equal_file(
     in_table: dict[tuple[str, str, int], int] = {}
     for entry in atlases:
         file, grid = checked_volume(context.instance, sources.get(), entry), stored_grid(engine, entry.key)
-        planes = nrrd.planes(file.path, file.grid, context.log.info)
-        # Without a midline everything is on one side.
-        left = runs.count_voxels(itertools.islice(planes, grid.first_right or 0))
-        for side, counts in (("left", left), ("right", runs.count_voxels(planes))):
+        sides = found.voxel_counts.of(file, partial(_count_sides, file, context.log.info))
+        for side, counts in (("left", sides.left), ("right", sides.right)):
             in_file.update({(entry.key, side, region): count for region, count in counts.items()})
         with engine.connect() as connection:
             for side, number, count in connection.execute(_voxels_by_side(entry.ccf_id, grid)):
@@ -109,6 +109,10 @@ def voxel_counts_equal_file(
             },
         )
     )
+
+
+def _count_sides(file: Annotation, report: Callable[[str], object]) -> runs.VoxelCounts:
+    return runs.count_sides(nrrd.planes(file.path, file.grid, report), file.grid)
 
 
 def _voxels_by_side(ccf_id: int, grid: VoxelGrid) -> sa.Select[Any]:

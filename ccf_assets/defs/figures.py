@@ -88,10 +88,15 @@ def depth_chart(log: Logger, parents: pl.DataFrame) -> Metadata:
     """The number of regions at each depth, from ``parents``, the rows of region_parent; see `shown`."""
 
     def draw() -> bytes:
-        counts = dict(parents.group_by("depth").len().sort("depth").iter_rows())
-        return depth_chart_png(counts, f"{parents.height:,} regions by depth")
+        return _depth_chart(tuple(parents.group_by("depth").len().sort("depth").iter_rows()))
 
     return shown(log, "regions_by_depth", draw)
+
+
+@functools.lru_cache(maxsize=1)
+def _depth_chart(counts: tuple[tuple[int, int], ...]) -> bytes:
+    """Drawn once for the atlases of one ontology that a process loads."""
+    return depth_chart_png(dict(counts), f"{sum(count for _, count in counts):,} regions by depth")
 
 
 def sites_on_plane(log: Logger, engine: sa.Engine, sites: sa.Select[Any]) -> Mapping[str, Any]:

@@ -60,7 +60,7 @@ def rgb(color_hex: str) -> tuple[int, int, int]:
 @contextmanager
 def new_figure(width: int, height: int) -> Iterator[Figure]:
     """An empty white figure of ``width`` × ``height`` pixels, in matplotlib's own style while it is drawn."""
-    _import_matplotlib()
+    import_matplotlib()
     from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -73,7 +73,7 @@ def new_figure(width: int, height: int) -> Iterator[Figure]:
         yield figure
 
 
-def _import_matplotlib() -> None:
+def import_matplotlib() -> None:
     """Import matplotlib, whatever MPLBACKEND says: it chooses how windows are shown, and none is here.
 
     A notebook hands the variable to the commands that it starts. It may name a module that is not there, and

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -22,7 +23,7 @@ from dagster_postgres import DagsterPostgresStorage
 from psycopg.rows import dict_row
 
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
-from ccf_assets.cli import load, loading
+from ccf_assets.cli import load, loading, worker_imports
 from ccf_assets.cli import outcome as outcome_module
 from ccf_assets.cli import workers as workers_module
 from ccf_assets.cli.outcome import Outcome
@@ -316,9 +317,16 @@ def test_when_the_command_is_killed_its_workers_end_in_order(home: Path) -> None
     assert _left_behind(home) == NOTHING
 
 
+def test_all_that_is_imported_ahead_of_the_workers_can_be_imported() -> None:
+    """A failure there is not told, since each worker would import for itself; it costs seconds."""
+    worker_imports.import_all()
+    assert set(worker_imports.AHEAD) <= set(sys.modules)
+
+
 def test_a_killed_worker_fails_its_atlas_in_a_sentence_and_no_other(home: Path) -> None:
     load = _load(home, "phantom_100um")
-    workers = [p for p in psutil.Process(load.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+    by_parent = [p for p in psutil.Process(load.pid).children() if "forkserver" in " ".join(p.cmdline())]
+    workers = [worker for parent in by_parent for worker in parent.children()]
     min(workers, key=psutil.Process.create_time).kill()  # the larger atlas is begun first
     rest, _ = load.communicate(timeout=60)
     assert load.returncode == 1

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import nrrd
@@ -18,6 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.ccf import file_checks, ontology, runs
+from ccf_assets.ccf import nrrd as volume_file
 from ccf_assets.ccf.catalogue import ALLEN, BUILT_IN, PHANTOM, AtlasEntry, atlas_entry
 from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS
 from ccf_assets.ccf.nrrd import SagittalPlane
@@ -246,6 +248,23 @@ def test_a_sound_load_passes_every_check(phantom_database: sa.Engine, instance: 
     assert numbers == {"voxels_in_table": voxels, "voxels_in_file": voxels, "counts_that_differ": 0}
 
 
+def test_a_load_reads_its_volume_twice_and_a_check_only_what_was_not_counted_last(
+    phantom_database: sa.Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    planes = volume_file.planes
+
+    def noted(path: Path, *others: Any) -> Iterator[volume_file.SagittalPlane]:
+        read.append(path.name)
+        return planes(path, *others)
+
+    monkeypatch.setattr(volume_file, "planes", noted)
+    assert load(instance).success
+    assert len(read) == 2
+    assert check_loaded(instance).success
+    assert read[2:] == [BUILT_IN["phantom_50um"].annotation_name]
+
+
 def test_checks_run_by_themselves_look_at_every_loaded_atlas(
     phantom_database: sa.Engine, instance: dg.DagsterInstance
 ) -> None:
@@ -444,9 +463,9 @@ def painted(tmp_path: Path) -> Path:
 
 
 def look(path: Path, entry: AtlasEntry, graph: pl.DataFrame) -> tuple[dict[str, Finding], dict[int, int]]:
-    found, counts = file_checks.annotation_checks(path, entry, grid_of(entry.key), graph, lambda _line: None)
+    found, sides = file_checks.annotation_checks(path, entry, grid_of(entry.key), graph, lambda _line: None)
     assert [each.name for each in found] == list(ANNOTATION_CHECKS)
-    return {each.name: each for each in found}, dict(counts)
+    return {each.name: each for each in found}, sides.both
 
 
 def test_a_volume_with_its_ontology_passes_and_is_counted(painted: Path, tmp_path: Path) -> None:

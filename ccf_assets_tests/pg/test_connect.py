@@ -177,6 +177,32 @@ def test_what_is_set_for_a_transaction_is_not_left_in_the_session(server_url: sa
     engine.dispose()
 
 
+def test_a_kept_connection_is_asked_whether_it_lives_only_after_a_pause_and_replaced_if_it_does_not(
+    server_url: sa.URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, pid = engine_on(server_url, pool=KEPT), sa.select(sa.func.pg_backend_pid())
+    asked: list[object] = []
+    ping = engine.dialect.do_ping
+    monkeypatch.setattr(engine.dialect, "do_ping", lambda raw: asked.append(raw) or ping(raw))
+
+    def session() -> int:
+        with engine.connect() as connection:
+            return int(connection.scalar(pid) or 0)
+
+    monkeypatch.setattr(connect, "FRESH_S", 3600)
+    first = session()
+    assert {session() for _ in range(5)} == {first}
+    assert not asked
+    monkeypatch.setattr(connect, "FRESH_S", 0)
+    assert session() == first
+    assert len(asked) == 1
+    with engine_on(server_url).connect() as other:
+        # Waits until it has ended, 10 s at most.
+        assert other.scalar(sa.text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": first})
+    assert session() != first
+    engine.dispose()
+
+
 def test_a_server_that_cannot_notice_a_lost_client_costs_no_work(
     server_url: sa.URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,12 +12,13 @@ import dagster as dg
 import polars as pl
 import sqlalchemy as sa
 
-from ccf_assets.ccf import ontology
+from ccf_assets.ccf import ontology, runs
 from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
 from ccf_assets.ccf.file_checks import ANNOTATION_CHECKS, annotation_checks
 from ccf_assets.db.ontologies import follow_ontology, keep_ontology
 from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS, ontology_checks, painted_regions_kept
 from ccf_assets.db.own_catalogue import note_read
+from ccf_assets.defs import found
 from ccf_assets.defs.atlas_checks import check_result
 from ccf_assets.defs.partitions import atlas_partitions
 from ccf_assets.defs.provenance import after, ontology_of, volume_tag
@@ -159,12 +160,18 @@ def annotation(
             graph = ontology_of(entry, sources, engine)
         else:
             graph = own_structure_graph(entry, own.path, engine)
-        checks, counts = annotation_checks(file.path, entry, file.grid, graph, context.log.info)
+        surface = runs.Surface()
+        checks, sides = annotation_checks(
+            file.path, entry, file.grid, graph, context.log.info, surface.passing
+        )
         yield from map(check_result, checks)
         failed = [check.sentence for check in checks if not check.passed]
         if failed:
             raise CcfError(f"The volume from {file.url} was refused. {' '.join(failed)}")
         read_seconds = round(time.monotonic() - started, 2)
+    found.voxel_counts.keep(file, sides)
+    found.surface.keep(file, surface.columns(file.grid))
+    counts = sides.both
     if own is not None:
         keep_ontology(engine, files, files.ontology(entry), entry)
     note_read(engine, files, entry)

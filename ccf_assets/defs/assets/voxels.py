@@ -16,6 +16,7 @@ from ccf_assets.ccf import nrrd, runs
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.db import region_volumes, room, schema
 from ccf_assets.db.loaded import stored_grid
+from ccf_assets.defs import found
 from ccf_assets.defs.assets.files import annotation
 from ccf_assets.defs.figures import planes_of_runs
 from ccf_assets.defs.partitions import atlas_partitions
@@ -101,7 +102,9 @@ def brain_surface(
     """The top of the brain above every point, from which "depth from the brain surface" is measured."""
     entry = atlas_entry(context.partition_key)
     file = checked_volume(context.instance, sources.get(), entry)
-    columns = runs.brain_surface(nrrd.planes(file.path, file.grid, context.log.info), file.grid)
+    columns = found.surface.of(
+        file, lambda: runs.brain_surface(nrrd.planes(file.path, file.grid, context.log.info), file.grid)
+    )
     rows = pl.DataFrame(columns).select(pl.lit(entry.ccf_id, pl.Int32).alias("ccf_id"), pl.all())
     return dg.MaterializeResult(value=rows, data_version=dg.DataVersion(file.version))
 
