@@ -1,33 +1,25 @@
-"""An atlas in memory: dense arrays made of its runs, and the regions of many points at once.
+"""An atlas in memory: dense arrays made of its runs, and the region of a voxel.
 
-Reading the runs from the database is in atlas.read.
-
-The region of a point, or why it has none, is decided here in the same way as in SQL by `db.site_regions`:
-both give the same answer for every point.
+Reading the runs from the database is in atlas.read; where a point lies is in places.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ccf_assets.ccf.frames.maps import Floats, Frame, to_ccf
 from ccf_assets.ccf.nrrd import SagittalPlane
 from ccf_assets.ccf.region_id import Ids
 from ccf_assets.ccf.runs import Runs
-from ccf_assets.ccf.space import Status
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 
 RUNS_AT_ONCE = 32_768
 """Runs painted in one turn, so that little memory is needed besides the volume itself."""
-
-POINTS_AT_ONCE = 32_768
-"""Points of one turn: its arrays stay in the processor's cache, which takes a quarter of the time."""
 
 BLOCK_BYTES = 1 << 27
 """Of the volume, painted at a time where it is not needed as a whole."""
@@ -116,42 +108,6 @@ def voxel_place(line: npt.NDArray[np.uint32], z: npt.NDArray[np.uint16], grid: V
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where N points lie.
-
-    Attributes:
-        ccf_um: shape (N, 3), float64: x, y, z in CCF µm, NaN where they are not known.
-        status: shape (N,), uint8: numbers of `Status`.
-        ids: shape (R,), uint32: 0, then region ids of the source, ascending.
-        index: shape (N,), uint16: places in ``ids``, 0 where the status is not "assigned".
-        midline_um: ML of the midline in CCF µm; None where the space has none.
-    """
-
-    ccf_um: Floats
-    status: npt.NDArray[np.uint8]
-    ids: Ids
-    index: npt.NDArray[np.uint16]
-    midline_um: float | None
-
-    @property
-    def region_id(self) -> Ids:
-        """Shape (N,), uint32: 0 where the status is not "assigned"."""
-        return self.ids.take(self.index)
-
-    @property
-    def hemisphere(self) -> npt.NDArray[np.uint8]:
-        """Shape (N,), uint8: 0 left (z < midline), 1 right, 2 where z is unknown or outside the volume.
-
-        2 everywhere in a space without a midline.
-        """
-        z = self.ccf_um[:, 2]
-        if self.midline_um is None:
-            return np.full(len(z), 2, np.uint8)
-        nowhere = np.isnan(z) | (self.status == Status.OUTSIDE_VOLUME)
-        return np.where(nowhere, np.uint8(2), (z >= self.midline_um).astype(np.uint8))
-
-
-@dataclass(frozen=True)
 class RegionGrid:
     """The region of every voxel of an atlas, in 2 bytes each: 154 MB at 25 µm.
 
@@ -165,89 +121,45 @@ class RegionGrid:
     ids: Ids
     index: npt.NDArray[np.uint16]
 
-    def locate(
-        self, frame: Frame, ap: Floats, dv: Floats, ml: Floats, surface: Floats | None = None
-    ) -> Places:
-        """Where points lie.
-
-        Args:
-            frame: the frame of the coordinates.
-            ap: shape (N,): antero-posterior coordinates in the frame's unit and sign.
-            dv: shape (N,): dorso-ventral coordinates.
-            ml: shape (N,): medio-lateral coordinates.
-            surface: as `read_surface` gives it; needed where the frame measures dv from it.
-        """
-        count = len(ap)
-        found = Places(
-            np.empty((count, 3)),
-            np.empty(count, np.uint8),
-            self.ids,
-            np.empty(count, np.uint16),
-            self.grid.midline_um,
-        )
-        for first in range(0, count, POINTS_AT_ONCE):
-            turn = slice(first, first + POINTS_AT_ONCE)
-            self._locate_some(frame, ap[turn], dv[turn], ml[turn], surface, found, turn)
-        return found
-
-    def _locate_some(
-        self,
-        frame: Frame,
-        ap: Floats,
-        dv: Floats,
-        ml: Floats,
-        surface: Floats | None,
-        found: Places,
-        turn: slice,
-    ) -> None:
-        """Locate the points of one turn and write them into ``found``."""
-        _, dvs, mls = self.grid.shape
-        above = None if surface is None else partial(surface_above, surface, self.grid)
-        points = to_ccf(frame, ap, dv, ml, above)
-        found.ccf_um[turn] = points
-        x, y, z = points.T
-        inside_x, inside_y, inside_z = (
-            (c >= 0) & (c < extent) for c, extent in zip((x, y, z), self.grid.extent_um, strict=True)
-        )
-        inside = inside_x & inside_y & inside_z
-        i, j, k = (_voxels(c, inside, self.grid, axis) for axis, c in enumerate((x, y, z)))
-        index = self.index.reshape(-1).take((i * dvs + j) * mls + k) * inside
-        found.index[turn] = index
-        # A column without a surface (only y is NaN) is beside the brain, inside the volume or not.
-        in_volume = inside | (inside_x & inside_z & np.isnan(y))
-        status = np.where(
-            index != 0, Status.ASSIGNED, np.where(in_volume, Status.OUTSIDE_BRAIN, Status.OUTSIDE_VOLUME)
-        )
-        invalid = np.isnan(x)
-        if invalid.any():
-            unknown = sum(np.isnan(given[invalid]).astype(np.uint8) for given in (ap, dv, ml))
-            status[invalid] = np.choose(
-                unknown,
-                (Status.INVALID_INFINITE, Status.INVALID_NAN, Status.INVALID_NAN, Status.MISSING),
-            )
-        found.status[turn] = status
+    def at(self, voxels: npt.NDArray[np.intp]) -> npt.NDArray[np.uint16]:
+        """Places in ``ids`` of voxels, which are named by their index in the flattened volume."""
+        # The indices are those of voxels; to check each takes a quarter longer.
+        return self.index.reshape(-1).take(voxels, mode="clip")
 
 
-def _voxels(um: Floats, inside: npt.NDArray[np.bool_], grid: VoxelGrid, axis: int) -> npt.NDArray[np.int64]:
-    """Indices along an axis of the voxels that coordinates fall in; 0 where they are not inside.
+@dataclass(frozen=True)
+class RegionRuns:
+    """The region of every voxel as the runs tell it: 7 bytes a run, 120 MB at 10 µm where voxels are 2.4 GB.
 
-    Divided and rounded down, as PostgreSQL does; // computes the remainder first. At most the last voxel: a
-    quotient can be rounded up to the number of voxels.
+    Attributes:
+        grid: the grid of the atlas.
+        ids: shape (R,), uint32: 0, then the region ids, ascending.
+        start: shape (AP · DV + 1,), int64: number of the first run of each line along ML, and of all runs.
+        z: shape (runs,), uint16: index of the first voxel of each run, ordered by line and z.
+        z_end: shape (runs,), uint16: index of the voxel behind each.
+        index: shape (runs,), uint16: places in ``ids``.
     """
-    index = np.where(inside, um / grid.edges_um[axis], 0).astype(np.int64)
-    return np.minimum(index, grid.shape[axis] - 1)
 
+    grid: VoxelGrid
+    ids: Ids
+    start: npt.NDArray[np.int64]
+    z: npt.NDArray[np.uint16]
+    z_end: npt.NDArray[np.uint16]
+    index: npt.NDArray[np.uint16]
 
-def surface_above(surface: Floats, grid: VoxelGrid, x: Floats, z: Floats) -> Floats:
-    """CCF y of the surface above points, µm; NaN beside the brain and outside the volume.
+    @cached_property
+    def _halvings(self) -> int:
+        """How often the runs of a line are halved until one is left, in the line that has most."""
+        return int(np.diff(self.start).max()).bit_length()
 
-    Args:
-        surface: as `read_surface` gives it.
-        grid: its grid.
-        x: AP of the points in CCF µm.
-        z: ML, likewise.
-    """
-    ap_um, _, ml_um = grid.extent_um
-    inside = (x >= 0) & (x < ap_um) & (z >= 0) & (z < ml_um)
-    i, k = (_voxels(c, inside, grid, axis) for axis, c in ((0, x), (2, z)))
-    return np.where(inside, surface[i, k], np.nan)
+    def at(self, voxels: npt.NDArray[np.intp]) -> npt.NDArray[np.uint16]:
+        """As `RegionGrid.at`; a million voxels take 0.1 s instead of 0.02 s."""
+        line, k = np.divmod(voxels, self.grid.shape[2])
+        first = self.start.take(line)
+        low, high = first, self.start.take(line + 1)
+        for _ in range(self._halvings):  # all points at once: which run is the first behind the voxel
+            middle = (low + high) // 2
+            before = (low < high) & (self.z.take(middle, mode="clip") <= k)
+            low, high = np.where(before, middle + 1, low), np.where(before, high, middle)
+        there = (low > first) & (k < self.z_end.take(low - 1, mode="clip"))
+        return self.index.take(low - 1, mode="clip") * there
