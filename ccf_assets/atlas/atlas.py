@@ -14,6 +14,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ccf_assets import settings
+from ccf_assets.atlas.asked import asked_places, few_points
 from ccf_assets.atlas.located import Located, beside_pandas, beside_polars
 from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
 from ccf_assets.atlas.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
@@ -31,14 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-    from ccf_assets.ccf.grid import RegionGrid, RegionRuns
     from ccf_assets.ccf.planes import Orientation
-
-FEW_POINTS = 10_000
-"""Up to so many points the database is queried (0.1 s), unless the atlas is in memory (1.2 s at 25 µm)."""
-
-FEW_POINTS_OF_LARGE = 300_000
-"""The same for an atlas of more than LARGEST_DENSE voxels: 3 s, as long as reading one of 10 µm."""
+    from ccf_assets.ccf.voxel_regions import RegionGrid, RegionRuns
 
 
 class Atlas:
@@ -255,10 +250,7 @@ class Atlas:
         return frame
 
     def _places(self, frame: Frame, ap: Floats, dv: Floats, ml: Floats) -> Places:
-        from ccf_assets.atlas.read import LARGEST_DENSE, asked_places
-
-        large = np.prod(self.shape) > LARGEST_DENSE
-        if len(ap) <= (FEW_POINTS_OF_LARGE if large else FEW_POINTS) and "_voxels" not in self.__dict__:
+        if len(ap) <= few_points(self.grid) and "_voxels" not in self.__dict__:
             places = asked_places(self._engine, self._loaded, frame, ap, dv, ml)
             self._check_current()
             return places

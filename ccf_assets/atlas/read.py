@@ -1,4 +1,4 @@
-"""Reading parts of a loaded atlas from the database: its runs, surface, planes, regions of voxels, points.
+"""Reading parts of a loaded atlas from the database: its runs, surface, planes, regions of voxels.
 
 What is computed from them is in ccf.
 """
@@ -14,16 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from ccf_assets.ccf.frames.maps import Floats, Frame
-from ccf_assets.ccf.grid import RegionGrid, RegionRuns, of_runs, paint, voxel_place
-from ccf_assets.ccf.places import Places
+from ccf_assets.ccf.frames.maps import Floats
+from ccf_assets.ccf.grid import of_runs, paint, voxel_place
 from ccf_assets.ccf.planes import PLANES, Orientation, Plane, paint_plane, plane_index
 from ccf_assets.ccf.region_id import source_ids, table_number
 from ccf_assets.ccf.runs import Runs
-from ccf_assets.ccf.space import Status
 from ccf_assets.ccf.voxel_grid import VoxelGrid
-from ccf_assets.db import schema, site_regions
-from ccf_assets.db.loaded import LoadedAtlas, select_loaded_atlases
+from ccf_assets.ccf.voxel_regions import LARGEST_DENSE, RegionGrid, RegionRuns
+from ccf_assets.db import schema
+from ccf_assets.db.loaded import LoadedAtlas
 from ccf_assets.db.region_volumes import number_of
 from ccf_assets.pg.arrow import read_arrow
 
@@ -173,10 +172,6 @@ def plane(engine: sa.Engine, atlas: LoadedAtlas, orientation: Orientation, posit
     return paint_plane(grid, orientation, i, j, k, k_end, ids)
 
 
-LARGEST_DENSE = 2**28
-"""Voxels of an atlas that is in memory voxel by voxel, 2 bytes each; a larger one is there run by run."""
-
-
 def read_regions(url: sa.URL, atlas: LoadedAtlas) -> RegionGrid | RegionRuns:
     """The region of every voxel of a loaded atlas: 1.2 s and 154 MB at 25 µm, 4 s and 120 MB at 10 µm."""
     runs, grid = read_runs(url, atlas), atlas.grid
@@ -186,41 +181,6 @@ def read_regions(url: sa.URL, atlas: LoadedAtlas) -> RegionGrid | RegionRuns:
         return RegionGrid(grid, ids, paint(runs, index, grid))
     start = np.searchsorted(runs.line, np.arange(grid.shape[0] * grid.shape[1] + 1, dtype=np.uint32))
     return RegionRuns(grid, ids, start, runs.z, runs.z_end, index)
-
-
-POINTS_AT_ONCE = 100_000
-"""Points in one statement."""
-
-
-def asked_places(
-    engine: sa.Engine, atlas: LoadedAtlas, frame: Frame, ap: Floats, dv: Floats, ml: Floats
-) -> Places:
-    """Where points lie, as the database answers: `places_of` without the volume in memory.
-
-    Args:
-        engine: the database.
-        atlas: the atlas.
-        frame: the frame of the coordinates, into the space of the atlas.
-        ap: shape (N,): antero-posterior coordinates in the frame's unit and sign.
-        dv: shape (N,): dorso-ventral coordinates.
-        ml: shape (N,): medio-lateral coordinates.
-    """
-    of_atlas = select_loaded_atlases().where(schema.atlas.c.ccf_id == atlas.ccf_id)
-    rows: list[Sequence[Any]] = []
-    with engine.connect() as connection:
-        for first in range(0, len(ap), POINTS_AT_ONCE):
-            turn = slice(first, first + POINTS_AT_ONCE)
-            sites = site_regions.given_sites(frame.name, *(c[turn].tolist() for c in (ap, dv, ml)))
-            answer = site_regions.site_regions(sites, of_atlas, site_regions.given_frame(frame))
-            row = answer.subquery().c
-            columns = (row.x, row.y, row.z, row.status, sa.func.coalesce(row.region_id, 0))
-            rows += connection.execute(sa.select(*columns).order_by(row.site_id)).all()
-    ccf_um = np.array([row[:3] for row in rows], dtype=np.float64).reshape(-1, 3)
-    status = np.array([Status[row[3].upper()] for row in rows], dtype=np.uint8)
-    region_id = source_ids(np.array([row[4] for row in rows], dtype=np.int32))
-    ids = np.union1d(np.zeros(1, np.uint32), region_id)
-    index = np.searchsorted(ids, region_id).astype(np.uint16)
-    return Places(ccf_um, status, ids, index, atlas.grid.midline_um)
 
 
 _REGION_COLUMNS = ("region_id", "region_a", "region_b")

@@ -1,7 +1,7 @@
 """Where many points lie: their place in the space, their region, or why they have none.
 
 This is decided here in the same way as in SQL by `db.site_regions`: both give the same answer for every
-point. Which region a voxel has is told by an atlas in memory (grid).
+point. Which region a voxel has is in voxel_regions.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from ccf_assets.db.schema.recordings import KIND_IS_KNOWN, STATUS_IS_KNOWN
 from ccf_assets.db.spaces import space_row
 from ccf_assets.errors import CcfError, server_said
 
-VERSION = 14
+VERSION = 15
 """Version of the tables, views and functions; raised with every change, so that databases are upgraded.
 
 Version 12 adds spaces: the tables reference_space and atlas_number, the space of atlases and frames, the
@@ -32,6 +32,8 @@ Version 13 makes site_id a number of 64 bits, and adds what labs join sites on (
 probe, shank, channel, axial_um, lateral_um, kind, details), the view recording_track, and the status missing.
 
 Version 14 adds what several hosts must agree on: the table shared_file, and coordinate_frame.defined_by.
+
+Version 15 adds the function regions_at, for very many points.
 """
 
 _SQL = ("regions.sql", "points.sql", "recordings.sql", "region_sets.sql", "comparison.sql")

@@ -25,8 +25,8 @@ from ccf_assets.ccf import nrrd
 from ccf_assets.ccf.catalogue import BUILT_IN, atlas_entry
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.maps import from_ccf
-from ccf_assets.ccf.grid import RegionRuns
 from ccf_assets.ccf.space import EXTENT_UM
+from ccf_assets.ccf.voxel_regions import RegionRuns
 from ccf_assets.db import holdings, loaded, schema, site_regions
 from ccf_assets.errors import CcfError
 from ccf_assets.pg.connect import libpq_url
@@ -332,12 +332,13 @@ def test_memory_and_database_answer_the_same_for_every_point_in_every_frame(
     assert set(from_memory.status) >= {"missing", "invalid_nan", "invalid_infinite", "outside_volume"}
 
 
-@pytest.mark.parametrize("frame", ["ccf", "stereotaxic"])
 def test_an_atlas_too_large_for_an_array_of_voxels_answers_the_same_from_its_runs(
-    real_database: sa.Engine, grid_atlas: Atlas, frame: str, monkeypatch: pytest.MonkeyPatch
+    real_database: sa.Engine, grid_atlas: Atlas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    frame = "stereotaxic"
     monkeypatch.setattr("ccf_assets.atlas.read.LARGEST_DENSE", 0)
-    monkeypatch.setattr("ccf_assets.atlas.atlas.FEW_POINTS_OF_LARGE", 10)
+    monkeypatch.setattr("ccf_assets.atlas.asked.LARGEST_DENSE", 0)
+    monkeypatch.setattr("ccf_assets.atlas.asked.FEW_POINTS_OF_LARGE", 10)
     large, points = Atlas(KEY), _points(frame)
     asked = large.locate(points[:10], frame).region_id
     of_runs, of_voxels = large.locate(points, frame), grid_atlas.locate(points, frame)
