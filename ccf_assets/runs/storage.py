@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from ccf_assets.db import database
-from ccf_assets.pg.connect import KEPT, new_engine, undiverted
+from ccf_assets.pg.connect import KEPT, new_engine, replace_lost, undiverted
 from ccf_assets.refusals import in_short
 from ccf_assets.runs.console import show_in_short
 
@@ -60,7 +60,9 @@ class CcfDagsterStorage(DagsterPostgresStorage):
             part._engine = _kept_engine(storage.postgres_url)
         # It lists all tables once a second, to see whether the one of a version from 2022 is among them.
         schedules: Any = storage._schedule_storage
-        schedules._has_instigators_table = _yes
+        schedules._has_instigators_table = schedules.has_instigators_table = _yes
+        # Asked with two more questions for each state of a sensor that is read or written.
+        schedules.has_built_index = functools.cache(schedules.has_built_index)
         show_in_short()
         return storage
 
@@ -75,7 +77,7 @@ class _EventLog(PostgresEventLogStorage):
         super().store_event(event)
 
 
-def _yes(_connection: sa.Connection) -> bool:
+def _yes(*_: sa.Connection) -> bool:
     return True
 
 
@@ -105,4 +107,6 @@ def _kept_engine(url: str) -> sa.Engine:
 
     A run for 100 files makes 5,000 queries, and the server starts a process for each: half of the run's time.
     """
-    return new_engine(sa.make_url(url), isolation_level="AUTOCOMMIT", **KEPT)
+    engine = new_engine(sa.make_url(url), isolation_level="AUTOCOMMIT", **KEPT)
+    replace_lost(engine)
+    return engine

@@ -11,6 +11,7 @@ import dagster as dg
 import psycopg2
 import pytest
 import sqlalchemy as sa
+from dagster._core.storage.schedules.migration import SCHEDULE_JOBS_SELECTOR_ID
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
@@ -46,6 +47,8 @@ def test_each_of_dagsters_storages_has_the_engine_that_is_replaced(database: sa.
     assert [type(part._engine) for part in storage.storages_of(plain)] == [sa.Engine] * 3
     with plain._schedule_storage.connect() as connection:
         assert plain._schedule_storage._has_instigators_table(connection), "as ours says without looking"
+    assert plain._schedule_storage.has_instigators_table()
+    assert plain._schedule_storage.has_built_index(SCHEDULE_JOBS_SELECTOR_ID), "which ours looks up once"
     ours = storage.CcfDagsterStorage.from_config_value(None, {})
     engines = {id(part._engine) for part in storage.storages_of(ours)}
     assert len(engines) == 1, "one engine, and so the same connections, for all three"
