@@ -34,6 +34,9 @@ JOBS = (
 )
 """The jobs, in the order they are done; each is the function ``measure`` of the module of its name."""
 
+LONG = ("growth", "idle")
+"""Jobs that take minutes at any size: with --quick only where --only names them."""
+
 SIZES = (100, 50, 25, 10)
 
 
@@ -64,7 +67,11 @@ def _parsed() -> argparse.Namespace:
     add("--repeat", type=_turns, metavar="N", help="turns of each job (default 3)")
     add("--sizes", type=_sizes, metavar="UM,UM", help="resolutions in µm (default 100,50,25,10)")
     add("--json", type=_file, metavar="FILE", default="benchmarks.json", help="(default benchmarks.json)")
-    add("--quick", action="store_true", help="each job once, at 100 µm, with fewer points and sites")
+    add(
+        "--quick",
+        action="store_true",
+        help="each job once, at 100 µm, with fewer points and sites; without growth and idle",
+    )
     add("--allensdk", type=Path, metavar="PYTHON", help="a Python that has AllenSDK")
     return parser.parse_args()
 
@@ -85,7 +92,7 @@ def main() -> int:
     with place_in(work_folder()) as place:
         about = {**asdict(options), "only": told.only, "source": Sources.from_settings().label}
         server = _server(place)
-        for name in told.only or JOBS:
+        for name in told.only or [job for job in JOBS if not (quick and job in LONG)]:
             say(f"--- {name}")
             try:
                 for row in importlib.import_module(f"benchmarks.{name}").measure(place, options):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks import loads
+from benchmarks import loads, parquet
 from benchmarks.measuring import Row, Sample, Way, against, apart, in_turns
 from benchmarks.options import Options
 from benchmarks.place import Place
@@ -27,9 +27,11 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
     finest, standard = min(options.sizes), options.standard_um
     fine = place.volume(finest)
     asked = Way(f"voxels and mm³ of all regions, {fine.title}", partial(_ask, place, fine))
-    yield Row(
-        asked.name, in_turns([asked], options.repeat)[asked.name], target=SECONDS.get(finest), note="in SQL"
-    )
+    files = parquet.volume_ways(parquet.files_of(place, fine), fine.edge_um, _answer(place, fine))
+    asked_too = in_turns([asked, *files], options.repeat)
+    yield Row(asked.name, asked_too[asked.name], target=SECONDS.get(finest), note="in SQL")
+    for way in files:
+        yield against(asked, way, asked_too)
     if finest != standard:
         ours = _ours(place, fine)
         yield Row(ours.name, in_turns([ours], options.few)[ours.name], note=_WHOLE)
@@ -56,15 +58,19 @@ GROUP BY up.ancestor_id
 
 
 def _ask(place: Place, volume: Volume) -> Sample:
+    started = time.perf_counter()
+    if not _answer(place, volume):
+        raise RuntimeError("No region has a voxel.")
+    return Sample(time.perf_counter() - started)
+
+
+def _answer(place: Place, volume: Volume) -> dict[int, int]:
+    """Region → its voxels with all inside it, asked of the runs."""
     edge = volume.edge_um
     values = {"ccf_id": volume.entry.ccf_id, "edge": edge, "mm3": edge**3 * 1e-9}
     with place.engine.connect() as connection:
-        started = time.perf_counter()
-        found = connection.execute(sa.text(_VOLUMES), values).all()
-        seconds = time.perf_counter() - started
-    if not found:
-        raise RuntimeError("No region has a voxel.")
-    return Sample(seconds)
+        rows = connection.execute(sa.text(_VOLUMES), values)
+        return {int(row.ancestor_id): int(row.voxels) for row in rows}
 
 
 def _ours(place: Place, volume: Volume) -> Way:

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from ccf_assets.atlas.read import ALL, Steps, every, read_runs, read_surface
 from ccf_assets.ccf.catalogue import CCF_RESOLUTIONS_UM, USUAL_VERSION
 from ccf_assets.ccf.frames.maps import Floats
-from ccf_assets.ccf.grid import paint, surface_above
+from ccf_assets.ccf.grid import paint
+from ccf_assets.ccf.places import surface_above
 from ccf_assets.ccf.space import ALLEN_CCF
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases

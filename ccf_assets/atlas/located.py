@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ccf_assets.atlas.regions import Region, Regions
 from ccf_assets.ccf.frames.maps import Floats
-from ccf_assets.ccf.grid import Places
+from ccf_assets.ccf.places import Places
 from ccf_assets.ccf.space import STATUSES
 from ccf_assets.errors import InvalidValueError
 

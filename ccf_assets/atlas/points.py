@@ -47,11 +47,11 @@ def coordinates(points: object, frame: Frame) -> tuple[Floats, Floats, Floats]:
     if given.ndim == 0:
         raise InvalidValueError(f"{_WANTED}, not {type(points).__name__}.")
     _check_numbers(_array_kind(given), "The array of points")
-    array = np.ma.filled(given.astype(np.float64), np.nan)
+    array = np.ma.filled(given.astype(np.float64, copy=False), np.nan)
     array = np.atleast_2d(array)
     if array.ndim != 2 or array.shape[1] != len(AXES):  # noqa: PLR2004
         raise InvalidValueError(f"Points must have the shape (N, 3): AP, DV, ML; these have {array.shape}.")
-    ap, dv, ml = np.ascontiguousarray(array.T)
+    ap, dv, ml = array.T  # of the array itself, where it has the type: nobody changes them
     return ap, dv, ml
 
 

@@ -1,33 +1,24 @@
-"""An atlas in memory: dense arrays made of its runs, and the regions of many points at once.
+"""Dense arrays made of the runs of an atlas.
 
-Reading the runs from the database is in atlas.read.
-
-The region of a point, or why it has none, is decided here in the same way as in SQL by `db.site_regions`:
-both give the same answer for every point.
+Reading the runs from the database is in atlas.read; the region of a voxel is in voxel_regions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ccf_assets.ccf.frames.maps import Floats, Frame, to_ccf
 from ccf_assets.ccf.nrrd import SagittalPlane
 from ccf_assets.ccf.region_id import Ids
 from ccf_assets.ccf.runs import Runs
-from ccf_assets.ccf.space import Status
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 
 RUNS_AT_ONCE = 32_768
 """Runs painted in one turn, so that little memory is needed besides the volume itself."""
-
-POINTS_AT_ONCE = 32_768
-"""Points of one turn: its arrays stay in the processor's cache, which takes a quarter of the time."""
 
 BLOCK_BYTES = 1 << 27
 """Of the volume, painted at a time where it is not needed as a whole."""
@@ -113,141 +104,3 @@ def painted_planes(runs: Runs, grid: VoxelGrid) -> Iterator[SagittalPlane]:
 def voxel_place(line: npt.NDArray[np.uint32], z: npt.NDArray[np.uint16], grid: VoxelGrid) -> Any:  # noqa: ANN401
     """Index of a voxel in the flattened volume: int64."""
     return line.astype(np.int64) * grid.shape[2] + z
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where N points lie.
-
-    Attributes:
-        ccf_um: shape (N, 3), float64: x, y, z in CCF µm, NaN where they are not known.
-        status: shape (N,), uint8: numbers of `Status`.
-        ids: shape (R,), uint32: 0, then region ids of the source, ascending.
-        index: shape (N,), uint16: places in ``ids``, 0 where the status is not "assigned".
-        midline_um: ML of the midline in CCF µm; None where the space has none.
-    """
-
-    ccf_um: Floats
-    status: npt.NDArray[np.uint8]
-    ids: Ids
-    index: npt.NDArray[np.uint16]
-    midline_um: float | None
-
-    @property
-    def region_id(self) -> Ids:
-        """Shape (N,), uint32: 0 where the status is not "assigned"."""
-        return self.ids.take(self.index)
-
-    @property
-    def hemisphere(self) -> npt.NDArray[np.uint8]:
-        """Shape (N,), uint8: 0 left (z < midline), 1 right, 2 where z is unknown or outside the volume.
-
-        2 everywhere in a space without a midline.
-        """
-        z = self.ccf_um[:, 2]
-        if self.midline_um is None:
-            return np.full(len(z), 2, np.uint8)
-        nowhere = np.isnan(z) | (self.status == Status.OUTSIDE_VOLUME)
-        return np.where(nowhere, np.uint8(2), (z >= self.midline_um).astype(np.uint8))
-
-
-@dataclass(frozen=True)
-class RegionGrid:
-    """The region of every voxel of an atlas, in 2 bytes each: 154 MB at 25 µm.
-
-    Attributes:
-        grid: the grid of the atlas.
-        ids: shape (R,), uint32: 0, then the region ids, ascending.
-        index: shape (AP, DV, ML), uint16: places in ``ids``, 0 outside the brain.
-    """
-
-    grid: VoxelGrid
-    ids: Ids
-    index: npt.NDArray[np.uint16]
-
-    def locate(
-        self, frame: Frame, ap: Floats, dv: Floats, ml: Floats, surface: Floats | None = None
-    ) -> Places:
-        """Where points lie.
-
-        Args:
-            frame: the frame of the coordinates.
-            ap: shape (N,): antero-posterior coordinates in the frame's unit and sign.
-            dv: shape (N,): dorso-ventral coordinates.
-            ml: shape (N,): medio-lateral coordinates.
-            surface: as `read_surface` gives it; needed where the frame measures dv from it.
-        """
-        count = len(ap)
-        found = Places(
-            np.empty((count, 3)),
-            np.empty(count, np.uint8),
-            self.ids,
-            np.empty(count, np.uint16),
-            self.grid.midline_um,
-        )
-        for first in range(0, count, POINTS_AT_ONCE):
-            turn = slice(first, first + POINTS_AT_ONCE)
-            self._locate_some(frame, ap[turn], dv[turn], ml[turn], surface, found, turn)
-        return found
-
-    def _locate_some(
-        self,
-        frame: Frame,
-        ap: Floats,
-        dv: Floats,
-        ml: Floats,
-        surface: Floats | None,
-        found: Places,
-        turn: slice,
-    ) -> None:
-        """Locate the points of one turn and write them into ``found``."""
-        _, dvs, mls = self.grid.shape
-        above = None if surface is None else partial(surface_above, surface, self.grid)
-        points = to_ccf(frame, ap, dv, ml, above)
-        found.ccf_um[turn] = points
-        x, y, z = points.T
-        inside_x, inside_y, inside_z = (
-            (c >= 0) & (c < extent) for c, extent in zip((x, y, z), self.grid.extent_um, strict=True)
-        )
-        inside = inside_x & inside_y & inside_z
-        i, j, k = (_voxels(c, inside, self.grid, axis) for axis, c in enumerate((x, y, z)))
-        index = self.index.reshape(-1).take((i * dvs + j) * mls + k) * inside
-        found.index[turn] = index
-        # A column without a surface (only y is NaN) is beside the brain, inside the volume or not.
-        in_volume = inside | (inside_x & inside_z & np.isnan(y))
-        status = np.where(
-            index != 0, Status.ASSIGNED, np.where(in_volume, Status.OUTSIDE_BRAIN, Status.OUTSIDE_VOLUME)
-        )
-        invalid = np.isnan(x)
-        if invalid.any():
-            unknown = sum(np.isnan(given[invalid]).astype(np.uint8) for given in (ap, dv, ml))
-            status[invalid] = np.choose(
-                unknown,
-                (Status.INVALID_INFINITE, Status.INVALID_NAN, Status.INVALID_NAN, Status.MISSING),
-            )
-        found.status[turn] = status
-
-
-def _voxels(um: Floats, inside: npt.NDArray[np.bool_], grid: VoxelGrid, axis: int) -> npt.NDArray[np.int64]:
-    """Indices along an axis of the voxels that coordinates fall in; 0 where they are not inside.
-
-    Divided and rounded down, as PostgreSQL does; // computes the remainder first. At most the last voxel: a
-    quotient can be rounded up to the number of voxels.
-    """
-    index = np.where(inside, um / grid.edges_um[axis], 0).astype(np.int64)
-    return np.minimum(index, grid.shape[axis] - 1)
-
-
-def surface_above(surface: Floats, grid: VoxelGrid, x: Floats, z: Floats) -> Floats:
-    """CCF y of the surface above points, µm; NaN beside the brain and outside the volume.
-
-    Args:
-        surface: as `read_surface` gives it.
-        grid: its grid.
-        x: AP of the points in CCF µm.
-        z: ML, likewise.
-    """
-    ap_um, _, ml_um = grid.extent_um
-    inside = (x >= 0) & (x < ap_um) & (z >= 0) & (z < ml_um)
-    i, k = (_voxels(c, inside, grid, axis) for axis, c in ((0, x), (2, z)))
-    return np.where(inside, surface[i, k], np.nan)

@@ -57,8 +57,10 @@ RegionArgument = Annotated[
 
 def _atlas(key: str | None) -> Atlas:
     from ccf_assets.atlas.atlas import Atlas
+    from ccf_assets.db import database
 
-    return Atlas(key)
+    # A command asks several times: one connection, for each of which the server starts a process.
+    return Atlas(key, engine=database.kept_engine())
 
 
 @command(app, "Ask")

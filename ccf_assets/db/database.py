@@ -60,14 +60,25 @@ def _embedded_url(home: Path) -> sa.URL:
     return sa.URL.create("postgresql+psycopg", username="postgres", database="postgres", query=place)
 
 
-def _create_database(url: sa.URL) -> sa.URL:
+def _with_database(url: sa.URL, where: str, do: Callable[[sa.URL, str], sa.URL]) -> sa.URL:
+    """The result of ``do`` with our database on the embedded server, which is created if it is not there."""
+    ours = url.set(database=DATABASE)
+    try:
+        return do(ours, where)
+    except sa.exc.OperationalError as error:
+        if f'database "{DATABASE}" does not exist' not in str(error.orig):
+            raise
+    _create_database(url)
+    return do(ours, where)
+
+
+def _create_database(url: sa.URL) -> None:
     admin = new_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with admin.connect() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_lock(sa.func.hashtext(DATABASE))))
         exists = sa.text("SELECT 1 FROM pg_database WHERE datname = :name")
         if connection.scalar(exists, {"name": DATABASE}) is None:
             connection.exec_driver_sql(f"CREATE DATABASE {DATABASE}")
-    return url.set(database=DATABASE)
 
 
 def _place(url: sa.URL) -> str:
@@ -89,7 +100,7 @@ def _once_it_answers(named: str | None, home: Path, do: Callable[[sa.URL, str], 
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return do(url if named else _create_database(url), where)
+            return do(url, where) if named else _with_database(url, where, do)
         except sa.exc.DBAPIError as error:
             reason = " ".join(str(error.orig).split())
             if not any(word in reason for word in _PASSING) or time.monotonic() > deadline:

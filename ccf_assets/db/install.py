@@ -33,7 +33,8 @@ probe, shank, channel, axial_um, lateral_um, kind, details), the view recording_
 
 Version 14 adds what several hosts must agree on: the table shared_file, and coordinate_frame.defined_by.
 
-Version 15 compares atlases plane by plane (region_overlap_by_plane).
+Version 15 adds the functions region_overlap_by_plane, which compares atlases plane by plane, and regions_at,
+for very many points.
 """
 
 _SQL = ("regions.sql", "points.sql", "recordings.sql", "region_sets.sql", "comparison.sql")

@@ -1,7 +1,7 @@
 """From sites to regions, as one query: the region of each site in each loaded atlas, or why it has none.
 
 The same query serves the asset recording_region and a question about a single point. For many points in
-memory see ccf.grid, which gives the same answers.
+memory see ccf.places, which gives the same answers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Where Dagster keeps its records.
 
 The private names of Dagster that the program uses at run time are here: the ``_engine`` of each of
-dagster-postgres's three storages, and what one of them asks all the time (a test fails when one is renamed).
+dagster-postgres's three storages, what one of them asks all the time, and how often the UI and the daemon
+look for another code server (a test fails when one is renamed).
 Dagster's home folder is in home.
 """
 
@@ -14,16 +15,25 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from dagster._grpc import server_watcher
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from ccf_assets.db import database
-from ccf_assets.pg.connect import KEPT, new_engine, undiverted
+from ccf_assets.pg.connect import KEPT, new_engine, replace_lost, undiverted
 from ccf_assets.refusals import in_short
 from ccf_assets.runs.console import show_in_short
 
 if TYPE_CHECKING:
     import dagster as dg
     from dagster._serdes import ConfigurableClassData
+
+
+_WATCH_S = 2
+"""Between two looks whether the code server was started anew; each makes a connection to it.
+
+By itself Dagster looks every second, in the UI and in the daemon, which is most of what the UI does while
+nobody uses it. Ten times as long it waits for one that does not come back.
+"""
 
 
 class CcfDagsterStorage(DagsterPostgresStorage):
@@ -60,7 +70,10 @@ class CcfDagsterStorage(DagsterPostgresStorage):
             part._engine = _kept_engine(storage.postgres_url)
         # It lists all tables once a second, to see whether the one of a version from 2022 is among them.
         schedules: Any = storage._schedule_storage
-        schedules._has_instigators_table = _yes
+        schedules._has_instigators_table = schedules.has_instigators_table = _yes
+        # Asked with two more questions for each state of a sensor that is read or written.
+        schedules.has_built_index = functools.cache(schedules.has_built_index)
+        server_watcher.WATCH_INTERVAL = _WATCH_S
         show_in_short()
         return storage
 
@@ -75,7 +88,7 @@ class _EventLog(PostgresEventLogStorage):
         super().store_event(event)
 
 
-def _yes(_connection: sa.Connection) -> bool:
+def _yes(*_: sa.Connection) -> bool:
     return True
 
 
@@ -105,4 +118,6 @@ def _kept_engine(url: str) -> sa.Engine:
 
     A run for 100 files makes 5,000 queries, and the server starts a process for each: half of the run's time.
     """
-    return new_engine(sa.make_url(url), isolation_level="AUTOCOMMIT", **KEPT)
+    engine = new_engine(sa.make_url(url), isolation_level="AUTOCOMMIT", **KEPT)
+    replace_lost(engine)
+    return engine

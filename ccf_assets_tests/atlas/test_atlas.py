@@ -26,6 +26,7 @@ from ccf_assets.ccf.catalogue import BUILT_IN, atlas_entry
 from ccf_assets.ccf.frames.files import FRAMES
 from ccf_assets.ccf.frames.maps import from_ccf
 from ccf_assets.ccf.space import EXTENT_UM
+from ccf_assets.ccf.voxel_regions import RegionRuns
 from ccf_assets.db import holdings, loaded, schema, site_regions
 from ccf_assets.errors import CcfError
 from ccf_assets.pg.connect import libpq_url
@@ -331,6 +332,23 @@ def test_memory_and_database_answer_the_same_for_every_point_in_every_frame(
     assert set(from_memory.status) >= {"missing", "invalid_nan", "invalid_infinite", "outside_volume"}
 
 
+def test_an_atlas_too_large_for_an_array_of_voxels_answers_the_same_from_its_runs(
+    real_database: sa.Engine, grid_atlas: Atlas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = "stereotaxic"
+    monkeypatch.setattr("ccf_assets.atlas.read.LARGEST_DENSE", 0)
+    monkeypatch.setattr("ccf_assets.atlas.asked.LARGEST_DENSE", 0)
+    monkeypatch.setattr("ccf_assets.atlas.asked.FEW_POINTS_OF_LARGE", 10)
+    large, points = Atlas(KEY), _points(frame)
+    asked = large.locate(points[:10], frame).region_id
+    of_runs, of_voxels = large.locate(points, frame), grid_atlas.locate(points, frame)
+    assert asked.tolist() == of_runs.region_id[:10].tolist()
+    assert isinstance(large._voxels, RegionRuns)
+    for answer in ("status", "region_id", "hemisphere"):
+        assert getattr(of_runs, answer).tolist() == getattr(of_voxels, answer).tolist()
+    assert np.array_equal(of_runs.ccf_um, of_voxels.ccf_um, equal_nan=True)
+
+
 _GRID: dict[str, Atlas] = {}
 
 
@@ -539,7 +557,7 @@ def test_what_is_just_beside_the_volume_is_outside_it_however_little(
     for axis in range(3):
         points[axis, axis], points[3 + axis, axis] = tiny, -tiny
     asked, in_memory = Atlas("phantom_100um"), Atlas("phantom_100um")
-    assert in_memory._grid is not None
+    assert in_memory._voxels is not None
     expected = ["outside_brain"] * 3 + ["outside_volume"] * 3
     assert asked.locate(points).status.tolist() == expected
     assert in_memory.locate(points).status.tolist() == expected

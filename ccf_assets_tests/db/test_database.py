@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from ccf_assets.db import database as database_module
 from ccf_assets.db import install, loaded, schema
 from ccf_assets.errors import CcfError
 from ccf_assets.pg import connect, embedded, programs
+from ccf_assets.pg.connect import IDLE_S
 from ccf_assets.runs.home import dagster_home
 from ccf_assets_tests.support.program import python, wait_for
 
@@ -301,6 +303,7 @@ def test_dagster_asks_by_one_connection_and_by_another_when_that_is_lost(databas
         (pid,) = connection.exec_driver_sql(ours).scalars().all()
         assert connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 5000)").scalar()
         connection.rollback()  # who is there is asked once in a transaction
+        time.sleep(IDLE_S)
         assert found.get_dynamic_partitions("recording") == ["0", "1", "2", "3", "4"]
         assert connection.exec_driver_sql(ours).scalars().all() != [pid]
 
@@ -487,6 +490,7 @@ def test_a_process_that_asks_again_and_again_keeps_its_session_and_replaces_a_lo
     assert session() == first
     with database.begin() as connection:
         connection.execute(sa.select(sa.func.pg_terminate_backend(first, 5000)))
+    time.sleep(IDLE_S)
     second = session()
     assert second != first
     assert session() == second

@@ -112,6 +112,28 @@ def test_a_point_is_in_the_region_of_its_voxel(atlas: Atlas) -> None:
     assert len(found) == len(points)
     np.testing.assert_array_equal([region for (region,) in found], expected)
     assert (expected > 0).mean() > 0.2
+    at_once = atlas.ask(
+        "SELECT number, coalesce(region_id, 0) FROM ccf.regions_at(:id, :x, :y, :z) ORDER BY number",
+        **as_lists(points),
+    )
+    assert at_once == list(enumerate(expected.tolist(), start=1))
+
+
+@of_atlases("phantom_100um")
+def test_points_asked_for_at_once_keep_their_numbers_also_where_nothing_is_known_of_them(
+    atlas: Atlas,
+) -> None:
+    asked = "SELECT number, region_id FROM ccf.regions_at(:id, :x, :y, :z) ORDER BY number"
+    brain = np.argwhere(atlas.volume)[1000]
+    x, y, z = (brain * 100 + 50).tolist()
+    region = int(atlas.volume[tuple(brain)])
+    assert atlas.ask(asked, x=[x, None, x, 0], y=[y, y], z=[z, z, z, 0]) == [
+        (1, region),
+        (2, None),
+        (3, None),
+        (4, None),
+    ]
+    assert atlas.ask(asked, x=[], y=[], z=[]) == []
 
 
 @of_atlases("phantom_100um")
@@ -516,6 +538,7 @@ WRONG = {
     "ccf.path_to_root(904, 'no')": r"There is no region 'no' in phantom_100um",
     "ccf.region_at(7, 1, 1, 1)": rf"There is no atlas with ccf_id 7; {ATLASES}\.",
     "ccf.region_at(NULL, 1, 1, 1)": r"There is no atlas with ccf_id NULL",
+    "ccf.regions_at(7, '{1}', '{1}', '{1}')": rf"There is no atlas with ccf_id 7; {ATLASES}\.",
     "ccf.voxels(7)": rf"There is no atlas with ccf_id 7; {ATLASES}\.",
     "ccf.voxels(NULL)": r"There is no atlas with ccf_id NULL",
     "ccf.to_ccf('cff', 1, 1, 1)": r"There is no coordinate frame 'cff'; there are .*\bccf, .*\bibl\b",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import dagster as dg
 import psycopg2
 import pytest
 import sqlalchemy as sa
+from dagster._core.storage.schedules.migration import SCHEDULE_JOBS_SELECTOR_ID
+from dagster._grpc import server_watcher
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
@@ -46,10 +49,22 @@ def test_each_of_dagsters_storages_has_the_engine_that_is_replaced(database: sa.
     assert [type(part._engine) for part in storage.storages_of(plain)] == [sa.Engine] * 3
     with plain._schedule_storage.connect() as connection:
         assert plain._schedule_storage._has_instigators_table(connection), "as ours says without looking"
+    assert plain._schedule_storage.has_instigators_table()
+    assert plain._schedule_storage.has_built_index(SCHEDULE_JOBS_SELECTOR_ID), "which ours looks up once"
     ours = storage.CcfDagsterStorage.from_config_value(None, {})
     engines = {id(part._engine) for part in storage.storages_of(ours)}
     assert len(engines) == 1, "one engine, and so the same connections, for all three"
     assert engines.isdisjoint({id(part._engine) for part in storage.storages_of(plain)})
+
+
+def test_whether_the_code_server_is_another_one_is_looked_at_less_often(
+    database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_watcher, "WATCH_INTERVAL", 1)  # as it is by itself; raises if it is renamed
+    watched = inspect.getsource(server_watcher.watch_grpc_server_thread)
+    assert "WATCH_INTERVAL" in watched, "it is looked up when the watching begins"
+    storage.CcfDagsterStorage.from_config_value(None, {})
+    assert server_watcher.WATCH_INTERVAL == 2
 
 
 def test_a_process_looks_for_the_tables_once_and_makes_them_again_if_they_are_gone(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import page
 from ccf_assets_tests.support.program import ROOT
 
 
@@ -29,7 +30,12 @@ def test_a_job_gives_a_line_of_the_table_and_all_its_samples_in_json(tmp_path: P
     assert told["options"]["sizes"] == [100]
     assert told["versions"]["postgresql"].startswith("18")
     assert told["machine"]["cores"] == os.cpu_count()
-    asked, row = told["rows"]
+    asked, of_duckdb, of_polars, row = told["rows"]
+    assert [each["yardstick"] for each in (of_duckdb, of_polars)] == [
+        "DuckDB over Parquet",
+        "polars over Parquet",
+    ]
+    assert of_polars["ratio"] > 0
     assert asked["job"] == "voxels and mm³ of all regions, phantom_100um"
     assert asked["median_ours"] > 0
     assert row["job"] == "region volumes, phantom_100um"
@@ -39,3 +45,30 @@ def test_a_job_gives_a_line_of_the_table_and_all_its_samples_in_json(tmp_path: P
     (line,) = (line for line in done.stdout.splitlines() if row["job"] in line)
     assert "AllenSDK is not there" in line
     assert f"{row['median_ours']:.3g} s" in line
+    assert line in page.table_of([file]).splitlines(), "the page has the table that was printed"
+
+
+def test_the_page_gets_the_table_of_the_last_file_and_keeps_its_other_text(tmp_path: Path) -> None:
+    machine = {"cores": 2, "memory_gb": 24.0, "load_average": 0.1}
+    about = {
+        "measured_at": "2026-01-02T03:04:05+00:00",
+        "machine": machine,
+        "versions": {"postgresql": "18.4", "python": "3.11.7"},
+        "options": {"source": "the phantom", "repeat": 3},
+    }
+    files = [tmp_path / "first.json", tmp_path / "second.json"]
+    for file, seconds in zip(files, (1.0, 2.0), strict=True):
+        sample = {"value": seconds, "peak_mb": None, "details": {}}
+        line = {"job": "looking", "ours": [sample], "yardstick": "", "theirs": None}
+        told = {**about, "rows": [{**line, "target": 1.5, "unit": "s", "note": ""}]}
+        file.write_text(json.dumps(told), "utf-8")
+    text = page.PAGE.read_text("utf-8")
+
+    written = page.written(text, page.table_of(files))
+
+    before, after = text.partition(page.BEGIN)[0], text.partition(page.END)[2]
+    assert before.startswith("# Performance")
+    assert written.startswith(before)
+    assert written.endswith(after)
+    assert "| looking | 2 s |  |  |  |  | ≤ 1.5 s | **no** |  |" in written.splitlines()
+    assert "Atlas.locate" not in written.removeprefix(before).removesuffix(after)

@@ -131,10 +131,21 @@ def to_ccf(
     Raises:
         CcfError: the frame needs the surface and none is given.
     """
+    return np.stack(to_ccf_axes(frame, ap, dv, ml, surface_y), axis=-1)
+
+
+def to_ccf_axes(
+    frame: Frame,
+    ap: npt.ArrayLike,
+    dv: npt.ArrayLike,
+    ml: npt.ArrayLike,
+    surface_y: SurfaceY | None = None,
+) -> tuple[Floats, Floats, Floats]:
+    """As `to_ccf`, with an array of shape (N,) for each of x, y, z."""
     x, y, z = _apply(frame.affine, _usable(ap, dv, ml))
     if frame.dv_from == "surface":
         y = y + _surface(frame, x, z, surface_y)
-    return np.stack([x, y, z], axis=-1)
+    return x, y, z
 
 
 def from_ccf(
@@ -166,25 +177,38 @@ def from_ccf(
 
 
 def _usable(*values: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Three coordinates as float64 of one shape, with what LARGEST and SMALLEST say of some."""
+    """Three coordinates as float64 of one shape, with what LARGEST and SMALLEST say of some.
+
+    Where one of a point's coordinates is no usable number, all three are NaN.
+    """
     arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, dtype=np.float64)) for value in values))
-    size = [np.abs(array) for array in arrays]
-    a, b, c = (
-        np.where(
-            (s > 0) & (s < SMALLEST), np.copysign(SMALLEST, array), np.where(s <= LARGEST, array, np.nan)
-        )
-        for array, s in zip(arrays, size, strict=True)
-    )
+    sizes = [np.abs(array) for array in arrays]
+    if all(size.size and size.min() >= SMALLEST and size.max() <= LARGEST for size in sizes):
+        a, b, c = arrays  # as nearly always; NaN is not among them
+        return a, b, c
+    nowhere = ~np.logical_and.reduce([size <= LARGEST for size in sizes])
+
+    def usable(array: Floats, size: Floats) -> Floats:
+        tiny = (size > 0) & (size < SMALLEST)
+        large_enough = np.where(tiny, np.copysign(SMALLEST, array), array) if tiny.any() else array
+        return np.where(nowhere, np.nan, large_enough)
+
+    a, b, c = map(usable, arrays, sizes)
     return a, b, c
 
 
 def _apply(affine: Floats, point: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats, Floats]:
-    """The affine's three rows applied to a point.
+    """The affine's three rows applied to a point that is usable, or NaN in all three coordinates.
 
-    Written out, not as a matrix product: BLAS may fuse or reorder the sums, and PostgreSQL does neither.
+    Written out, not as a matrix product: BLAS may fuse or reorder the sums, and PostgreSQL does neither. Left
+    out is what changes no sum: a product with 0, and by 1.
     """
-    a, b, c = point
-    first, second, third = (((row[0] * a + row[1] * b) + row[2] * c) + row[3] for row in affine)
+
+    def row(factors: Floats, constant: float) -> Floats:
+        terms = [c if factor == 1 else factor * c for factor, c in zip(factors, point, strict=True) if factor]
+        return sum(terms[1:], start=terms[0]) + constant
+
+    first, second, third = (row(each[:3], each[3]) for each in affine)
     return first, second, third
 
 

@@ -65,6 +65,47 @@ WHERE s.ccf_id = 1;
 
 SELECT ccf.region_at(1, 8900, 1300, 8200);  -- 778, VISp5';
 
+CREATE OR REPLACE FUNCTION ccf.regions_at(
+  ccf_id integer, x double precision[], y double precision[], z double precision[]
+) RETURNS TABLE (number bigint, region_id integer)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
+BEGIN ATOMIC
+  WITH a AS MATERIALIZED (SELECT l.* FROM ccf.loaded_atlas(regions_at.ccf_id) AS l),
+  -- 2^24 µm are 16 m, so that a place in a coronal plane is one number in the order of the key.
+  point AS MATERIALIZED (
+    SELECT p.number, ccf.voxel_um(p.x, a.edge_ap, a.shape_ap) AS x,
+      ccf.voxel_um(p.y, a.edge_dv, a.shape_dv)::bigint * 16777216
+        + ccf.voxel_um(p.z, a.edge_ml, a.shape_ml) AS place
+    FROM a, unnest(regions_at.x, regions_at.y, regions_at.z) WITH ORDINALITY AS p (x, y, z, number)
+  ),
+  plane AS MATERIALIZED (
+    SELECT r.x, array_agg(r.y::bigint * 16777216 + r.z ORDER BY r.y, r.z) AS first,
+      array_agg(r.y::bigint * 16777216 + r.z_end ORDER BY r.y, r.z) AS behind,
+      array_agg(r.region_id ORDER BY r.y, r.z) AS region_id
+    FROM ccf.voxel_run AS r
+    WHERE r.ccf_id = regions_at.ccf_id
+    GROUP BY r.x
+  ),
+  -- The last run that begins at or before the voxel.
+  met AS (
+    SELECT p.number, p.place, plane.behind, plane.region_id, width_bucket(p.place, plane.first) AS run
+    FROM point AS p LEFT JOIN plane ON plane.x = p.x
+    OFFSET 0
+  )
+  SELECT m.number, CASE WHEN m.behind[m.run] > m.place THEN m.region_id[m.run] END FROM met AS m;
+END;
+
+COMMENT ON FUNCTION ccf.regions_at(integer, double precision[], double precision[], double precision[]) IS
+'The ids of the regions at very many points (CCF µm), the coordinates of which are arrays: a million points take 3 s, where region_at in a join takes 6 s. Always one row for each point, with its number from 1 on, in no order; region_id is NULL where that of region_at is. It reads the whole atlas first (0.7 s at 25 µm, 5 s at 10 µm): for less than some 200,000 points use region_at.
+
+WITH point AS (
+  SELECT array_agg(s.ap) AS x, array_agg(s.dv) AS y, array_agg(s.ml) AS z, array_agg(s.site_id) AS site_id
+  FROM ccf.recording_site AS s
+  WHERE s.frame = ''ccf''
+)
+SELECT point.site_id[here.number] AS site_id, here.region_id
+FROM point CROSS JOIN LATERAL ccf.regions_at(1, point.x, point.y, point.z) AS here;';
+
 CREATE OR REPLACE FUNCTION ccf.usable(coordinate double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.ccf.space import AXES, Axis
 from ccf_assets.finding import Finding, Numbers
 from ccf_assets.recordings.findings.reading import FEW_INSIDE, Bools, Reading, frame_like, of_total, percent
+
+if TYPE_CHECKING:  # as the command locate asks for no data frame
+    import polars as pl
 
 _MANY_MORE, _A_FEW = 0.15, 3
 """Another axis order is named if it moves this share of the sites, and this many, into the brain.
@@ -111,6 +114,8 @@ def axis_order(reading: Reading) -> Finding:
         wrong = wrong & ~reading.above(points_of[_AS_READ])
         wrong_best = wrong_best & ~reading.above(points_of[best])
     # A recording with several probes is as many of them: one NWB file can hold a whole study.
+    import polars as pl
+
     probes = reading.sites.select(pl.struct("recording_id", "probe")).to_series()
     recordings = probes.filter(pl.Series(reading.meaningful))
     if _many_more(wrong, wrong_best):
@@ -176,6 +181,8 @@ def _many_more(wrong: Bools, wrong_best: Bools) -> bool:
 
 def _every_recording_agrees(recordings: pl.Series, as_read: Bools, with_best: Bools) -> bool:
     """Whether an order moves most of the few sites outside into the brain, and no recording loses any."""
+    import polars as pl
+
     before, after = int((~as_read).sum()), int((~with_best).sum())
     if before > _HARDLY_OUTSIDE * len(as_read) or before - after < _AGREEING_GAIN or 2 * after > before:
         return False

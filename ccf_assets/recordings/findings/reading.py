@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from ccf_assets.ccf.catalogue import CCF_RESOLUTIONS_UM
 from ccf_assets.ccf.frames.maps import LARGEST, Floats, Frame, to_ccf
 from ccf_assets.ccf.space import ALLEN_CCF, AXES
 from ccf_assets.finding import Finding, counted
+
+if TYPE_CHECKING:  # as the command locate asks for no data frame
+    import polars as pl
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
