@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from ccf_assets.atlas.read import ALL, Steps, every, read_runs
+from ccf_assets.atlas.read import every, read_runs
 from ccf_assets.atlas.regions import read_regions
 from ccf_assets.ccf.grid import paint_box, painted_planes
 from ccf_assets.ccf.runs import Runs
@@ -30,8 +28,8 @@ from ccf_assets.ccf.space import space_words
 from ccf_assets.ccf.volumes.canonical import packed_into, write_planes
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases, pick_atlas
-from ccf_assets.errors import CcfError, UnknownNameError, suggestion, why
-from ccf_assets.files import new_file
+from ccf_assets.errors import CcfError, UnknownNameError, suggestion
+from ccf_assets.files import new_file, new_folder
 
 NIFTI, NRRD, OME_ZARR = "nifti", "nrrd", "ome-zarr"
 
@@ -50,7 +48,7 @@ _CHUNK = 64
 """Voxels along each axis of a chunk of OME-Zarr: 1 MB unpacked."""
 
 _COARSEST = 256
-"""Voxels along the longest axis: a level of OME-Zarr that has no more is the last."""
+"""Voxels along the longest axis: a level that has no more is the last."""
 
 _ORIENTATION = ("anterior-to-posterior", "superior-to-inferior", "left-to-right")
 
@@ -101,7 +99,7 @@ def export_volume(
     _require_library(form, path)
     atlas = pick_atlas(engine, key)
     if form == OME_ZARR:
-        with _new_folder(path, force=force) as aside:
+        with new_folder(path, kind="image of OME-Zarr", is_kind=_is_ome_zarr, force=force) as aside:
             return ExportedVolume(atlas, "uint32", _write_ome_zarr(engine, atlas, aside))
     with new_file(path, force=force) as aside:
         runs = _runs(engine, atlas)
@@ -124,16 +122,43 @@ def _require_library(form: str, path: Path) -> None:
         raise CcfError(f"To write {path} needs {error.name}: pip install 'ccf_assets[atlases]'.") from None
 
 
-def _runs(engine: sa.Engine, atlas: LoadedAtlas, steps: Steps = ALL) -> Runs:
+def _runs(engine: sa.Engine, atlas: LoadedAtlas) -> Runs:
     """The runs of an atlas, of the load that ``atlas`` is.
 
     Raises:
         CcfError: it was loaded again, or dropped, meanwhile.
     """
-    runs = read_runs(engine.url, atlas, steps=steps)
+    runs = read_runs(engine.url, atlas)
     if atlas not in loaded_atlases(engine):
         raise CcfError(f"{atlas.key} was loaded again, or dropped, while it was exported; export it again.")
     return runs
+
+
+def volume_levels(engine: sa.Engine, atlas: LoadedAtlas) -> Iterator[tuple[Runs, VoxelGrid]]:
+    """The volume at several scales: each has every second voxel of the one before, until one is small.
+
+    Yields:
+        The runs and the grid of each, the finest, which is the atlas itself, first.
+
+    Raises:
+        CcfError: the atlas was loaded again, or dropped, meanwhile.
+    """
+    runs, grid = _runs(engine, atlas), atlas.grid
+    yield runs, grid
+    while max(grid.shape) > _COARSEST and min(grid.shape) > 1:
+        runs, grid = _halved(runs, grid)
+        yield runs, grid
+
+
+def _halved(runs: Runs, grid: VoxelGrid) -> tuple[Runs, VoxelGrid]:
+    """Every second voxel along each axis, from the first one on, and their grid."""
+    half = every((2, 2, 2), grid)
+    aps, dvs, mls = half.shape
+    i, j = np.divmod(runs.line, np.uint32(grid.shape[1]))
+    z, z_end = (runs.z + 1) // 2, np.minimum((runs.z_end + 1) // 2, mls)
+    there = (i % 2 == 0) & (j % 2 == 0) & (i // 2 < aps) & (j // 2 < dvs) & (z < z_end)
+    line = i[there] // 2 * np.uint32(dvs) + j[there] // 2
+    return Runs(line, z[there], z_end[there].astype(np.uint16), runs.region_id[there]), half
 
 
 def _in_mm(um: float) -> str:
@@ -221,46 +246,18 @@ def _nifti_header(atlas: LoadedAtlas, dtype: str) -> bytes:
 # ---- OME-Zarr
 
 
-@contextmanager
-def _new_folder(path: Path, *, force: bool) -> Iterator[Path]:
-    """A folder beside ``path`` to write to, which becomes ``path`` at the end.
-
-    Raises:
-        CcfError: ``path`` exists and may not be replaced, or cannot be written.
-    """
-    path = path.resolve()  # what a link leads to is replaced, not the link
-    there, attributes = path.exists(), path / ".zattrs"
-    if there and not (attributes.is_file() and b'"multiscales"' in attributes.read_bytes()):
-        raise CcfError(f"{path} exists and is no image of OME-Zarr; give another name.")
-    if there and not force:
-        raise CcfError(f"{path} exists already; --force replaces it.")
-    mark = uuid.uuid4().hex
-    aside, before = (path.with_name(f".{path.name}.{mark}.{end}") for end in ("part", "before"))
-    try:
-        aside.mkdir()
-        yield aside
-        if there:
-            path.rename(before)
-        aside.rename(path)
-    except OSError as error:
-        raise CcfError(f"{path} cannot be written: {why(error)}.") from None
-    finally:
-        if before.exists() and not path.exists():
-            before.rename(path)
-        for folder in (aside, before):
-            shutil.rmtree(folder, ignore_errors=True)
+def _is_ome_zarr(folder: Path) -> bool:
+    attributes = folder / ".zattrs"
+    return attributes.is_file() and b'"multiscales"' in attributes.read_bytes()
 
 
 def _write_ome_zarr(engine: sa.Engine, atlas: LoadedAtlas, folder: Path) -> tuple[tuple[int, int, int], ...]:
     """Returns: voxels of each level."""
-    runs, grids = _runs(engine, atlas), [atlas.grid]
-    ids = set(np.unique(runs.region_id).tolist())
-    _write_level(folder / "0", runs, atlas.grid)
-    while max(grids[-1].shape) > _COARSEST and min(grids[-1].shape) > 1:
-        step = 2 ** len(grids)
-        steps = (step, step, step)
-        grid = every(steps, atlas.grid)
-        _write_level(folder / str(len(grids)), _runs(engine, atlas, steps), grid)
+    ids: set[int] = set()
+    grids: list[VoxelGrid] = []
+    for runs, grid in volume_levels(engine, atlas):
+        ids = ids or set(np.unique(runs.region_id).tolist())
+        _write_level(folder / str(len(grids)), runs, grid)
         grids.append(grid)
     _write_json(folder / ".zgroup", {"zarr_format": 2})
     regions = [region for region in read_regions(engine, atlas.ccf_id, atlas.key) if region.id in ids]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from ccf_assets.atlas.one_recording import no_such_recording
 from ccf_assets.atlas.regions import Regions
+from ccf_assets.atlas.site_colors import MISS_RGB, recording_rgb
 from ccf_assets.ccf.space import AXES, KINDS, STATUSES, XYZ
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.view.annotations import Points, Property
@@ -16,14 +19,7 @@ from ccf_assets.view.annotations import Points, Property
 if TYPE_CHECKING:
     import polars as pl
 
-MISS_RGB = (255, 0, 255)
-"""Magenta: of a site without a region. No region of the Allen ontology has this colour."""
-
-RECORDING_RGB = (
-    (31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189),
-    (140, 86, 75), (227, 119, 194), (188, 189, 34), (23, 190, 207),
-)  # fmt: skip
-"""Colours of recordings, in turn: matplotlib's tab10 without its grey."""
+    from ccf_assets.atlas.atlas import Atlas
 
 SHADER = """
 #uicontrol float size slider(min=1, max=20, default=5)
@@ -56,6 +52,26 @@ class SitePoints:
     without_place: int
 
 
+def chosen_sites(atlas: Atlas, recordings: Collection[str] = ()) -> pl.DataFrame:
+    """The sites of an atlas, those of some recordings or all, as `Atlas.sites` returns them.
+
+    Args:
+        atlas: the atlas.
+        recordings: names of the recordings; all if none is named.
+
+    Raises:
+        CcfError: there is no such recording in the space of the atlas.
+    """
+    sites = atlas.sites()
+    if not recordings:
+        return sites
+    names = sites["recording_id"].unique().sort().to_list()
+    for recording in recordings:
+        if recording not in names:
+            raise no_such_recording(recording, names)
+    return sites.filter(sites["recording_id"].is_in(list(recordings)))
+
+
 def site_points(sites: pl.DataFrame, regions: Regions, grid: VoxelGrid) -> SitePoints:
     """Recording sites as points, in the order given.
 
@@ -78,7 +94,9 @@ def site_points(sites: pl.DataFrame, regions: Regions, grid: VoxelGrid) -> SiteP
         Property("status", "Why there is no region, or assigned", status, dict(enumerate(STATUSES))),
         Property("kind", "A site, or a point of a track", kind, dict(enumerate(KINDS))),
         Property("region_color", "Colour of the region", _region_rgb(region, regions)),
-        Property("recording_color", "Colour of the recording", _recording_rgb(recording)),
+        Property(
+            "recording_color", "Colour of the recording", recording_rgb(len(recording_words))[recording]
+        ),
     )
     places = placed.select(XYZ).to_numpy().astype(np.float64)
     points = Points(places, grid.extent_um, properties, region, AXES)
@@ -118,8 +136,3 @@ def _region_rgb(region: npt.NDArray[np.uint32], regions: Regions) -> npt.NDArray
     ]
     rgb: npt.NDArray[np.uint8] = np.array(colors, np.uint8).reshape(-1, 3)[index]
     return rgb
-
-
-def _recording_rgb(recording: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
-    colors: npt.NDArray[np.uint8] = np.array(RECORDING_RGB, np.uint8)[(recording - 1) % len(RECORDING_RGB)]
-    return colors
