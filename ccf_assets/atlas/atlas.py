@@ -14,6 +14,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ccf_assets import settings
+from ccf_assets.atlas import showing
 from ccf_assets.atlas.located import Located, beside_pandas, beside_polars
 from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
 from ccf_assets.atlas.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
@@ -411,6 +412,8 @@ class Atlas:
         """
         call = sa.func.ccf.sites_in(self.region(region).id, self.key)
         return self._frame(sa.select(sa.text("*")).select_from(call.alias("site")))
+
+    view = showing.view
 
     def _frame(self, query: sa.Select[Any]) -> pl.DataFrame:
         """The answer to a query on this atlas as a frame, which has its columns and types even without a row.

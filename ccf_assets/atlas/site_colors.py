@@ -21,7 +21,7 @@ _LOOKS = ((0.85, 0.85), (0.55, 0.95), (0.95, 0.55))
 
 
 def recording_rgb(recordings: int) -> npt.NDArray[np.uint8]:
-    """A colour for each of some recordings: shape (recordings, 3), uint8; the first ones are always the same."""
+    """A colour for each of some recordings: shape (recordings, 3), uint8; the first are always the same."""
     used = 1 - (_FREE[1] - _FREE[0])
     colors = [
         colorsys.hsv_to_rgb((_FREE[1] + used * (number * _GOLDEN % 1)) % 1, *_LOOKS[number % len(_LOOKS)])
