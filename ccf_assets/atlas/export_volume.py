@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,8 @@ def export_volume(
     for the runs of the atlas and a block of voxels, not for the volume.
 
     NRRD and NIfTI are gzip, ``.nii`` is not. OME-Zarr is a folder, version 0.4, with the colours and names of
-    the regions, and with coarser levels of every second voxel until one is small. A coarse voxel is placed
-    where the voxel is that it was taken from.
+    the regions, and with coarser levels until one is small. A coarse voxel is the middle one of those that it
+    stands for, and placed where that one is.
 
     Args:
         engine: the database.
@@ -134,31 +134,52 @@ def _runs(engine: sa.Engine, atlas: LoadedAtlas) -> Runs:
     return runs
 
 
-def volume_levels(engine: sa.Engine, atlas: LoadedAtlas) -> Iterator[tuple[Runs, VoxelGrid]]:
-    """The volume at several scales: each has every second voxel of the one before, until one is small.
+@dataclass(frozen=True)
+class VolumeLevel:
+    """The volume at one scale.
 
-    Yields:
-        The runs and the grid of each, the finest, which is the atlas itself, first.
+    Attributes:
+        runs: its runs.
+        grid: its grid, which begins at the corner of the volume.
+        step: it has one voxel for so many of the atlas along each axis.
+    """
+
+    runs: Runs
+    grid: VoxelGrid
+    step: int = 1
+
+    @property
+    def taken(self) -> int:
+        """Which of ``step`` voxels it has, counted from 0: the middle one."""
+        return self.step // 2
+
+
+def volume_levels(engine: sa.Engine, atlas: LoadedAtlas) -> Iterator[VolumeLevel]:
+    """The volume at several scales: the atlas itself, then half as many voxels along each axis until few.
 
     Raises:
         CcfError: the atlas was loaded again, or dropped, meanwhile.
     """
-    runs, grid = _runs(engine, atlas), atlas.grid
-    yield runs, grid
-    while max(grid.shape) > _COARSEST and min(grid.shape) > 1:
-        runs, grid = _halved(runs, grid)
-        yield runs, grid
+    level = finest = VolumeLevel(_runs(engine, atlas), atlas.grid)
+    yield finest
+    while max(level.grid.shape) > _COARSEST and min(level.grid.shape) > 1:
+        level = _coarser(finest, 2 * level.step)
+        yield level
 
 
-def _halved(runs: Runs, grid: VoxelGrid) -> tuple[Runs, VoxelGrid]:
-    """Every second voxel along each axis, from the first one on, and their grid."""
-    half = every((2, 2, 2), grid)
-    aps, dvs, mls = half.shape
-    i, j = np.divmod(runs.line, np.uint32(grid.shape[1]))
-    z, z_end = (runs.z + 1) // 2, np.minimum((runs.z_end + 1) // 2, mls)
-    there = (i % 2 == 0) & (j % 2 == 0) & (i // 2 < aps) & (j // 2 < dvs) & (z < z_end)
-    line = i[there] // 2 * np.uint32(dvs) + j[there] // 2
-    return Runs(line, z[there], z_end[there].astype(np.uint16), runs.region_id[there]), half
+def _coarser(finest: VolumeLevel, step: int) -> VolumeLevel:
+    """From the runs in memory, which takes 50 ms at 25 µm; to ask the database again takes half a second."""
+    runs, grid = finest.runs, every((step, step, step), finest.grid)
+    level = VolumeLevel(runs, grid, step)
+    aps, dvs, mls = grid.shape
+    i, j = np.divmod(runs.line, np.uint32(finest.grid.shape[1]))
+    # Rounded up: the first of its voxels that is in the run, or behind it.
+    z, z_end = ((c + (step - 1 - level.taken)) // step for c in (runs.z, runs.z_end))
+    there = (i % step == level.taken) & (j % step == level.taken) & (i // step < aps) & (j // step < dvs)
+    there &= z < np.minimum(z_end, mls)
+    line = i[there] // step * np.uint32(dvs) + j[there] // step
+    kept = Runs(line, z[there], np.minimum(z_end[there], mls).astype(np.uint16), runs.region_id[there])
+    return replace(level, runs=kept)
 
 
 def _in_mm(um: float) -> str:
@@ -253,12 +274,10 @@ def _is_ome_zarr(folder: Path) -> bool:
 
 def _write_ome_zarr(engine: sa.Engine, atlas: LoadedAtlas, folder: Path) -> tuple[tuple[int, int, int], ...]:
     """Returns: voxels of each level."""
-    ids: set[int] = set()
-    grids: list[VoxelGrid] = []
-    for runs, grid in volume_levels(engine, atlas):
-        ids = ids or set(np.unique(runs.region_id).tolist())
-        _write_level(folder / str(len(grids)), runs, grid)
-        grids.append(grid)
+    levels = list(volume_levels(engine, atlas))
+    ids = set(np.unique(levels[0].runs.region_id).tolist())
+    for number, level in enumerate(levels):
+        _write_level(folder / str(number), level.runs, level.grid)
     _write_json(folder / ".zgroup", {"zarr_format": 2})
     regions = [region for region in read_regions(engine, atlas.ccf_id, atlas.key) if region.id in ids]
     colors = [
@@ -268,20 +287,19 @@ def _write_ome_zarr(engine: sa.Engine, atlas: LoadedAtlas, folder: Path) -> tupl
     _write_json(
         folder / ".zattrs",
         {
-            "multiscales": [_multiscales(atlas, grids)],
+            "multiscales": [_multiscales(atlas, levels)],
             "image-label": {"version": "0.4", "colors": colors, "properties": names},
         },
     )
-    return tuple(grid.shape for grid in grids)
+    return tuple(level.grid.shape for level in levels)
 
 
-def _multiscales(atlas: LoadedAtlas, grids: list[VoxelGrid]) -> dict[str, Any]:
+def _multiscales(atlas: LoadedAtlas, levels: Sequence[VolumeLevel]) -> dict[str, Any]:
     """The metadata of the image. Readers of OME-Zarr look for axes with the names z, y, x, in this order."""
-    centre = [edge / 2 for edge in atlas.grid.edges_um]
     return {
         "version": "0.4",
         "name": _about(atlas),
-        "type": "every second voxel",
+        "type": "the middle voxel",
         "axes": [
             {
                 "name": name,
@@ -293,13 +311,16 @@ def _multiscales(atlas: LoadedAtlas, grids: list[VoxelGrid]) -> dict[str, Any]:
         ],
         "datasets": [
             {
-                "path": str(level),
+                "path": str(number),
                 "coordinateTransformations": [
-                    {"type": "scale", "scale": list(grid.edges_um)},
-                    {"type": "translation", "translation": centre},
+                    {"type": "scale", "scale": list(level.grid.edges_um)},
+                    {
+                        "type": "translation",
+                        "translation": [(level.taken + 0.5) * edge for edge in atlas.grid.edges_um],
+                    },
                 ],
             }
-            for level, grid in enumerate(grids)
+            for number, level in enumerate(levels)
         ],
     }
 

@@ -5,8 +5,6 @@ What the files look like is in export_nwb and export_ibl.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 import sqlalchemy as sa
 
@@ -38,7 +36,9 @@ def atlas_of(engine: sa.Engine, recording: str, key: str | None) -> LoadedAtlas:
         known = connection.scalar(sa.select(site.source).where(site.recording_id == recording).limit(1))
         if known is None:
             others = connection.scalars(sa.select(site.recording_id).distinct().order_by(site.recording_id))
-            raise no_such_recording(recording, list(others.fetchmany(10_000)))
+            names = list(others.fetchmany(10_000))
+            hint = suggestion(recording, names, most=_NAMED) if names else "there are none yet."
+            raise UnknownNameError(f"There is no recording {recording!r}; {hint}")
         ids = set(connection.scalars(registered))
     atlas = pick_atlas(engine, key) if key else None
     if atlas is None:
@@ -47,17 +47,6 @@ def atlas_of(engine: sa.Engine, recording: str, key: str | None) -> LoadedAtlas:
         where = f"in {key_and_space(atlas.key, atlas.space)}" if atlas else "in any loaded atlas"
         raise CcfError(f"{recording!r} is not registered {where}; run `ccf-assets register`.")
     return atlas
-
-
-def no_such_recording(name: str, names: Sequence[str]) -> UnknownNameError:
-    """The error for a recording that is not there, with those that are near.
-
-    Args:
-        name: the name that was asked for.
-        names: of the recordings that there are.
-    """
-    hint = suggestion(name, names, most=_NAMED) if names else "there are none yet."
-    return UnknownNameError(f"There is no recording {name!r}; {hint}")
 
 
 def sites_of(engine: sa.Engine, recording: str, atlas: LoadedAtlas, kind: str = SITE) -> pl.DataFrame:

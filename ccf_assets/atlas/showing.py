@@ -56,19 +56,16 @@ def view(
             a recording is not registered in this atlas; both points and recordings are given; the place is
             outside the volume; the port cannot be used; or the atlas was loaded again meanwhile.
     """
-    from ccf_assets.atlas.one_recording import atlas_of
     from ccf_assets.view.viewing import open_view
 
     if points is not None and recordings is not None:
         raise InvalidValueError("A viewer shows either points or the sites of recordings: give one of them.")
-    for recording in recordings or ():
-        atlas_of(self._engine, recording, self.key)
     other = None if beside is None else type(self)(beside, engine=self._engine)
     return open_view(
         self._engine,
         self._loaded,
         self._regions,
-        sites=_sites(self, recordings) if points is None else _as_sites(self, points, frame),
+        sites=shown_sites(self, recordings) if points is None else _as_sites(self, points, frame),
         selected=[self.region(name) for name in regions],
         set_name=set_name,
         beside=None if other is None else (other._loaded, other._regions),
@@ -77,8 +74,16 @@ def view(
     )
 
 
-def _sites(atlas: Atlas, recordings: Sequence[str] | None) -> pl.DataFrame:
-    """The sites of some recordings, or of all, in the columns that are shown."""
+def shown_sites(atlas: Atlas, recordings: Sequence[str] | None) -> pl.DataFrame:
+    """The sites of some recordings, or of all, in the columns that are shown.
+
+    Raises:
+        CcfError: there is no such recording, or it is not registered in this atlas.
+    """
+    from ccf_assets.atlas.one_recording import atlas_of
+
+    for recording in recordings or ():
+        atlas_of(atlas._engine, recording, atlas.key)
     names = ("recording_id", "site_id", "site_name", *XYZ, "status", "region_id", "reported_region", "kind")
     columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in names]
     ccf_id = sa.column("ccf_id", sa.Integer)

@@ -17,7 +17,8 @@ from ccf_assets.view.segments import segment_properties
 BRAIN = 1
 """The one segment of the surface of the whole brain."""
 
-_MESHES = b'{"@type": "neuroglancer_legacy_mesh"}'
+MESHES = b'{"@type": "neuroglancer_legacy_mesh"}'
+"""The file ``info`` of surfaces."""
 
 _MANIFEST = ":0"
 """What the file that lists the parts of a surface has behind the number of its segment."""
@@ -56,7 +57,7 @@ class AtlasFiles:
 
     def _surface(self, name: str, regions: Sequence[int] | None) -> bytes | None:
         if name == "info":
-            return _MESHES
+            return MESHES
         if regions is None:
             return None
         if name.endswith(_MANIFEST):

@@ -8,13 +8,14 @@ https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/me
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from ccf_assets.ccf.grid import paint_box
+from ccf_assets.atlas.export_volume import VolumeLevel
+from ccf_assets.ccf.grid import of_runs, paint_box
 from ccf_assets.ccf.region_id import table_number
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import XYZ
@@ -57,7 +58,7 @@ def surface(engine: sa.Engine, scales: Sequence[Scale], regions: Sequence[int]) 
         for (start, end), edge, voxels in zip(box[:2], scale.grid.edges_um, scale.grid.shape, strict=False)
     )
     runs = current_runs(engine, scale, regions, (ap, dv))
-    return _mesh(runs, scale.grid) if len(runs) else None
+    return mesh(runs, scale.grid) if len(runs) else None
 
 
 def _box_um(engine: sa.Engine, atlas: LoadedAtlas, regions: Sequence[int]) -> list[tuple[float, float]]:
@@ -78,6 +79,35 @@ def _box_um(engine: sa.Engine, atlas: LoadedAtlas, regions: Sequence[int]) -> li
     return [(float(found[2 * axis]), float(found[2 * axis + 1])) for axis in range(3)]
 
 
+def surfaces(levels: Sequence[VolumeLevel], most_voxels: int) -> Iterator[tuple[int, bytes]]:
+    """The surface of every region that has voxels.
+
+    Args:
+        levels: the volume, the finest first.
+        most_voxels: of the box around a region: of the levels at which it has no more, the finest gives the
+            surface; the coarsest that has the region, where there is none.
+
+    Yields:
+        The id of the region, and the file of the mesh; ids ascending.
+    """
+    of_region = [_by_region(level.runs) for level in levels]
+    for region in of_region[0]:
+        having = [
+            (of_runs(level.runs, its[region]), level.grid)
+            for level, its in zip(levels, of_region, strict=True)
+            if region in its
+        ]
+        small = (each for each in having if np.prod(_around(*each)[1]) <= most_voxels)
+        yield region, mesh(*next(small, having[-1]))
+
+
+def _by_region(runs: Runs) -> dict[int, npt.NDArray[np.int64]]:
+    """The numbers of the runs of each region, ascending; regions ascending, too."""
+    order = np.argsort(runs.region_id, kind="stable")
+    ids, first = np.unique(runs.region_id[order], return_index=True)
+    return dict(zip(ids.tolist(), np.split(order, first[1:]), strict=True))
+
+
 def _around(runs: Runs, grid: VoxelGrid) -> tuple[Voxel, Voxel]:
     """First voxel, and voxels along AP, DV, ML, of the box around runs."""
     i, j = np.divmod(runs.line.astype(np.int64), grid.shape[1])
@@ -87,7 +117,7 @@ def _around(runs: Runs, grid: VoxelGrid) -> tuple[Voxel, Voxel]:
     return first, (ap, dv, ml)
 
 
-def _mesh(runs: Runs, grid: VoxelGrid) -> bytes:
+def mesh(runs: Runs, grid: VoxelGrid) -> bytes:
     """The surface half way between the voxels of the runs and the others, by marching cubes."""
     from neuroglancer import _neuroglancer
 

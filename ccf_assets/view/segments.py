@@ -6,6 +6,7 @@ https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/se
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,27 +14,35 @@ from ccf_assets.atlas.regions import Region
 
 
 def segment_properties(regions: Sequence[Region]) -> dict[str, Any]:
-    """The file ``info`` of the properties of segments, for a list that is searched by acronym and name.
+    """The file ``info`` of the properties of segments, for a list that is searched by acronym.
 
     Each segment has the acronym as its label, the name as its description, its volume in mm³ with everything
-    inside it, and as tags the acronyms of the regions that it is a part of, itself included: ``#VISp`` in the
-    search finds VISp and all its layers. A tag has no blanks, so ``fiber tracts`` is ``#fiber_tracts``.
+    inside it, and as tags the acronyms of the regions that it is a part of: ``#TH`` in the search finds all
+    of the thalamus. A tag has no blanks, so ``fiber tracts`` is ``#fiber_tracts``.
 
     Args:
         regions: the regions that are segments.
     """
-    around = {each.acronym: each for region in regions for each in region.ancestors}
-    number = {acronym: at for at, acronym in enumerate(around)}
+    inside = Counter(each.id for region in regions for each in region.ancestors)
+    # One that has a single segment, or all of them, tells nothing in a list.
+    groups = {
+        each.id: each for region in regions for each in region.ancestors if 1 < inside[each.id] < len(regions)
+    }
+    ordered = sorted(groups.values(), key=lambda region: -region.depth)
+    number = {region.id: at for at, region in enumerate(ordered)}
     properties: list[dict[str, Any]] = [
         {"id": "acronym", "type": "label", "values": [region.acronym for region in regions]},
         {"id": "name", "type": "description", "values": [region.name for region in regions]},
         {
             "id": "in",
             "type": "tags",
-            "description": "The regions that it is a part of, itself included",
-            "tags": _tags(around),
-            "tag_descriptions": [region.name for region in around.values()],
-            "values": [sorted(number[each.acronym] for each in region.ancestors) for region in regions],
+            "description": "The regions that it is a part of",
+            "tags": _tags(region.acronym for region in ordered),
+            "tag_descriptions": [region.name for region in ordered],
+            "values": [
+                sorted(number[each.id] for each in region.ancestors if each.id in number)
+                for region in regions
+            ],
         },
     ]
     if all(region.sizes for region in regions):  # they are stored in a step after the voxels

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ccf_assets.atlas.one_recording import no_such_recording
 from ccf_assets.atlas.regions import Regions
 from ccf_assets.atlas.site_colors import MISS_RGB, recording_rgb
 from ccf_assets.ccf.space import AXES, KINDS, STATUSES, XYZ
@@ -18,8 +16,6 @@ from ccf_assets.view.annotations import Points, Property
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from ccf_assets.atlas.atlas import Atlas
 
 SHADER = """
 #uicontrol float size slider(min=1, max=20, default=5)
@@ -50,26 +46,6 @@ class SitePoints:
 
     points: Points
     without_place: int
-
-
-def chosen_sites(atlas: Atlas, recordings: Collection[str] = ()) -> pl.DataFrame:
-    """The sites of an atlas, those of some recordings or all, as `Atlas.sites` returns them.
-
-    Args:
-        atlas: the atlas.
-        recordings: names of the recordings; all if none is named.
-
-    Raises:
-        CcfError: there is no such recording in the space of the atlas.
-    """
-    sites = atlas.sites()
-    if not recordings:
-        return sites
-    names = sites["recording_id"].unique().sort().to_list()
-    for recording in recordings:
-        if recording not in names:
-            raise no_such_recording(recording, names)
-    return sites.filter(sites["recording_id"].is_in(list(recordings)))
 
 
 def site_points(sites: pl.DataFrame, regions: Regions, grid: VoxelGrid) -> SitePoints:
