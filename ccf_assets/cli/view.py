@@ -6,7 +6,7 @@ Not here: what the viewer shows and how it is served (the package view), which n
 from __future__ import annotations
 
 import signal
-import threading
+import time
 from typing import Annotated
 
 import typer
@@ -17,6 +17,9 @@ from ccf_assets.cli.options import say, tell
 from ccf_assets.errors import CcfError
 
 app = typer.Typer()
+
+_NOTICED_S = 0.5
+"""Within so many seconds Ctrl-C is noticed."""
 
 
 @command(app, "Ask")
@@ -83,6 +86,7 @@ def view(
         with opened:
             say(f"{opened.about} — stop it with Ctrl-C.")
             tell(opened.url)
-            threading.Event().wait()
+            while True:  # a signal that another thread gets does not wake this one
+                time.sleep(_NOTICED_S)
     except KeyboardInterrupt:
         return

@@ -31,14 +31,18 @@ SAGITTAL = (0.0, 0.0, 0.0, 1.0)
 FROM_BEHIND_LEFT = (-0.8, 0.45, 0.4)
 """Where the 3-D view looks to, along AP, DV, ML: from behind, above and left."""
 
-OUTLINE_ALPHA = 0.15
+BRAIN_LAYER = "brain"
+"""The layer below the atlas: all tissue in one colour, and the surface of the whole brain."""
 
-AROUND_ALPHA = 0.2
-"""Opacity of what is not selected, in the planes, where something is."""
+_TISSUE = "#404040"
 
-ALPHA = 0.5
+_BRAIN_ALPHA = 0.15
+"""Opacity of the surface of the whole brain."""
 
-PANEL_PIXELS = 420
+_ALPHA, _AROUND_ALPHA = 0.9, 0.25
+"""Opacity of regions in the planes, and where some are selected, of those that are not."""
+
+_PANEL_PIXELS = 420
 """Height of a panel in a window of 1,000 pixels: the longest axis just fits in."""
 
 
@@ -81,7 +85,7 @@ class SitesLayer:
 def first_state(
     title: str,
     atlases: Sequence[AtlasLayer],
-    outline: str,
+    brain: str,
     sites: SitesLayer | None,
     at_um: tuple[float, float, float],
 ) -> Any:  # noqa: ANN401 - of a library that may not be installed
@@ -90,7 +94,7 @@ def first_state(
     Args:
         title: of the page.
         atlases: the atlas, and another one beside it, if any.
-        outline: address of the mesh of the whole brain.
+        brain: address of the surface of the whole brain.
         sites: the points.
         at_um: where the planes meet: AP, DV, ML in µm of the atlas's space.
     """
@@ -98,37 +102,44 @@ def first_state(
 
     first = atlases[0]
     state = ng.ViewerState(title=title, dimensions=_space([1, 1, 1]), position=at_um)
-    for layer in atlases:
-        transform = ng.CoordinateSpaceTransform(output_dimensions=_space(layer.grid.edges_um))
-        state.layers[layer.name] = ng.SegmentationLayer(
-            source=ng.LayerDataSource(url=layer.source, transform=transform),
-            segments=layer.selected,
-            segment_colors=layer.colors,
-            selected_alpha=ALPHA,
-            not_selected_alpha=AROUND_ALPHA if layer.selected else 0,
-            tab="segments",
-        )
-    state.layers["brain"] = ng.SegmentationLayer(
-        source=ng.LayerDataSource(
-            url=outline, transform=ng.CoordinateSpaceTransform(output_dimensions=_space([1e-3] * 3))
-        ),
+    state.layers[BRAIN_LAYER] = ng.SegmentationLayer(
+        source=[
+            ng.LayerDataSource(
+                url=first.source,
+                transform=_in_space(first.grid.edges_um),
+                enable_default_subsources=False,
+                subsources={"default": True},
+            ),
+            ng.LayerDataSource(url=brain, transform=_in_space([1e-3] * 3)),  # a surface is in nm
+        ],
         segments=[BRAIN],
         segment_colors={BRAIN: "#ffffff"},
-        object_alpha=OUTLINE_ALPHA,
+        segment_default_color=_TISSUE,
+        not_selected_alpha=1,
+        object_alpha=_BRAIN_ALPHA,
         pick=False,
         hover_highlight=False,
     )
+    for layer in atlases:
+        state.layers[layer.name] = ng.SegmentationLayer(
+            source=ng.LayerDataSource(url=layer.source, transform=_in_space(layer.grid.edges_um)),
+            segments=layer.selected,
+            segment_colors=layer.colors,
+            selected_alpha=_ALPHA if layer is first else _ALPHA / 2,
+            not_selected_alpha=_AROUND_ALPHA if layer.selected else 0,
+            tab="segments",
+        )
     if sites is not None:
         linked = {sites.relation: first.name} if sites.relation else {}
         state.layers[sites.name] = ng.AnnotationLayer(
             source=sites.source, shader=sites.shader, linked_segmentation_layer=linked
         )
     extent = max(first.grid.extent_um)
-    state.cross_section_scale = extent / PANEL_PIXELS
+    state.cross_section_scale = extent / _PANEL_PIXELS
     state.projection_scale = 1.2 * extent
     state.projection_orientation = looking_to(FROM_BEHIND_LEFT)
     state.show_slices = False
-    state.selected_layer = ng.SelectedLayerState(layer=first.name, visible=True, size=300)
+    state.selected_layer = ng.SelectedLayerState(layer=first.name, visible=True, size=380)
     if len(atlases) > 1:
         state.tool_palettes["opacity"] = ng.ToolPalette(
             tools=[ng.SelectedAlphaTool(layer=layer.name) for layer in atlases]
@@ -158,6 +169,13 @@ def _space(edges_um: Sequence[float]) -> Any:  # noqa: ANN401
     import neuroglancer as ng
 
     return ng.CoordinateSpace(names=AXES, units="um", scales=edges_um)
+
+
+def _in_space(edges_um: Sequence[float]) -> Any:  # noqa: ANN401
+    """A source's own axes x, y, z, with voxels of these edges, as AP, DV, ML."""
+    import neuroglancer as ng
+
+    return ng.CoordinateSpaceTransform(output_dimensions=_space(edges_um))
 
 
 def _plane(layers: Sequence[str], orientation: Sequence[float]) -> Any:  # noqa: ANN401
