@@ -6,9 +6,10 @@ Files of atlases, frames and sites are in ccf and recordings.files.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,44 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
         raise taken from None
     except OSError as error:
         raise CcfError(f"{path} cannot be written: {why(error)}.") from None
+
+
+@contextmanager
+def new_folder(
+    path: Path, *, kind: str, is_kind: Callable[[Path], bool], force: bool = False
+) -> Iterator[Path]:
+    """A folder beside ``path`` to write to, which becomes ``path`` at the end; after a failure it is removed.
+
+    Args:
+        path: where the folder is to be. An empty one may be there already.
+        kind: what the folder will be, for the sentence of an error: ``image of OME-Zarr``.
+        is_kind: whether an existing folder is of this kind; another one is never replaced.
+        force: replace an existing folder of this kind.
+
+    Raises:
+        CcfError: ``path`` exists and may not be replaced, or cannot be written.
+    """
+    path = path.resolve()  # what a link leads to is replaced, not the link
+    there = path.exists() and not (path.is_dir() and not any(path.iterdir()))
+    if there and not is_kind(path):
+        raise CcfError(f"{path} exists and is no {kind}; give another name.")
+    if there and not force:
+        raise CcfError(f"{path} exists already; --force replaces it.")
+    mark = uuid.uuid4().hex
+    aside, before = (path.with_name(f".{path.name}.{mark}.{end}") for end in ("part", "before"))
+    try:
+        aside.mkdir()
+        yield aside
+        if there:
+            path.rename(before)
+        aside.rename(path)
+    except OSError as error:
+        raise CcfError(f"{path} cannot be written: {why(error)}.") from None
+    finally:
+        if before.exists() and not path.exists():
+            before.rename(path)
+        for folder in (aside, before):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if sys.version_info >= (3, 11):

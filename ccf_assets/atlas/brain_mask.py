@@ -66,7 +66,7 @@ class Brain:
 
 
 @functools.lru_cache(maxsize=2)
-def _brain(url: sa.URL, atlas: LoadedAtlas) -> Brain:
+def brain_of(url: sa.URL, atlas: LoadedAtlas) -> Brain:
     """The mask of an atlas, read once: one process checks many files.
 
     Of a finer atlas only every second voxel, or every fifth, along each axis: that takes a quarter of the
@@ -98,7 +98,7 @@ def brain_atlas(engine: sa.Engine, space: str = ALLEN_CCF.name) -> LoadedAtlas |
 def read_brain(engine: sa.Engine, space: str = ALLEN_CCF.name) -> Brain | None:
     """The brain of the atlas that `brain_atlas` chooses; None if none is loaded."""
     atlas = brain_atlas(engine, space)
-    return None if atlas is None else _brain(engine.url, atlas)
+    return None if atlas is None else brain_of(engine.url, atlas)
 
 
 def _preference(atlas: LoadedAtlas) -> tuple[bool, bool, bool, float]:

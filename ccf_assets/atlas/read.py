@@ -38,6 +38,8 @@ Steps: TypeAlias = tuple[int, int, int]
 
 ALL: Steps = (1, 1, 1)
 
+FIRST: Steps = (0, 0, 0)
+
 
 def every(steps: Steps, grid: VoxelGrid) -> VoxelGrid:
     """The grid of every so many voxels along each axis; incomplete ones at the ends are left out."""
@@ -47,7 +49,12 @@ def every(steps: Steps, grid: VoxelGrid) -> VoxelGrid:
 
 
 def read_runs(
-    url: sa.URL, atlas: LoadedAtlas, regions: Sequence[int] | None = None, steps: Steps = ALL
+    url: sa.URL,
+    atlas: LoadedAtlas,
+    regions: Sequence[int] | None = None,
+    steps: Steps = ALL,
+    taken: Steps = FIRST,
+    lines: tuple[range, range] | None = None,
 ) -> Runs:
     """The runs of an atlas, in voxel indices.
 
@@ -56,6 +63,9 @@ def read_runs(
         atlas: the atlas.
         regions: ids of the regions whose runs are read, as the ontology has them; all if not given.
         steps: read only every so many voxels along each axis, with the indices of that coarser grid.
+        taken: which of these voxels is read, along each axis: 0 is the first.
+        lines: the indices along AP and DV, of that coarser grid, of the lines that are read; all if not
+            given. They are looked up by the key of the table, and nothing else is read.
     """
     run, grid, some = schema.voxel_run.c, atlas.grid, steps != ALL
     coarse = every(steps, grid)
@@ -65,12 +75,20 @@ def read_runs(
         query = query.where(run.region_id.in_([table_number(region) for region in regions]))
     if some:
         across = ((run.x, edges[0], steps[0]), (run.y, edges[1], steps[1]))
-        query = query.where(*(number_of(c, edge) % step == 0 for c, edge, step in across))
+        query = query.where(
+            *(number_of(c, edge) % step == one for (c, edge, step), one in zip(across, taken, strict=False))
+        )
+    if lines is not None:
+        across_ap, across_dv = (
+            grid.coordinate(axis, np.array(numbers) * steps[axis] + taken[axis]).tolist()
+            for axis, numbers in enumerate(lines)
+        )
+        query = query.where(run.x.in_(across_ap), run.y.between(across_dv[0], across_dv[-1]))
     line, z, z_end, region_id = [_NONE.astype("u4")], [_NONE], [_NONE], [_NONE.astype("u4")]
     for x, y, begin, behind, numbers in _unpacked(read_arrow(url, query)):
         i, j = grid.index(0, x) // steps[0], grid.index(1, y) // steps[1]
         # Rounded up: the first voxel of the coarser grid that is in the run, or behind it.
-        k, k_end = (-(-grid.index(2, c) // steps[2]) for c in (begin, behind))
+        k, k_end = (-((taken[2] - grid.index(2, c)) // steps[2]) for c in (begin, behind))
         if some:  # the grid may have more voxels than the coarser one has room for
             there = (i < aps) & (j < dv)
             i, j, k, k_end = i[there], j[there], k[there], np.minimum(k_end[there], mls)

@@ -5,6 +5,7 @@ Not here: what is written (atlas.export, atlas.export_volume, atlas.export_nwb, 
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,8 @@ _NWB = "nwb"
 _IBL = ("channel_locations", "xyz_picks")
 """With `_NWB`, what is exported of a recording instead of a table."""
 
+_PRECOMPUTED = "precomputed"
+
 
 @command(app, "Ask")
 def export(
@@ -31,14 +34,15 @@ def export(
         str,
         typer.Argument(
             help="A table of the schema ccf, or electrodes; nwb, channel_locations or xyz_picks; nifti, nrrd "
-            "or ome-zarr."
+            "or ome-zarr; precomputed."
         ),
     ],
     of: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RECORDING|ATLAS]",
-            help="The recording (nwb, channel_locations, xyz_picks), or the atlas (nifti, nrrd, ome-zarr).",
+            metavar="[RECORDING|ATLAS|DIR]",
+            help="The recording (nwb, channel_locations, xyz_picks), the atlas (nifti, nrrd, ome-zarr), or "
+            "the folder to write (precomputed).",
         ),
     ] = None,
     file: Annotated[
@@ -54,6 +58,13 @@ def export(
     probe: Annotated[
         str | None, typer.Option("--probe", help="With channel_locations, xyz_picks: one probe of several.")
     ] = None,
+    recording: Annotated[
+        list[str] | None,
+        typer.Option("--recording", help="With precomputed: only the sites of this one; may be repeated."),
+    ] = None,
+    meshes: Annotated[
+        bool, typer.Option("--meshes", help="With precomputed: the surfaces of all regions, too.")
+    ] = False,
     force: ForceOption = False,
     atlas: Annotated[
         str | None,
@@ -80,9 +91,12 @@ def export(
     `nifti`, `nrrd` and `ome-zarr` write the annotation volume of a loaded atlas, every voxel as it is: axes
     AP, DV, ML, to posterior, inferior, right, and in the header where they lie and how large a voxel is.
 
+    `precomputed` writes a folder that any web server shows in a browser, by Neuroglancer: the atlas in its
+    colours, the surface of the brain and the recording sites.
+
     Examples: ccf-assets export region_volume -o volumes.csv; ccf-assets export electrodes -o electrodes.csv;
     ccf-assets export nwb "mouse 7 day 3" --into mouse7.nwb;
-    ccf-assets export nifti ccf_2017_25um annotation_25.nii.gz
+    ccf-assets export nifti ccf_2017_25um annotation_25.nii.gz; ccf-assets export precomputed for_the_web
     """
     from ccf_assets.atlas.export import ELECTRODES, comments_of, tables
     from ccf_assets.atlas.export import export as write
@@ -90,6 +104,12 @@ def export(
     from ccf_assets.db import database
     from ccf_assets.db.loaded import pick_atlas
 
+    if table == _PRECOMPUTED:
+        other = in_place or any(each is not None for each in (output, into, probe, file))
+        _export_precomputed(of, atlas, recording, meshes=meshes, force=force, other=other)
+        return
+    if recording or meshes:
+        raise CcfError(f"--recording and --meshes are for {_PRECOMPUTED}.")
     if table == _NWB:
         other = force or any(each is not None for each in (output, probe, file))
         _export_nwb(of, into, atlas, in_place=in_place, other=other)
@@ -103,7 +123,7 @@ def export(
         _export_volume(table, of, file, force=force, other=other)
         return
     if table not in tables():
-        hint = suggestion(table, [*tables(), _NWB, *_IBL, *FORMS])
+        hint = suggestion(table, [*tables(), _NWB, *_IBL, *FORMS, _PRECOMPUTED])
         raise UnknownNameError(f"There is no table {table!r}; {hint}")
     if output is None or in_place or any(each is not None for each in (probe, of, file, into)):
         raise CcfError(
@@ -193,3 +213,32 @@ def _export_volume(form: str, atlas: str | None, path: Path | None, *, force: bo
     where = key_and_space(written.atlas.key, written.atlas.space)
     say(f"{where}: {voxels} voxels (AP, DV, ML) of {written.atlas.grid.edges}, {written.dtype}{more}")
     wrote(path)
+
+
+def _export_precomputed(
+    folder: str | None,
+    atlas: str | None,
+    recordings: list[str] | None,
+    *,
+    meshes: bool,
+    force: bool,
+    other: bool,
+) -> None:
+    from ccf_assets.db import database
+    from ccf_assets.view.export_precomputed import export_precomputed
+
+    if folder is None or other:
+        raise CcfError(
+            "An atlas and its sites are exported for the web with `ccf-assets export precomputed DIR`; "
+            "--atlas, --recording, --meshes and --force may follow."
+        )
+    path, engine = Path(folder), database.create_engine()
+    written = export_precomputed(
+        engine, path, atlas, recordings=recordings or None, meshes=meshes, force=force
+    )
+    where = key_and_space(written.atlas.key, written.atlas.space)
+    left = f" ({written.without_place:,} more without a place)" if written.without_place else ""
+    say(f"{where}: {counted(written.regions, 'region')}, {counted(written.sites, 'site')}{left}")
+    wrote(path)
+    say(f"Look at it: python -m http.server --bind 127.0.0.1 -d {shlex.quote(str(path))} 8000")
+    say("and open http://127.0.0.1:8000/ — or put the folder on a web server.")

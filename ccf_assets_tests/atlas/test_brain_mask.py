@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets.atlas.brain_mask import _brain, _preference, brain_atlas, read_brain
+from ccf_assets.atlas.brain_mask import _preference, brain_atlas, brain_of, read_brain
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.ccf.space import EXTENT_UM
@@ -42,9 +42,9 @@ def test_of_a_fine_atlas_the_corners_of_a_coarser_grid_are_read(
 
     engine = create_engine()
     url, atlas = engine.url, pick_atlas(engine, "phantom_50um")
-    fine = _brain.__wrapped__(url, atlas)
+    fine = brain_of.__wrapped__(url, atlas)
     monkeypatch.setattr("ccf_assets.atlas.brain_mask.FINE_ENOUGH_UM", 100)
-    coarse = _brain.__wrapped__(url, atlas)
+    coarse = brain_of.__wrapped__(url, atlas)
     assert (fine.grid, coarse.grid) == (ccf_grid(50), ccf_grid(100))
     assert fine.extent_um == coarse.extent_um == EXTENT_UM
     assert (coarse.inside == fine.inside[::2, ::2, ::2]).all()
