@@ -1,6 +1,7 @@
 """`Atlas`: questions to a loaded atlas, in Python.
 
-The answers to points are in located, the regions in regions; reading from the database is in read.
+Not here: the answers to points (located), the regions (regions), pictures (plot), and reading from the
+database (read).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ccf_assets import settings
+from ccf_assets.atlas import plot
 from ccf_assets.atlas.located import Located, beside_pandas, beside_polars
 from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
 from ccf_assets.atlas.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
@@ -360,6 +362,8 @@ class Atlas:
         """
         call = sa.func.ccf.region_diff(self.ccf_id, pick_atlas(self._engine, other).ccf_id, by)
         return self._frame(sa.select(sa.text("*")).select_from(call.alias("pair")))
+
+    plot = plot.plot
 
     # ---- tracks and sites
 

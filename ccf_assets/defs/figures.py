@@ -22,13 +22,15 @@ from ccf_assets.ccf import planes
 from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.region_id import source_id
 from ccf_assets.ccf.runs import Runs
-from ccf_assets.ccf.space import space_words
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import loaded, schema, site_regions
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pictures.depth_chart import depth_chart_png
 from ccf_assets.pictures.drawing import RegionStyle
-from ccf_assets.pictures.plane import plane_png
+from ccf_assets.pictures.parts import Shown
+from ccf_assets.pictures.plane import Section, plane_file
+from ccf_assets.pictures.shown import Look, usually_shown
+from ccf_assets.pictures.sites import NEAR_UM, Sites, fullest_um
 
 UM_PER_PIXEL = 24
 """Scale of planes. The UI does not shrink a picture; at this scale it fits into its box."""
@@ -61,24 +63,24 @@ def planes_of_runs(
         runs: the atlas, in memory.
         entry: its entry in the catalogue.
         grid: its grid.
-        ontology: reads the ontology: region_id, acronym, full_name and color_hex.
+        ontology: reads the ontology: region_id, parent_id, acronym, full_name and color_hex.
     """
     metadata: dict[str, dg.MarkdownMetadataValue] = {}
 
     @functools.cache
-    def styles() -> dict[int, RegionStyle]:
-        return _styles(ontology().select("region_id", "acronym", "full_name", "color_hex").iter_rows())
+    def regions() -> dict[int, Shown]:
+        return _shown(
+            ontology().select("region_id", "parent_id", "acronym", "full_name", "color_hex").iter_rows()
+        )
 
     for orientation, axes in planes.PLANES.items():
         middle = grid.extent_um[axes.normal] / 2
 
         def draw(orientation: planes.Orientation = orientation, middle: float = middle) -> bytes:
             plane = planes.plane_of_runs(runs, grid, orientation, middle)
-            return plane_png(
-                plane, orientation, middle, grid, styles(),
-                title=f"{entry.version} at {grid.edges}", um_per_pixel=UM_PER_PIXEL,
-                space=space_words(entry.space),
-            )  # fmt: skip
+            title = f"{entry.version} at {grid.edges}"
+            section = Section(plane, orientation, middle, grid, title, regions(), space=entry.space)
+            return plane_file(section, um_per_pixel=UM_PER_PIXEL, crop=True)
 
         metadata |= shown(log, orientation, draw)
     return metadata
@@ -95,7 +97,7 @@ def depth_chart(log: Logger, parents: pl.DataFrame) -> Metadata:
 
 
 def sites_on_plane(log: Logger, engine: sa.Engine, sites: sa.Select[Any]) -> Mapping[str, Any]:
-    """Sites over the coronal plane through their median, of the finest loaded atlas; see `shown`.
+    """Sites over the coronal plane that most of them are near, of the finest loaded atlas; see `shown`.
 
     With it comes the share of them that are in a region, as ASSIGNED_SHARE.
 
@@ -118,31 +120,28 @@ def _sites_png(engine: sa.Engine, sites: sa.Select[Any], share: dict[str, float]
         return None
     of_atlas = loaded.select_loaded_atlases().where(schema.atlas.c.ccf_id == atlas.ccf_id)
     r = site_regions.site_regions(sites, of_atlas).subquery().c
-    found = read_arrow(engine.url, sa.select(r.x, r.y, r.z, r.region_id)).read_all()
+    found = read_arrow(engine.url, sa.select(r.x, r.y, r.z, r.region_id, r.recording_id)).read_all()
     if found.num_rows:
         share[ASSIGNED_SHARE] = round(1 - found["region_id"].null_count / found.num_rows, 4)
     points = np.column_stack([found[axis].to_numpy() for axis in "xyz"])  # NaN where null
-    inside = points[atlas.grid.contains(points)]
-    if not len(inside):
+    at = fullest_um(points, "coronal", atlas.grid, NEAR_UM)
+    if at is None:
         return None
-    at = float(np.median(inside[:, 0]))
-    region = schema.brain_region.c
-    query = sa.select(region.region_id, region.acronym, region.full_name, region.color_hex)
-    with engine.connect() as connection:
-        rows = connection.execute(query.where(region.ccf_id == atlas.ccf_id))
-        styles = _styles((source_id(number), *look) for number, *look in rows)
-    plane = read.plane(engine, atlas, "coronal", at)
-    return plane_png(
-        plane,
-        "coronal",
-        round(at),
-        atlas.grid,
-        styles,
-        title=f"{atlas.version} at {atlas.grid.edges}",
-        um_per_pixel=UM_PER_PIXEL,
-        sites=points,
-        space=space_words(atlas.space),
+    region, parent = schema.brain_region.c, schema.region_parent.c
+    query = (
+        sa.select(region.region_id, parent.parent_id, region.acronym, region.full_name, region.color_hex)
+        .join_from(schema.brain_region, schema.region_parent)
+        .where(region.ccf_id == atlas.ccf_id)
     )
+    with engine.connect() as connection:
+        rows = connection.execute(query)
+        regions = _shown((source_id(number), source_id(above), *look) for number, above, *look in rows)
+    plane = read.plane(engine, atlas, "coronal", at)
+    drawn = Sites(points, found["recording_id"].to_pylist())
+    section = Section(
+        plane, "coronal", at, atlas.grid, atlas.title, regions, space=atlas.space, sites=drawn
+    )  # fmt: skip
+    return plane_file(section, crop=True)
 
 
 def _meets(engine: sa.Engine, sites: sa.Select[Any], space: str) -> bool:
@@ -153,5 +152,11 @@ def _meets(engine: sa.Engine, sites: sa.Select[Any], space: str) -> bool:
         return bool(connection.scalar(sa.select(one.exists())))
 
 
-def _styles(rows: Iterable[tuple[Any, ...]]) -> dict[int, RegionStyle]:
-    return {region_id: RegionStyle(*look) for region_id, *look in rows}
+def _shown(rows: Iterable[tuple[Any, ...]]) -> dict[int, Shown]:
+    """How regions are shown; rows of region_id, parent_id, acronym, name and color_hex."""
+    return usually_shown(
+        {
+            region: Look(RegionStyle(*style), region if above is None else above)
+            for region, above, *style in rows
+        }
+    )
