@@ -80,12 +80,16 @@ def section(
         position_um = fullest
     plane = atlas.slice(orientation, position_um)
     looks = looks_of(atlas)
-    shown, unnamed = usually_shown(looks), ""
+    shown, words = usually_shown(looks), {}
     if region_set is not None:
-        shown, unnamed = shown_by_group(looks, _groups(atlas, region_set)), f"in no group of {region_set}"
+        shown = shown_by_group(looks, _groups(atlas, region_set))
+        words = {
+            "heading": f"Groups of {region_set} in this plane",
+            "unnamed": f"in no group of {region_set}",
+        }
     chosen = {atlas.region(each).id for each in regions}
     if chosen:
-        shown, unnamed = highlighted(looks, shown, chosen), ""
+        shown, words = highlighted(looks, shown, chosen), {"heading": "Highlighted regions"}
     right, scale = None, None
     if values is not None:
         finite = [*values.left.values(), *values.right.values()]
@@ -96,8 +100,8 @@ def section(
         ]
         shown, right = sides[0], sides[1] if sides[0] != sides[1] else None
     return Section(
-        plane, orientation, position_um, atlas.grid, title_of(atlas), shown, right, atlas.space, unnamed,
-        sites, within_um, scale,
+        plane, orientation, position_um, atlas.grid, title_of(atlas), shown, right, atlas.space,
+        sites=sites, within_um=within_um, scale=scale, **words,
     )  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def planes_of_runs(
             plane = planes.plane_of_runs(runs, grid, orientation, middle)
             title = f"{entry.version} at {grid.edges}"
             section = Section(plane, orientation, middle, grid, title, regions(), space=entry.space)
-            return plane_file(section, um_per_pixel=UM_PER_PIXEL, crop=True)
+            return plane_file(section, um_per_pixel=UM_PER_PIXEL, crop=True, second_axes=False)
 
         metadata |= shown(log, orientation, draw)
     return metadata
@@ -130,7 +130,11 @@ def _sites_png(engine: sa.Engine, sites: sa.Select[Any], share: dict[str, float]
     region, parent = schema.brain_region.c, schema.region_parent.c
     query = (
         sa.select(region.region_id, parent.parent_id, region.acronym, region.full_name, region.color_hex)
-        .join_from(schema.brain_region, schema.region_parent)
+        .join_from(
+            schema.brain_region,
+            schema.region_parent,
+            sa.and_(parent.ccf_id == region.ccf_id, parent.region_id == region.region_id),
+        )
         .where(region.ccf_id == atlas.ccf_id)
     )
     with engine.connect() as connection:

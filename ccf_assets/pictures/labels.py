@@ -56,8 +56,8 @@ def labels_of(
             found = [place(slice(None))]
         else:
             found = [place(slice(0, middle - columns.start)), place(slice(middle - columns.start, None))]
-            if _close(*found):
-                found = [place(slice(None)) or found[0]]
+            if not _apart(*found):
+                found = [place(slice(None))]
         for each in found:
             if each is not None:
                 down, across = rows.start + each.row, columns.start + each.column
@@ -74,11 +74,11 @@ class _Place:
     fontsize: float
 
 
-def _close(left: _Place | None, right: _Place | None) -> bool:
-    """Whether one text in the middle is better than one on each side: a thin group on the midline."""
+def _apart(left: _Place | None, right: _Place | None) -> bool:
+    """Whether there is room for a text on each side; of a small group on the midline one is enough."""
     if left is None or right is None:
-        return left is right
-    return right.column - left.column < 2 * left.width
+        return False
+    return right.column - left.column >= 2 * left.width
 
 
 def _roomiest(

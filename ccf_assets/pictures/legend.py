@@ -50,7 +50,7 @@ def legend_order(parts: Parts, labelled: Collection[int]) -> list[int]:
         labelled: the groups whose names stand on it.
     """
     areas = parts.areas()
-    largest = areas.argsort(kind="stable")[::-1].tolist()
+    largest = (-areas).argsort(kind="stable").tolist()
     waiting = [group for group in largest if areas[group] and parts.groups[group] is not None]
     ordered: list[int] = []
     before = ""
@@ -92,7 +92,13 @@ def sites_key(figure: Figure, found: SitesOnPlane, within_um: float, x: float, y
 
 
 def region_key(
-    figure: Figure, parts: Parts, order: Sequence[int], unnamed: str, x: float, y: float, height: float
+    figure: Figure,
+    parts: Parts,
+    order: Sequence[int],
+    words: tuple[str, str],
+    x: float,
+    y: float,
+    height: float,
 ) -> None:
     """Colour, acronym and name of the groups of a plane, a row each, from (x, y) down within ``height``.
 
@@ -100,12 +106,13 @@ def region_key(
         figure: where it is drawn.
         parts: the parts of the plane.
         order: its groups in the order of the rows.
-        unnamed: what the parts without a name are; empty if there is none to tell of.
+        words: the heading, and what the parts without a name are; that is empty if there is nothing to tell.
         x: left edge, pixels from the left of the figure.
         y: upper edge, pixels from its top.
         height: pixels that it may take.
     """
-    write(figure, x, y + 10, "Largest regions in this plane", WIDTH, HEADING)
+    heading, unnamed = words
+    write(figure, x, y + 10, heading, WIDTH, HEADING)
     key = new_axes(figure, x, y + 18, WIDTH, height - 18, blank=True)
     at, end = 0.0, height - 18 - _LINE * (1 + bool(unnamed))
     rest = len(parts.groups) - 2

@@ -27,6 +27,9 @@ _LAYER_BORDER = 0.86
 _HATCH_STEP = 7
 """Pixels from one line of hatched tissue to the next, along a row."""
 
+_SLACK = 1e-6
+"""Of a pixel, so that three times 640 pixels are 1,920."""
+
 Numbers: TypeAlias = npt.NDArray[np.uint16]
 """A plane of numbers of parts, or of groups: small numbers are quick to compare."""
 
@@ -104,8 +107,11 @@ def parts_of(
     expected = (grid.shape[axes.rows], grid.shape[axes.columns])
     if plane.shape != expected:
         raise CcfError(f"A {orientation} plane at {grid.edges} has shape {expected}, not {plane.shape}.")
-    ids, index = np.unique(plane, return_inverse=True)
-    index = index.reshape(plane.shape)
+    # Of each run of equal voxels the first is looked at: a tenth of the time.
+    flat = plane.ravel()
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    ids, which = np.unique(flat[starts], return_inverse=True)
+    index = np.repeat(which, np.diff(starts, append=flat.size)).reshape(plane.shape)
     if not ids[0]:
         ids = ids[1:]
     else:
@@ -142,7 +148,7 @@ def parts_of(
 def sampled(parts: Parts, um_per_pixel: float) -> Numbers:
     """The parts at a picture's scale: that of the voxel under each pixel's centre."""
     row, column = (
-        ((np.arange(int(n * edge / um_per_pixel)) + 0.5) * um_per_pixel / edge).astype(np.intp)
+        ((np.arange(int(n * edge / um_per_pixel + _SLACK)) + 0.5) * um_per_pixel / edge).astype(np.intp)
         for n, edge in zip(parts.index.shape, parts.steps_um, strict=True)
     )
     pixels: Numbers = parts.index[np.ix_(row, column)]
@@ -185,8 +191,15 @@ def outlines(parts: Parts, numbers: npt.NDArray[np.uint16]) -> Iterator[tuple[in
         mask = np.pad(numbers[rows, columns] == number, 1).astype(np.float64)
         # Of SeparateCode: a list of arrays of points, and one of their codes of a path.
         found: Any = contour_generator(z=mask, line_type="SeparateCode").lines(0.5)
-        points = np.concatenate(found[0]) + np.array([columns.start - 0.5, rows.start - 0.5])
-        yield number, Path(points * (across, down), np.concatenate(found[1]))
+        points, codes = np.concatenate(found[0]), np.concatenate(found[1])
+        # What lies between two others on a straight line is left out: two thirds of a file.
+        before, after = np.diff(points, axis=0)[:-1], np.diff(points, axis=0)[1:]
+        turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
+        kept = codes != Path.LINETO
+        kept[1:-1] |= turns
+        kept[:-1] |= kept[1:] & (codes[1:] == Path.MOVETO)
+        shifted = points[kept] + (columns.start - 0.5, rows.start - 0.5)
+        yield number, Path(shifted * (across, down), codes[kept])
 
 
 def boxes(numbers: npt.NDArray[np.uint16]) -> Iterator[tuple[int, slice, slice]]:

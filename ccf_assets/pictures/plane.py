@@ -22,6 +22,7 @@ from ccf_assets.pictures.drawing import (
     SUBTITLE,
     TITLE,
     VECTOR,
+    Under,
     ink_on,
     new_axes,
     new_figure,
@@ -66,6 +67,7 @@ class Section:
         shown: how each region is shown, by id: at least those in the plane.
         right: the same for the right side of the midline, where that differs.
         space: name of the reference space.
+        heading: of the legend.
         unnamed: what regions without a name are, for the legend.
         sites: recording sites.
         within_um: those at most so far from the plane are drawn, projected along its normal.
@@ -80,6 +82,7 @@ class Section:
     shown: Mapping[int, Shown]
     right: Mapping[int, Shown] | None = None
     space: str = ALLEN_CCF.name
+    heading: str = "Largest regions in this plane"
     unnamed: str = ""
     sites: Sites | None = None
     within_um: float = NEAR_UM
@@ -116,6 +119,7 @@ def plane_file(
     dpi: int = DPI,
     crop: bool = False,
     bare: bool = False,
+    second_axes: bool = True,
 ) -> bytes:
     """A plane of an atlas as a file: in its colours, with borders, names, scale bar, axes and a legend.
 
@@ -128,6 +132,7 @@ def plane_file(
         dpi: of a PNG.
         crop: cut off what lies outside the brain's outline.
         bare: without title, axes and legend.
+        second_axes: with axes in mm from bregma, where that is known.
 
     Returns:
         The content of the file; of a PNG of 100 dpi some 60 KB.
@@ -142,7 +147,7 @@ def plane_file(
     pixels = sampled(parts, fine)
     rows, columns = _window(section, pixels.astype(bool), fine, crop=crop)
     width, height = ((each.stop - each.start) * DPI / dpi for each in (columns, rows))
-    has_bregma = not bare and bregma_frame(section.space) is not None
+    has_bregma = second_axes and bregma_frame(section.space) is not None
     left, top, below, beside = (76.0, 106 if has_bregma else 70, 54, WIDTH + (84 if has_bregma else 40))
     tall = max(height, _LEAST_HEIGHT)
     if bare:
@@ -152,15 +157,11 @@ def plane_file(
         axes = new_axes(figure, left, top, width, height)
         axes.set(xlim=(columns.start * fine, columns.stop * fine), ylim=(rows.stop * fine, rows.start * fine))
         axes.set_facecolor("none")
-        if not vector:
-            # Pixel by pixel: neither scaled nor smoothed, as an image in axes would be.
-            offset = (round(left * dpi / DPI), round((below + tall - height) * dpi / DPI))
-            figure.figimage(painted(parts, pixels[rows, columns]), *offset, origin="upper", zorder=-1)
         labelled = _draw_on(axes, section, parts, found, um_per_pixel, outlined=vector)
         if bare:
             axes.set_axis_off()
         else:
-            _ticks(axes, section)
+            _ticks(axes, section, bregma=has_bregma)
             write(figure, left, 30, section.title, width + beside - 16, TITLE)
             seen = _seen(section.orientation, section.position_um, section.grid.midline_um)
             write(figure, left, 52, f"{section.atlas}; {seen}", width + beside - 16, SUBTITLE)
@@ -171,9 +172,12 @@ def plane_file(
             if section.scale is not None:
                 value_key(figure, section.scale, x, y, room)
             else:
-                region_key(figure, parts, legend_order(parts, labelled), section.unnamed, x, y, room)
+                order = legend_order(parts, labelled)
+                region_key(figure, parts, order, (section.heading, section.unnamed), x, y, room)
+        under = None if vector else Under(painted(parts, pixels[rows, columns]), left, top)
         kept = {"FFFFFF", *HATCH, *(parts.color_hex(part) for part in range(len(parts.colours)))}
-        return rendered(figure, suffix, kept)
+        # A palette is for small files: a scale has more colours, and a file for print has room for all.
+        return rendered(figure, suffix, None if section.scale or dpi > DPI else kept, under)
 
 
 def draw_plane(axes: Axes, section: Section, *, crop: bool = True) -> None:

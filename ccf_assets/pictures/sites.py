@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +24,9 @@ _COLOURS = (
     "#FF8C00", "#00E5FF", "#6B3A00", "#FF4FD8", "#FFFFFF",
 )  # fmt: skip
 """Of recordings, the one with most sites first. A ring sets them off from what they lie on."""
+
+_BRIGHT = {"#FFE100", "#00E5FF", "#FFFFFF"}
+"""Those whose ring is dark."""
 
 _OTHERS = "#555555"
 
@@ -83,19 +85,21 @@ def on_plane(
     axes = PLANES[orientation]
     there = grid.contains(sites.points)
     near = there & (np.abs(sites.points[:, axes.normal] - position_um) <= within_um)
-    places = sites.points[:, [axes.columns, axes.rows]]
+    places = sites.points[near][:, [axes.columns, axes.rows]]
     found: dict[str, Floats] = {}
     if len(sites.recordings):
-        names = np.asarray(sites.recordings, dtype=object)
-        counts = Counter(names[near])
-        ordered = sorted(counts, key=lambda name: (-counts[name], name))
+        codes: dict[str, int] = {}
+        names = (sites.recordings[i] for i in np.flatnonzero(near).tolist())
+        code = np.array([codes.setdefault(name, len(codes)) for name in names], np.intp)
+        counts = np.bincount(code, minlength=len(codes))
+        ordered = sorted(codes, key=lambda name: (-counts[codes[name]], name))
         own = ordered if len(ordered) <= len(_COLOURS) else ordered[: len(_COLOURS) - 1]
-        found = {name: places[near & (names == name)] for name in own}
+        found = {name: places[code == codes[name]] for name in own}
         if len(own) < len(ordered):
-            rest = near & ~np.isin(names, own)
-            found[f"{len(ordered) - len(own)} other recordings"] = places[rest]
-    elif near.any():
-        found = {"": places[near]}
+            rest = places[~np.isin(code, [codes[name] for name in own])]
+            found[f"{len(ordered) - len(own)} other recordings"] = rest
+    elif len(places):
+        found = {"": places}
     colours = dict(zip(found, _COLOURS, strict=False))
     if len(found) == len(_COLOURS) and list(found)[-1].endswith(" other recordings"):
         colours[list(found)[-1]] = _OTHERS
@@ -107,16 +111,18 @@ def draw_sites(axes: Axes, found: SitesOnPlane, um_per_pixel: float) -> None:
 
     All rings are below all dots: otherwise the rings of a dense probe would cover its dots.
     """
-    # Sites in one pixel are one mark: a hundred thousand would take seconds and megabytes.
-    marks = {
-        name: (np.unique(places // um_per_pixel, axis=0) + 0.5) * um_per_pixel
-        for name, places in found.places.items()
-    }
-    for name, (across, down) in ((name, of.T) for name, of in marks.items()):
-        ring = "#333333" if found.colours[name] in {"#FFFFFF", "#FFE100", "#00E5FF"} else "white"
+    for name, places in found.places.items():
+        across, down = _marks(places, um_per_pixel)
+        ring = "#333333" if found.colours[name] in _BRIGHT else "white"
         axes.scatter(across, down, s=_RING, color=ring, linewidths=0, zorder=4)
-    for name, (across, down) in ((name, of.T) for name, of in marks.items()):
         axes.scatter(across, down, s=_CORE, color=found.colours[name], linewidths=0, zorder=5)
+
+
+def _marks(places: Floats, um_per_pixel: float) -> Floats:
+    """One mark of all the sites in a pixel: a hundred thousand would take seconds and megabytes."""
+    across, down = (places // um_per_pixel).astype(np.int64).T
+    pixels = np.unique(across << 32 | down)
+    return (np.stack([pixels >> 32, pixels & 0xFFFFFFFF]) + 0.5) * um_per_pixel
 
 
 def cells_of(found: SitesOnPlane, um_per_cell: float, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
