@@ -177,6 +177,12 @@ def usual_regions(regions: Mapping[int, tuple[str, int]]) -> dict[int, int]:
     return {region: usual(region) for region in regions}
 
 
+def is_of_allen(ids: Mapping[str, int]) -> bool:
+    """Whether regions (acronym → id) are the Allen Institute's: whether they have its summary structures."""
+    summary = dict(_published())["summary_structures"]
+    return all(ids.get(acronym) == region for region, acronym in summary.items())
+
+
 _LAYER = re.compile(r"[ ,_-]?[0-9][0-9/a-z]{0,3}")
 """What an acronym of a layer has after that of its area: 1, 2/3, 6a, -4."""
 

@@ -24,6 +24,7 @@ from ccf_assets.ccf.region_id import source_id
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import loaded, schema, site_regions
+from ccf_assets.defs.links import how_to_view, region_links
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pictures.depth_chart import depth_chart_png
 from ccf_assets.pictures.drawing import RegionStyle
@@ -41,16 +42,20 @@ ASSIGNED_SHARE = "assigned_share"
 """Metadata: the share of sites that are in a region, of those that a picture looks up."""
 
 
-def shown(log: Logger, name: str, draw: Callable[[], bytes | None]) -> Metadata:
+def shown(log: Logger, name: str, draw: Callable[[], str | None]) -> Metadata:
     """The picture that ``draw`` makes, as metadata ``name``; nothing if it returns None or fails."""
     try:
-        png = draw()
+        markdown = draw()
     except Exception as error:  # of any kind: the load must not fail because of a picture
         log.warning(f"The picture {name} could not be drawn: {type(error).__name__}: {error}")
         return {}
-    if png is None:
-        return {}
-    return {name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")}
+    return {} if markdown is None else {name: dg.MetadataValue.md(markdown)}
+
+
+def _markdown(name: str, png: bytes, below: str = "") -> str:
+    """A picture with what stands below it."""
+    image = f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    return f"{image}\n\n{below}" if below else image
 
 
 def planes_of_runs(
@@ -68,19 +73,21 @@ def planes_of_runs(
     metadata: dict[str, dg.MarkdownMetadataValue] = {}
 
     @functools.cache
-    def regions() -> dict[int, Shown]:
-        return _shown(
-            ontology().select("region_id", "parent_id", "acronym", "full_name", "color_hex").iter_rows()
-        )
+    def regions() -> tuple[dict[int, Look], dict[int, Shown]]:
+        columns = ("region_id", "parent_id", "acronym", "full_name", "color_hex")
+        looks = _looks(ontology().select(columns).iter_rows())
+        return looks, usually_shown(looks)
 
     for orientation, axes in planes.PLANES.items():
         middle = grid.extent_um[axes.normal] / 2
 
-        def draw(orientation: planes.Orientation = orientation, middle: float = middle) -> bytes:
+        def draw(orientation: planes.Orientation = orientation, middle: float = middle) -> str:
             plane = planes.plane_of_runs(runs, grid, orientation, middle)
             title = f"{entry.version} at {grid.edges}"
-            section = Section(plane, orientation, middle, grid, title, regions(), space=entry.space)
-            return plane_file(section, um_per_pixel=UM_PER_PIXEL, crop=True, second_axes=False)
+            looks, usual = regions()
+            section = Section(plane, orientation, middle, grid, title, usual, space=entry.space)
+            png = plane_file(section, um_per_pixel=UM_PER_PIXEL, crop=True, second_axes=False)
+            return _markdown(orientation, png, region_links(section, looks))
 
         metadata |= shown(log, orientation, draw)
     return metadata
@@ -89,9 +96,10 @@ def planes_of_runs(
 def depth_chart(log: Logger, parents: pl.DataFrame) -> Metadata:
     """The number of regions at each depth, from ``parents``, the rows of region_parent; see `shown`."""
 
-    def draw() -> bytes:
+    def draw() -> str:
         counts = dict(parents.group_by("depth").len().sort("depth").iter_rows())
-        return depth_chart_png(counts, f"{parents.height:,} regions by depth")
+        png = depth_chart_png(counts, f"{parents.height:,} regions by depth")
+        return _markdown("regions_by_depth", png)
 
     return shown(log, "regions_by_depth", draw)
 
@@ -99,19 +107,19 @@ def depth_chart(log: Logger, parents: pl.DataFrame) -> Metadata:
 def sites_on_plane(log: Logger, engine: sa.Engine, sites: sa.Select[Any]) -> Mapping[str, Any]:
     """Sites over the coronal plane that most of them are near, of the finest loaded atlas; see `shown`.
 
-    With it comes the share of them that are in a region, as ASSIGNED_SHARE.
+    With it come the share of them that are in a region, as ASSIGNED_SHARE, and how to view them.
 
     Args:
         log: of the run.
         engine: the database.
         sites: rows of recording_site.
     """
-    share: dict[str, float] = {}
-    return {**shown(log, "sites", lambda: _sites_png(engine, sites, share)), **share}
+    more: dict[str, Any] = {}
+    return {**shown(log, "sites", lambda: _sites(engine, sites, more)), **more}
 
 
-def _sites_png(engine: sa.Engine, sites: sa.Select[Any], share: dict[str, float]) -> bytes | None:
-    """The picture; None if no atlas is loaded or no site lies in the volume. Adds to ``share``.
+def _sites(engine: sa.Engine, sites: sa.Select[Any], more: dict[str, Any]) -> str | None:
+    """The picture; None if no atlas is loaded or no site lies in the volume. Adds to ``more``.
 
     The atlas is the first loaded one that the sites have a place in; sites in other spaces are not drawn.
     """
@@ -122,7 +130,9 @@ def _sites_png(engine: sa.Engine, sites: sa.Select[Any], share: dict[str, float]
     r = site_regions.site_regions(sites, of_atlas).subquery().c
     found = read_arrow(engine.url, sa.select(r.x, r.y, r.z, r.region_id, r.recording_id)).read_all()
     if found.num_rows:
-        share[ASSIGNED_SHARE] = round(1 - found["region_id"].null_count / found.num_rows, 4)
+        more[ASSIGNED_SHARE] = round(1 - found["region_id"].null_count / found.num_rows, 4)
+    recordings = found["recording_id"].to_pylist()
+    more |= how_to_view(atlas.key, set(recordings))
     points = np.column_stack([found[axis].to_numpy() for axis in "xyz"])  # NaN where null
     at = fullest_um(points, "coronal", atlas.grid, NEAR_UM)
     if at is None:
@@ -139,13 +149,13 @@ def _sites_png(engine: sa.Engine, sites: sa.Select[Any], share: dict[str, float]
     )
     with engine.connect() as connection:
         rows = connection.execute(query)
-        regions = _shown((source_id(number), source_id(above), *look) for number, above, *look in rows)
+        looks = _looks((source_id(number), source_id(above), *look) for number, above, *look in rows)
     plane = read.plane(engine, atlas, "coronal", at)
-    drawn = Sites(points, found["recording_id"].to_pylist())
     section = Section(
-        plane, "coronal", at, atlas.grid, atlas.title, regions, space=atlas.space, sites=drawn
+        plane, "coronal", at, atlas.grid, atlas.title, usually_shown(looks), space=atlas.space,
+        sites=Sites(points, recordings),
     )  # fmt: skip
-    return plane_file(section, crop=True)
+    return _markdown("sites", plane_file(section, crop=True), region_links(section, looks))
 
 
 def _meets(engine: sa.Engine, sites: sa.Select[Any], space: str) -> bool:
@@ -156,11 +166,9 @@ def _meets(engine: sa.Engine, sites: sa.Select[Any], space: str) -> bool:
         return bool(connection.scalar(sa.select(one.exists())))
 
 
-def _shown(rows: Iterable[tuple[Any, ...]]) -> dict[int, Shown]:
-    """How regions are shown; rows of region_id, parent_id, acronym, name and color_hex."""
-    return usually_shown(
-        {
-            region: Look(RegionStyle(*style), region if above is None else above)
-            for region, above, *style in rows
-        }
-    )
+def _looks(rows: Iterable[tuple[Any, ...]]) -> dict[int, Look]:
+    """Regions by id, from rows of region_id, parent_id (the root has its own or None), acronym, name, colour."""
+    return {
+        region: Look(RegionStyle(*style), region if above is None else above)
+        for region, above, *style in rows
+    }

@@ -24,11 +24,12 @@ from matplotlib.text import Text
 from PIL import Image
 
 from ccf_assets.atlas.atlas import Atlas
-from ccf_assets.atlas.section import section
+from ccf_assets.atlas.section import looks_of, section
 from ccf_assets.ccf.planes import PLANES, Orientation, Plane
 from ccf_assets.definitions import defs
 from ccf_assets.defs import figures
 from ccf_assets.defs.assets.files import LARGEST
+from ccf_assets.defs.links import how_to_view, region_links
 from ccf_assets.defs.sensors import new_recordings, unregistered_sites
 from ccf_assets.errors import CcfError
 from ccf_assets.pictures import depth_chart, drawing
@@ -681,7 +682,7 @@ def picture(metadata: figures.Metadata, name: str) -> np.ndarray:
     value = metadata[name]
     assert isinstance(value, dg.MarkdownMetadataValue)
     assert len(value.md_str or "") < 100_000
-    found = re.fullmatch(r"!\[\w+\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)", value.md_str or "")
+    found = re.match(r"!\[\w+\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)(\n\n|$)", value.md_str or "")
     assert found
     return pixels(base64.b64decode(found[1]))
 
@@ -709,6 +710,8 @@ def test_a_loaded_atlas_shows_its_planes_and_its_depths(phantom_database: sa.Eng
         planes = of_latest(instance, "voxel_run")
         sizes = [picture(planes, orientation).shape for orientation in PLANES]
         assert all(width < 1000 for _, width, _ in sizes)
+        assert planes["view_with"].value == "ccf-assets view --atlas phantom_100um"
+        assert "viewer" not in planes
         assert picture(of_latest(instance, "region_parent"), "regions_by_depth").any()
 
 
@@ -723,6 +726,7 @@ def test_registered_sites_are_shown_over_the_plane_that_most_are_near(
     assert picture(shown, "sites").any()
     assert next(iter(shown)) == "sites", "pictures come first"
     assert shown["assigned_share"].value == 1.0
+    assert shown["view_with"].value == "ccf-assets view --atlas phantom_50um --recording a"
     found = set(texts(drawn[-1]))
     assert "Coronal, AP 6950 µm (−1.55 mm from bregma)" in found
     assert {"2 sites within 250 µm of the plane", "1 site farther off, not drawn", "a"} <= found
@@ -736,10 +740,30 @@ def test_without_sites_there_is_no_picture_of_them(lab: RecordingsLab, drawn: li
 
 
 def test_a_picture_that_fails_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    def fail() -> bytes:
+    def fail() -> str:
         raise ZeroDivisionError("no colour")
 
     log = logging.getLogger("a run")
     assert figures.shown(log, "coronal", fail) == {}
     assert caplog.messages == ["The picture coronal could not be drawn: ZeroDivisionError: no colour"]
     assert figures.shown(log, "coronal", lambda: None) == {}
+
+
+def test_below_a_picture_each_region_is_linked_to_its_page(real_database: sa.Engine) -> None:
+    drawn_ = section(atlas := Atlas("ccf_2017_25um", engine=real_database), "coronal", 8900)
+    regions = looks_of(atlas)
+    linked = region_links(drawn_, regions)
+    assert "[VISp](https://atlas.brain-map.org/atlas?atlas=602630314#structure=385)" in linked
+    without = {region: look for region, look in regions.items() if look.style.acronym != "VISp"}
+    assert region_links(drawn_, without) == ""
+
+
+def test_pages_say_how_to_view_what_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert how_to_view("ccf_2017_25um", {"mouse 7, day 3"})["view_with"].value == (
+        "ccf-assets view --atlas ccf_2017_25um --recording 'mouse 7, day 3'"
+    )
+    many = how_to_view("ccf_2017_25um", [f"mouse {i}" for i in range(5)])
+    assert many["view_with"].value == "ccf-assets view --atlas ccf_2017_25um"
+    assert "viewer" not in many
+    monkeypatch.setenv("CCF_VIEWER_URL", "http://viewer.lab/")
+    assert how_to_view("ccf_2017_25um")["viewer"].value == "http://viewer.lab/"
