@@ -50,6 +50,7 @@ def plot(  # noqa: D417 - self is the atlas
 
     Returns:
         The axes, in µm of the space: x along the plane's columns, y along its rows, downwards.
+        ``axes.legend()`` names the recordings.
 
     Raises:
         CcfError: there is no such plane, frame, set or region, or the atlas was loaded again meanwhile.

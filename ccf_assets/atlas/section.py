@@ -223,7 +223,7 @@ def values_of(
         if value is None or not math.isfinite(value):
             continue
         for side in (hemisphere,) if hemisphere in sides else sides:
-            if region.id in sides[side]:
+            if sides[side].get(region.id, value) != value:
                 raise InvalidValueError(
                     f"{region.acronym} has two values for the {side} hemisphere; keep one."
                 )

@@ -167,7 +167,7 @@ def _meets(engine: sa.Engine, sites: sa.Select[Any], space: str) -> bool:
 
 
 def _looks(rows: Iterable[tuple[Any, ...]]) -> dict[int, Look]:
-    """Regions by id, from rows of region_id, parent_id (the root has its own or None), acronym, name, colour."""
+    """Regions by id, of rows of region_id, parent_id (None is the root), acronym, name and colour."""
     return {
         region: Look(RegionStyle(*style), region if above is None else above)
         for region, above, *style in rows

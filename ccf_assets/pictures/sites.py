@@ -34,6 +34,10 @@ _RING, _CORE = 11.0, 4.5
 """Areas of a site's ring and dot in square points: 3 pixels of colour in a ring of 1 pixel."""
 
 
+_FEW, _FEW_LARGER = 50, 3
+"""Up to so many dots on a plane are larger: a single one would be overlooked."""
+
+
 @dataclass(frozen=True)
 class Sites:
     """Recording sites.
@@ -111,11 +115,14 @@ def draw_sites(axes: Axes, found: SitesOnPlane, um_per_pixel: float) -> None:
 
     All rings are below all dots: otherwise the rings of a dense probe would cover its dots.
     """
-    for name, places in found.places.items():
-        across, down = _marks(places, um_per_pixel)
+    marks = {name: _marks(places, um_per_pixel) for name, places in found.places.items()}
+    larger = _FEW_LARGER if sum(len(each[0]) for each in marks.values()) <= _FEW else 1
+    for name, (across, down) in marks.items():
         ring = "#333333" if found.colours[name] in _BRIGHT else "white"
-        axes.scatter(across, down, s=_RING, color=ring, linewidths=0, zorder=4)
-        axes.scatter(across, down, s=_CORE, color=found.colours[name], linewidths=0, zorder=5)
+        axes.scatter(across, down, s=_RING * larger, color=ring, linewidths=0, zorder=4)
+        core = axes.scatter(across, down, s=_CORE * larger, color=found.colours[name], linewidths=0, zorder=5)
+        if name:
+            core.set_label(name)
 
 
 def _marks(places: Floats, um_per_pixel: float) -> Floats:
