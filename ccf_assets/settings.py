@@ -137,6 +137,11 @@ def code_url() -> str | None:
     return os.environ.get("CCF_CODE_URL") or None
 
 
+def viewer_url() -> str | None:
+    """CCF_VIEWER_URL: the address of a viewer that a lab serves, which pages in the UI link to."""
+    return os.environ.get("CCF_VIEWER_URL") or None
+
+
 def owner() -> str:
     """CCF_OWNER: the owner that the UI shows of every asset, a mail address or a team's name."""
     named = (os.environ.get("CCF_OWNER") or "ccf-assets").strip()

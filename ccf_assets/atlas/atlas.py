@@ -1,7 +1,7 @@
 """`Atlas`: questions to a loaded atlas, in Python.
 
-The answers to points are in located, the regions in regions, sites in recording_sites; reading from the
-database is in read.
+The answers to points are in located, the regions in regions, sites in recording_sites, pictures in plot;
+reading from the database is in read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ccf_assets import settings
-from ccf_assets.atlas import recording_sites, showing
+from ccf_assets.atlas import plot, recording_sites, showing
 from ccf_assets.atlas.asked import asked_places, few_points
 from ccf_assets.atlas.located import Located, beside_pandas, beside_polars
 from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
@@ -357,6 +357,8 @@ class Atlas:
         """
         call = sa.func.ccf.region_diff(self.ccf_id, pick_atlas(self._engine, other).ccf_id, by)
         return self._frame(sa.select(sa.text("*")).select_from(call.alias("pair")))
+
+    plot = plot.plot
 
     # ---- tracks and sites
 

@@ -15,8 +15,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ccf_assets.ccf.frames.files import FRAMES
+from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.ccf.runs import Runs
-from ccf_assets.ccf.space import AXES
+from ccf_assets.ccf.space import ALLEN_CCF, AXES
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.errors import InvalidValueError
 
@@ -71,14 +73,23 @@ def plane_of_runs(runs: Runs, grid: VoxelGrid, orientation: Orientation, positio
     return paint_plane(grid, orientation, x, y, runs.z[meets], runs.z_end[meets], runs.region_id[meets])
 
 
+def check_orientation(orientation: str) -> None:
+    """Refuse what is no orientation.
+
+    Raises:
+        CcfError: it is not coronal, sagittal or horizontal.
+    """
+    if orientation not in PLANES:
+        raise InvalidValueError(f"There is no orientation {orientation!r}; there are {', '.join(PLANES)}.")
+
+
 def plane_index(grid: VoxelGrid, orientation: Orientation, position_um: float) -> int:
     """The index, along the normal, of the voxels in a plane at ``position_um``.
 
     Raises:
         CcfError: there is no such orientation, or the position is outside the volume.
     """
-    if orientation not in PLANES:
-        raise InvalidValueError(f"There is no orientation {orientation!r}; there are {', '.join(PLANES)}.")
+    check_orientation(orientation)
     axis = PLANES[orientation].normal
     extent = grid.extent_um[axis]
     if not 0 <= position_um < extent:  # also refuses NaN
@@ -111,3 +122,59 @@ def paint_plane(
     count = np.arange(len(first)) - np.repeat(np.cumsum(length) - length, length)
     painted.reshape(-1)[first + count] = np.repeat(region_id, length)
     return painted
+
+
+_BREGMA = "stereotaxic_bregma"
+"""The built-in frame whose origin is bregma: of the Allen CCF, neither tilted nor scaled."""
+
+
+def bregma_frame(space: str) -> Frame | None:
+    """The frame that counts from bregma and the midline, in a space where bregma is known; else None."""
+    return FRAMES[_BREGMA] if space == ALLEN_CCF.name else None
+
+
+def from_bregma(space: str, axis: int, position_um: float) -> str:
+    """A place along an axis in words: ``−3.50 mm from bregma``; empty where bregma is not known.
+
+    Args:
+        space: name of the reference space.
+        axis: 0, 1, 2: AP, DV, ML.
+        position_um: µm from the corner of the space.
+    """
+    frame = bregma_frame(space)
+    if frame is None:
+        return ""
+    mm = round((frame.inverse[axis, axis] * position_um + frame.inverse[axis, 3]) / 1000, 2)
+    if axis == 0:
+        return f"{mm:.2f} mm from bregma".replace("-", "\N{MINUS SIGN}")
+    if axis == 1:
+        return f"{abs(mm):.2f} mm {'below' if mm >= 0 else 'above'} bregma"
+    return f"{abs(mm):.2f} mm {'left' if mm < 0 else 'right'} of the midline" if mm else "the midline"
+
+
+def position_of(frame: Frame, orientation: Orientation, position: float) -> float:
+    """Where a plane lies that a coordinate of a frame names, µm of the frame's space.
+
+    Args:
+        frame: the frame of the coordinate.
+        orientation: ``coronal``, ``sagittal`` or ``horizontal``.
+        position: AP, ML or DV in the frame's unit and sign.
+
+    Raises:
+        CcfError: there is no such orientation; or a plane of it has no one such coordinate, because the frame
+            is tilted against the atlas, or measures DV from the brain's surface.
+    """
+    check_orientation(orientation)
+    axis = PLANES[orientation].normal
+    row = frame.affine[axis]
+    if axis == 1 and frame.dv_from == "surface":
+        raise InvalidValueError(
+            f"The frame {frame.name} measures DV from the brain's surface, which is not one {orientation} "
+            f"plane. Name the plane by its DV in µm, or in another frame, such as {_BREGMA}."
+        )
+    if np.count_nonzero(np.delete(row[:3], axis)):
+        raise InvalidValueError(
+            f"The frame {frame.name} is tilted against the atlas: no {orientation} plane of the atlas "
+            f"has one {AXIS_NAMES[axis]} in it. Name the plane in µm, or in another frame, such as {_BREGMA}."
+        )
+    return float(row[axis] * position + row[3])

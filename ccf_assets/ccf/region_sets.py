@@ -23,6 +23,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +147,44 @@ def published_maps(ontology: Ontology) -> list[RegionMap]:
         for name, regions in _published()
         if regions.keys() <= ontology.above.keys()
     ]
+
+
+def usual_regions(regions: Mapping[int, tuple[str, int]]) -> dict[int, int]:
+    """Under which region people look for each region: VISp for its layers, CA1 and SUB for themselves.
+
+    Where the ontology has all the summary structures of the CCFv3, it is the one that a region is or lies in.
+    Elsewhere layers, whose acronym is that of their parent and a number (VISp2/3), are their parent. The rest
+    stands for itself.
+
+    Args:
+        regions: id → acronym, and id of the parent; the root's is its own.
+    """
+    summary = dict(_published())["summary_structures"]
+    if not summary.keys() <= regions.keys():
+        summary = {}
+
+    def usual(region: int) -> int:
+        nearest = region
+        while nearest not in summary and regions[nearest][1] != nearest:
+            nearest = regions[nearest][1]
+        if nearest in summary:
+            return nearest
+        acronym, parent = regions[region]
+        while parent != region and _LAYER.fullmatch(acronym.removeprefix(regions[parent][0])):
+            region, (acronym, parent) = parent, regions[parent]
+        return region
+
+    return {region: usual(region) for region in regions}
+
+
+def is_of_allen(ids: Mapping[str, int]) -> bool:
+    """Whether regions (acronym → id) are the Allen Institute's: whether they have its summary structures."""
+    summary = dict(_published())["summary_structures"]
+    return all(ids.get(acronym) == region for region, acronym in summary.items())
+
+
+_LAYER = re.compile(r"[ ,_-]?[0-9][0-9/a-z]{0,3}")
+"""What an acronym of a layer has after that of its area: 1, 2/3, 6a, -4."""
 
 
 def is_reserved(name: str) -> bool:

@@ -1,6 +1,6 @@
 """The commands that answer questions about a loaded atlas: each a thin layer over `atlas.atlas.Atlas`.
 
-Not here: the answers themselves, which notebooks get from Atlas as well.
+Not here: the answers themselves, which notebooks get from Atlas as well, and pictures (pictures).
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ccf_assets.ccf.space import ALLEN_CCF, key_and_space, space_words
+from ccf_assets.ccf.space import key_and_space, space_words
 from ccf_assets.cli import complete
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.options import (
@@ -23,7 +23,6 @@ from ccf_assets.cli.options import (
     JsonOption,
     LimitOption,
     answer,
-    png_option,
     say,
     tell,
     wrote,
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
     from ccf_assets.atlas.atlas import Atlas
     from ccf_assets.atlas.regions import Region
-    from ccf_assets.ccf.planes import Orientation
 
 app = typer.Typer()
 
@@ -199,102 +197,6 @@ def locate(
         tell(f"{where} AP {in_um(x)}, DV {in_um(y)}, ML {in_um(z)}", _LABEL)
     if hint := what_else(known, (ap, dv, ml), in_region=found.acronym[0] is not None):
         say(hint)
-
-
-@command(app, "Ask", settings=_NUMBERS)
-def track(
-    ap: Annotated[float, typer.Argument(help="AP of the first point, in the frame's unit and sign.")],
-    dv: Annotated[float, typer.Argument(help="DV of the first point.")],
-    ml: Annotated[float, typer.Argument(help="ML of the first point.")],
-    to_ap: Annotated[float, typer.Argument(help="AP of the second point.")],
-    to_dv: Annotated[float, typer.Argument(help="DV of the second point.")],
-    to_ml: Annotated[float, typer.Argument(help="ML of the second point.")],
-    frame: FrameOption = None,
-    output: Annotated[Path | None, png_option("Draw the strip into this PNG.")] = None,
-    force: ForceOption = False,
-    atlas: AtlasOption = None,
-    as_json: JsonOption = False,
-    as_csv: CsvOption = False,
-) -> None:
-    """The regions along a straight line between two points, such as a probe's.
-
-    Each line has the distances from the first point at which a region is entered and left, in µm.
-
-    Example: ccf-assets track 8900 0 8200 8900 3840 8200 -o strip.png
-    """
-    picked = _atlas(atlas)
-    if picked.space != ALLEN_CCF.name:
-        say(f"A track through {_where(picked)}")
-    along = picked.track((ap, dv, ml), (to_ap, to_dv, to_ml), frame).to_dicts()
-    if as_json:
-        answer(along)
-    else:
-        columns = (
-            Column("entry_um", "number", "from µm", shown=",.1f"),
-            Column("exit_um", "number", "to µm", shown=",.1f"),
-            Column("acronym", "key"),
-            Column("name"),
-        )
-        named = [picked.region(row["region_id"]).name if row["region_id"] else _OUTSIDE for row in along]
-        stretches = zip(along, named, strict=True)
-        rows = [(row["entry_um"], row["exit_um"], row["acronym"], name) for row, name in stretches]
-        show(columns, rows, as_csv=as_csv)
-    if output is not None:
-        _draw_track(picked, along, output, force=force)
-
-
-def _draw_track(atlas: Atlas, along: list[dict[str, Any]], output: Path, *, force: bool) -> None:
-    from ccf_assets.files import new_file
-    from ccf_assets.pictures.track import Segment, track_png
-
-    segments = [
-        Segment(each.acronym, each.color_hex, row["entry_um"], row["exit_um"])
-        for row in along
-        if row["region_id"] is not None
-        for each in [atlas.region(row["region_id"])]
-    ]
-    with new_file(output, force=force) as aside:
-        aside.write_bytes(track_png(segments, along[-1]["exit_um"], f"A track through {_where(atlas)}"))
-    wrote(output)
-
-
-@command(app, "Ask", "slice")
-def slice_(
-    orientation: Annotated[str, typer.Argument(help="coronal, sagittal or horizontal.")],
-    position_um: Annotated[float, typer.Argument(help="CCF µm along AP, ML or DV.")],
-    output: Annotated[Path, png_option("The PNG to write.")],
-    sites: Annotated[bool, typer.Option("--sites", help="Draw the recording sites, too.")] = False,
-    force: ForceOption = False,
-    atlas: AtlasOption = None,
-) -> None:
-    """A plane of the atlas as a picture: regions in the Allen colours, with a legend and a scale.
-
-    Example: ccf-assets slice coronal 6600 -o coronal.png
-    """
-    from ccf_assets.files import new_file
-    from ccf_assets.pictures.drawing import RegionStyle
-    from ccf_assets.pictures.plane import plane_png
-
-    picked = _atlas(atlas)
-    lies = cast("Orientation", orientation)  # Atlas.slice refuses another word
-    plane = picked.slice(lies, position_um)
-    points = picked.sites().select("x", "y", "z").to_numpy() if sites else None
-    looks = picked.regions().select("region_id", "acronym", "full_name", "color_hex")
-    styles = {region_id: RegionStyle(*look) for region_id, *look in looks.iter_rows()}
-    with new_file(output, force=force) as aside:
-        aside.write_bytes(
-            plane_png(
-                plane,
-                lies,
-                position_um,
-                picked.grid,
-                styles,
-                title=f"{orientation.capitalize()} plane of {_where(picked)}",
-                sites=points,
-                space=space_words(picked.space),
-            )
-        )
-    wrote(output)
 
 
 @command(app, "Ask")

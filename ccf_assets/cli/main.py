@@ -1,6 +1,6 @@
 """The command ccf-assets: its entry point, and the list of its commands.
 
-Not here: the commands themselves (ask, view, export, load, catalogue, recordings, database).
+Not here: the commands themselves (ask, pictures, view, export, load, catalogue, recordings, database).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ccf_assets.cli import ask, catalogue, database, export, load, recordings, view
+from ccf_assets.cli import ask, catalogue, database, export, load, pictures, recordings, view
 from ccf_assets.cli.commands import Group
 from ccf_assets.cli.options import say
 from ccf_assets.cli.terminal import show_anything
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _commands in (ask, view, export, load, catalogue, recordings, database):
+for _commands in (ask, pictures, view, export, load, catalogue, recordings, database):
     app.add_typer(_commands.app)
 
 

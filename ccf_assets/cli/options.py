@@ -51,16 +51,22 @@ def output_option(help_text: str) -> typer.models.OptionInfo:
     return option
 
 
-def png_option(help_text: str) -> typer.models.OptionInfo:
-    """The option -o for a picture; a name that does not end in .png is refused before any work is done."""
+PICTURES = (".png", ".svg", ".pdf")
+"""Suffixes of the files that pictures are written to; the same as pictures.drawing.FORMATS."""
+
+
+def picture_option(help_text: str) -> typer.models.OptionInfo:
+    """The option -o for a picture; a name of another kind of file is refused before any work is done."""
     option = output_option(help_text)
-    option.callback = _png
+    option.callback = _picture
     return option
 
 
-def _png(path: Path | None) -> Path | None:
-    if path is not None and path.suffix.lower() != ".png":
-        raise CcfError(f"{path}: pictures are PNG files; give a name that ends in .png.")
+def _picture(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() not in PICTURES:
+        raise CcfError(
+            f"{path}: pictures are PNG, SVG or PDF files; give a name that ends in {', '.join(PICTURES)}."
+        )
     return path
 
 

@@ -42,6 +42,11 @@ class LoadedAtlas:
         """The smallest edge of a voxel, µm."""
         return self.grid.resolution_um
 
+    @property
+    def title(self) -> str:
+        """The atlas for people: ``CCFv3 2017 at 25 µm``."""
+        return f"{self.version} at {self.grid.edges}"
+
 
 def loaded_atlases(engine: sa.Engine) -> list[LoadedAtlas]:
     """The loaded atlases, in the order of `select_loaded_atlases`.

@@ -22,13 +22,16 @@ from ccf_assets.ccf import planes
 from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.region_id import source_id
 from ccf_assets.ccf.runs import Runs
-from ccf_assets.ccf.space import space_words
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import loaded, schema, site_regions
+from ccf_assets.defs.links import how_to_view, region_links
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pictures.depth_chart import depth_chart_png
 from ccf_assets.pictures.drawing import RegionStyle
-from ccf_assets.pictures.plane import plane_png
+from ccf_assets.pictures.parts import Shown
+from ccf_assets.pictures.plane import Section, plane_file
+from ccf_assets.pictures.shown import Look, usually_shown
+from ccf_assets.pictures.sites import NEAR_UM, Sites, fullest_um
 
 UM_PER_PIXEL = 24
 """Scale of planes. The UI does not shrink a picture; at this scale it fits into its box."""
@@ -39,16 +42,20 @@ ASSIGNED_SHARE = "assigned_share"
 """Metadata: the share of sites that are in a region, of those that a picture looks up."""
 
 
-def shown(log: Logger, name: str, draw: Callable[[], bytes | None]) -> Metadata:
+def shown(log: Logger, name: str, draw: Callable[[], str | None]) -> Metadata:
     """The picture that ``draw`` makes, as metadata ``name``; nothing if it returns None or fails."""
     try:
-        png = draw()
+        markdown = draw()
     except Exception as error:  # of any kind: the load must not fail because of a picture
         log.warning(f"The picture {name} could not be drawn: {type(error).__name__}: {error}")
         return {}
-    if png is None:
-        return {}
-    return {name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")}
+    return {} if markdown is None else {name: dg.MetadataValue.md(markdown)}
+
+
+def _markdown(name: str, png: bytes, below: str = "") -> str:
+    """A picture with what stands below it."""
+    image = f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    return f"{image}\n\n{below}" if below else image
 
 
 def planes_of_runs(
@@ -61,24 +68,26 @@ def planes_of_runs(
         runs: the atlas, in memory.
         entry: its entry in the catalogue.
         grid: its grid.
-        ontology: reads the ontology: region_id, acronym, full_name and color_hex.
+        ontology: reads the ontology: region_id, parent_id, acronym, full_name and color_hex.
     """
     metadata: dict[str, dg.MarkdownMetadataValue] = {}
 
     @functools.cache
-    def styles() -> dict[int, RegionStyle]:
-        return _styles(ontology().select("region_id", "acronym", "full_name", "color_hex").iter_rows())
+    def regions() -> tuple[dict[int, Look], dict[int, Shown]]:
+        columns = ("region_id", "parent_id", "acronym", "full_name", "color_hex")
+        looks = _looks(ontology().select(columns).iter_rows())
+        return looks, usually_shown(looks)
 
     for orientation, axes in planes.PLANES.items():
         middle = grid.extent_um[axes.normal] / 2
 
-        def draw(orientation: planes.Orientation = orientation, middle: float = middle) -> bytes:
+        def draw(orientation: planes.Orientation = orientation, middle: float = middle) -> str:
             plane = planes.plane_of_runs(runs, grid, orientation, middle)
-            return plane_png(
-                plane, orientation, middle, grid, styles(),
-                title=f"{entry.version} at {grid.edges}", um_per_pixel=UM_PER_PIXEL,
-                space=space_words(entry.space),
-            )  # fmt: skip
+            title = f"{entry.version} at {grid.edges}"
+            looks, usual = regions()
+            section = Section(plane, orientation, middle, grid, title, usual, space=entry.space)
+            png = plane_file(section, um_per_pixel=UM_PER_PIXEL, crop=True, second_axes=False)
+            return _markdown(orientation, png, region_links(section, looks))
 
         metadata |= shown(log, orientation, draw)
     return metadata
@@ -87,8 +96,9 @@ def planes_of_runs(
 def depth_chart(log: Logger, parents: pl.DataFrame) -> Metadata:
     """The number of regions at each depth, from ``parents``, the rows of region_parent; see `shown`."""
 
-    def draw() -> bytes:
-        return _depth_chart(tuple(parents.group_by("depth").len().sort("depth").iter_rows()))
+    def draw() -> str:
+        counts = tuple(parents.group_by("depth").len().sort("depth").iter_rows())
+        return _markdown("regions_by_depth", _depth_chart(counts))
 
     return shown(log, "regions_by_depth", draw)
 
@@ -100,21 +110,21 @@ def _depth_chart(counts: tuple[tuple[int, int], ...]) -> bytes:
 
 
 def sites_on_plane(log: Logger, engine: sa.Engine, sites: sa.Select[Any]) -> Mapping[str, Any]:
-    """Sites over the coronal plane through their median, of the finest loaded atlas; see `shown`.
+    """Sites over the coronal plane that most of them are near, of the finest loaded atlas; see `shown`.
 
-    With it comes the share of them that are in a region, as ASSIGNED_SHARE.
+    With it come the share of them that are in a region, as ASSIGNED_SHARE, and how to view them.
 
     Args:
         log: of the run.
         engine: the database.
         sites: rows of recording_site.
     """
-    share: dict[str, float] = {}
-    return {**shown(log, "sites", lambda: _sites_png(engine, sites, share)), **share}
+    more: dict[str, Any] = {}
+    return {**shown(log, "sites", lambda: _sites(engine, sites, more)), **more}
 
 
-def _sites_png(engine: sa.Engine, sites: sa.Select[Any], share: dict[str, float]) -> bytes | None:
-    """The picture; None if no atlas is loaded or no site lies in the volume. Adds to ``share``.
+def _sites(engine: sa.Engine, sites: sa.Select[Any], more: dict[str, Any]) -> str | None:
+    """The picture; None if no atlas is loaded or no site lies in the volume. Adds to ``more``.
 
     The atlas is the first loaded one that the sites have a place in; sites in other spaces are not drawn.
     """
@@ -123,31 +133,34 @@ def _sites_png(engine: sa.Engine, sites: sa.Select[Any], share: dict[str, float]
         return None
     of_atlas = loaded.select_loaded_atlases().where(schema.atlas.c.ccf_id == atlas.ccf_id)
     r = site_regions.site_regions(sites, of_atlas).subquery().c
-    found = read_arrow(engine.url, sa.select(r.x, r.y, r.z, r.region_id)).read_all()
+    found = read_arrow(engine.url, sa.select(r.x, r.y, r.z, r.region_id, r.recording_id)).read_all()
     if found.num_rows:
-        share[ASSIGNED_SHARE] = round(1 - found["region_id"].null_count / found.num_rows, 4)
+        more[ASSIGNED_SHARE] = round(1 - found["region_id"].null_count / found.num_rows, 4)
+    recordings = found["recording_id"].to_pylist()
+    more |= how_to_view(atlas.key, set(recordings))
     points = np.column_stack([found[axis].to_numpy() for axis in "xyz"])  # NaN where null
-    inside = points[atlas.grid.contains(points)]
-    if not len(inside):
+    at = fullest_um(points, "coronal", atlas.grid, NEAR_UM)
+    if at is None:
         return None
-    at = float(np.median(inside[:, 0]))
-    region = schema.brain_region.c
-    query = sa.select(region.region_id, region.acronym, region.full_name, region.color_hex)
-    with engine.connect() as connection:
-        rows = connection.execute(query.where(region.ccf_id == atlas.ccf_id))
-        styles = _styles((source_id(number), *look) for number, *look in rows)
-    plane = read.plane(engine, atlas, "coronal", at)
-    return plane_png(
-        plane,
-        "coronal",
-        round(at),
-        atlas.grid,
-        styles,
-        title=f"{atlas.version} at {atlas.grid.edges}",
-        um_per_pixel=UM_PER_PIXEL,
-        sites=points,
-        space=space_words(atlas.space),
+    region, parent = schema.brain_region.c, schema.region_parent.c
+    query = (
+        sa.select(region.region_id, parent.parent_id, region.acronym, region.full_name, region.color_hex)
+        .join_from(
+            schema.brain_region,
+            schema.region_parent,
+            sa.and_(parent.ccf_id == region.ccf_id, parent.region_id == region.region_id),
+        )
+        .where(region.ccf_id == atlas.ccf_id)
     )
+    with engine.connect() as connection:
+        rows = connection.execute(query)
+        looks = _looks((source_id(number), source_id(above), *look) for number, above, *look in rows)
+    plane = read.plane(engine, atlas, "coronal", at)
+    section = Section(
+        plane, "coronal", at, atlas.grid, atlas.title, usually_shown(looks), space=atlas.space,
+        sites=Sites(points, recordings),
+    )  # fmt: skip
+    return _markdown("sites", plane_file(section, crop=True), region_links(section, looks))
 
 
 def _meets(engine: sa.Engine, sites: sa.Select[Any], space: str) -> bool:
@@ -158,5 +171,9 @@ def _meets(engine: sa.Engine, sites: sa.Select[Any], space: str) -> bool:
         return bool(connection.scalar(sa.select(one.exists())))
 
 
-def _styles(rows: Iterable[tuple[Any, ...]]) -> dict[int, RegionStyle]:
-    return {region_id: RegionStyle(*look) for region_id, *look in rows}
+def _looks(rows: Iterable[tuple[Any, ...]]) -> dict[int, Look]:
+    """Regions by id, of rows of region_id, parent_id (None is the root), acronym, name and colour."""
+    return {
+        region: Look(RegionStyle(*style), region if above is None else above)
+        for region, above, *style in rows
+    }

@@ -1,43 +1,42 @@
-"""The picture of a plane: its regions in their colours, sites on it, and a legend."""
+"""The picture of a plane: its regions in their colours and by name, sites on it, and a legend."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ccf_assets.ccf.frames.maps import Floats
-from ccf_assets.ccf.planes import AXIS_NAMES, PLANES, Orientation, Plane
+from ccf_assets.ccf.frames.maps import Frame
+from ccf_assets.ccf.planes import AXIS_NAMES, PLANES, Orientation, Plane, bregma_frame, from_bregma
+from ccf_assets.ccf.space import ALLEN_CCF, space_words
 from ccf_assets.ccf.voxel_grid import VoxelGrid
-from ccf_assets.errors import CcfError
-from ccf_assets.finding import counted
 from ccf_assets.pictures.drawing import (
-    ACRONYM,
     BORDER,
+    DPI,
     FRAME,
+    HATCH,
     INK,
-    NOTE,
-    OUTSIDE,
     SUBTITLE,
     TITLE,
-    Look,
-    RegionStyle,
-    fitted_text,
+    VECTOR,
+    Under,
+    ink_on,
     new_axes,
     new_figure,
-    png,
-    rectangle,
-    rgb,
+    rendered,
     write,
 )
+from ccf_assets.pictures.labels import labels_of
+from ccf_assets.pictures.legend import WIDTH, legend_order, region_key, sites_key, value_key
+from ccf_assets.pictures.parts import Parts, Shown, outlines, painted, parts_of, sampled
+from ccf_assets.pictures.sites import NEAR_UM, Sites, SitesOnPlane, cells_of, draw_sites, on_plane
+from ccf_assets.pictures.values import Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.transforms import Bbox
 
 UM_PER_PIXEL = 12.5
 """Scale of a plane: two pixels to a 25 µm voxel, so that the layers of the cortex can be told apart."""
@@ -45,133 +44,280 @@ UM_PER_PIXEL = 12.5
 _USUAL_UM = 13_200
 """Longest extent of the CCF in µm, at which the scales are meant."""
 
-NEAR_UM = 250
-"""Sites at most so far from a plane count as lying in it; the others are drawn too, and differently."""
+_LABEL_CELL = 2
+"""Labels are placed on a grid of so many pixels, in a quarter of the time."""
 
-LEGEND_ROWS = 16
-"""Most regions in the legend of a plane: the largest in it."""
+_LEAST_HEIGHT = 330
+"""Pixels of a plane with its legend, so that a low plane's has room for ten regions."""
 
-_LEGEND_WIDTH, _ROW_HEIGHT, _SITES_HEIGHT = 316, 30, 64
-"""Pixels: of the column beside a plane, of a region's row in it, of the lines on sites above the regions."""
-
-_LABEL_STEP = 2
-"""Labels are placed on every second pixel, in a quarter of the time."""
-
-_DARK = 110
-"""Letters on a colour of less luma than this, of 255, are white."""
-
-_HEADING: Look = {"fontsize": 9, "fontweight": "bold"}
-
-_NAME: Look = {"fontsize": 8, "linespacing": 1.05}
-
-_Places: TypeAlias = npt.NDArray[np.uint16]
-"""A plane whose regions are numbered by their place among those in it: small numbers are quick to compare."""
+_MARGIN, _MARGIN_BELOW = 200, 600
+"""µm of a brain as long as the CCF around a plane that is cropped; below there is the scale bar."""
 
 
-def plane_png(
-    plane: Plane,
-    orientation: Orientation,
-    position_um: float,
-    grid: VoxelGrid,
-    regions: Mapping[int, RegionStyle],
+@dataclass(frozen=True)
+class Section:
+    """A plane of an atlas, and what is to be drawn of it.
+
+    Attributes:
+        plane: region ids, as `atlas.read.plane` gives them.
+        orientation: how it lies.
+        position_um: where, in µm of the space along its normal.
+        grid: the grid of the atlas.
+        atlas: the atlas in words, for the line below the title.
+        shown: how each region is shown, by id: at least those in the plane.
+        right: the same for the right side of the midline, where that differs.
+        space: name of the reference space.
+        heading: of the legend.
+        unnamed: what regions without a name are, for the legend.
+        sites: recording sites.
+        within_um: those at most so far from the plane are drawn, projected along its normal.
+        scale: the colours of values, where the regions have some.
+    """
+
+    plane: Plane
+    orientation: Orientation
+    position_um: float
+    grid: VoxelGrid
+    atlas: str
+    shown: Mapping[int, Shown]
+    right: Mapping[int, Shown] | None = None
+    space: str = ALLEN_CCF.name
+    heading: str = "Largest regions in this plane"
+    unnamed: str = ""
+    sites: Sites | None = None
+    within_um: float = NEAR_UM
+    scale: Scale | None = None
+
+    @property
+    def title(self) -> str:
+        """``Coronal, AP 8900 µm (−3.50 mm from bregma)``."""
+        axis = PLANES[self.orientation].normal
+        where = from_bregma(self.space, axis, self.position_um)
+        place = f"{self.orientation.capitalize()}, {AXIS_NAMES[axis]} {self.position_um:g} µm"
+        return f"{place} ({where})" if where else place
+
+    def parts(self) -> Parts:
+        """The parts of the plane.
+
+        Raises:
+            CcfError: as `parts_of`.
+        """
+        return parts_of(self.plane, self.orientation, self.position_um, self.grid, self.shown, self.right)
+
+    def sites_on_plane(self) -> SitesOnPlane | None:
+        """Its sites that are near; None if none are asked for."""
+        if self.sites is None:
+            return None
+        return on_plane(self.sites, self.orientation, self.position_um, self.grid, self.within_um)
+
+
+def plane_file(
+    section: Section,
+    suffix: str = ".png",
     *,
-    title: str,
-    sites: npt.ArrayLike | None = None,
     um_per_pixel: float = UM_PER_PIXEL,
-    space: str = "CCF",
+    dpi: int = DPI,
+    crop: bool = False,
+    bare: bool = False,
+    second_axes: bool = True,
 ) -> bytes:
-    """A plane of an atlas in its colours, with borders, scale bar, axes in µm and a legend.
+    """A plane of an atlas as a file: in its colours, with borders, names, scale bar, axes and a legend.
+
+    In SVG and PDF every region is an outline, and text is text.
 
     Args:
-        plane: region ids, as `atlas.read.plane` gives them.
-        orientation: how the plane lies.
-        position_um: where, in CCF µm along its normal.
-        grid: the grid of the atlas.
-        regions: at least every region in the plane, by id.
-        title: the first line of the picture.
-        sites: shape (N, 3), x, y, z in CCF µm, projected along the plane's normal. Those that are
-            not finite or not in the volume cannot be drawn; the picture says how many.
-        um_per_pixel: the scale, of a brain as long as the CCF.
-        space: what the coordinates are of, for the axes.
+        section: what is drawn.
+        suffix: .png, .svg or .pdf.
+        um_per_pixel: the scale, of a brain as long as the CCF: µm to 1/100 inch.
+        dpi: of a PNG.
+        crop: cut off what lies outside the brain's outline.
+        bare: without title, axes and legend.
+        second_axes: with axes in mm from bregma, where that is known.
 
     Returns:
-        A PNG, some 50 KB.
+        The content of the file; of a PNG of 100 dpi some 60 KB.
 
     Raises:
-        CcfError: the plane has another shape than orientation and grid give, or a region that is
-            not in ``regions``.
+        CcfError: the plane does not fit its grid, or has a region that is not in ``shown``.
     """
-    axes = PLANES[orientation]
-    height_um, width_um = (round(grid.extent_um[axis]) for axis in (axes.rows, axes.columns))
-    expected = (grid.shape[axes.rows], grid.shape[axes.columns])
-    if plane.shape != expected:
-        raise CcfError(f"A {orientation} plane at {grid.edges} has shape {expected}, not {plane.shape}.")
-    ids, places, voxels = np.unique(plane, return_inverse=True, return_counts=True)
-    unknown = [i for i in ids.tolist() if i and i not in regions]
-    if unknown:
-        raise CcfError(f"The plane holds region {unknown[0]}, which is not among the regions given.")
-    styles = [regions[i] if i else OUTSIDE for i in ids.tolist()]
-    by_size = [place for place in np.argsort(-voxels, kind="stable").tolist() if ids[place]]
+    parts, found = section.parts(), section.sites_on_plane()
     # A small brain is drawn larger, a large one smaller: the CCF has 13,200 µm.
-    um_per_pixel *= max(grid.extent_um) / _USUAL_UM
-    steps = [um_per_pixel / grid.edges_um[axis] for axis in (axes.rows, axes.columns)]
-    pixels = _sampled(places.reshape(plane.shape).astype(np.uint16), steps)
+    um_per_pixel *= max(section.grid.extent_um) / _USUAL_UM
+    fine = um_per_pixel * DPI / dpi  # of the pixels of a PNG
+    pixels = sampled(parts, fine)
+    rows, columns = _window(section, pixels.astype(bool), fine, crop=crop)
+    width, height = ((each.stop - each.start) * DPI / dpi for each in (columns, rows))
+    has_bregma = second_axes and bregma_frame(section.space) is not None
+    left, top, below, beside = (76.0, 106 if has_bregma else 70, 54, WIDTH + (84 if has_bregma else 40))
+    tall = max(height, _LEAST_HEIGHT)
+    if bare:
+        left, top, below, beside, tall = 0.0, 0, 0, 0, height
+    vector = suffix in VECTOR
+    with new_figure(left + width + beside, top + tall + below, dpi) as figure:
+        axes = new_axes(figure, left, top, width, height)
+        axes.set(xlim=(columns.start * fine, columns.stop * fine), ylim=(rows.stop * fine, rows.start * fine))
+        axes.set_facecolor("none")
+        labelled = _draw_on(axes, section, parts, found, um_per_pixel, outlined=vector)
+        if bare:
+            axes.set_axis_off()
+        else:
+            _ticks(axes, section, bregma=has_bregma)
+            write(figure, left, 30, section.title, width + beside - 16, TITLE)
+            seen = _seen(section.orientation, section.position_um, section.grid.midline_um)
+            write(figure, left, 52, f"{section.atlas}; {seen}", width + beside - 16, SUBTITLE)
+            x, y = left + width + beside - WIDTH - 12, float(top)
+            if found is not None:
+                y = sites_key(figure, found, section.within_um, x, y) + 10
+            room = top + tall + below - y
+            if section.scale is not None:
+                value_key(figure, section.scale, x, y, room)
+            else:
+                order = legend_order(parts, labelled)
+                region_key(figure, parts, order, (section.heading, section.unnamed), x, y, room)
+        under = None if vector else Under(painted(parts, pixels[rows, columns]), left, top)
+        kept = {"FFFFFF", *HATCH, *(parts.color_hex(part) for part in range(len(parts.colours)))}
+        # A palette is for small files: a scale has more colours, and a file for print has room for all.
+        return rendered(figure, suffix, None if section.scale or dpi > DPI else kept, under)
 
-    height, width = pixels.shape
-    left, top, below, beside = 76, 74, 54, _LEGEND_WIDTH + 36
-    kept = {style.color_hex for style in (*styles, OUTSIDE)}
-    with new_figure(left + width + beside, top + height + below) as figure:
-        # Pixel by pixel: neither scaled nor smoothed, as an image in axes would be.
-        figure.figimage(_painted(pixels, styles), left, below, origin="upper", zorder=-1)
-        drawn = new_axes(figure, left, top, width, height)
-        drawn.set(xlim=(0, width_um), ylim=(height_um, 0), facecolor="none")
-        tick = _round_step(max(grid.extent_um) / 7)
-        drawn.set_xticks(np.arange(0, width_um + 1, tick))
-        drawn.set_yticks(np.arange(0, height_um + 1, tick))
-        drawn.tick_params(labelsize=8, color=FRAME)
-        drawn.spines[:].set_color(FRAME)
-        drawn.set_xlabel(f"{AXIS_NAMES[axes.columns]}, {space} µm", fontsize=9)
-        drawn.set_ylabel(f"{AXIS_NAMES[axes.rows]}, {space} µm", fontsize=9)
-        _scale_bar(drawn, max(grid.extent_um))
-        _directions(drawn, orientation)
-        _acronyms(drawn, pixels, by_size[:LEGEND_ROWS], styles, um_per_pixel)
-        where = f"{orientation.capitalize()} plane at {AXIS_NAMES[axes.normal]} {position_um:g} µm"
-        write(figure, left, 30, title, width + beside - 16, TITLE)
-        subtitle = f"{where}: {_seen(orientation, position_um, grid.midline_um)}."
-        write(figure, left, 54, subtitle, width + beside - 16, SUBTITLE)
-        x, y = left + width + 24, top
-        if sites is not None:
-            points = np.asarray(sites, np.float64).reshape(-1, 3)
-            _sites(figure, drawn, points, grid, orientation, position_um, um_per_pixel, x, y)
-            y += _SITES_HEIGHT
-        _legend(figure, [styles[place] for place in by_size], x, y, top + height + below - y)
-        return png(figure, kept)
+
+def draw_plane(axes: Axes, section: Section, *, crop: bool = True) -> None:
+    """Draw a plane into axes of somebody's own figure, as outlines, in µm of its space.
+
+    Args:
+        axes: where; what is drawn later lies in the same coordinates.
+        section: what is drawn.
+        crop: cut off what lies outside the brain's outline.
+
+    Raises:
+        CcfError: as `plane_file`.
+    """
+    parts, found = section.parts(), section.sites_on_plane()
+    step = max(section.grid.extent_um) / 500
+    rows, columns = _window(section, sampled(parts, step).astype(bool), step, crop=crop)
+    axes.set(xlim=(columns.start * step, columns.stop * step), ylim=(rows.stop * step, rows.start * step))
+    axes.set_aspect("equal")
+    figure: Any = axes.get_figure(root=True)
+    box = axes.get_window_extent()
+    um_per_pixel = figure.dpi / DPI * step * max(
+        (columns.stop - columns.start) / box.width, (rows.stop - rows.start) / box.height
+    )  # fmt: skip
+    _draw_on(axes, section, parts, found, um_per_pixel, outlined=True)
+    _ticks(axes, section, bregma=False)
+    axes.set_title(section.title, fontsize=10)
+    if section.scale is not None:
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
+        bar = ScalarMappable(Normalize(section.scale.low, section.scale.high), section.scale.colormap)
+        figure.colorbar(bar, ax=axes, label=section.scale.label, shrink=0.7)
+
+
+def _window(section: Section, inside: np.ndarray, um_per_pixel: float, *, crop: bool) -> tuple[slice, slice]:
+    """The rows and columns of pixels that are drawn."""
+    if not crop or not inside.any():
+        return slice(0, inside.shape[0]), slice(0, inside.shape[1])
+    unit = max(section.grid.extent_um) / _USUAL_UM / um_per_pixel
+    spans = []
+    for axis, after in ((1, _MARGIN_BELOW), (0, _MARGIN)):
+        there = np.flatnonzero(inside.any(axis=axis))
+        first, end = int(there[0] - _MARGIN * unit), int(there[-1] + 1 + after * unit)
+        spans.append(slice(max(first, 0), min(end, inside.shape[1 - axis])))
+    return spans[0], spans[1]
+
+
+def _draw_on(
+    axes: Axes,
+    section: Section,
+    parts: Parts,
+    found: SitesOnPlane | None,
+    um_per_pixel: float,
+    *,
+    outlined: bool,
+) -> set[int]:
+    """All that lies on the plane itself. Returns the groups whose names stand on it."""
+    if outlined:
+        _outlines(axes, parts)
+    longest = max(section.grid.extent_um)
+    _scale_bar(axes, longest)
+    _directions(axes, section.orientation)
+    cell = _LABEL_CELL * um_per_pixel
+    cells = sampled(parts, cell)
+    groups = parts.group[cells]
+    groups[parts.hatched[cells]] = 0
+    if found is not None:
+        draw_sites(axes, found, um_per_pixel)
+        groups[cells_of(found, cell, groups.shape)] = 0
+    middle = None
+    if section.orientation != "sagittal" and section.grid.midline_um is not None:
+        middle = round(section.grid.midline_um / cell)
+    labelled = set()
+    for label in labels_of(parts, groups, cell, um_per_pixel, middle):
+        if not (axes.viewLim.contains(label.across_um, label.down_um)):
+            continue
+        under = cells[int(label.down_um / cell), int(label.across_um / cell)]
+        axes.text(
+            label.across_um, label.down_um, label.text, ha="center", va="center",
+            fontsize=label.fontsize, color=ink_on(parts.color_hex(under)), zorder=3, clip_on=True,
+        )  # fmt: skip
+        labelled.add(label.group)
+    return labelled
+
+
+def _outlines(axes: Axes, parts: Parts) -> None:
+    from matplotlib.patches import PathPatch
+
+    for part, path in outlines(parts, parts.index):
+        color = parts.colours[part] / 255
+        if parts.hatched[part]:
+            ground, lines = (f"#{each}" for each in HATCH)
+            look = {"facecolor": ground, "edgecolor": lines, "hatch": "////", "linewidth": 0.2}
+        else:
+            look = {"facecolor": color, "edgecolor": color * 0.86, "linewidth": 0.4}
+        axes.add_patch(PathPatch(path, zorder=1, joinstyle="round", **look))
+    for group, path in outlines(parts, parts.group[parts.index]):
+        of_group = parts.colours[parts.group == group].mean(axis=0) / 255
+        axes.add_patch(PathPatch(path, fill=False, edgecolor=of_group * BORDER, linewidth=0.5, zorder=1.5))
+
+
+def _ticks(axes: Axes, section: Section, *, bregma: bool = True) -> None:
+    """Axes in µm of the space, and in mm from bregma where it is known."""
+    lies, space = PLANES[section.orientation], space_words(section.space)
+    tick = _round_step(max(section.grid.extent_um) / 7)
+    for axis, along, ticks, name in (
+        (lies.columns, axes.get_xlim(), axes.set_xticks, axes.set_xlabel),
+        (lies.rows, axes.get_ylim()[::-1], axes.set_yticks, axes.set_ylabel),
+    ):
+        ticks(np.arange(math.ceil(along[0] / tick) * tick, along[1] + 1, tick))
+        name(f"{AXIS_NAMES[axis]}, {space} µm", fontsize=9)
+    axes.tick_params(labelsize=8, color=FRAME)
+    axes.spines[:].set_color(FRAME)
+    frame = bregma_frame(section.space) if bregma else None
+    if frame is None:
+        return
+    axis = lies.columns
+    top = axes.secondary_xaxis("top", functions=_mm(frame, axis))
+    top.set_xlabel(f"{AXIS_NAMES[axis]}, {_FROM_BREGMA[axis]}", fontsize=9)
+    axis = lies.rows
+    right = axes.secondary_yaxis("right", functions=_mm(frame, axis))
+    right.set_ylabel(f"{AXIS_NAMES[axis]}, {_FROM_BREGMA[axis]}", fontsize=9)
+    for second in (top, right):
+        second.tick_params(labelsize=8, color=FRAME)
+        second.spines[:].set_color(FRAME)
+
+
+_FROM_BREGMA = ("mm from bregma", "mm below bregma", "mm right of the midline")
+
+
+def _mm(frame: Frame, axis: int) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """From µm of the space to mm of a frame that is not tilted, and back."""
+    sign, at = frame.inverse[axis, axis] / 1000, frame.inverse[axis, 3] / 1000
+    return lambda um: sign * um + at, lambda mm: (mm - at) / sign
 
 
 def _round_step(um: float) -> int:
     """The nearest of 1, 2, 5, 10, … µm, for the ticks of an axis."""
     steps: list[int] = [factor * 10**power for power in range(8) for factor in (1, 2, 5)]
     return min(steps, key=lambda step: abs(math.log(step / um)))
-
-
-def _sampled(places: _Places, steps: Sequence[float]) -> _Places:
-    """The plane at the picture's scale: the voxel under each pixel's centre, at every ``steps`` voxels."""
-    row, column = (
-        ((np.arange(int(n / step)) + 0.5) * step).astype(np.intp)
-        for n, step in zip(places.shape, steps, strict=True)
-    )
-    sampled: _Places = places[np.ix_(row, column)]
-    return sampled
-
-
-def _painted(pixels: _Places, styles: Sequence[RegionStyle]) -> npt.NDArray[np.uint8]:
-    """Colours, shape (rows, columns, 3): each region in its own, its border darker."""
-    colours = np.array([rgb(style.color_hex) for style in styles])
-    border = np.zeros(pixels.shape, np.intp)
-    border[:, :-1] = pixels[:, :-1] != pixels[:, 1:]
-    border[:-1] |= pixels[:-1] != pixels[1:]
-    painted: npt.NDArray[np.uint8] = np.stack([colours, colours * BORDER]).astype(np.uint8)[border, pixels]
-    return painted
 
 
 def _seen(orientation: Orientation, position_um: float, midline_um: float | None) -> str:
@@ -187,10 +333,10 @@ def _seen(orientation: Orientation, position_um: float, midline_um: float | None
 
 
 def _scale_bar(axes: Axes, longest_um: float) -> None:
-    bottom, unit = axes.get_ylim()[0], longest_um / _USUAL_UM
+    unit = longest_um / _USUAL_UM
     length = _round_step(1000 * unit)
-    start, height = 300 * unit, bottom - 300 * unit
-    axes.plot([start, start + length], [height] * 2, color=INK, linewidth=3, solid_capstyle="butt")
+    start, height = axes.get_xlim()[0] + 200 * unit, axes.get_ylim()[0] - 200 * unit
+    axes.plot([start, start + length], [height] * 2, color=INK, linewidth=3, solid_capstyle="butt", zorder=3)
     text = f"{length / 1000:g} mm" if length >= 1000 else f"{length} µm"  # noqa: PLR2004
     axes.text(start + length / 2, height - 100 * unit, text, ha="center", va="bottom", fontsize=9)
 
@@ -198,127 +344,8 @@ def _scale_bar(axes: Axes, longest_um: float) -> None:
 def _directions(axes: Axes, orientation: Orientation) -> None:
     """What lies to the left and to the right of the picture, as letters in its upper corners."""
     letters = "AP" if orientation == "sagittal" else "LR"
-    for corner, inwards, letter in zip(((0, 1), (1, 1)), (18, -18), letters, strict=True):
+    for corner, inwards, letter in zip(((0, 1), (1, 1)), (13, -13), letters, strict=True):
         axes.annotate(
-            letter, corner, (inwards, -18), xycoords="axes fraction", textcoords="offset pixels",
+            letter, corner, (inwards, -13), xycoords="axes fraction", textcoords="offset points",
             ha="center", va="center", fontsize=14, fontweight="bold",
         )  # fmt: skip
-
-
-def _acronyms(
-    axes: Axes, pixels: _Places, which: Sequence[int], styles: Sequence[RegionStyle], um_per_pixel: float
-) -> None:
-    """The acronym of each of the regions ``which`` where it has most room, if it is enough and free."""
-    coarse, um = pixels[::_LABEL_STEP, ::_LABEL_STEP], _LABEL_STEP * um_per_pixel
-    room = _distance_to_border(coarse)
-    taken: list[Bbox] = []
-    for place in which:
-        within = np.where(coarse == place, room, 0)
-        row, column = np.unravel_index(within.argmax(), within.shape)
-        half, style = within[row, column] * _LABEL_STEP, styles[place]
-        text = axes.text((column + 0.5) * um, (row + 0.5) * um, style.acronym, ha="center", va="center")
-        text.set(fontsize=7.5, color=_ink_on(style.color_hex))
-        box = text.get_window_extent()
-        # A region may be longer than it is thick.
-        fits = box.height <= 2 * half and box.width <= 2.5 * half
-        if fits and not box.count_overlaps(taken):
-            taken.append(box)
-        else:
-            text.remove()
-
-
-def _distance_to_border(pixels: _Places) -> npt.NDArray[np.int16]:
-    """Steps (up, down, left, right) from each pixel to one of another region, or off the picture."""
-    distance = np.ones(pixels.shape, np.int16)
-    inside = _like_its_neighbours(pixels)
-    while inside.any():
-        distance += inside
-        inside &= _like_its_neighbours(inside)
-    return distance
-
-
-def _like_its_neighbours(pixels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Whether each pixel equals the four around it; False on the rim."""
-    alike, centre = np.zeros(pixels.shape, bool), pixels[1:-1, 1:-1]
-    alike[1:-1, 1:-1] = (
-        (centre == pixels[:-2, 1:-1])
-        & (centre == pixels[2:, 1:-1])
-        & (centre == pixels[1:-1, :-2])
-        & (centre == pixels[1:-1, 2:])
-    )
-    return alike
-
-
-def _ink_on(color_hex: str) -> str:
-    """Dark or white, whichever is read better on the colour (luma of ITU-R BT.601)."""
-    red, green, blue = rgb(color_hex)
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < _DARK else INK
-
-
-def _sites(
-    figure: Figure,
-    axes: Axes,
-    points: Floats,
-    grid: VoxelGrid,
-    orientation: Orientation,
-    position_um: float,
-    um_per_pixel: float,
-    x: int,
-    y: int,
-) -> None:
-    """Draw the sites, and their legend at (x, y).
-
-    Near ones are black in a white ring; far ones white in a black ring, small and faded: they differ in
-    brightness alone, and are visible on every colour.
-    """
-    where = PLANES[orientation]
-    drawable = points[grid.contains(points)]
-    near = np.abs(drawable[:, where.normal] - position_um) <= NEAR_UM
-    key = new_axes(figure, x, y, _LEGEND_WIDTH, _SITES_HEIGHT, blank=True)
-    for line, some, text, alpha, discs in (
-        (1, drawable[~near], "farther off", 0.5, (("black", 18), ("white", 6))),
-        (0, drawable[near], f"within {NEAR_UM} µm of the plane", 1.0, (("white", 48), ("black", 18))),
-    ):
-        # Sites in one pixel are one mark: a hundred thousand would take seconds and megabytes.
-        seen = np.unique(some[:, [where.columns, where.rows]] // um_per_pixel, axis=0)
-        across, down = ((seen + 0.5) * um_per_pixel).T
-        # All rings before all cores: otherwise the rings of a dense probe would cover the cores.
-        for colour, size in discs:
-            axes.scatter(across, down, s=size, color=colour, alpha=alpha, linewidths=0, zorder=3)
-            key.scatter([7], [8 + 18 * line], s=size, color=colour, alpha=alpha, linewidths=0)
-        key.text(
-            20, 8 + 18 * line, f"{counted(len(some), 'site')} {text}", va="center_baseline", fontsize=8.5
-        )
-    missing = len(points) - len(drawable)
-    if missing:
-        key.text(20, 44, f"{counted(missing, 'site')} outside the volume", va="center_baseline", **NOTE)
-
-
-def _legend(figure: Figure, by_size: Sequence[RegionStyle], x: int, y: int, height: int) -> None:
-    """Colour, acronym and name of the largest regions, a row each, from (x, y) down within ``height``.
-
-    The last row is what is outside the brain.
-    """
-    write(figure, x, y + 10, "Largest regions in this plane", _LEGEND_WIDTH, _HEADING)
-    room = min(LEGEND_ROWS, (height - 44) // _ROW_HEIGHT - 1)
-    rows, more = by_size[:room], len(by_size[room:])
-    key = new_axes(figure, x, y + 18, _LEGEND_WIDTH, _ROW_HEIGHT * (len(rows) + 2), blank=True)
-    acronym_x, name_x = 24, 118
-    for row, style in enumerate(rows):
-        middle = _ROW_HEIGHT * (row + 0.5)
-        key.add_patch(rectangle(0, middle - 8, 16, 16, style.color_hex))
-        acronym = fitted_text(figure, style.acronym, name_x - acronym_x - 4, 2, ACRONYM)
-        key.text(acronym_x, middle, acronym, va="center_baseline", **ACRONYM)
-        key.text(
-            name_x,
-            middle,
-            fitted_text(figure, style.name, _LEGEND_WIDTH - name_x, 2, _NAME),
-            va="center",
-            **_NAME,
-        )
-    below = _ROW_HEIGHT * len(rows) + 10
-    if more:
-        key.text(acronym_x, below, f"and {more:,} more", va="center_baseline", **NOTE)
-        below += _ROW_HEIGHT
-    key.add_patch(rectangle(0, below - 8, 16, 16, OUTSIDE.color_hex))
-    key.text(acronym_x, below, OUTSIDE.name, va="center_baseline", **NOTE)

@@ -18,6 +18,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import sqlalchemy as sa
+from matplotlib.figure import Figure
 
 from ccf_assets import Atlas
 from ccf_assets.atlas.export import export
@@ -471,6 +472,28 @@ def test_what_is_no_points_is_refused_in_a_sentence(atlas: Atlas, points: Any, w
         atlas.locate(points)
     with pytest.raises(CcfError, match="no coordinate frame 'alen'"):
         atlas.locate([1, 2, 3], "alen")
+
+
+# ---- pictures
+
+
+def test_a_plot_is_a_plane_in_axes_of_its_own_or_of_somebody(atlas: Atlas) -> None:
+    figure = Figure()
+    mine = figure.subplots()
+    axes = atlas.plot("coronal", 8900, sites=[[8900, 1300, 8200], [1000, 1300, 8200]], ax=mine)
+    assert axes is mine
+    assert axes.get_title() == "Coronal, AP 8900 µm (−3.50 mm from bregma)"
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    assert 0 <= left < right <= 11_400
+    assert low > high, "dorsal is up"
+    drawn = [tuple(each.get_offsets()[0]) for each in axes.collections]
+    assert all(place == pytest.approx((8200, 1300), abs=15) for place in drawn)
+    assert len(drawn) == 2, "a ring and a dot: the other site is too far from the plane"
+    with_values = atlas.plot("sagittal", 4000, values={"VISp": 1, 382: 2}, crop=False)
+    assert with_values.get_xlim() == pytest.approx((0, 13_200), abs=30)
+    assert len(with_values.figure.axes) == 2, "a colour bar"
+    with pytest.raises(CcfError, match="no region 'VISq'"):
+        atlas.plot("coronal", 8900, regions=["VISq"])
 
 
 # ---- tracks and sites

@@ -303,10 +303,17 @@ def test_a_track_is_told_and_drawn(phantom_database: sa.Engine, run: Run, tmp_pa
     ]
     assert len(ended.out.splitlines()) == 1 + len(rows)
     assert (tmp_path / "strip.png").read_bytes().startswith(b"\x89PNG")
+    assert run(*track, "--frame", "ccf", "-o", str(tmp_path / "strip.svg")).code == 0
+    svg = (tmp_path / "strip.svg").read_text()
+    told = "AP 8900, DV -100, ML 8200 CCF µm; −3.50 mm from bregma, 0.43 mm above bregma, 2.50 mm right of"
+    assert told in svg
+    assert ">right</text>" in svg
     beside = run("track", "0", "0", "0", "0", "0", "900", "-o", str(tmp_path / "beside.png"))
     assert (beside.code, beside.out.splitlines()[1:]) == (0, ["0.0\t900.0\t\toutside the brain"])
     # Before any work is done.
-    refused = "ccf-assets: a.jpg: pictures are PNG files; give a name that ends in .png.\n"
+    refused = (
+        "ccf-assets: a.jpg: pictures are PNG, SVG or PDF files; give a name that ends in .png, .svg, .pdf.\n"
+    )
     assert run(*track, "-o", "a.jpg") == Ended(1, "", refused)
 
 
@@ -329,6 +336,84 @@ def test_a_slice_is_drawn_and_no_file_is_lost(phantom_database: sa.Engine, run: 
     assert again == Ended(1, "", f"ccf-assets: {path} exists already; --force replaces it.\n")
     assert run("slice", "coronal", "6600", "-o", str(path), "--force").code == 0
     assert "no orientation 'axial'" in run("slice", "axial", "6600", "-o", str(path)).err
+
+
+def sliced(run: Run, tmp_path: Path, *arguments: str) -> str:
+    """The SVG of a slice of the phantom."""
+    path = tmp_path / "plane.svg"
+    ended = run("slice", *arguments, "-o", str(path), "--force", "--atlas", "phantom_100um")
+    assert ended.code == 0, ended.err
+    return path.read_text()
+
+
+def test_a_plane_is_named_in_another_frame(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
+    in_um = sliced(run, tmp_path, "coronal", "8900")
+    assert ">Coronal, AP 8900 µm (−3.50 mm from bregma)</text>" in in_um
+    assert sliced(run, tmp_path, "coronal", "--frame", "stereotaxic", "-3500") == in_um
+    out = ("-o", str(tmp_path / "no.png"))
+    deep = run("slice", "horizontal", "1000", "--frame", "stereotaxic", *out)
+    assert "measures DV from the brain's surface" in deep.err
+    tilted = run("slice", "coronal", "1000", "--frame", "allen_forum", *out)
+    assert "The frame allen_forum is tilted against the atlas: no coronal plane" in tilted.err
+    assert run("slice", "coronal", *out).err == (
+        "ccf-assets: Name the coronal plane by its AP: there are no sites to choose it by.\n"
+    )
+    assert not (tmp_path / "no.png").exists()
+
+
+def test_regions_of_a_slice_are_grouped_highlighted_and_coloured_by_values(
+    phantom_database: sa.Engine, run: Run, tmp_path: Path
+) -> None:
+    grouped = sliced(run, tmp_path, "coronal", "8900", "--set", "depth_5")
+    assert ">Groups of depth_5 in this plane</text>" in grouped
+    assert ">in no group of depth_5</text>" in grouped
+    one = sliced(run, tmp_path, "coronal", "8900", "--region", "VISp", "--crop")
+    assert ">VISp</text>" in one
+    assert ">CA1</text>" not in one
+    table = tmp_path / "rates.csv"
+    table.write_text("region,hemisphere,rate (Hz)\nVISp,left,3.5\n382,,5\n")
+    assert ">rate (Hz)</text>" in sliced(run, tmp_path, "coronal", "8900", "--values", str(table))
+    query = "SELECT acronym AS region, 2 AS value FROM ccf.brain_region WHERE acronym LIKE 'VIS%'"
+    told = sliced(run, tmp_path, "coronal", "8900", "--query", query, "--label", "Cells per mm³")
+    assert ">Cells per mm³</text>" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("area,value\nVISp,1\n", "Values of regions have the columns region and value"),
+        ("region,value\nVISq,1\n", "There is no region 'VISq' in phantom_50um"),
+        ("region,value\nVISp,high\n", "The value of VISp is 'high', which is no number."),
+        ("region,value\nVISp,1\n385,2\n", "VISp has two values for the left hemisphere; keep one."),
+        (
+            "region,value,hemisphere\nVISp,1,west\n",
+            "The hemisphere of VISp is 'west'; write left, right or both.",
+        ),
+        ("region,value\nVISp,\n", "No region has a value."),
+    ],
+)
+def test_values_that_are_none_are_refused(
+    phantom_database: sa.Engine, run: Run, tmp_path: Path, content: str, said: str
+) -> None:
+    table = tmp_path / "values.csv"
+    table.write_text(content)
+    ended = run("slice", "coronal", "8900", "--values", str(table), "-o", str(tmp_path / "plane.png"))
+    assert ended.code == 1
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_a_query_for_values_changes_nothing(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
+    ended = run(
+        "slice", "coronal", "8900", "-o", str(tmp_path / "plane.png"),
+        "--query", "DELETE FROM ccf.recording_site RETURNING recording_id AS region, 1 AS value",
+    )  # fmt: skip
+    assert (ended.code, "read-only transaction" in ended.err) == (1, True)
+    assert (
+        "no region set 'depth_0'; did you mean depth_"
+        in run("slice", "coronal", "1", "--set", "depth_0", "-o", "a.png").err
+    )
+    assert "There is no recording 'mouse'" in run("slice", "coronal", "-r", "mouse", "-o", "a.png").err
 
 
 def test_two_atlases_are_compared(phantom_database: sa.Engine, run: Run) -> None:

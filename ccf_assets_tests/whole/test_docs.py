@@ -189,6 +189,14 @@ def test_the_commands_print_what_their_page_says(lab: RecordingsLab, tmp_path: P
     assert wrong == []
 
 
+def test_pictures_are_made_as_their_page_says(lab: RecordingsLab, tmp_path: Path) -> None:
+    wrong, kinds = page_differs(DOCS / "pictures.md", lab, tmp_path)
+    assert wrong == []
+    assert kinds["console"] >= 2
+    made = {file.suffix for file in tmp_path.rglob("*") if file.suffix in {".png", ".svg", ".pdf"}}
+    assert made == {".png", ".svg", ".pdf"}
+
+
 OWN_ATLAS = DOCS / "own_atlas.md"
 
 

@@ -19,6 +19,7 @@ from ccf_assets.db.loaded import stored_grid
 from ccf_assets.defs import found
 from ccf_assets.defs.assets.files import annotation
 from ccf_assets.defs.figures import planes_of_runs
+from ccf_assets.defs.links import how_to_view
 from ccf_assets.defs.partitions import atlas_partitions
 from ccf_assets.defs.provenance import after, checked_volume, ontology_of
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
@@ -77,7 +78,7 @@ def voxel_run(
     def shown() -> dict[str, Any]:
         graph = functools.partial(ontology_of, entry, sources, postgres.create_engine())
         pictures = planes_of_runs(context.log, of_voxels, entry, grid, graph)
-        return {**pictures, "runs": len(of_voxels), "read_seconds": read_seconds}
+        return {**pictures, **how_to_view(entry.key), "runs": len(of_voxels), "read_seconds": read_seconds}
 
     # The pictures take a second; they are drawn while the server builds the keys.
     return dg.MaterializeResult(
