@@ -1,6 +1,7 @@
 """`Atlas`: questions to a loaded atlas, in Python.
 
-The answers to points are in located, the regions in regions; reading from the database is in read.
+The answers to points are in located, the regions in regions, sites in recording_sites; reading from the
+database is in read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ccf_assets import settings
-from ccf_assets.atlas import showing
+from ccf_assets.atlas import recording_sites, showing
 from ccf_assets.atlas.located import Located, beside_pandas, beside_polars
 from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
 from ccf_assets.atlas.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
@@ -22,7 +23,7 @@ from ccf_assets.ccf.frames.files import FRAMES, named_frame
 from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.ccf.space import ALLEN_CCF
 from ccf_assets.ccf.voxel_grid import VoxelGrid
-from ccf_assets.db import database, schema
+from ccf_assets.db import database
 from ccf_assets.db.frames import known_frames
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases, pick_atlas
 from ccf_assets.errors import CcfError, InvalidValueError, UnknownNameError
@@ -388,30 +389,11 @@ class Atlas:
         columns = ("region_id", "acronym", "entry_um", "exit_um", "length_um")
         return self._frame(sa.select(*(call.table_valued(*columns).c)))
 
-    def sites(self) -> pl.DataFrame:
-        """All recording sites, including those in no region, as stored now.
+    sites = recording_sites.sites
 
-        Returns:
-            Rows of the view recording_site_region, by recording and site.
+    sites_in = recording_sites.sites_in
 
-        Raises:
-            CcfError: the atlas was loaded again meanwhile, or dropped.
-        """
-        site = sa.table("recording_site_region", sa.column("ccf_id", sa.Integer), schema=schema.SCHEMA)
-        query = sa.select(sa.text("*")).select_from(site).where(site.c.ccf_id == self.ccf_id)
-        return self._frame(query.order_by(sa.text("recording_id, site_id")))
-
-    def sites_in(self, region: str | int) -> pl.DataFrame:
-        """The recording sites in a region or anything inside it, as stored now.
-
-        Returns:
-            Rows of the view recording_site_region, by recording and site.
-
-        Raises:
-            CcfError: there is no such region, or the atlas was loaded again meanwhile, or dropped.
-        """
-        call = sa.func.ccf.sites_in(self.region(region).id, self.key)
-        return self._frame(sa.select(sa.text("*")).select_from(call.alias("site")))
+    sites_page = recording_sites.sites_page
 
     view = showing.view
 

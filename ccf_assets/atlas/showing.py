@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
+from ccf_assets.atlas.recording_sites import shown_sites
 from ccf_assets.ccf.space import SITE, XYZ
-from ccf_assets.db import schema
 from ccf_assets.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -72,26 +70,6 @@ def view(
         at_um=at_um,
         port=port,
     )
-
-
-def shown_sites(atlas: Atlas, recordings: Sequence[str] | None) -> pl.DataFrame:
-    """The sites of some recordings, or of all, in the columns that are shown.
-
-    Raises:
-        CcfError: there is no such recording, or it is not registered in this atlas.
-    """
-    from ccf_assets.atlas.one_recording import atlas_of
-
-    for recording in recordings or ():
-        atlas_of(atlas._engine, recording, atlas.key)
-    names = ("recording_id", "site_id", "site_name", *XYZ, "status", "region_id", "reported_region", "kind")
-    columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in names]
-    ccf_id = sa.column("ccf_id", sa.Integer)
-    site = sa.table("recording_site_region", *columns, ccf_id, schema=schema.SCHEMA)
-    query = sa.select(*columns).select_from(site).where(ccf_id == atlas.ccf_id)
-    if recordings is not None:
-        query = query.where(sa.column("recording_id", sa.Text).in_(recordings))
-    return atlas._frame(query)
 
 
 def _as_sites(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ccf_assets.atlas.regions import Regions
-
-ColorBy = Literal["recording", "region"]
 
 _CELLS = 64
 """Cells of the outline along the longest axis: of the mouse 200 µm, and 40 KB in the page."""
@@ -108,12 +106,11 @@ def sites_page(sites: pl.DataFrame, regions: Regions, brain: Brain, title: str, 
         raise CcfError(f"A page of sites needs {error.name}: pip install 'ccf_assets[view]'.") from None
 
     placed = sites.drop_nulls(XYZ)
-    groups = _by_region(placed, regions) if color_by == "region" else _by_recording(placed)
+    groups = _grouped(placed, color_by, regions)
     plot = k3d.plot(
         grid_visible=False,
         menu_visibility=False,
         axes=["R", "A", "S"],
-        axes_helper=1.2,
         camera_auto_fit=False,
         camera_mode="orbit",
         camera_up_axis="z",
@@ -143,37 +140,37 @@ class _Groups:
 
     Attributes:
         colors: shape (N,), uint32: 0xRRGGBB of each site.
-        legend: name, colour 0xRRGGBB and number of sites of each group, the largest first; misses last.
+        legend: name, colour 0xRRGGBB and number of sites of each group: misses, then the largest first.
     """
 
     colors: npt.NDArray[np.uint32]
     legend: Sequence[tuple[str, int, int]]
 
 
-def _by_recording(placed: pl.DataFrame) -> _Groups:
-    names = placed["recording_id"].value_counts(sort=True)["recording_id"].to_list()
-    return _grouped(placed, "recording_id", dict(zip(names, _packed(recording_rgb(len(names))), strict=True)))
-
-
-def _by_region(placed: pl.DataFrame, regions: Regions) -> _Groups:
-    acronyms = placed["acronym"].drop_nulls().unique().to_list()
-    return _grouped(
-        placed, "acronym", {each: int(regions.by_acronym[each].color_hex, 16) for each in acronyms}
-    )
-
-
-def _grouped(placed: pl.DataFrame, column: str, color_of: Mapping[str, int]) -> _Groups:
+def _grouped(placed: pl.DataFrame, color_by: str, regions: Regions) -> _Groups:
+    """Colours by recording, or by region; of sites without a region that of misses."""
     import polars as pl
 
-    miss, none = _packed(np.array([MISS_RGB]))[0], placed["region_id"].is_null()
-    color = placed[column].replace_strict(color_of, default=miss, return_dtype=pl.UInt32)
-    found = placed.filter(~none)[column].value_counts(sort=True)
-    legend = [(name, color_of[name], sites) for name, sites in found.rows()]
-    if none.any():
-        legend.append(("without a region", miss, int(none.sum())))
-    return _Groups(
-        color.zip_with(~none, pl.repeat(miss, len(placed), dtype=pl.UInt32, eager=True)).to_numpy(), legend
-    )
+    hit = placed["region_id"].is_not_null()
+    if color_by == "region":
+        names = placed["region_id"].replace_strict(
+            {each.id: each.acronym for each in regions}, default=None, return_dtype=pl.String
+        )
+        color_of = {each.acronym: int(each.color_hex, 16) for each in regions}
+    else:
+        names = placed["recording_id"]
+        ordered = [name for name, _ in _counts(names)]
+        color_of = dict(zip(ordered, _packed(recording_rgb(len(ordered))), strict=True))
+    miss = _packed(np.array([MISS_RGB]))[0]
+    legend = [] if hit.all() else [("without a region", miss, int((~hit).sum()))]
+    legend += [(name, color_of[name], number) for name, number in _counts(names.filter(hit))]
+    colors = names.replace_strict(color_of, default=miss, return_dtype=pl.UInt32).to_numpy()
+    return _Groups(np.where(hit.to_numpy(), colors, np.uint32(miss)), legend)
+
+
+def _counts(names: pl.Series) -> list[tuple[str, int]]:
+    """How often each name is there, the most frequent first, then by name."""
+    return sorted(names.value_counts().rows(), key=lambda row: (-row[1], row[0]))
 
 
 def _packed(rgb: npt.NDArray[Any]) -> list[int]:
@@ -227,10 +224,10 @@ def _overlay(title: str, legend: Sequence[tuple[str, int, int]], without_place: 
     rows = [
         f'<div><span style="color:#{color:06x}">&#9679;</span> {html.escape(name)} '
         f'<span style="color:#666">{sites:,}</span></div>'
-        for name, color, sites in [*legend[:_NAMED], *(legend[-1:] if len(legend) > _NAMED else [])]
+        for name, color, sites in legend[:_NAMED]
     ]
     if len(legend) > _NAMED:
-        rows.insert(-1, f"<div>and {len(legend) - _NAMED - 1:,} more</div>")
+        rows.append(f"<div>and {len(legend) - _NAMED:,} more</div>")
     if without_place:
         rows.append(f"<div>{counted(without_place, 'site')} without a known place</div>")
     content = (

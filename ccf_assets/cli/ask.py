@@ -340,7 +340,27 @@ def compare(
 
 @command(app, "Ask")
 def sites(
-    acronym: RegionArgument,
+    acronym: Annotated[
+        str | None,
+        typer.Argument(
+            help="Exact acronym (case matters) or id of a region; with --html all if not given.",
+            autocompletion=complete.regions,
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", help="Draw them in the outline of the brain, into this one page.", dir_okay=False
+        ),
+    ] = None,
+    recording: Annotated[
+        list[str] | None,
+        typer.Option("--recording", help="With --html: only the sites of this one; may be repeated."),
+    ] = None,
+    color_by: Annotated[
+        str, typer.Option("--color-by", help="With --html: recording or region.")
+    ] = "recording",
+    force: ForceOption = False,
     limit: LimitOption = None,
     atlas: AtlasOption = None,
     as_json: JsonOption = False,
@@ -348,8 +368,22 @@ def sites(
 ) -> None:
     """The recording sites in a region or anything inside it; on a terminal first how many are in which.
 
-    Example: ccf-assets sites TH
+    With --html they become one page for a mail, which any browser shows and turns: nothing else is needed.
+
+    Examples: ccf-assets sites TH; ccf-assets sites --html sites.html
     """
+    if page is not None:
+        made = _atlas(atlas).sites_page(acronym, recordings=recording or None, color_by=color_by)
+        made.save(page, force=force)
+        left = f" ({made.without_place:,} more without a place)" if made.without_place else ""
+        say(f"{counted(made.shown, 'site')}{left}")
+        wrote(page)
+        return
+    if acronym is None or recording:
+        raise CcfError(
+            "Sites are listed with `ccf-assets sites REGION`, and drawn with `ccf-assets sites --html FILE`, "
+            "which --recording and --color-by may follow."
+        )
     picked = _atlas(atlas)
     chosen, found = picked.region(acronym), picked.sites_in(acronym)
     if as_json:

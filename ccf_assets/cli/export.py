@@ -41,8 +41,8 @@ def export(
         str | None,
         typer.Argument(
             metavar="[RECORDING|ATLAS|DIR]",
-            help="The recording (nwb, channel_locations, xyz_picks), the atlas (nifti, nrrd, ome-zarr), or the "
-            "folder to write (precomputed).",
+            help="The recording (nwb, channel_locations, xyz_picks), the atlas (nifti, nrrd, ome-zarr), or "
+            "the folder to write (precomputed).",
         ),
     ] = None,
     file: Annotated[

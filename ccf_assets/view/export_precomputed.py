@@ -19,8 +19,8 @@ import sqlalchemy as sa
 
 from ccf_assets.atlas.atlas import Atlas
 from ccf_assets.atlas.export_volume import VolumeLevel, volume_levels
+from ccf_assets.atlas.recording_sites import shown_sites
 from ccf_assets.atlas.regions import read_regions
-from ccf_assets.atlas.showing import shown_sites
 from ccf_assets.ccf.grid import paint_box
 from ccf_assets.ccf.space import AXES_OF_SPACES, key_and_space
 from ccf_assets.db.loaded import LoadedAtlas, pick_atlas
@@ -247,7 +247,7 @@ _ALONE = """<script>
   };
 </script>"""
 
-_PARTS = """// Python's http.server sends whole files where Neuroglancer asks for a part; this takes the part out.
+_PARTS = """// Python's http.server sends whole files where a part is asked for; this takes the part out.
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", event => event.waitUntil(self.clients.claim()));
 self.addEventListener("fetch", event => {

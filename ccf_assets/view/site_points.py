@@ -62,11 +62,13 @@ def site_points(sites: pl.DataFrame, regions: Regions, grid: VoxelGrid) -> SiteP
     region = placed["region_id"].fill_null(0).to_numpy().astype(np.uint32)
     status, kind = _places_in(STATUSES, placed["status"]), _places_in(KINDS, placed["kind"])
     acronyms = {number: regions.by_id[number].acronym for number in np.unique(region).tolist() if number}
+    # The only one that needs uint32 follows three of int32: the reader of Neuroglancer's Python package puts
+    # it at a multiple of 3 bytes.
     properties = (
         Property("recording", "Recording", recording, recording_words),
         *_names(placed),
-        Property("region", "Region at the site", region, {0: "none", **acronyms}),
         Property("reported_region", "Region as reported with the site", reported, reported_words),
+        Property("region", "Region at the site", region, {0: "none", **acronyms}),
         Property("status", "Why there is no region, or assigned", status, dict(enumerate(STATUSES))),
         Property("kind", "A site, or a point of a track", kind, dict(enumerate(KINDS))),
         Property("region_color", "Colour of the region", _region_rgb(region, regions)),
@@ -90,12 +92,12 @@ def _names(placed: pl.DataFrame) -> list[Property]:
     return [Property("site", "Name of the site, or its number", *_coded(names))]
 
 
-def _coded(texts: pl.Series) -> tuple[npt.NDArray[np.uint32], dict[int, str]]:
+def _coded(texts: pl.Series) -> tuple[npt.NDArray[np.int32], dict[int, str]]:
     """Texts as numbers in the order of the texts, 0 where there is none, and what each stands for."""
     distinct = texts.unique().drop_nulls().sort()
-    numbers = distinct.search_sorted(texts.fill_null("")).to_numpy().astype(np.uint32) + 1
+    numbers = distinct.search_sorted(texts.fill_null("")).to_numpy().astype(np.int32) + 1
     words = {0: "none", **dict(enumerate(distinct, start=1))}
-    return np.where(texts.is_null().to_numpy(), 0, numbers).astype(np.uint32), words
+    return np.where(texts.is_null().to_numpy(), 0, numbers).astype(np.int32), words
 
 
 def _places_in(words: tuple[str, ...], texts: pl.Series) -> npt.NDArray[np.uint8]:

@@ -33,6 +33,7 @@ from ccf_assets.defs.partitions import add_atlases
 from ccf_assets.pg import connect
 from ccf_assets.runs.home import dagster_home
 from ccf_assets_tests.conftest import new_database
+from ccf_assets_tests.support.placed_sites import place
 from ccf_assets_tests.support.program import ccf
 
 
@@ -370,6 +371,35 @@ def test_a_volume_is_exported(phantom_database: sa.Engine, run: Run, tmp_path: P
     for arguments in (["nrrd"], ["nrrd", "phantom_100um"], ["nifti", "phantom_100um", "a.nii", "-o", "b"]):
         assert f"`ccf-assets export {arguments[0]} ATLAS FILE" in run("export", *arguments).err
     assert "an atlas and a file without -o" in run("export", "atlas", "phantom_100um", "a.csv").err
+
+
+def test_an_atlas_is_exported_for_the_web(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "for the web"
+    place(phantom_database, "phantom_100um", "m1", [(6600, 4000, 5000), (None, None, None)])
+    ended = run("export", "precomputed", str(folder), "-a", "phantom_100um", "--recording", "m1")
+    assert ended.code == 0
+    first, wrote, look, _ = ended.err.splitlines()
+    assert re.fullmatch(r"phantom_100um: \d+ regions, 1 site \(1 more without a place\)", first)
+    assert wrote.startswith(f"Wrote {folder} (")
+    assert look == f"Look at it: python -m http.server --bind 127.0.0.1 -d '{folder}' 8000"
+    assert "--force replaces it" in run("export", "precomputed", str(folder)).err
+    for arguments in ([], [str(folder), "a.nii"], [str(folder), "-o", "b"]):
+        assert "`ccf-assets export precomputed DIR`" in run("export", "precomputed", *arguments).err
+    assert "are for precomputed" in run("export", "atlas", "-o", "a.csv", "--meshes").err
+
+
+def test_sites_are_drawn_into_a_page(phantom_database: sa.Engine, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "sites.html"
+    place(phantom_database, "phantom_100um", "m1", [(6600, 4000, 5000), (10, 10, 10), (None, None, None)])
+    ended = run("sites", "--html", str(path), "-a", "phantom_100um", "--color-by", "region")
+    assert (ended.code, ended.err.splitlines()[0]) == (0, "2 sites (1 more without a place)")
+    assert "3 recording sites in phantom_100um" in path.read_text(encoding="utf-8")
+    assert "--force replaces it" in run("sites", "root", "--html", str(path)).err
+    assert run("sites", "root", "--html", str(path), "--force", "-a", "phantom_100um").err.startswith(
+        "1 site\n"
+    )
+    for arguments in ([], ["root", "--recording", "m1"]):
+        assert "Sites are listed with `ccf-assets sites REGION`" in run("sites", *arguments).err
 
 
 def test_the_catalogue_needs_no_database(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
