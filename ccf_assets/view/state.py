@@ -138,7 +138,8 @@ def first_state(
     state.cross_section_scale = extent / _PANEL_PIXELS
     state.projection_scale = 1.2 * extent
     state.projection_orientation = looking_to(FROM_BEHIND_LEFT)
-    state.show_slices = False
+    state.show_slices = state.show_default_annotations = False
+    state.cross_section_background_color = "#000000"
     state.selected_layer = ng.SelectedLayerState(layer=first.name, visible=True, size=380)
     if len(atlases) > 1:
         state.tool_palettes["opacity"] = ng.viewer_state.ToolPalette(

@@ -1,4 +1,4 @@
-"""Every voxel that a viewer is served is that of the atlas, at every scale; nothing is served without the token."""
+"""Every voxel that a viewer serves is the atlas's, at every scale; nothing is served without the token."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import nrrd
@@ -16,13 +16,10 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.atlas.atlas import Atlas
-from ccf_assets.ccf.space import ALLEN_CCF, Space
+from ccf_assets.ccf.space import Space
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db.loaded import loaded_atlases
-from ccf_assets.errors import CcfError
 from ccf_assets.view import pyramid
-from ccf_assets.view.files import BRAIN
-from ccf_assets.view.pyramid import Pyramid, Scale, scales_of
 from ccf_assets.view.viewing import View
 from ccf_assets_tests.support.made_atlas import MadeAtlas
 
@@ -94,10 +91,18 @@ def test_without_a_coarser_atlas_a_scale_has_every_second_voxel_the_middle_one_a
         _compare(view, "atlas", [volume, volume[1::2, 1::2, 1::2], volume[2::4, 2::4, 2::4]])
 
 
+def test_the_real_atlas_is_served_voxel_by_voxel(
+    real_database: sa.Engine, ccf_data: Callable[[str], Path]
+) -> None:
+    files = [f"annotation/ccf_2017/annotation_{edge}.nrrd" for edge in (50, 100)]
+    with Atlas("ccf_2017_50um").view() as view:
+        _compare(view, "atlas", [nrrd.read(str(ccf_data(file)))[0] for file in files], most=6)
+
+
 def test_edges_that_differ_and_ids_beyond_two_billion_are_served_as_they_are(
     database: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pyramid, "_COARSEST", 4)
+    monkeypatch.setattr(pyramid, "_COARSEST", 5)
     lot = np.random.default_rng(3)
     volume = lot.choice(np.array([0, 7, 9, 3_000_000_000], np.uint32), size=(9, 7, 11))
     grid = VoxelGrid((9, 7, 11), (39.0625, 20.0, 10.0))
@@ -108,7 +113,14 @@ def test_edges_that_differ_and_ids_beyond_two_billion_are_served_as_they_are(
 
 
 @pytest.mark.parametrize(
-    "path", ["atlas/0/0-64_0-64_0-63", "atlas/0/1-65_0-64_0-64", "atlas/9/0-64_0-64_0-64", "atlas/0/../info", "no/info"]
+    "path",
+    [
+        "atlas/0/0-64_0-64_0-63",
+        "atlas/0/1-65_0-64_0-64",
+        "atlas/9/0-64_0-64_0-64",
+        "atlas/0/../info",
+        "no/info",
+    ],
 )
 def test_what_is_no_file_of_the_viewer_is_not_found(phantom_database: sa.Engine, path: str) -> None:
     with Atlas(KEY).view() as view:
