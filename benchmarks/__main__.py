@@ -19,7 +19,19 @@ from benchmarks.options import Options
 from benchmarks.place import Place, place_in, work_folder
 from ccf_assets.sources.source import Sources
 
-JOBS = ("runs", "rows", "regions", "questions", "locate", "sites", "growth", "together", "commands", "idle")
+JOBS = (
+    "runs",
+    "rows",
+    "regions",
+    "questions",
+    "locate",
+    "sites",
+    "growth",
+    "together",
+    "commands",
+    "view",
+    "idle",
+)
 """The jobs, in the order they are done; each is the function ``measure`` of the module of its name."""
 
 SIZES = (100, 50, 25, 10)
