@@ -30,6 +30,7 @@ JOBS = (
     "growth",
     "together",
     "commands",
+    "view",
     "idle",
 )
 """The jobs, in the order they are done; each is the function ``measure`` of the module of its name."""

@@ -62,6 +62,15 @@ class Server:
     def show(self, state: Any) -> None:  # noqa: ANN401 - of a library that may not be installed
         """Show a state: a ViewerState of Neuroglancer."""
         self._viewer.set_state(state)
+        with self._viewer.config_state.txn() as config:
+            # They would move the panels under the mouse; the panel of the selection has them.
+            config.show_layer_hover_values = False
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the page shows now, as Neuroglancer's JSON."""
+        state: dict[str, Any] = self._viewer.state.to_json()
+        return state
 
     def close(self) -> None:
         """Stop: the address answers no more."""

@@ -138,10 +138,11 @@ def first_state(
     state.cross_section_scale = extent / _PANEL_PIXELS
     state.projection_scale = 1.2 * extent
     state.projection_orientation = looking_to(FROM_BEHIND_LEFT)
-    state.show_slices = False
+    state.show_slices = state.show_default_annotations = False
+    state.cross_section_background_color = "#000000"
     state.selected_layer = ng.SelectedLayerState(layer=first.name, visible=True, size=380)
     if len(atlases) > 1:
-        state.tool_palettes["opacity"] = ng.ToolPalette(
+        state.tool_palettes["opacity"] = ng.viewer_state.ToolPalette(
             tools=[ng.SelectedAlphaTool(layer=layer.name) for layer in atlases]
         )
     names = [layer.name for layer in state.layers]
@@ -151,7 +152,8 @@ def first_state(
             ng.row_layout([_plane(names, SAGITTAL), ng.LayerGroupViewer(layers=names, layout="3d")]),
         ]
     )
-    return state
+    # What is under the mouse: of a region its name and size, of a site all that is known of it.
+    return ng.ViewerState({**state.to_json(), "selection": {"layers": {}, "visible": True, "row": 1}})
 
 
 def looking_to(into: Sequence[float]) -> tuple[float, float, float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -53,6 +53,11 @@ class View:
     def url(self) -> str:
         """The address of the page. Whoever has it, on this machine, sees what the viewer shows."""
         return self._server.url
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the page shows now, as Neuroglancer's JSON, with all that was changed there since."""
+        return self._server.state
 
     def __enter__(self) -> View:
         return self
