@@ -126,8 +126,8 @@ def test_surfaces_lie_around_their_regions(
         places_um = np.frombuffer(content, "<f4", 3 * count, 4).reshape(-1, 3) / 1000
         index = np.argwhere(volume == region)
         first, last = index.min(axis=0) * 100, (index.max(axis=0) + 1) * 100
-        assert np.allclose(places_um.min(axis=0), first, atol=1)
-        assert np.allclose(places_um.max(axis=0), last, atol=1)
+        assert np.allclose(places_um.min(axis=0), first, atol=100)  # a voxel, as the surface is smooth
+        assert np.allclose(places_um.max(axis=0), last, atol=100)
 
 
 def test_the_page_shows_the_layers_of_the_folder_in_their_colours(
@@ -138,10 +138,12 @@ def test_the_page_shows_the_layers_of_the_folder_in_their_colours(
     export_precomputed(phantom_database, folder, KEY)
     state = json.loads((folder / "state.json").read_text())
     layers = {layer["name"]: layer for layer in state["layers"]}
-    assert list(layers) == [KEY, "brain", "sites"]
-    for layer in layers.values():
-        source = layer["source"] if isinstance(layer["source"], str) else layer["source"][0]["url"]
-        assert (folder / source.removeprefix("precomputed://./") / "info").is_file()
+    assert set(layers) == {KEY, "brain", "sites"}
+    addresses = set(re.findall(r'"(precomputed://[^"]*)"', json.dumps(state)))
+    assert addresses == {f"precomputed://./{name}" for name in ("segmentation", "sites", "brain")}
+    assert all(
+        (folder / address.removeprefix("precomputed://./") / "info").is_file() for address in addresses
+    )
     atlas = Atlas(KEY, engine=phantom_database)
     colors = layers[KEY]["segmentColors"]
     assert colors[str(atlas.region("VISp1").id)].lower() == atlas.region("VISp1").color.lower()
