@@ -73,17 +73,19 @@ def read_runs(
     query = sa.select(*_packed()).where(run.ccf_id == atlas.ccf_id)
     if regions is not None:
         query = query.where(run.region_id.in_([table_number(region) for region in regions]))
-    if some:
-        across = ((run.x, edges[0], steps[0]), (run.y, edges[1], steps[1]))
-        query = query.where(
-            *(number_of(c, edge) % step == one for (c, edge, step), one in zip(across, taken, strict=False))
-        )
     if lines is not None:
         across_ap, across_dv = (
             grid.coordinate(axis, np.array(numbers) * steps[axis] + taken[axis]).tolist()
             for axis, numbers in enumerate(lines)
         )
-        query = query.where(run.x.in_(across_ap), run.y.between(across_dv[0], across_dv[-1]))
+        # Of neighbours one range a plane is faster; of every second line each by itself, in half of the time.
+        of_lines = run.y.in_(across_dv) if steps[1] > 1 else run.y.between(across_dv[0], across_dv[-1])
+        query = query.where(run.x.in_(across_ap), of_lines)
+    elif some:
+        across = ((run.x, edges[0], steps[0]), (run.y, edges[1], steps[1]))
+        query = query.where(
+            *(number_of(c, edge) % step == one for (c, edge, step), one in zip(across, taken, strict=False))
+        )
     line, z, z_end, region_id = [_NONE.astype("u4")], [_NONE], [_NONE], [_NONE.astype("u4")]
     for x, y, begin, behind, numbers in _unpacked(read_arrow(url, query)):
         i, j = grid.index(0, x) // steps[0], grid.index(1, y) // steps[1]
