@@ -240,9 +240,20 @@ may obtain a copy at http://www.apache.org/licenses/LICENSE-2.0.
 """
 
 _ALONE = """<script>
-  // This client listens to a Python program for what it shows. Here the address has it, and nobody speaks.
+  // This client listens to a Python program for what it shows. Here the address says it, and nobody speaks.
+  // While it starts it loses layers that the address has, now and then: they are given again until they stay.
+  const asked = JSON.parse(decodeURIComponent(location.hash.slice(2)) || "{}");
+  history.replaceState(null, "", "#!{}");
+  function show(tries) {
+    try {
+      viewer.state.reset();
+      viewer.state.restoreState(asked);
+    } catch (error) { console.log(error); }
+    const shown = viewer.state.toJSON().layers ?? [];
+    if (shown.length < (asked.layers ?? []).length && tries) setTimeout(() => show(tries - 1), 500);
+  }
   window.EventSource = class {
-    constructor() { setTimeout(() => this.onopen?.()); }
+    constructor() { setTimeout(() => { this.onopen?.(); show(20); }); }
     close() {}
   };
 </script>"""
