@@ -41,7 +41,8 @@ def region_links(section: Section, regions: Mapping[int, Look]) -> str:
     parts = section.parts()
     largest = (-parts.areas()).argsort(kind="stable").tolist()
     named = [style.acronym for style in (parts.groups[group] for group in largest) if style]
-    pages = [f"[{acronym}]({_PAGE.format(ids[acronym])})" for acronym in named[:_LINKS]]
+    linked = [acronym for acronym in named if acronym in ids][:_LINKS]
+    pages = [f"[{acronym}]({_PAGE.format(ids[acronym])})" for acronym in linked]
     return f"Regions in the Allen Institute's atlas: {' · '.join(pages)}"
 
 

@@ -127,7 +127,9 @@ def region_key(
             break
         middle = at + row / 2
         key.add_patch(rectangle(0, middle - 7, 14, 14, named.color_hex, hatched=group in hatched))
-        acronym = fitted_text(named.acronym, _NAME_X - _ACRONYM_X - 4, 1, ACRONYM)
+        room = _NAME_X - _ACRONYM_X - 4
+        says_name = named.acronym == named.name and text_size(named.acronym, ACRONYM)[0] > room
+        acronym = "" if says_name else fitted_text(named.acronym, room, 1, ACRONYM)
         key.text(_ACRONYM_X, middle, acronym, va="center_baseline", **ACRONYM)
         key.text(
             _NAME_X,

@@ -7,7 +7,7 @@ of one name, such as the layers of VISp, are a group.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -143,6 +143,23 @@ def parts_of(
         groups,
         (grid.edges_um[axes.rows], grid.edges_um[axes.columns]),
     )
+
+
+_NUMBERED = 18
+"""Most groups with a number for an acronym: those that are surely in the legend."""
+
+
+def with_numbers(parts: Parts) -> Parts:
+    """The parts, where groups without an acronym of their own have a number: 1 is the largest of the plane.
+
+    In ontologies of labels, such as ITK-SnAP's, the acronym is the whole name, which fits nowhere.
+    """
+    groups = list(parts.groups)
+    for number, group in enumerate((-parts.areas()[2:]).argsort(kind="stable")[:_NUMBERED] + 2, start=1):
+        named = groups[group]
+        if named is not None and named.acronym == named.name and " " in named.name:
+            groups[group] = replace(named, acronym=str(number))
+    return replace(parts, groups=groups)
 
 
 def sampled(parts: Parts, um_per_pixel: float) -> Numbers:

@@ -31,7 +31,7 @@ from ccf_assets.pictures.drawing import (
 )
 from ccf_assets.pictures.labels import labels_of
 from ccf_assets.pictures.legend import WIDTH, legend_order, region_key, sites_key, value_key
-from ccf_assets.pictures.parts import Parts, Shown, outlines, painted, parts_of, sampled
+from ccf_assets.pictures.parts import Parts, Shown, outlines, painted, parts_of, sampled, with_numbers
 from ccf_assets.pictures.sites import NEAR_UM, Sites, SitesOnPlane, cells_of, draw_sites, on_plane
 from ccf_assets.pictures.values import Scale
 
@@ -102,7 +102,9 @@ class Section:
         Raises:
             CcfError: as `parts_of`.
         """
-        return parts_of(self.plane, self.orientation, self.position_um, self.grid, self.shown, self.right)
+        return with_numbers(
+            parts_of(self.plane, self.orientation, self.position_um, self.grid, self.shown, self.right)
+        )
 
     def sites_on_plane(self) -> SitesOnPlane | None:
         """Its sites that are near; None if none are asked for."""

@@ -409,6 +409,21 @@ def test_layers_are_named_as_their_area_and_painted_in_their_own_colour() -> Non
     assert found[4].color_hex == "118899"
 
 
+def test_where_acronyms_are_whole_names_numbers_lead_from_the_plane_to_the_legend(
+    drawn: list[Figure],
+) -> None:
+    plane = np.zeros((80, 114), np.uint32)
+    plane[10:60, 10:50], plane[10:60, 60:110] = 1, 2
+    names = {1: "Cornu ammonis 3", 2: "Subiculum, of a long name"}
+    plane_file(of(plane, shown=shown({i: RegionStyle(name, name, "80C0FF") for i, name in names.items()})))
+    assert (places(drawn[0], "1"), places(drawn[0], "2")) == (
+        [pytest.approx(8500, abs=100)],
+        [pytest.approx(3000, abs=100)],
+    )
+    found = texts(drawn[0])
+    assert found[names[2]][1] > found[names[1]][1]
+
+
 def test_unassigned_tissue_is_hatched_and_no_hole(drawn: list[Figure]) -> None:
     plane = np.zeros((80, 114), np.uint32)
     plane[:, 57:] = 1
