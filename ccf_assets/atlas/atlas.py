@@ -208,7 +208,7 @@ class Atlas:
 
         The first time for more than 10,000 points takes 1.2 s at 25 µm, in which the atlas is read; after
         that a million take 0.05 s. At 10 µm it is the first time for more than 300,000 points, which takes
-        4 s, and after that a million take 0.2 s.
+        5 s, and after that a million take 0.2 s.
         With a million points at 25 µm the process needs at most 500 MB of memory for an array, 650 MB for
         polars and 800 MB for pandas, whose answers have four columns of text.
 
