@@ -52,6 +52,9 @@ CALLS = {
     "region_at(integer,double precision,double precision,double precision)": (
         "ccf.region_at(904, 6600, 4000, 6700)"
     ),
+    "regions_at(integer,double precision[],double precision[],double precision[])": (
+        "ccf.regions_at(904, '{6600}', '{4000}', '{6700}')"
+    ),
     "region_agreement(integer,integer,text)": "ccf.region_agreement(903, 904, 'acronym')",
     "region_diff(integer,integer)": "ccf.region_diff(903, 904)",
     "region_diff(integer,integer,text)": "ccf.region_diff(903, 904, 'acronym')",
