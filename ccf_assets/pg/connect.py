@@ -12,7 +12,6 @@ Not here: which server is used (db.database for ours, the resource of an IO mana
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import time
@@ -138,37 +137,7 @@ def new_engine(url: sa.URL, prepare: Prepare | None = None, **options: Any) -> s
             return dialect.connect(*arguments, **parameters)
 
     sa.event.listen(engine, "do_connect", connect)
-    if "pool_size" in options:
-        _ask_before_use(engine)
     return engine
-
-
-FRESH_S = 0.25
-"""A kept connection that was in use so short a time ago is used again without a question to the server."""
-
-
-def _ask_before_use(engine: sa.Engine) -> None:
-    """Replace kept connections that were lost, as SQLAlchemy's ``pool_pre_ping`` does, but for fresh ones.
-
-    A run makes hundreds of queries one after the other; the question before each took a third of the time.
-    """
-    left = "ccf_assets_left"
-
-    def note(_raw: object, record: sa.pool.ConnectionPoolEntry) -> None:
-        record.info[left] = time.monotonic()
-
-    def ask(raw: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401
-        if time.monotonic() - record.info.get(left, -math.inf) < FRESH_S:
-            return
-        dialect: Any = engine.dialect
-        try:
-            dialect.do_ping(raw)
-        except dialect.loaded_dbapi.Error as error:
-            raise sa.exc.DisconnectionError("the connection was lost") from error
-
-    sa.event.listen(engine, "connect", note)
-    sa.event.listen(engine, "checkin", note)
-    sa.event.listen(engine, "checkout", ask)
 
 
 _hidden: dict[str, str] = {}
