@@ -47,7 +47,7 @@ def list_frames(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
 def register() -> None:
     """Register new files of sites and rows that were inserted by SQL: find their regions now.
 
-    While the UI runs, its sensors do the same within half a minute; so does every load.
+    While the UI runs, its sensors do the same within some 15 seconds; so does every load.
     """
     from ccf_assets.cli import loading
     from ccf_assets.cli.load import report

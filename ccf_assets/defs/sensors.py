@@ -31,6 +31,7 @@ from ccf_assets.defs.jobs import (
     register_recordings,
     register_sites,
 )
+from ccf_assets.defs.looks import LOOK_S, Looks
 from ccf_assets.defs.partitions import (
     known_recordings,
     missing_partitions,
@@ -69,16 +70,19 @@ PartitionsRequest: TypeAlias = dg.AddDynamicPartitionsRequest | dg.DeleteDynamic
 
 _memo: dict[str, Mapping[str, Stamp]] = {}
 """Folder → the files of its last scan, so that unchanged files are not read again. This is not in the cursor,
-which Dagster stores with every tick: 1000 files would be 150 KB, four times a minute."""
+which Dagster stores with every tick: 1000 files would be 150 KB, twelve times a minute."""
 
 
 _NO_SLICES: tuple[Mapping[str, int], int] = ({}, 0)
 """How large the work is where there is none."""
 
 
+_looks = Looks()
+
+
 @dg.sensor(
     job=register_recordings,
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=LOOK_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Registers new and changed files in the folder of recordings (CCF_RECORDINGS).",
 )
@@ -86,14 +90,25 @@ def new_recordings(
     context: dg.SensorEvaluationContext, postgres: PostgresResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Request runs for the files that are new or have changed, many files to a run."""
-    engine = postgres.kept_engine()
     try:
-        path = settings.recordings()
+        place = settings.recordings()
+    except CcfError as error:
+        return dg.SkipReason(str(error))
+    if reason := _looks.why_not(place):
+        return dg.SkipReason(reason)
+    with _looks.look(place):
+        return _new_recordings(context, postgres.kept_engine(), place)
+
+
+def _new_recordings(
+    context: dg.SensorEvaluationContext, engine: sa.Engine, place: settings.Place
+) -> dg.SensorResult | dg.SkipReason:
+    try:
         keep_frames(engine)
-        put_examples(path, known_recordings(context.instance))
-        folder = folder_of(engine, path)
-        scan = folder.scan(time.time(), SETTLE_S, _memo.get(str(path)))
-        _memo[str(path)] = scan.memo
+        put_examples(place, known_recordings(context.instance))
+        folder = folder_of(engine, place)
+        scan = folder.scan(time.time(), SETTLE_S, _memo.get(str(place)))
+        _memo[str(place)] = scan.memo
         change, lacking = files_to_read(engine, folder, scan)
     except (CcfError, OSError) as error:
         return dg.SkipReason(str(error))
