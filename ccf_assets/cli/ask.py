@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ccf_assets.atlas.atlas import Atlas
-    from ccf_assets.atlas.regions import Region
+    from ccf_assets.db.regions import Region
 
 app = typer.Typer()
 

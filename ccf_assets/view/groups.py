@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ccf_assets.atlas.regions import Region, Regions, Size
 from ccf_assets.ccf.region_id import source_id
 from ccf_assets.db import schema
+from ccf_assets.db.regions import Region, Regions, Size
 from ccf_assets.errors import UnknownNameError, suggestion
 
 

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from ccf_assets.atlas.export_volume import VolumeLevel
 from ccf_assets.ccf.grid import of_runs, paint_box
 from ccf_assets.ccf.region_id import table_number
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import XYZ
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
+from ccf_assets.db.levels import VolumeLevel
 from ccf_assets.db.loaded import LoadedAtlas
 from ccf_assets.view.pyramid import NM_PER_UM, Scale, Voxel, current_runs
 

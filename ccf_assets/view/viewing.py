@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ccf_assets.atlas.regions import Region, Regions
 from ccf_assets.ccf.space import AXES, key_and_space
 from ccf_assets.db.loaded import LoadedAtlas
+from ccf_assets.db.regions import Region, Regions
 from ccf_assets.errors import InvalidValueError
 from ccf_assets.finding import counted
 from ccf_assets.view.annotations import RELATION
