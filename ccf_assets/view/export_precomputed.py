@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import html
 import json
+import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -140,8 +142,19 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _write_volume(levels: Sequence[VolumeLevel], folder: Path, parts: Mapping[str, str]) -> None:
+    """Write all scales, and into the info which parts the segmentation has besides.
+
+    Raises:
+        OSError: the disk is full, or cannot be written.
+    """
     for number, level in enumerate(levels):
-        _write_scale(folder, str(number), level)
+        try:
+            _write_scale(folder, str(number), level)
+        except (ValueError, RuntimeError) as error:  # tensorstore has no errors of its own
+            code = re.search(r"os_error_code='(\d+)'", str(error))
+            if code is None:
+                raise
+            raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
     info = json.loads((folder / "info").read_text())
     _write_json(folder / "info", {**info, **parts})
 

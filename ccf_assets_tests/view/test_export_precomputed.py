@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,17 @@ def test_a_folder_with_something_else_is_never_replaced(phantom_database: sa.Eng
     assert (tmp_path / "empty" / "state.json").read_text() != before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "mine"]
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(phantom_database: sa.Engine, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # bytes of a file
+    try:
+        with pytest.raises(CcfError, match=r"a cannot be written: File too large"):
+            _export(phantom_database, tmp_path / "a", KEY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("library", ["neuroglancer", "tensorstore"])
