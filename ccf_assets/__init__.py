@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ccf_assets.atlas.atlas import Atlas
     from ccf_assets.atlas.located import Located
-    from ccf_assets.atlas.regions import Region
     from ccf_assets.ccf.frames.files import named_frame
     from ccf_assets.db.database import create_engine
+    from ccf_assets.db.regions import Region
     from ccf_assets.errors import CcfError, InvalidValueError, UnknownNameError
 
     __version__: str
@@ -26,7 +26,7 @@ _HOME_OF = {
     "CcfError": "errors",
     "InvalidValueError": "errors",
     "Located": "atlas.located",
-    "Region": "atlas.regions",
+    "Region": "db.regions",
     "UnknownNameError": "errors",
     "create_engine": "db.database",
     "named_frame": "ccf.frames.files",

@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 import sqlalchemy as sa
 
-from ccf_assets.atlas import atlas, read
-from ccf_assets.db import database
+from ccf_assets.atlas import atlas
+from ccf_assets.db import database, read
 from ccf_assets.db.loaded import pick_atlas
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings import backlog

@@ -1,7 +1,7 @@
 """`Atlas`: questions to a loaded atlas, in Python.
 
-The answers to points are in located, the regions in regions, sites in recording_sites, pictures in plot;
-reading from the database is in read.
+The answers to points are in located, sites in recording_sites, pictures in plot, the viewer in showing;
+regions are in db.regions, and reading from the database in db.read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from ccf_assets.atlas import plot, recording_sites, showing
 from ccf_assets.atlas.asked import asked_places, few_points
 from ccf_assets.atlas.located import Located, beside_pandas, beside_polars
 from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
-from ccf_assets.atlas.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
 from ccf_assets.ccf.frames.files import FRAMES, named_frame
 from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.ccf.places import Places, places_of
@@ -28,6 +27,7 @@ from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import database
 from ccf_assets.db.frames import known_frames
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases, pick_atlas
+from ccf_assets.db.regions import Region, Regions, check_hemisphere, no_such_region, read_regions
 from ccf_assets.errors import CcfError, InvalidValueError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ class Atlas:
 
     @cached_property
     def _voxels(self) -> RegionGrid | RegionRuns:
-        from ccf_assets.atlas.read import read_regions
+        from ccf_assets.db.read import read_regions
 
         regions = read_regions(self._engine.url, self._loaded)
         self._check_current()
@@ -269,7 +269,7 @@ class Atlas:
 
     @cached_property
     def _surface(self) -> Floats:
-        from ccf_assets.atlas.read import read_surface
+        from ccf_assets.db.read import read_surface
 
         surface = read_surface(self._engine.url, self._loaded)
         self._check_current()
@@ -282,8 +282,8 @@ class Atlas:
 
         It is read anew each time: 308 MB and 3 s at 25 µm, 4.8 GB at 10 µm.
         """
-        from ccf_assets.atlas.read import read_runs
         from ccf_assets.ccf.grid import paint
+        from ccf_assets.db.read import read_runs
 
         runs = read_runs(self._engine.url, self._loaded)
         self._check_current()
@@ -303,8 +303,8 @@ class Atlas:
         Raises:
             CcfError: there is no such region or hemisphere, or a hemisphere in a space without a midline.
         """
-        from ccf_assets.atlas.read import read_runs
         from ccf_assets.ccf.grid import paint
+        from ccf_assets.db.read import read_runs
 
         check_hemisphere(hemisphere or "both")
         chosen = self.region(region)
@@ -334,7 +334,7 @@ class Atlas:
         Raises:
             CcfError: there is no such orientation, or the position is outside the volume.
         """
-        from ccf_assets.atlas import read
+        from ccf_assets.db import read
 
         plane = read.plane(self._engine, self._loaded, orientation, position_um)
         self._check_current()
@@ -404,7 +404,7 @@ class Atlas:
         """
         import polars as pl
 
-        from ccf_assets.atlas.read import with_source_ids
+        from ccf_assets.db.read import with_source_ids
         from ccf_assets.pg.arrow import read_arrow
 
         try:

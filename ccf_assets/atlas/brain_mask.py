@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from ccf_assets.atlas.read import ALL, Steps, every, read_runs, read_surface
 from ccf_assets.ccf.catalogue import CCF_RESOLUTIONS_UM, USUAL_VERSION
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.grid import paint
@@ -19,6 +18,7 @@ from ccf_assets.ccf.places import surface_above
 from ccf_assets.ccf.space import ALLEN_CCF
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases
+from ccf_assets.db.read import ALL, Steps, every, read_runs, read_surface
 
 FINE_ENOUGH_UM = 50
 """Findings are shares of many sites: a mask of 10 MB gives the same as one of 77 MB at 25 µm."""

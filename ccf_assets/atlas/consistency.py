@@ -12,11 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ccf_assets.atlas.read import read_runs
 from ccf_assets.ccf.overlap import region_overlap
 from ccf_assets.ccf.region_id import table_numbers
 from ccf_assets.db import comparison
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases
+from ccf_assets.db.read import read_runs
 from ccf_assets.errors import CcfError
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from ccf_assets.atlas.read import every, read_runs
-from ccf_assets.atlas.regions import read_regions
 from ccf_assets.ccf.grid import paint_box, painted_planes
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import space_words
 from ccf_assets.ccf.volumes.canonical import packed_into, write_planes
 from ccf_assets.ccf.voxel_grid import VoxelGrid
-from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases, pick_atlas
+from ccf_assets.db.levels import VolumeLevel, exported_runs, volume_levels
+from ccf_assets.db.loaded import LoadedAtlas, pick_atlas
+from ccf_assets.db.regions import read_regions
 from ccf_assets.errors import CcfError, UnknownNameError, suggestion
 from ccf_assets.files import new_file, new_folder
 
@@ -46,9 +46,6 @@ _UM_PER_MM = 1000
 
 _CHUNK = 64
 """Voxels along each axis of a chunk of OME-Zarr: 1 MB unpacked."""
-
-_COARSEST = 256
-"""Voxels along the longest axis: a level that has no more is the last."""
 
 _ORIENTATION = ("anterior-to-posterior", "superior-to-inferior", "left-to-right")
 
@@ -102,7 +99,7 @@ def export_volume(
         with new_folder(path, kind="image of OME-Zarr", is_kind=_is_ome_zarr, force=force) as aside:
             return ExportedVolume(atlas, "uint32", _write_ome_zarr(engine, atlas, aside))
     with new_file(path, force=force) as aside:
-        runs = _runs(engine, atlas)
+        runs = exported_runs(engine, atlas)
         if form == NRRD:
             dtype = "uint32"
             _write_nrrd(aside, atlas, runs)
@@ -120,66 +117,6 @@ def _require_library(form: str, path: Path) -> None:
             import zarr  # noqa: F401
     except ImportError as error:
         raise CcfError(f"To write {path} needs {error.name}: pip install 'ccf_assets[atlases]'.") from None
-
-
-def _runs(engine: sa.Engine, atlas: LoadedAtlas) -> Runs:
-    """The runs of an atlas, of the load that ``atlas`` is.
-
-    Raises:
-        CcfError: it was loaded again, or dropped, meanwhile.
-    """
-    runs = read_runs(engine.url, atlas)
-    if atlas not in loaded_atlases(engine):
-        raise CcfError(f"{atlas.key} was loaded again, or dropped, while it was exported; export it again.")
-    return runs
-
-
-@dataclass(frozen=True)
-class VolumeLevel:
-    """The volume at one scale.
-
-    Attributes:
-        runs: its runs.
-        grid: its grid, which begins at the corner of the volume.
-        step: it has one voxel for so many of the atlas along each axis.
-    """
-
-    runs: Runs
-    grid: VoxelGrid
-    step: int = 1
-
-    @property
-    def taken(self) -> int:
-        """Which of ``step`` voxels it has, counted from 0: the middle one."""
-        return self.step // 2
-
-
-def volume_levels(engine: sa.Engine, atlas: LoadedAtlas) -> Iterator[VolumeLevel]:
-    """The volume at several scales: the atlas itself, then half as many voxels along each axis until few.
-
-    Raises:
-        CcfError: the atlas was loaded again, or dropped, meanwhile.
-    """
-    level = finest = VolumeLevel(_runs(engine, atlas), atlas.grid)
-    yield finest
-    while max(level.grid.shape) > _COARSEST and min(level.grid.shape) > 1:
-        level = _coarser(finest, 2 * level.step)
-        yield level
-
-
-def _coarser(finest: VolumeLevel, step: int) -> VolumeLevel:
-    """From the runs in memory, which takes 50 ms at 25 µm; to ask the database again takes half a second."""
-    runs, grid = finest.runs, every((step, step, step), finest.grid)
-    level = VolumeLevel(runs, grid, step)
-    aps, dvs, mls = grid.shape
-    i, j = np.divmod(runs.line, np.uint32(finest.grid.shape[1]))
-    # Rounded up: the first of its voxels that is in the run, or behind it.
-    z, z_end = ((c + (step - 1 - level.taken)) // step for c in (runs.z, runs.z_end))
-    there = (i % step == level.taken) & (j % step == level.taken) & (i // step < aps) & (j // step < dvs)
-    there &= z < np.minimum(z_end, mls)
-    line = i[there] // step * np.uint32(dvs) + j[there] // step
-    kept = Runs(line, z[there], np.minimum(z_end[there], mls).astype(np.uint16), runs.region_id[there])
-    return replace(level, runs=kept)
 
 
 def _in_mm(um: float) -> str:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ccf_assets.atlas.regions import Region, Regions
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.places import Places
 from ccf_assets.ccf.space import STATUSES
+from ccf_assets.db.regions import Region, Regions
 from ccf_assets.errors import InvalidValueError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ccf_assets.ccf.space import XYZ, key_and_space
+from ccf_assets.ccf.space import SITE, XYZ, key_and_space
 from ccf_assets.db import schema
 from ccf_assets.finding import counted
 
@@ -75,6 +75,7 @@ def sites_page(
     from ccf_assets.atlas.sites_page import sites_page
 
     rows = shown_sites(self, recordings)
+    rows = rows.filter(rows["kind"] == SITE)  # as in `sites_in`, without points of tracks
     within = ""
     if region is not None:
         chosen = self.region(region)

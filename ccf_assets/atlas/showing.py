@@ -25,7 +25,7 @@ def view(
     *,
     regions: Sequence[str | int] = (),
     recordings: Sequence[str] | None = None,
-    set_name: str | None = None,
+    region_set: str | None = None,
     beside: str | None = None,
     at_um: tuple[float, float, float] | None = None,
     port: int = 0,
@@ -43,7 +43,7 @@ def view(
         regions: acronyms or ids of regions that are selected, with everything inside them: others are dimmed
             in the planes, and the surfaces of these are drawn.
         recordings: the recordings whose sites are shown; all if not given.
-        set_name: of a region set, such as ``cosmos``: its groups are shown instead of regions.
+        region_set: name of a region set, such as ``cosmos``: its groups are shown instead of regions.
         beside: key of another atlas of the same space, which is shown as a second layer.
         at_um: where the planes meet: AP, DV, ML in µm of the space. If not given, in the middle of the first
             selected region, or of the brain.
@@ -65,7 +65,7 @@ def view(
         self._regions,
         sites=shown_sites(self, recordings) if points is None else _as_sites(self, points, frame),
         selected=[self.region(name) for name in regions],
-        set_name=set_name,
+        region_set=region_set,
         beside=None if other is None else (other._loaded, other._regions),
         at_um=at_um,
         port=port,

@@ -17,16 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ccf_assets.atlas.brain_mask import Brain
-from ccf_assets.atlas.site_colors import MISS_RGB, recording_rgb
 from ccf_assets.ccf.space import XYZ
 from ccf_assets.errors import CcfError, InvalidValueError
 from ccf_assets.files import new_file
 from ccf_assets.finding import counted
+from ccf_assets.pictures.site_colors import MISS_RGB, recording_rgb
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ccf_assets.atlas.regions import Regions
+    from ccf_assets.db.regions import Regions
 
 _CELLS = 64
 """Cells of the outline along the longest axis: of the mouse 200 µm, and 40 KB in the page."""

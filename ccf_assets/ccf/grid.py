@@ -1,6 +1,6 @@
 """Dense arrays made of the runs of an atlas.
 
-Reading the runs from the database is in atlas.read; the region of a voxel is in voxel_regions.
+Reading the runs from the database is in db.read; the region of a voxel is in voxel_regions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Planes of an atlas as dense arrays, made of the runs that meet them.
 
 A plane has all voxels with one AP (coronal), ML (sagittal) or DV (horizontal) index. It is made from runs in
-memory (`plane_of_runs`), or from those in the table voxel_run (`atlas.read.plane`). Pictures of planes are in
+memory (`plane_of_runs`), or from those in the table voxel_run (`db.read.plane`). Pictures of planes are in
 pictures.plane.
 """
 
@@ -57,7 +57,7 @@ PLANES: Mapping[Orientation, PlaneAxes] = MappingProxyType(
 
 
 def plane_of_runs(runs: Runs, grid: VoxelGrid, orientation: Orientation, position_um: float) -> Plane:
-    """One plane of runs in memory, as `atlas.read.plane`; 0.1 s for the 17 million runs of a 10 µm atlas."""
+    """One plane of runs in memory, as `db.read.plane`; 0.1 s for the 17 million runs of a 10 µm atlas."""
     index, dv = plane_index(grid, orientation, position_um), grid.shape[1]
     meets: slice | npt.NDArray[np.bool_]
     if orientation == "coronal":

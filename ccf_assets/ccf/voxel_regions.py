@@ -1,6 +1,6 @@
 """The region of every voxel of an atlas, in memory: voxel by voxel, or run by run where it is large.
 
-Reading it from the database is in atlas.read; where a point lies is in places.
+Reading it from the database is in db.read; where a point lies is in places.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ccf_assets.atlas.atlas import Atlas
-    from ccf_assets.atlas.regions import Region
+    from ccf_assets.db.regions import Region
 
 app = typer.Typer()
 
@@ -262,8 +262,8 @@ def sites(
         typer.Option("--recording", help="With --html: only the sites of this one; may be repeated."),
     ] = None,
     color_by: Annotated[
-        str, typer.Option("--color-by", help="With --html: recording or region.")
-    ] = "recording",
+        str | None, typer.Option("--color-by", help="With --html: recording (the default) or region.")
+    ] = None,
     force: ForceOption = False,
     limit: LimitOption = None,
     atlas: AtlasOption = None,
@@ -276,17 +276,20 @@ def sites(
 
     Examples: ccf-assets sites TH; ccf-assets sites --html sites.html
     """
-    if page is not None:
-        made = _atlas(atlas).sites_page(acronym, recordings=recording or None, color_by=color_by)
+    if page is not None and not (as_json or as_csv or limit is not None):
+        made = _atlas(atlas).sites_page(
+            acronym, recordings=recording or None, color_by=color_by or "recording"
+        )
         made.save(page, force=force)
         left = f" ({made.without_place:,} more without a place)" if made.without_place else ""
         say(f"{counted(made.shown, 'site')}{left}")
         wrote(page)
         return
-    if acronym is None or recording:
+    if acronym is None or page or recording or color_by or force:
         raise CcfError(
-            "Sites are listed with `ccf-assets sites REGION`, and drawn with `ccf-assets sites --html FILE`, "
-            "which --recording and --color-by may follow."
+            "Sites are listed with `ccf-assets sites REGION`, which --json, --csv and --limit may follow, "
+            "and drawn with `ccf-assets sites --html FILE`, which --recording, --color-by and --force may "
+            "follow."
         )
     picked = _atlas(atlas)
     chosen, found = picked.region(acronym), picked.sites_in(acronym)

@@ -224,7 +224,10 @@ def _export_precomputed(
     force: bool,
     other: bool,
 ) -> None:
+    from ccf_assets.atlas.atlas import Atlas
+    from ccf_assets.atlas.recording_sites import shown_sites
     from ccf_assets.db import database
+    from ccf_assets.db.loaded import pick_atlas
     from ccf_assets.view.export_precomputed import export_precomputed
 
     if folder is None or other:
@@ -233,9 +236,9 @@ def _export_precomputed(
             "--atlas, --recording, --meshes and --force may follow."
         )
     path, engine = Path(folder), database.create_engine()
-    written = export_precomputed(
-        engine, path, atlas, recordings=recordings or None, meshes=meshes, force=force
-    )
+    picked = pick_atlas(engine, atlas)
+    sites = shown_sites(Atlas(picked.key, engine=engine), recordings or None)
+    written = export_precomputed(engine, path, picked, sites, meshes=meshes, force=force)
     where = key_and_space(written.atlas.key, written.atlas.space)
     left = f" ({written.without_place:,} more without a place)" if written.without_place else ""
     say(f"{where}: {counted(written.regions, 'region')}, {counted(written.sites, 'site')}{left}")

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ccf_assets.atlas.atlas import Atlas
-    from ccf_assets.atlas.regions import Region
     from ccf_assets.atlas.section import RegionValues
     from ccf_assets.ccf.planes import Orientation
+    from ccf_assets.db.regions import Region
 
 app = typer.Typer()
 

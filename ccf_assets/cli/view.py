@@ -47,7 +47,7 @@ def view(
         list[str] | None,
         typer.Option("--recording", help="Only the sites of this recording; may be repeated."),
     ] = None,
-    set_name: Annotated[
+    region_set: Annotated[
         str | None,
         typer.Option("--set", help="A region set, e.g. cosmos: its groups are shown instead of regions."),
     ] = None,
@@ -78,7 +78,7 @@ def view(
         opened = Atlas(*keys[:1]).view(
             regions=region or (),
             recordings=recording or None,
-            set_name=set_name,
+            region_set=region_set,
             beside=keys[1] if keys[1:] else None,
             at_um=at,
             port=port,

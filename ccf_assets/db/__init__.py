@@ -1,4 +1,4 @@
-"""Our database: its tables, views and functions, and the statements over them.
+"""Our database: its tables, views and functions, the statements over them, and an atlas read into memory.
 
-Not here: reading whole atlases into memory (atlas), and PostgreSQL in general (pg).
+Not here: the answers to people who ask in Python (atlas), and PostgreSQL in general (pg).
 """

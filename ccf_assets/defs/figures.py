@@ -17,13 +17,12 @@ import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
-from ccf_assets.atlas import read
 from ccf_assets.ccf import planes
 from ccf_assets.ccf.catalogue import AtlasEntry
 from ccf_assets.ccf.region_id import source_id
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.voxel_grid import VoxelGrid
-from ccf_assets.db import loaded, schema, site_regions
+from ccf_assets.db import loaded, read, schema, site_regions
 from ccf_assets.defs.links import how_to_view, region_links
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pictures.depth_chart import depth_chart_png

@@ -93,7 +93,7 @@ def parts_of(
     """The parts of a plane.
 
     Args:
-        plane: region ids, as `atlas.read.plane` gives them.
+        plane: region ids, as `db.read.plane` gives them.
         orientation: how it lies.
         position_um: where, µm along its normal.
         grid: the grid of the atlas.

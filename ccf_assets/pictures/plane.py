@@ -59,7 +59,7 @@ class Section:
     """A plane of an atlas, and what is to be drawn of it.
 
     Attributes:
-        plane: region ids, as `atlas.read.plane` gives them.
+        plane: region ids, as `db.read.plane` gives them.
         orientation: how it lies.
         position_um: where, in µm of the space along its normal.
         grid: the grid of the atlas.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -174,7 +175,7 @@ class Points:
             return self._of_segment(values[0])
         return None
 
-    @property
+    @cached_property
     def segments(self) -> list[int]:
         """The segments that points lie in, ascending."""
         return [segment for segment in np.unique(self._ordered).tolist() if segment]
@@ -274,7 +275,7 @@ def _levels(
     levels: list[Level] = []
     placed: list[npt.NDArray[np.int64]] = []
     while len(left) or not levels:
-        where = np.clip((places_um[left] / size).astype(np.int64), 0, grid - 1)
+        where = np.clip(places_um[left] / size, 0, grid - 1).astype(np.int64)
         number = cell_number(where, grid.tolist())
         order = np.argsort(number, kind="stable")
         left, number = left[order], number[order]

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import html
 import json
+import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from ccf_assets.atlas.atlas import Atlas
-from ccf_assets.atlas.export_volume import VolumeLevel, volume_levels
-from ccf_assets.atlas.recording_sites import shown_sites
-from ccf_assets.atlas.regions import read_regions
 from ccf_assets.ccf.grid import paint_box
 from ccf_assets.ccf.space import AXES_OF_SPACES, key_and_space
-from ccf_assets.db.loaded import LoadedAtlas, pick_atlas
+from ccf_assets.db.levels import VolumeLevel, volume_levels
+from ccf_assets.db.loaded import LoadedAtlas
+from ccf_assets.db.regions import read_regions
 from ccf_assets.errors import CcfError
 from ccf_assets.files import new_folder
 from ccf_assets.finding import counted
@@ -34,6 +34,9 @@ from ccf_assets.view.segments import segment_colors, segment_properties
 from ccf_assets.view.shards import SHARD_FILE, shard
 from ccf_assets.view.site_points import SHADER, site_points
 from ccf_assets.view.state import AtlasLayer, SitesLayer, first_state
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _CHUNK = 64
 """Voxels along each axis of a chunk, which a page loads as a whole: 1 MB unpacked, some 10 KB packed."""
@@ -78,9 +81,9 @@ class ExportedFolder:
 def export_precomputed(
     engine: sa.Engine,
     folder: Path,
-    key: str | None = None,
+    atlas: LoadedAtlas,
+    sites: pl.DataFrame,
     *,
-    recordings: Sequence[str] | None = None,
     meshes: bool = False,
     force: bool = False,
 ) -> ExportedFolder:
@@ -92,21 +95,19 @@ def export_precomputed(
     Args:
         engine: the database.
         folder: the folder, which is made.
-        key: the atlas; the finest loaded one if not given.
-        recordings: whose sites are shown; all if not given.
+        atlas: the atlas.
+        sites: the sites that are shown: rows of the view recording_site_region in this atlas.
         meshes: write the surfaces of all regions, too; that of the brain is always there.
         force: replace an existing folder of this kind.
 
     Raises:
-        CcfError: there is no such atlas or recording, a library is not installed, the folder holds something
-            else or exists, it cannot be written, or the atlas was loaded again meanwhile.
+        CcfError: a library is not installed, the folder holds something else or exists, it cannot be
+            written, or the atlas was loaded again meanwhile.
     """
     _require_libraries(folder)
-    atlas = pick_atlas(engine, key)
     with new_folder(folder, kind="precomputed atlas", is_kind=_is_ours, force=force) as aside:
         regions = read_regions(engine, atlas.ccf_id, atlas.key)
-        rows = shown_sites(Atlas(atlas.key, engine=engine), recordings)
-        sites = site_points(rows, regions, atlas.grid)
+        placed = site_points(sites, regions, atlas.grid)
         levels = list(volume_levels(engine, atlas))
         shown = [regions.by_id[each] for each in np.unique(levels[0].runs.region_id).tolist()]
         parts = {"segment_properties": "properties", **({"mesh": "mesh"} if meshes else {})}
@@ -115,17 +116,17 @@ def export_precomputed(
         if meshes:
             _write_meshes(aside / _VOLUME / "mesh", dict(surfaces(levels, _MOST_VOXELS)))
         _write_meshes(aside / _BRAIN, {BRAIN: mesh(levels[-1].runs, levels[-1].grid)})
-        layer = SitesLayer(_SITES, _HERE + _SITES, SHADER, RELATION) if len(sites.points) else None
+        layer = SitesLayer(_SITES, _HERE + _SITES, SHADER, RELATION) if len(placed.points) else None
         if layer:
-            _write_points(aside / _SITES, sites.points)
-        title = f"{key_and_space(atlas.key, atlas.space)}, {counted(len(sites.points), 'site')}"
+            _write_points(aside / _SITES, placed.points)
+        title = f"{key_and_space(atlas.key, atlas.space)}, {counted(len(placed.points), 'site')}"
         own = AtlasLayer(atlas.key, _HERE + _VOLUME, atlas.grid, segment_colors(shown))
         middle = tuple(size / 2 for size in atlas.grid.extent_um)
         state = first_state(title, [own], _HERE + _BRAIN, layer, (middle[0], middle[1], middle[2]))
         _write_json(aside / "state.json", state.to_json())
         _write_page(aside, title)
     shapes = tuple(level.grid.shape for level in levels)
-    return ExportedFolder(atlas, shapes, len(shown), len(sites.points), sites.without_place)
+    return ExportedFolder(atlas, shapes, len(shown), len(placed.points), placed.without_place)
 
 
 def _require_libraries(folder: Path) -> None:
@@ -141,8 +142,19 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _write_volume(levels: Sequence[VolumeLevel], folder: Path, parts: Mapping[str, str]) -> None:
+    """Write all scales, and into the info which parts the segmentation has besides.
+
+    Raises:
+        OSError: the disk is full, or cannot be written.
+    """
     for number, level in enumerate(levels):
-        _write_scale(folder, str(number), level)
+        try:
+            _write_scale(folder, str(number), level)
+        except (ValueError, RuntimeError) as error:  # tensorstore has no errors of its own
+            code = re.search(r"os_error_code='(\d+)'", str(error))
+            if code is None:
+                raise
+            raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
     info = json.loads((folder / "info").read_text())
     _write_json(folder / "info", {**info, **parts})
 

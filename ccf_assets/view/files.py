@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases
+from ccf_assets.db.regions import Regions
 from ccf_assets.view.annotations import Points
 from ccf_assets.view.groups import Segments
 from ccf_assets.view.meshes import surface
@@ -30,11 +31,13 @@ class AtlasFiles:
     Args:
         engine: the database.
         atlas: the atlas.
+        regions: its regions.
         segments: what it is painted in.
     """
 
-    def __init__(self, engine: sa.Engine, atlas: LoadedAtlas, segments: Segments) -> None:
+    def __init__(self, engine: sa.Engine, atlas: LoadedAtlas, regions: Regions, segments: Segments) -> None:
         self._engine, self._segments = engine, segments
+        self._all = [region.id for region in regions]
         self._scales: Sequence[Scale] = scales_of(atlas, loaded_atlases(engine))
         segment_of = segments.segment_of if segments.of_groups else None
         self._pyramid = Pyramid(engine, self._scales, segment_of)
@@ -51,9 +54,8 @@ class AtlasFiles:
         return self._pyramid.chunk(int(key), name) if key.isdecimal() else None
 
     def brain(self, path: str) -> bytes | None:
-        """A file of the surface of everything that is painted: that of the segment `BRAIN`."""
-        every = [region for inside in self._segments.inside.values() for region in inside]
-        return self._surface(path, every if _segment(path) == BRAIN else None)
+        """A file of the surface of all regions taken as one: that of the segment `BRAIN`."""
+        return self._surface(path, self._all if _segment(path) == BRAIN else None)
 
     def _surface(self, name: str, regions: Sequence[int] | None) -> bytes | None:
         if name == "info":

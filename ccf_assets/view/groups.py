@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ccf_assets.atlas.regions import Region, Regions, Size
 from ccf_assets.ccf.region_id import source_id
 from ccf_assets.db import schema
+from ccf_assets.db.regions import Region, Regions, Size
 from ccf_assets.errors import UnknownNameError, suggestion
 
 
@@ -47,21 +47,21 @@ def painted(regions: Regions) -> Segments:
     return Segments(own, {region.id: [region.id] for region in own})
 
 
-def grouped(engine: sa.Engine, ccf_id: int, regions: Regions, set_name: str) -> Segments:
+def grouped(engine: sa.Engine, ccf_id: int, regions: Regions, region_set: str) -> Segments:
     """Each group of a region set as a segment; regions in no group are in none.
 
     Args:
         engine: the database.
         ccf_id: number of the atlas.
         regions: its regions.
-        set_name: name of the set.
+        region_set: name of the set.
 
     Raises:
         CcfError: the atlas has no such set.
     """
     member = schema.region_set_member.c
     query = sa.select(member.region_id, member.group_name).where(
-        member.ccf_id == ccf_id, member.set_name == set_name
+        member.ccf_id == ccf_id, member.set_name == region_set
     )
     with engine.connect() as connection:
         group_of = {source_id(number): group for number, group in connection.execute(query)}
@@ -70,9 +70,9 @@ def grouped(engine: sa.Engine, ccf_id: int, regions: Regions, set_name: str) -> 
                 sa.select(schema.region_set.c.set_name).where(schema.region_set.c.ccf_id == ccf_id)
             )
         )
-    if set_name not in sets:
-        hint = suggestion(set_name, sorted(sets)) if sets else "it has none yet."
-        raise UnknownNameError(f"{regions.atlas} has no region set {set_name!r}; {hint}")
+    if region_set not in sets:
+        hint = suggestion(region_set, sorted(sets)) if sets else "it has none yet."
+        raise UnknownNameError(f"{regions.atlas} has no region set {region_set!r}; {hint}")
     members: dict[str, list[Region]] = {}
     for region in painted(regions).regions:
         if region.id in group_of:

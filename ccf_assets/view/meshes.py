@@ -14,18 +14,19 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from ccf_assets.atlas.export_volume import VolumeLevel
 from ccf_assets.ccf.grid import of_runs, paint_box
 from ccf_assets.ccf.region_id import table_number
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import XYZ
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
+from ccf_assets.db.levels import VolumeLevel
 from ccf_assets.db.loaded import LoadedAtlas
 from ccf_assets.view.pyramid import NM_PER_UM, Scale, Voxel, current_runs
 
 MOST_VOXELS = 1_200_000
-"""Of the box around the regions: of the scales at which it has no more, the finest gives the surface.
+"""Of the box around the regions: of the scales at which it has no more, the finest gives the surface,
+or of a region that is too thin to have a voxel there, the next finer one that has.
 
 Both sides of CA1 and the whole brain have 1 million at 50 and 100 µm, and take 0.2 s of processor time.
 """
@@ -54,14 +55,17 @@ def surface(engine: sa.Engine, scales: Sequence[Scale], regions: Sequence[int]) 
     """
     box = _box_um(engine, scales[0].atlas, regions)
     size_um3 = float(np.prod([end - start for start, end in box]))
-    scale = next((s for s in scales if size_um3 / s.grid.voxel_um3 <= MOST_VOXELS), scales[-1])
-    # Most regions are small: by the key of the table a fortieth of the rows is read.
-    ap, dv = (
-        range(int(start // edge), min(math.ceil(end / edge), voxels))
-        for (start, end), edge, voxels in zip(box[:2], scale.grid.edges_um, scale.grid.shape, strict=False)
-    )
-    runs = current_runs(engine, scale, regions, (ap, dv))
-    return mesh(runs, scale.grid) if len(runs) else None
+    small = (at for at, scale in enumerate(scales) if size_um3 / scale.grid.voxel_um3 <= MOST_VOXELS)
+    for scale in reversed(scales[: next(small, len(scales) - 1) + 1]):
+        grid = scale.grid
+        # Most regions are small: by the key of the table a fortieth of the rows is read.
+        ap, dv = (
+            range(int(start // edge), min(math.ceil(end / edge), voxels))
+            for (start, end), edge, voxels in zip(box[:2], grid.edges_um, grid.shape, strict=False)
+        )
+        if ap and dv and len(runs := current_runs(engine, scale, regions, (ap, dv))):
+            return mesh(runs, grid)
+    return None
 
 
 def _box_um(engine: sa.Engine, atlas: LoadedAtlas, regions: Sequence[int]) -> list[tuple[float, float]]:

@@ -19,12 +19,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import sqlalchemy as sa
 
-from ccf_assets.atlas.read import ALL, Steps, every, read_runs
 from ccf_assets.ccf.grid import paint_box
 from ccf_assets.ccf.region_id import Ids
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases
+from ccf_assets.db.read import ALL, Steps, every, read_runs
 from ccf_assets.errors import CcfError
 
 CHUNK = 64

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ccf_assets.atlas.regions import Region
+from ccf_assets.db.regions import Region
 
 
 def segment_properties(regions: Sequence[Region]) -> dict[str, Any]:

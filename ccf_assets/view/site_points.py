@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ccf_assets.atlas.regions import Regions
-from ccf_assets.atlas.site_colors import MISS_RGB, recording_rgb
 from ccf_assets.ccf.space import AXES, KINDS, STATUSES, XYZ
 from ccf_assets.ccf.voxel_grid import VoxelGrid
+from ccf_assets.db.regions import Regions
+from ccf_assets.pictures.site_colors import MISS_RGB, recording_rgb
 from ccf_assets.view.annotations import Points, Property
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ccf_assets.atlas.regions import Region, Regions
 from ccf_assets.ccf.space import AXES, key_and_space
 from ccf_assets.db.loaded import LoadedAtlas
+from ccf_assets.db.regions import Region, Regions
 from ccf_assets.errors import InvalidValueError
 from ccf_assets.finding import counted
 from ccf_assets.view.annotations import RELATION
@@ -77,7 +77,7 @@ def open_view(
     *,
     sites: pl.DataFrame,
     selected: Sequence[Region] = (),
-    set_name: str | None = None,
+    region_set: str | None = None,
     beside: tuple[LoadedAtlas, Regions] | None = None,
     at_um: tuple[float, float, float] | None = None,
     port: int = 0,
@@ -90,33 +90,35 @@ def open_view(
         regions: its regions.
         sites: the sites that are shown: rows of the view recording_site_region in this atlas.
         selected: regions that are selected, with everything inside them.
-        set_name: of a region set, whose groups are shown instead of regions.
+        region_set: name of a region set, whose groups are shown instead of regions.
         beside: another atlas of the space, which is shown as a second layer, and its regions.
         at_um: where the planes meet, AP, DV, ML in µm of the space.
         port: to listen on; 0 for any that is free.
 
     Raises:
-        CcfError: the extra view is not installed; the other atlas lies in another space; the atlas has no
-            such region set; a region is not drawn in it; the place is outside the volume; or the port cannot
-            be used.
+        CcfError: the extra view is not installed; the other atlas is the same one or lies in another space;
+            the atlas has no such region set; a region is not drawn in it; the place is outside the volume; or
+            the port cannot be used.
     """
     require_neuroglancer()
     shown = [(atlas, regions), *([beside] if beside else [])]
     for other, _ in shown[1:]:
+        if other.ccf_id == atlas.ccf_id:
+            raise InvalidValueError(f"{atlas.key} cannot be shown beside itself; give another atlas.")
         if other.space != atlas.space:
             raise InvalidValueError(
                 f"{other.key} lies in the space {other.space}, and {atlas.key} in {atlas.space}: they cannot "
                 "be shown in one place."
             )
     segments = [
-        grouped(engine, each.ccf_id, its, set_name) if set_name else painted(its) for each, its in shown
+        grouped(engine, each.ccf_id, its, region_set) if region_set else painted(its) for each, its in shown
     ]
     chosen = _selected(selected, segments[0])
     place = _place(at_um, atlas, selected, regions)
     points = site_points(sites, regions, atlas.grid)
     files: dict[str, Files] = {}
-    for name, (each, _), its in zip(_FILES, shown, segments, strict=False):
-        of_atlas = AtlasFiles(engine, each, its)
+    for name, (each, all_its), its in zip(_FILES, shown, segments, strict=False):
+        of_atlas = AtlasFiles(engine, each, all_its, its)
         files[name] = of_atlas.regions
         files.setdefault(_BRAIN, of_atlas.brain)
     if len(points.points):
@@ -132,7 +134,7 @@ def open_view(
         )
         for name, (each, _), its in zip(_FILES, shown, segments, strict=False)
     ]
-    relation = None if set_name else RELATION
+    relation = None if region_set else RELATION
     layer = SitesLayer(_SITES, server.source(_SITES), SHADER, relation) if _SITES in files else None
     about = [key_and_space(each.key, each.space) for each, _ in shown]
     if sites.height:

@@ -337,7 +337,7 @@ def test_an_atlas_too_large_for_an_array_of_voxels_answers_the_same_from_its_run
     real_database: sa.Engine, grid_atlas: Atlas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = "stereotaxic"
-    monkeypatch.setattr("ccf_assets.atlas.read.LARGEST_DENSE", 0)
+    monkeypatch.setattr("ccf_assets.db.read.LARGEST_DENSE", 0)
     monkeypatch.setattr("ccf_assets.atlas.asked.LARGEST_DENSE", 0)
     monkeypatch.setattr("ccf_assets.atlas.asked.FEW_POINTS_OF_LARGE", 10)
     large, points = Atlas(KEY), _points(frame)

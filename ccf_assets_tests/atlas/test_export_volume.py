@@ -21,7 +21,7 @@ from ccf_assets.atlas.atlas import Atlas
 from ccf_assets.atlas.export_volume import NIFTI, NRRD, OME_ZARR
 from ccf_assets.ccf.volumes.canonical import sagittal_planes
 from ccf_assets.ccf.volumes.stored import open_volume
-from ccf_assets.db import schema
+from ccf_assets.db import levels, schema
 from ccf_assets.errors import CcfError
 
 KEY = "phantom_100um"
@@ -192,7 +192,7 @@ def test_a_folder_of_ome_zarr_is_replaced_only_on_request(
     with pytest.raises(CcfError, match="exists already; --force replaces it"):
         export_volume.export_volume(phantom_database, OME_ZARR, path, KEY)
     with monkeypatch.context() as patch:
-        patch.setattr(export_volume, "loaded_atlases", lambda _engine: [])
+        patch.setattr(levels, "loaded_atlases", lambda _engine: [])
         with pytest.raises(CcfError, match="loaded again, or dropped"):
             export_volume.export_volume(phantom_database, OME_ZARR, path, KEY, force=True)
     assert (path / ".zattrs").read_text() == before

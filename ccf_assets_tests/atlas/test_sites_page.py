@@ -91,6 +91,13 @@ def test_only_what_is_asked_for_is_drawn(atlas: Atlas) -> None:
     assert len(_drawn(atlas.sites_page(recordings=["m2"]))["sites"].positions) == 1
 
 
+def test_points_of_a_track_are_no_recording_sites(phantom_database: sa.Engine, atlas: Atlas) -> None:
+    place(phantom_database, KEY, "m3", POINTS[:2], kind=["track", "track"])
+    page = atlas.sites_page()
+    assert (page.shown, page.without_place) == (4, 1)
+    assert "5 recording sites in phantom_100um" in page.html
+
+
 def test_a_page_asks_no_other_address_and_a_name_is_no_program(atlas: Atlas) -> None:
     page = atlas.sites_page()
     assert re.search(

@@ -13,12 +13,12 @@ import numpy.typing as npt
 import pytest
 import sqlalchemy as sa
 
-from ccf_assets.atlas import read
 from ccf_assets.ccf import planes
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.ccf.planes import PLANES, Orientation
 from ccf_assets.ccf.runs import find_runs
 from ccf_assets.ccf.space import EXTENT_UM
+from ccf_assets.db import read
 from ccf_assets.db.loaded import pick_atlas
 from ccf_assets.errors import CcfError
 from ccf_assets_tests.support.grids import as_if_loaded, grid_of

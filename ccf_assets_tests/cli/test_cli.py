@@ -483,8 +483,15 @@ def test_sites_are_drawn_into_a_page(phantom_database: sa.Engine, run: Run, tmp_
     assert run("sites", "root", "--html", str(path), "--force", "-a", "phantom_100um").err.startswith(
         "1 site\n"
     )
-    for arguments in ([], ["root", "--recording", "m1"]):
+    for arguments in (
+        [],
+        ["root", "--recording", "m1"],
+        ["root", "--color-by", "region"],
+        ["root", "--force"],
+    ):
         assert "Sites are listed with `ccf-assets sites REGION`" in run("sites", *arguments).err
+    for answers in (["--json"], ["--csv"], ["--limit", "3"]):
+        assert "Sites are listed with" in run("sites", "root", "--html", str(path), *answers).err
 
 
 def test_the_catalogue_needs_no_database(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,13 +16,13 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.atlas import consistency
-from ccf_assets.atlas.read import read_runs
 from ccf_assets.ccf.overlap import region_overlap
 from ccf_assets.ccf.phantom.volume import planes
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import EXTENT_UM
 from ccf_assets.db import comparison, holdings
 from ccf_assets.db.loaded import LoadedAtlas, pick_atlas
+from ccf_assets.db.read import read_runs
 from ccf_assets.definitions import defs
 from ccf_assets.defs.sensors import unregistered_sites
 from ccf_assets.errors import CcfError

@@ -23,6 +23,7 @@ def _probes(probes: int, sites: int) -> Points:
     rng = np.random.default_rng(5)
     tips = rng.uniform([0, 0, 0], EXTENT_UM, (probes, 1, 3))
     places = np.minimum(tips + np.arange(sites)[:, None] * [1.0, 10.0, 0.5], np.array(EXTENT_UM) + 50)
+    places[0, ::9, 0] = 1e30  # far outside
     number = np.arange(probes * sites)
     return Points(
         places.reshape(-1, 3),

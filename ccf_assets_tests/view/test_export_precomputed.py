@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ import tensorstore
 from neuroglancer import parse_url
 from neuroglancer.read_precomputed_annotations import AnnotationReader
 
-from ccf_assets.atlas import export_volume
 from ccf_assets.atlas.atlas import Atlas
+from ccf_assets.atlas.recording_sites import shown_sites
+from ccf_assets.db import levels
+from ccf_assets.db.loaded import pick_atlas
 from ccf_assets.errors import CcfError
-from ccf_assets.view.export_precomputed import export_precomputed
+from ccf_assets.view.export_precomputed import ExportedFolder, export_precomputed
 from ccf_assets_tests.support.placed_sites import Point, place
 
 KEY = "phantom_50um"
@@ -32,6 +35,13 @@ POINTS: list[Point] = [
     (None, None, None),
 ]
 """In the brain, outside it, outside the volume, and unknown; CCF µm."""
+
+
+def _export(
+    engine: sa.Engine, folder: Path, key: str, recordings: list[str] | None = None, **options: bool
+) -> ExportedFolder:
+    sites = shown_sites(Atlas(key, engine=engine), recordings)
+    return export_precomputed(engine, folder, pick_atlas(engine, key), sites, **options)
 
 
 def _scale(folder: Path, number: int) -> npt.NDArray[np.uint32]:
@@ -53,7 +63,7 @@ def test_every_voxel_is_that_of_the_atlas_at_every_scale(
     real_database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bits: int
 ) -> None:
     monkeypatch.setattr("ccf_assets.view.export_precomputed._SHARD_BITS", bits)
-    written = export_precomputed(real_database, tmp_path / "a", "ccf_2017_50um")
+    written = _export(real_database, tmp_path / "a", "ccf_2017_50um")
     volume = Atlas("ccf_2017_50um", engine=real_database).volume()
     assert written.shapes == ((264, 160, 228), (132, 80, 114))
     assert np.array_equal(_scale(tmp_path / "a", 0), volume)
@@ -70,7 +80,7 @@ def test_every_site_with_a_place_is_there_with_what_is_known_of_it(
 ) -> None:
     place(phantom_database, KEY, "m1", POINTS, reported_region=["VISp", None, "TH", None, None])
     place(phantom_database, KEY, "m2", POINTS[:1])
-    written = export_precomputed(phantom_database, tmp_path / "a", KEY)
+    written = _export(phantom_database, tmp_path / "a", KEY)
     assert (written.sites, written.without_place) == (5, 1)
     reader = AnnotationReader(f"file://{tmp_path / 'a' / 'sites'}")
     info = json.loads((tmp_path / "a" / "sites" / "info").read_text())
@@ -104,9 +114,9 @@ def test_every_site_with_a_place_is_there_with_what_is_known_of_it(
 def test_only_the_recordings_named_are_shown(phantom_database: sa.Engine, tmp_path: Path) -> None:
     place(phantom_database, KEY, "m1", POINTS)
     place(phantom_database, KEY, "m2", POINTS[:2])
-    assert export_precomputed(phantom_database, tmp_path / "a", KEY, recordings=["m2"]).sites == 2
+    assert _export(phantom_database, tmp_path / "a", KEY, recordings=["m2"]).sites == 2
     with pytest.raises(CcfError, match="There is no recording 'm3'"):
-        export_precomputed(phantom_database, tmp_path / "b", KEY, recordings=["m3"])
+        _export(phantom_database, tmp_path / "b", KEY, recordings=["m3"])
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
@@ -114,7 +124,7 @@ def test_surfaces_lie_around_their_regions(
     phantom_database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ccf_assets.view.export_precomputed._MOST_VOXELS", 10**9)  # the finest scale for all
-    export_precomputed(phantom_database, tmp_path / "a", "phantom_100um", meshes=True)
+    _export(phantom_database, tmp_path / "a", "phantom_100um", meshes=True)
     atlas = Atlas("phantom_100um", engine=phantom_database)
     volume, folder = atlas.volume(), tmp_path / "a" / "segmentation" / "mesh"
     ids = set(np.unique(volume).tolist()) - {0}
@@ -135,7 +145,7 @@ def test_the_page_shows_the_layers_of_the_folder_in_their_colours(
 ) -> None:
     place(phantom_database, KEY, "m<1>", POINTS)
     folder = tmp_path / "a"
-    export_precomputed(phantom_database, folder, KEY)
+    _export(phantom_database, folder, KEY)
     state = json.loads((folder / "state.json").read_text())
     layers = {layer["name"]: layer for layer in state["layers"]}
     assert set(layers) == {KEY, "brain", "sites"}
@@ -162,20 +172,31 @@ def test_a_folder_with_something_else_is_never_replaced(phantom_database: sa.Eng
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     (tmp_path / "empty").mkdir()
     with pytest.raises(CcfError, match="exists and is no precomputed atlas; give another name"):
-        export_precomputed(phantom_database, tmp_path / "mine", KEY, force=True)
-    export_precomputed(phantom_database, tmp_path / "empty", KEY)
+        _export(phantom_database, tmp_path / "mine", KEY, force=True)
+    _export(phantom_database, tmp_path / "empty", KEY)
     with pytest.raises(CcfError, match="exists already; --force replaces it"):
-        export_precomputed(phantom_database, tmp_path / "empty", KEY)
+        _export(phantom_database, tmp_path / "empty", KEY)
     before = (tmp_path / "empty" / "state.json").read_text()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export_volume, "loaded_atlases", lambda _engine: [])
+        patch.setattr(levels, "loaded_atlases", lambda _engine: [])
         with pytest.raises(CcfError, match="loaded again, or dropped"):
-            export_precomputed(phantom_database, tmp_path / "empty", KEY, force=True)
+            _export(phantom_database, tmp_path / "empty", KEY, force=True)
     assert (tmp_path / "empty" / "state.json").read_text() == before
-    assert export_precomputed(phantom_database, tmp_path / "empty", "phantom_100um", force=True)
+    assert _export(phantom_database, tmp_path / "empty", "phantom_100um", force=True)
     assert (tmp_path / "empty" / "state.json").read_text() != before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "mine"]
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(phantom_database: sa.Engine, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # bytes of a file
+    try:
+        with pytest.raises(CcfError, match=r"a cannot be written: File too large"):
+            _export(phantom_database, tmp_path / "a", KEY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("library", ["neuroglancer", "tensorstore"])
@@ -184,5 +205,5 @@ def test_a_missing_library_is_named_with_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(CcfError, match=rf"needs {library}: pip install 'ccf_assets\[view\]'"):
-        export_precomputed(phantom_database, tmp_path / "a", KEY)
+        _export(phantom_database, tmp_path / "a", KEY)
     assert not list(tmp_path.iterdir())

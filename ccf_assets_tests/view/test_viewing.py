@@ -21,6 +21,7 @@ from ccf_assets.ccf.space import Space
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
+from ccf_assets.view import meshes, pyramid
 from ccf_assets.view.viewing import View
 from ccf_assets_tests.support.made_atlas import MadeAtlas
 from ccf_assets_tests.support.program import read_until, start
@@ -111,7 +112,7 @@ def test_the_groups_of_a_region_set_are_shown_instead_of_regions(phantom_databas
     )
     with phantom_database.connect() as connection:
         group_of = {row.region_id: row.group_name for row in connection.execute(query)}
-    with atlas.view(set_name="depth_5", regions=["VISp"]) as view:
+    with atlas.view(region_set="depth_5", regions=["VISp"]) as view:
         chunk = np.frombuffer(_get(view, "atlas/0/64-128_0-64_64-114"), "<u4").reshape(
             (64, 64, 50), order="F"
         )
@@ -137,11 +138,30 @@ def test_a_group_that_is_no_region_is_a_segment_of_its_own(phantom_database: sa.
         connection.execute(sa.insert(schema.region_set), [described])
         members = [{**of_set, "region_id": each.id, "group_name": "upper layers"} for each in upper]
         connection.execute(sa.insert(schema.region_set_member), members)
-    with atlas.view(set_name="ours") as view:
+    with atlas.view(region_set="ours") as view:
+        brain, _ = _surface(_get(view, "brain/1"))
         info = _json(view, "atlas/properties/info")["inline"]
         of = {each["id"]: each["values"] for each in info["properties"]}
     assert (info["ids"], of["acronym"]) == (["1"], ["upper layers"])
     assert of["mm3"] == [pytest.approx(sum(each.volume_mm3 for each in upper), abs=1e-5)]
+    inside = np.argwhere(atlas.volume())  # the outline is that of the brain, also where few regions are shown
+    assert brain.min(axis=0) == pytest.approx(inside.min(axis=0) * 100, abs=60)
+    assert brain.max(axis=0) == pytest.approx((inside.max(axis=0) + 1) * 100, abs=60)
+
+
+def test_a_thin_region_has_a_surface_though_no_coarse_voxel_is_in_it(
+    database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pyramid, "_COARSEST", 5)
+    monkeypatch.setattr(meshes, "MOST_VOXELS", 1)  # the coarsest scale for all
+    volume = np.full((9, 7, 11), 7, np.uint32)
+    volume[:, 0], volume[:, 6] = 9, 8  # scales of 4 × 3 × 5 voxels have neither
+    grid = VoxelGrid(volume.shape, (50.0, 50.0, 50.0))
+    rat = Space("rat", "Rattus norvegicus", grid.extent_um, None, "made by a test")
+    MadeAtlas(1001, volume, grid, rat).put(database)
+    with Atlas("made_1001").view() as view:
+        tops = {region: _surface(_get(view, f"atlas/mesh/{region}"))[0][:, 1].min() for region in (8, 9)}
+    assert tops == {8: pytest.approx(300, abs=30), 9: pytest.approx(0, abs=30)}
 
 
 def _insert(engine: sa.Engine, recording: str, site: int, x: float, region_id: int | None) -> None:
@@ -196,8 +216,9 @@ def test_two_atlases_are_two_layers(phantom_database: sa.Engine) -> None:
     [
         ({"regions": ["VISP"]}, "VISp"),
         ({"recordings": ["nobody"]}, "There is no recording 'nobody'"),
-        ({"set_name": "cosmo"}, "phantom_100um has no region set 'cosmo'; there are depth_1"),
+        ({"region_set": "cosmo"}, "phantom_100um has no region set 'cosmo'; there are depth_1"),
         ({"beside": "ccf_2017_10um"}, "Atlas 'ccf_2017_10um' is not loaded"),
+        ({"beside": KEY}, "phantom_100um cannot be shown beside itself"),
         ({"at_um": (8900, 1300, 99_000)}, "outside the volume of phantom_100um"),
         ({"points": [[1, 2, 3]], "frame": "no such"}, "no such"),
         ({"points": [[1, 2, 3]], "recordings": ["a"]}, "give one of them"),

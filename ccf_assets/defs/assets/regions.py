@@ -10,12 +10,12 @@ import dagster as dg
 import polars as pl
 import sqlalchemy as sa
 
-from ccf_assets.atlas.regions import no_such_region
 from ccf_assets.ccf import ontology, region_sets
 from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, atlas_entry, catalogue
 from ccf_assets.db import schema
 from ccf_assets.db.ontologies import require_ontology
 from ccf_assets.db.region_maps import kept_maps
+from ccf_assets.db.regions import no_such_region
 from ccf_assets.db.spaces import AtlasIdentity, keep_space, number_taken
 from ccf_assets.defs.assets.files import annotation, structure_graph
 from ccf_assets.defs.atlas_checks import check_result, skippable_check
