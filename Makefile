@@ -6,7 +6,7 @@ VENV := .venv
 LOCK := test
 BIN := $(VENV)/bin
 
-.PHONY: help run test test-lowest lint notebook bench drill soak fuzz ui audit lock clean
+.PHONY: help run test test-lowest lint view notebook bench drill soak fuzz ui audit lock clean
 # Targets install into the same environment, and use all cores themselves.
 .NOTPARALLEL:
 
@@ -31,6 +31,9 @@ lint: $(VENV)/.test  ## ruff (lint and format), mypy, and which package may impo
 
 ui: $(VENV)/.run  ## the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/ccf-assets up
+
+view: $(VENV)/.view  ## the viewer in a browser, until Ctrl-C (docs/view.md); ARGS='--region VISp'
+	$(BIN)/ccf-assets view $(ARGS)
 
 notebook: $(VENV)/.notebook  ## the tutorial in Jupyter, docs/tutorial.ipynb
 	$(BIN)/jupyter lab docs/tutorial.ipynb
@@ -63,10 +66,11 @@ audit: $(VENV)/.run  ## known vulnerabilities of what is installed; needs the ne
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url \
   --custom-compile-command 'make lock' $(ARGS)
 
-# run, notebook, bench and fuzz are constrained by the lock of the tests, so that one environment can hold them all.
+# run, view, notebook, bench and fuzz are constrained by the lock of the tests, so that one environment can hold them all.
 lock: $(VENV)/.uv  ## the locks after a change of pyproject.toml; ARGS=--upgrade: with the newest of everything
 	$(COMPILE) -o locks/test.txt --generate-hashes --group make --extra test pyproject.toml
 	$(COMPILE) -o locks/run.txt --generate-hashes --group make -c locks/test.txt pyproject.toml
+	$(COMPILE) -o locks/view.txt --generate-hashes --group make --extra view -c locks/test.txt pyproject.toml
 	$(COMPILE) -o locks/notebook.txt --generate-hashes --group make --extra notebook -c locks/test.txt pyproject.toml
 	$(COMPILE) -o locks/bench.txt --group make --extra bench -c locks/test.txt pyproject.toml
 	$(COMPILE) -o locks/fuzz.txt --group make --extra fuzz -c locks/test.txt pyproject.toml

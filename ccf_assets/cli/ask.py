@@ -163,13 +163,14 @@ def locate(
 ) -> None:
     """The region at a point: AP, DV and ML in a named frame (`ccf` is CCF µm).
 
+    The order of a point is AP, DV, ML in every frame, also where files of the frame have another (ibl).
     Without a point, a CSV on standard input (columns ap, dv, ml, or x, y, z in the frame's own order) comes
     back on standard output with the region of each row added. `ccf-assets frames` lists the frames.
 
     Examples: ccf-assets locate 8900 1300 8200; ccf-assets locate --frame stereotaxic -3500 500 2500;
     ccf-assets locate --frame ibl < points.csv
     """
-    from ccf_assets.cli.points import check_frame_files, in_um, locate_rows, what_else
+    from ccf_assets.cli.points import as_read, check_frame_files, in_um, locate_rows, what_else
 
     # Before the database is asked, which warns of faulty frames: one's own is an error then, said once.
     check_frame_files(frame)
@@ -189,6 +190,8 @@ def locate(
         tell(f"{region.acronym}  {region.name}  (id {region.id}, {side}{_where(picked)})", 2)
     else:
         tell(f"{found.status[0].replace('_', ' ')}  ({_where(picked)})")
+    if order := as_read(known):
+        say(order)
     if as_json:
         return
     x, y, z = found.ccf_um[0].tolist()

@@ -24,7 +24,7 @@ from ccf_assets.cli.options import (
     say,
     wrote,
 )
-from ccf_assets.cli.points import in_um
+from ccf_assets.cli.points import as_read, in_um
 from ccf_assets.cli.tables import Column, show
 from ccf_assets.errors import CcfError
 
@@ -75,6 +75,8 @@ def track(
     picked = Atlas(atlas)
     if picked.space != ALLEN_CCF.name:
         say(f"A track through {key_and_space(picked.key, picked.space)}")
+    if order := as_read(picked.frame(frame)):
+        say(order)
     ends = ((ap, dv, ml), (to_ap, to_dv, to_ml))
     along = picked.track(*ends, frame).to_dicts()
     if as_json:

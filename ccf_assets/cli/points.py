@@ -25,6 +25,16 @@ def in_um(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
+def as_read(known: Frame) -> str:
+    """In which order a point was read, where its frame has another; empty where it has not."""
+    from ccf_assets.ccf.space import AXES
+
+    if known.xyz == AXES:
+        return ""
+    own = ", ".join(axis.upper() for axis in known.xyz)
+    return f"Read as AP, DV, ML, as commands read every point; the frame {known.name} itself has {own}."
+
+
 def check_frame_files(frame: str | None) -> None:
     """Refuse a lab's own files of frames that are wrong, where a point is in a frame that is not built in.
 

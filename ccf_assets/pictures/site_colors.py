@@ -13,7 +13,7 @@ MISS_RGB = (255, 0, 255)
 _GOLDEN = 0.618034
 """Hues that follow one another by this share of the circle fill it evenly, however many there are."""
 
-_FREE = (0.78, 0.90)
+_FREE = (0.74, 0.97)
 """The part of the circle of hues around magenta, which recordings leave out."""
 
 _LOOKS = ((0.85, 0.85), (0.55, 0.95), (0.95, 0.55))

@@ -15,8 +15,8 @@ from ccf_assets.view.meshes import surface
 from ccf_assets.view.pyramid import Pyramid, Scale, scales_of
 from ccf_assets.view.segments import segment_properties
 
-BRAIN = 1
-"""The one segment of the surface of the whole brain."""
+BRAIN = 2**32
+"""The one segment of the surface of the whole brain: no region has this id, since those have 32 bits."""
 
 MESHES = b'{"@type": "neuroglancer_legacy_mesh"}'
 """The file ``info`` of surfaces."""

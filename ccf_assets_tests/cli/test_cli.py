@@ -167,6 +167,19 @@ def test_a_negative_number_is_a_number(
     assert run("locate", *numbers).out == "outside volume  (phantom_50um)\n"
 
 
+def test_a_frame_of_another_order_is_read_as_every_frame_and_that_is_said(
+    phantom_database: sa.Engine, run: Run
+) -> None:
+    said = run("locate", "--frame", "ibl", "-0.0035", "-0.0012", "0.0025")
+    assert (
+        said.err == "Read as AP, DV, ML, as commands read every point; the frame ibl itself has ML, AP, DV.\n"
+    )
+    assert "AP 8912.5, DV 1544.5, ML 8251.5" in said.out
+    track = run("track", "--frame", "ibl", "-0.0035", "-0.0012", "0.0025", "-0.0035", "-0.002", "0.0025")
+    assert track.err.startswith("Read as AP, DV, ML")
+    assert run("locate", "--frame", "ccf_mm", "8.9", "1.3", "8.2").err == ""
+
+
 def test_a_point_is_located(phantom_database: sa.Engine, run: Run) -> None:
     found = run("locate", "8900", "1300", "8200", "--json").answer
     assert [found[f"ccf_{axis}_um"] for axis in "xyz"] == [8900, 1300, 8200]
