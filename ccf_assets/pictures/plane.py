@@ -102,9 +102,7 @@ class Section:
         Raises:
             CcfError: as `parts_of`.
         """
-        return with_numbers(
-            parts_of(self.plane, self.orientation, self.position_um, self.grid, self.shown, self.right)
-        )
+        return parts_of(self.plane, self.orientation, self.position_um, self.grid, self.shown, self.right)
 
     def sites_on_plane(self) -> SitesOnPlane | None:
         """Its sites that are near; None if none are asked for."""
@@ -143,6 +141,8 @@ def plane_file(
         CcfError: the plane does not fit its grid, or has a region that is not in ``shown``.
     """
     parts, found = section.parts(), section.sites_on_plane()
+    if section.scale is None and not bare:
+        parts = with_numbers(parts)  # a number says nothing without a legend
     # A small brain is drawn larger, a large one smaller: the CCF has 13,200 µm.
     um_per_pixel *= max(section.grid.extent_um) / _USUAL_UM
     fine = um_per_pixel * DPI / dpi  # of the pixels of a PNG
@@ -254,8 +254,6 @@ def _draw_on(
         middle = round(section.grid.midline_um / cell)
     labelled = set()
     for label in labels_of(parts, groups, cell, um_per_pixel, middle):
-        if not (axes.viewLim.contains(label.across_um, label.down_um)):
-            continue
         under = cells[int(label.down_um / cell), int(label.across_um / cell)]
         axes.text(
             label.across_um, label.down_um, label.text, ha="center", va="center",

@@ -424,6 +424,23 @@ def test_where_acronyms_are_whole_names_numbers_lead_from_the_plane_to_the_legen
     assert found[names[2]][1] > found[names[1]][1]
 
 
+def test_a_name_among_acronyms_stays_a_name_and_no_number_stands_on_a_plane_without_a_legend(
+    drawn: list[Figure],
+) -> None:
+    plane = np.zeros((80, 114), np.uint32)
+    plane[10:60, 10:40], plane[10:60, 40:75], plane[10:60, 75:110] = 1, 2, 3
+    tracts = RegionStyle("fiber tracts", "fiber tracts", "CCCCCC")
+    named = {1: tracts, 2: RegionStyle("MOp", "Motor", "00FF00"), 3: RegionStyle("TH", "Thalamus", "FF7080")}
+    plane_file(of(plane, shown=shown(named)))
+    assert {"fiber tracts", "MOp", "TH"} <= set(texts(drawn[0]))
+    labels = shown({i: replace(tracts, acronym=f"Label {i}", name=f"Label {i}") for i in (1, 2, 3)})
+    for without in ({"bare": True}, {"scale": scale_of([1.0, 3.0], "Rate (Hz)")}):
+        scale = without.pop("scale", None)
+        plane_file(of(plane, shown=labels, scale=scale), **without)
+        assert {"Label 1", "Label 2", "Label 3"} <= set(texts(drawn[-1]))
+        assert places(drawn[-1], "1") == []
+
+
 def test_unassigned_tissue_is_hatched_and_no_hole(drawn: list[Figure]) -> None:
     plane = np.zeros((80, 114), np.uint32)
     plane[:, 57:] = 1
@@ -511,12 +528,15 @@ def test_a_pdf_is_a_pdf_and_keeps_its_letters() -> None:
 
 
 def test_an_outline_encloses_the_area_of_its_voxels() -> None:
-    parts = of(blocks("coronal", 20, 100)).parts()
+    # Voxels at random meet in every way: three and four regions at a corner, islands, and holes.
+    plane = np.random.default_rng(0).integers(0, 4, (80, 114), np.uint32)
+    parts = of(plane).parts()
     for part, path in outlines(parts, parts.index):
         voxels = (parts.index == part).sum()
         polygons = path.to_polygons()
         area = abs(sum(np.sum(p[:-1, 0] * p[1:, 1] - p[1:, 0] * p[:-1, 1]) / 2 for p in polygons))
-        assert area == pytest.approx(voxels * 100**2, rel=0.002)
+        assert area == voxels * 100**2
+        assert (path.vertices % 100 == 0).all(), "between voxels nothing is left"
 
 
 def test_a_finer_png_is_the_same_picture_with_finer_pixels() -> None:
