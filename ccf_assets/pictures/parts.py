@@ -214,7 +214,7 @@ def outlines(parts: Parts, numbers: npt.NDArray[np.uint16]) -> Iterator[tuple[in
         corners = [_corners(line) for line in lines]
         codes = [_codes(len(each)) for each in corners]
         # A voxel of the mask, whose edge is one voxel wider, begins where its index is.
-        places = np.concatenate(corners) + (columns.start - 1, rows.start - 1)
+        places = np.concatenate(corners) + np.array([columns.start - 1, rows.start - 1])
         yield number, Path(places * (across, down), np.concatenate(codes))
 
 
@@ -234,7 +234,7 @@ def _corners(line: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     onwards = corner - np.roll(corner, 1, axis=0)
     turns = (onwards * np.roll(onwards, -1, axis=0) == 0).all(axis=1)
     kept: npt.NDArray[np.float64] = corner[turns]
-    return np.concatenate([kept, kept[:1]])
+    return np.append(kept, kept[:1], axis=0)
 
 
 def _codes(points: int) -> npt.NDArray[np.uint8]:

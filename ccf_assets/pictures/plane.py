@@ -199,19 +199,19 @@ def draw_plane(axes: Axes, section: Section, *, crop: bool = True) -> None:
     axes.set(xlim=(columns.start * step, columns.stop * step), ylim=(rows.stop * step, rows.start * step))
     axes.set_aspect("equal")
     figure: Any = axes.get_figure(root=True)
-    box = axes.get_window_extent()
-    um_per_pixel = figure.dpi / DPI * step * max(
-        (columns.stop - columns.start) / box.width, (rows.stop - rows.start) / box.height
-    )  # fmt: skip
-    _draw_on(axes, section, parts, found, um_per_pixel, outlined=True)
-    _ticks(axes, section, bregma=False)
-    axes.set_title(section.title, fontsize=10)
     if section.scale is not None:
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
         bar = ScalarMappable(Normalize(section.scale.low, section.scale.high), section.scale.colormap)
         figure.colorbar(bar, ax=axes, label=section.scale.label, shrink=0.7)
+    box = axes.get_window_extent()  # of what the colour bar left
+    um_per_pixel = figure.dpi / DPI * step * max(
+        (columns.stop - columns.start) / box.width, (rows.stop - rows.start) / box.height
+    )  # fmt: skip
+    _draw_on(axes, section, parts, found, um_per_pixel, outlined=True)
+    _ticks(axes, section, bregma=False)
+    axes.set_title(section.title, fontsize=10)
 
 
 def _window(section: Section, inside: np.ndarray, um_per_pixel: float, *, crop: bool) -> tuple[slice, slice]:

@@ -172,6 +172,8 @@ def test_nothing_on_a_plane_is_clipped_whatever_its_names(
          "LR", ("ML, CCF µm", "AP, CCF µm", "ML, mm right of the midline", "AP, mm from bregma")),
         ("sagittal", 5690, "ML 5690 µm (0.01 mm left of the midline)", "in the left hemisphere",
          "AP", ("AP, CCF µm", "DV, CCF µm", "AP, mm from bregma", "DV, mm below bregma")),
+        ("coronal", 5402, "AP 5402 µm (0.00 mm from bregma)", "the left of the brain on the left", "LR", ()),
+        ("sagittal", 5699, "ML 5699 µm (0.00 mm left of the midline)", "in the left hemisphere", "AP", ()),
         ("sagittal", 5700, "ML 5700 µm (the midline)", "anterior on the left, at the midline", "AP", ()),
         ("sagittal", 6000, "ML 6000 µm (0.30 mm right of the midline)", "in the right hemisphere", "AP", ()),
     ],
@@ -379,9 +381,16 @@ def test_a_plane_is_chosen_where_most_sites_are() -> None:
     points = np.array([(ap, 4000, 4000) for ap in (2000, 2100, 9000, 9100, 9201, 9900, np.nan, 13_300)])
     grid = ccf_grid(25)
     assert fullest_um(points, "coronal", grid, 250) == 9100
-    assert fullest_um(points, "coronal", grid, 5000) == 9050
+    assert fullest_um(points, "coronal", grid, 5000) == 7000
     assert fullest_um(points, "sagittal", grid, 250) == 4000
     assert fullest_um(points[6:], "coronal", grid, 250) is None
+
+
+def test_every_site_that_a_plane_is_chosen_for_is_near_it() -> None:
+    # The median of these six is 2000, from which the two at 2500 are 500 µm away.
+    points = np.array([(ap, 4000, 4000) for ap in (2000, 2000, 2000, 2000, 2500, 2500)], np.float64)
+    assert fullest_um(points, "coronal", ccf_grid(25), 250) == 2250
+    assert fullest_um(points + 0.25, "coronal", ccf_grid(25), 0) == 2000.25
 
 
 # ---- which regions are named, and in which colours
@@ -407,6 +416,13 @@ def test_layers_are_named_as_their_area_and_painted_in_their_own_colour() -> Non
         "TH",
     ]
     assert found[4].color_hex == "118899"
+
+
+def test_where_acronyms_are_numbers_each_region_keeps_its_own() -> None:
+    parents = {1: 1, 12: 1, 123: 12, 7: 12}
+    regions = {i: Look(RegionStyle(str(i), f"Label {i}", "808080"), above) for i, above in parents.items()}
+    named = [each.named.acronym for each in usually_shown(regions).values() if each.named]
+    assert named == ["1", "12", "123", "7"]
 
 
 def test_where_acronyms_are_whole_names_numbers_lead_from_the_plane_to_the_legend(
@@ -800,5 +816,5 @@ def test_pages_say_how_to_view_what_they_are_of(monkeypatch: pytest.MonkeyPatch)
     many = how_to_view("ccf_2017_25um", [f"mouse {i}" for i in range(5)])
     assert many["view_with"].value == "ccf-assets view --atlas ccf_2017_25um"
     assert "viewer" not in many
-    monkeypatch.setenv("CCF_VIEWER_URL", "http://viewer.lab/")
-    assert how_to_view("ccf_2017_25um")["viewer"].value == "http://viewer.lab/"
+    monkeypatch.setenv("CCF_VIEWER_URL", "http://lab:secret@viewer.lab/#!a@b")
+    assert how_to_view("ccf_2017_25um")["viewer"].value == "http://viewer.lab/#!a@b"
