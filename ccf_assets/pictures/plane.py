@@ -178,6 +178,8 @@ def plane_file(
                 region_key(figure, parts, order, (section.heading, section.unnamed), x, y, room)
         under = None if vector else Under(painted(parts, pixels[rows, columns]), left, top)
         kept = {"FFFFFF", *HATCH, *(parts.color_hex(part) for part in range(len(parts.colours)))}
+        if found is not None:  # of few sites the colours are rare, and would become those of other recordings
+            kept |= {color.removeprefix("#") for color in found.colours.values()}
         # A palette is for small files: a scale has more colours, and a file for print has room for all.
         return rendered(figure, suffix, None if section.scale or dpi > DPI else kept, under)
 

@@ -80,7 +80,10 @@ def fullest_um(points: Floats, orientation: Orientation, grid: VoxelGrid, within
     ends = np.searchsorted(along, along + 2 * within_um, "right")
     first = int((ends - np.arange(len(along))).argmax())
     near = along[first : ends[first]]
-    return float(np.clip(np.floor(np.median(near)), near[-1] - within_um, near[0] + within_um))
+    least, most = near[-1] - within_um, near[0] + within_um
+    if np.ceil(least) <= np.floor(most):  # otherwise no whole µm is near all of them
+        least, most = np.ceil(least), np.floor(most)
+    return float(np.clip(np.floor(np.median(near)), least, most))
 
 
 def on_plane(

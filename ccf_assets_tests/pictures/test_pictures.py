@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import matplotlib as mpl
 import numpy as np
+import polars as pl
 import pytest
 import sqlalchemy as sa
 from matplotlib.figure import Figure
@@ -24,8 +25,10 @@ from matplotlib.text import Text
 from PIL import Image
 
 from ccf_assets.atlas.atlas import Atlas
-from ccf_assets.atlas.section import looks_of, section
+from ccf_assets.atlas.section import answer_of, as_values, looks_of, section, values_of
 from ccf_assets.ccf.planes import PLANES, Orientation, Plane
+from ccf_assets.ccf.space import Space
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.definitions import defs
 from ccf_assets.defs import figures
 from ccf_assets.defs.assets.files import LARGEST
@@ -38,10 +41,11 @@ from ccf_assets.pictures.drawing import RegionStyle
 from ccf_assets.pictures.parts import Shown, outlines
 from ccf_assets.pictures.plane import Section, plane_file
 from ccf_assets.pictures.shown import Look, highlighted, shown_by_group, usually_shown
-from ccf_assets.pictures.sites import Sites, fullest_um
+from ccf_assets.pictures.sites import _COLOURS, Sites, fullest_um
 from ccf_assets.pictures.track import TRACK_LABELS, Segment, track_file
 from ccf_assets.pictures.values import coloured, scale_of
 from ccf_assets_tests.support.grids import ccf_grid
+from ccf_assets_tests.support.made_atlas import MadeAtlas
 from ccf_assets_tests.support.records import new_records
 
 if TYPE_CHECKING:
@@ -377,6 +381,14 @@ def test_of_many_recordings_those_with_most_sites_have_colours(drawn: list[Figur
     assert "R9" not in found
 
 
+def test_recordings_of_few_sites_keep_their_colours_among_many_regions() -> None:
+    points = np.array([(6600, 1000 + 500 * i, 5000) for i in range(10)])
+    sites = Sites(points, [f"mouse {i}" for i in range(10)])
+    png = plane_file(of(blocks("coronal", 40, 25), sites=sites))
+    seen = {colour for _, colour in Image.open(io.BytesIO(png)).convert("RGB").getcolors(2**20) or ()}
+    assert {tuple(bytes.fromhex(colour[1:])) for colour in _COLOURS} <= seen
+
+
 def test_a_plane_is_chosen_where_most_sites_are() -> None:
     points = np.array([(ap, 4000, 4000) for ap in (2000, 2100, 9000, 9100, 9201, 9900, np.nan, 13_300)])
     grid = ccf_grid(25)
@@ -390,6 +402,7 @@ def test_every_site_that_a_plane_is_chosen_for_is_near_it() -> None:
     # The median of these six is 2000, from which the two at 2500 are 500 µm away.
     points = np.array([(ap, 4000, 4000) for ap in (2000, 2000, 2000, 2000, 2500, 2500)], np.float64)
     assert fullest_um(points, "coronal", ccf_grid(25), 250) == 2250
+    assert fullest_um(points * 1.0001, "coronal", ccf_grid(25), 250.3) == 2250
     assert fullest_um(points + 0.25, "coronal", ccf_grid(25), 0) == 2000.25
 
 
@@ -511,6 +524,22 @@ def test_a_value_counts_for_what_is_inside_a_region_unless_that_has_its_own(draw
     }
     plane_file(of(np.full((80, 114), 5, np.uint32), shown=left, right=right, scale=scale))
     assert {"Rate (Hz)", "no value", "3.00"} <= set(texts(drawn[-1]))
+
+
+def test_values_know_ids_as_tables_have_them_and_that_a_space_may_have_no_sides(database: sa.Engine) -> None:
+    large = 3_000_000_000
+    grid = VoxelGrid((3, 3, 3), (50.0, 50.0, 50.0))
+    rat = Space("rat", "Rattus norvegicus", grid.extent_um, None, "made by a test")
+    MadeAtlas(1001, np.full(grid.shape, large, np.uint32), grid, rat).put(database)
+    atlas = Atlas("made_1001", engine=database)
+    rows = answer_of(
+        atlas, "SELECT region_id AS region, 2 AS value FROM ccf.region_volume WHERE region_id < 0"
+    )
+    assert values_of(atlas, rows).left == {large: 2.0}
+    drawn_ = section(atlas, "coronal", 50, values=values_of(atlas, rows))
+    assert (drawn_.title, drawn_.shown[large].color_hex) == ("Coronal, AP 50 µm", "21918C")
+    with pytest.raises(CcfError, match=f"made_1001 has no midline, so no left hemisphere: give r{large} one"):
+        as_values(atlas, pl.DataFrame({"region": [f"r{large}"], "value": [1], "hemisphere": ["left"]}))
 
 
 def test_values_of_both_signs_have_white_at_zero_and_bad_scales_are_refused() -> None:
