@@ -77,11 +77,12 @@ def fullest_um(points: Floats, orientation: Orientation, grid: VoxelGrid, within
     along = np.sort(points[grid.contains(points)][:, PLANES[orientation].normal])
     if not len(along):
         return None
-    ends = np.searchsorted(along, along + 2 * within_um, "right")
+    width = max(2 * within_um - 1, 0)  # a µm less, so that a whole µm is near all of them
+    ends = np.searchsorted(along, along + width, "right")
     first = int((ends - np.arange(len(along))).argmax())
     near = along[first : ends[first]]
     least, most = near[-1] - within_um, near[0] + within_um
-    if np.ceil(least) <= np.floor(most):  # otherwise no whole µm is near all of them
+    if np.ceil(least) <= np.floor(most):
         least, most = np.ceil(least), np.floor(most)
     return float(np.clip(np.floor(np.median(near)), least, most))
 

@@ -399,10 +399,10 @@ def test_a_plane_is_chosen_where_most_sites_are() -> None:
 
 
 def test_every_site_that_a_plane_is_chosen_for_is_near_it() -> None:
-    # The median of these six is 2000, from which the two at 2500 are 500 µm away.
-    points = np.array([(ap, 4000, 4000) for ap in (2000, 2000, 2000, 2000, 2500, 2500)], np.float64)
-    assert fullest_um(points, "coronal", ccf_grid(25), 250) == 2250
-    assert fullest_um(points * 1.0001, "coronal", ccf_grid(25), 250.3) == 2250
+    # The median of these six is 2000, from which the two at 2490 are 490 µm away.
+    points = np.array([(ap, 4000, 4000) for ap in (2000, 2000, 2000, 2000, 2490, 2490)], np.float64)
+    assert fullest_um(points, "coronal", ccf_grid(25), 250) == 2240
+    assert fullest_um(points + 0.25, "coronal", ccf_grid(25), 250) == 2241
     assert fullest_um(points + 0.25, "coronal", ccf_grid(25), 0) == 2000.25
 
 
