@@ -7,6 +7,7 @@ runs.home.dagster_home.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TypeAlias
 
@@ -138,8 +139,11 @@ def code_url() -> str | None:
 
 
 def viewer_url() -> str | None:
-    """CCF_VIEWER_URL: the address of a viewer that a lab serves, which pages in the UI link to."""
-    return os.environ.get("CCF_VIEWER_URL") or None
+    """CCF_VIEWER_URL: the address of a viewer that a lab serves, which pages in the UI link to.
+
+    Without a user and a password: whoever opens the UI reads it.
+    """
+    return re.sub(r"(?<=://)[^/?#]*@", "", os.environ.get("CCF_VIEWER_URL") or "") or None
 
 
 def owner() -> str:

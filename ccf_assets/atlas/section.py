@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,10 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
+from ccf_assets.atlas.recording_sites import shown_sites
 from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.planes import AXIS_NAMES, PLANES, Orientation, check_orientation, position_of
+from ccf_assets.ccf.region_id import source_id
 from ccf_assets.ccf.space import key_and_space
 from ccf_assets.db import schema
 from ccf_assets.errors import InvalidValueError, UnknownNameError, suggestion
@@ -74,7 +77,8 @@ def section(
     else:
         fullest = fullest_um(sites.points, orientation, atlas.grid, within_um) if sites else None
         if fullest is None:
-            why = "none of the sites lies in the volume" if sites else "there are no sites to choose it by"
+            there = sites is not None and len(sites.points)
+            why = "none of the sites lies in the volume" if there else "there are no sites to choose it by"
             axis = AXIS_NAMES[PLANES[orientation].normal]
             raise InvalidValueError(f"Name the {orientation} plane by its {axis}: {why}.")
         position_um = fullest
@@ -136,25 +140,8 @@ def _groups(atlas: Atlas, region_set: str) -> dict[int, str]:
     return groups
 
 
-def sites_of(rows: pl.DataFrame, recordings: Collection[str] = ()) -> Sites:
-    """Sites to draw, of rows of the view recording_site_region.
-
-    Args:
-        rows: with x, y, z and recording_id.
-        recordings: those that are wanted; all if none is named.
-
-    Raises:
-        CcfError: there is no such recording.
-    """
-    import polars as pl
-
-    unknown = set(recordings) - set(rows["recording_id"])
-    if unknown:
-        names = rows["recording_id"].unique().sort()
-        hint = suggestion(min(unknown), names, most=8) if len(names) else "there are none."
-        raise UnknownNameError(f"There is no recording {min(unknown)!r}; {hint}")
-    if recordings:
-        rows = rows.filter(pl.col("recording_id").is_in(list(recordings)))
+def sites_of(rows: pl.DataFrame) -> Sites:
+    """Sites to draw, of rows of the view recording_site_region: of x, y, z and recording_id."""
     return Sites(rows.select("x", "y", "z").to_numpy().astype(np.float64), rows["recording_id"].to_list())
 
 
@@ -162,7 +149,7 @@ def answer_of(atlas: Atlas, query: str) -> pl.DataFrame:
     """The rows of somebody's own SQL, which may only read.
 
     Raises:
-        CcfError: the statement has no rows as its answer.
+        CcfError: the statement has no rows as its answer, or two columns of one name.
         DBAPIError: the server refuses it.
     """
     import polars as pl
@@ -172,7 +159,15 @@ def answer_of(atlas: Atlas, query: str) -> pl.DataFrame:
         result = connection.exec_driver_sql(query)
         if not result.returns_rows:
             raise InvalidValueError("This SQL has no rows as its answer; give a SELECT.")
-        return pl.DataFrame(result.fetchall(), schema=list(result.keys()), orient="row", strict=False)
+        names = list(result.keys())
+        for name in names:
+            if names.count(name) > 1:
+                raise InvalidValueError(
+                    f"Two columns of this SQL's answer are called {name!r}; rename one with AS."
+                )
+        # As text, like a CSV's: of numeric, polars can hold neither NaN nor more than 38 digits.
+        rows = [[str(each) if isinstance(each, Decimal) else each for each in row] for row in result]
+        return pl.DataFrame(rows, schema=names, orient="row", strict=False, infer_schema_length=None)
 
 
 _REGION, _HEMISPHERE = "region", "hemisphere"
@@ -189,14 +184,16 @@ def values_of(
 
     Args:
         atlas: whose regions they are.
-        rows: the columns region (acronym or id), value, and perhaps hemisphere (left, right, both). Where no
-            column is called value, the one beside these two is it, and its name the label.
+        rows: the columns region (acronym, or id, as the ontology or as tables have it), value, and perhaps
+            hemisphere (left, right, both). Where no column is called value, the one beside these two is it,
+            and its name the label.
         label: what the values are, with their unit; the name of their column if not given.
         colormap: as `RegionValues`.
         limits: as `RegionValues`.
 
     Raises:
-        CcfError: a column, a region or a hemisphere is not there, a value is no number, or a region has two.
+        CcfError: a column, a region or a hemisphere is not there, a value is no number, a region has two, or
+            the atlas has no midline and a value is for one side.
     """
     import polars as pl
 
@@ -207,6 +204,8 @@ def values_of(
             f"Values of regions have the columns {_REGION} and value, and perhaps {_HEMISPHERE}; these are "
             f"{', '.join(rows.columns) or 'none'}."
         )
+    if rows[column].dtype.is_nested():
+        raise InvalidValueError(f"The column {column} holds lists; give one number for each region.")
     given = rows[column].cast(pl.Float64, strict=False)
     for row in (
         given.is_null() & rows[column].is_not_null() & (rows[column].cast(pl.String) != "")
@@ -219,7 +218,13 @@ def values_of(
     for name, value, hemisphere in zip(rows[_REGION].to_list(), given.to_list(), hemispheres, strict=True):
         if hemisphere not in (None, "", "both", *sides):
             raise InvalidValueError(f"The hemisphere of {name} is {hemisphere!r}; write left, right or both.")
-        region = atlas.region(name if isinstance(name, int) else str(name))
+        if name is None:
+            raise InvalidValueError("A row of values names no region; name one, or leave the row out.")
+        region = atlas.region(source_id(name) if isinstance(name, int) else str(name))
+        if hemisphere in sides and atlas.grid.midline_um is None:
+            raise InvalidValueError(
+                f"{atlas.key} has no midline, so no {hemisphere} hemisphere: give {name} one value."
+            )
         if value is None or not math.isfinite(value):
             continue
         for side in (hemisphere,) if hemisphere in sides else sides:
@@ -240,7 +245,7 @@ def as_sites(
     import polars as pl
 
     if given is True or given is False:
-        return sites_of(atlas.sites()) if given else None
+        return sites_of(shown_sites(atlas, None)) if given else None
     rows = pl.from_pandas(given) if is_pandas(given) else given
     if is_polars(rows) and {"recording_id", "x", "y", "z"} <= set(rows.columns):
         return sites_of(rows)

@@ -144,9 +144,10 @@ def from_bregma(space: str, axis: int, position_um: float) -> str:
     frame = bregma_frame(space)
     if frame is None:
         return ""
-    mm = round((frame.inverse[axis, axis] * position_um + frame.inverse[axis, 3]) / 1000, 2)
+    mm = (frame.inverse[axis, axis] * position_um + frame.inverse[axis, 3]) / 1000
     if axis == 0:
-        return f"{mm:.2f} mm from bregma".replace("-", "\N{MINUS SIGN}")
+        # Plus 0 makes 0 of -0, which 2 µm behind bregma are when rounded.
+        return f"{round(mm, 2) + 0:.2f} mm from bregma".replace("-", "\N{MINUS SIGN}")
     if axis == 1:
         return f"{abs(mm):.2f} mm {'below' if mm >= 0 else 'above'} bregma"
     return f"{abs(mm):.2f} mm {'left' if mm < 0 else 'right'} of the midline" if mm else "the midline"

@@ -170,7 +170,7 @@ def usual_regions(regions: Mapping[int, tuple[str, int]]) -> dict[int, int]:
         if nearest in summary:
             return nearest
         acronym, parent = regions[region]
-        while parent != region and _LAYER.fullmatch(acronym.removeprefix(regions[parent][0])):
+        while parent != region and _is_layer(acronym, regions[parent][0]):
             region, (acronym, parent) = parent, regions[parent]
         return region
 
@@ -181,6 +181,13 @@ def is_of_allen(ids: Mapping[str, int]) -> bool:
     """Whether regions (acronym → id) are the Allen Institute's: whether they have its summary structures."""
     summary = dict(_published())["summary_structures"]
     return all(ids.get(acronym) == region for region, acronym in summary.items())
+
+
+def _is_layer(acronym: str, area: str) -> bool:
+    rest = acronym[len(area) :]
+    # In some ontologies every acronym is a number: 12 in 1 is a region of its own.
+    longer = area[-1:].isdigit() and rest[:1].isdigit()
+    return acronym.startswith(area) and not longer and _LAYER.fullmatch(rest) is not None
 
 
 _LAYER = re.compile(r"[ ,_-]?[0-9][0-9/a-z]{0,3}")

@@ -52,7 +52,7 @@ def output_option(help_text: str) -> typer.models.OptionInfo:
 
 
 PICTURES = (".png", ".svg", ".pdf")
-"""Suffixes of the files that pictures are written to; the same as pictures.drawing.FORMATS."""
+"""Suffixes of the files that pictures are written to."""
 
 
 def picture_option(help_text: str) -> typer.models.OptionInfo:

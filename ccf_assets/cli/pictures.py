@@ -71,7 +71,9 @@ def track(
     Example: ccf-assets track 8900 0 8200 8900 3840 8200 -o strip.png
     """
     from ccf_assets.atlas.atlas import Atlas
+    from ccf_assets.pictures.drawing import check_dpi
 
+    check_dpi(dpi)
     picked = Atlas(atlas)
     if picked.space != ALLEN_CCF.name:
         say(f"A track through {key_and_space(picked.key, picked.space)}")
@@ -105,11 +107,9 @@ def _drawn_track(
     dpi: int,
 ) -> bytes:
     from ccf_assets.atlas.section import title_of
-    from ccf_assets.ccf.planes import from_bregma
-    from ccf_assets.pictures.drawing import check_dpi
+    from ccf_assets.ccf.planes import bregma_frame, from_bregma
     from ccf_assets.pictures.track import Segment, track_file
 
-    check_dpi(dpi)
     length = along[-1]["exit_um"]
     first, last = atlas.locate(list(ends), frame).ccf_um
     midline = atlas.grid.midline_um
@@ -139,7 +139,7 @@ def _drawn_track(
         parts = [f"{words} {space_words(atlas.space)} µm"]
         if frame not in (None, "ccf", atlas.space):
             parts.append(f"{', '.join(f'{c:g}' for c in point)} in {frame}")
-        elif from_bregma(atlas.space, 0, 0):
+        elif bregma_frame(atlas.space) is not None:
             parts.append(", ".join(from_bregma(atlas.space, axis, c) for axis, c in enumerate(place)))
         return "; ".join(parts)
 
@@ -219,6 +219,7 @@ def slice_(
     -3500 --sites -o sites.svg; ccf-assets slice coronal --sites --recording "mouse 7" -o mouse_7.pdf
     """
     from ccf_assets.atlas.atlas import Atlas
+    from ccf_assets.atlas.recording_sites import shown_sites
     from ccf_assets.atlas.section import section, sites_of
     from ccf_assets.pictures.drawing import check_dpi
     from ccf_assets.pictures.plane import plane_file
@@ -232,7 +233,7 @@ def slice_(
         cast("Orientation", orientation),  # section refuses another word
         position,
         frame=frame,
-        sites=sites_of(picked.sites(), recording or ()) if sites or recording else None,
+        sites=sites_of(shown_sites(picked, recording or None)) if sites or recording else None,
         within_um=within,
         region_set=region_set,
         regions=region or (),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from logging import Logger
 from typing import Any
 
@@ -17,12 +17,13 @@ import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
+from ccf_assets.atlas.atlas import Atlas
+from ccf_assets.atlas.section import looks_of, section
 from ccf_assets.ccf import planes
 from ccf_assets.ccf.catalogue import AtlasEntry
-from ccf_assets.ccf.region_id import source_id
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.voxel_grid import VoxelGrid
-from ccf_assets.db import loaded, read, schema, site_regions
+from ccf_assets.db import loaded, schema, site_regions
 from ccf_assets.defs.links import how_to_view, region_links
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pictures.depth_chart import depth_chart_png
@@ -74,7 +75,10 @@ def planes_of_runs(
     @functools.cache
     def regions() -> tuple[dict[int, Look], dict[int, Shown]]:
         columns = ("region_id", "parent_id", "acronym", "full_name", "color_hex")
-        looks = _looks(ontology().select(columns).iter_rows())
+        looks = {
+            region: Look(RegionStyle(*style), region if parent is None else parent)
+            for region, parent, *style in ontology().select(columns).iter_rows()
+        }
         return looks, usually_shown(looks)
 
     for orientation, axes in planes.PLANES.items():
@@ -84,9 +88,9 @@ def planes_of_runs(
             plane = planes.plane_of_runs(runs, grid, orientation, middle)
             title = f"{entry.version} at {grid.edges}"
             looks, usual = regions()
-            section = Section(plane, orientation, middle, grid, title, usual, space=entry.space)
-            png = plane_file(section, um_per_pixel=UM_PER_PIXEL, crop=True, second_axes=False)
-            return _markdown(orientation, png, region_links(section, looks))
+            drawn = Section(plane, orientation, middle, grid, title, usual, space=entry.space)
+            png = plane_file(drawn, um_per_pixel=UM_PER_PIXEL, crop=True, second_axes=False)
+            return _markdown(orientation, png, region_links(drawn, looks))
 
         metadata |= shown(log, orientation, draw)
     return metadata
@@ -141,25 +145,9 @@ def _sites(engine: sa.Engine, sites: sa.Select[Any], more: dict[str, Any]) -> st
     at = fullest_um(points, "coronal", atlas.grid, NEAR_UM)
     if at is None:
         return None
-    region, parent = schema.brain_region.c, schema.region_parent.c
-    query = (
-        sa.select(region.region_id, parent.parent_id, region.acronym, region.full_name, region.color_hex)
-        .join_from(
-            schema.brain_region,
-            schema.region_parent,
-            sa.and_(parent.ccf_id == region.ccf_id, parent.region_id == region.region_id),
-        )
-        .where(region.ccf_id == atlas.ccf_id)
-    )
-    with engine.connect() as connection:
-        rows = connection.execute(query)
-        looks = _looks((source_id(number), source_id(above), *look) for number, above, *look in rows)
-    plane = read.plane(engine, atlas, "coronal", at)
-    section = Section(
-        plane, "coronal", at, atlas.grid, atlas.title, usually_shown(looks), space=atlas.space,
-        sites=Sites(points, recordings),
-    )  # fmt: skip
-    return _markdown("sites", plane_file(section, crop=True), region_links(section, looks))
+    drawn_of = Atlas(atlas.key, engine=engine)
+    drawn = section(drawn_of, "coronal", at, sites=Sites(points, recordings))
+    return _markdown("sites", plane_file(drawn, crop=True), region_links(drawn, looks_of(drawn_of)))
 
 
 def _meets(engine: sa.Engine, sites: sa.Select[Any], space: str) -> bool:
@@ -168,11 +156,3 @@ def _meets(engine: sa.Engine, sites: sa.Select[Any], space: str) -> bool:
     one = sa.select(frame.name).where(frame.name == site.frame, frame.space == space)
     with engine.connect() as connection:
         return bool(connection.scalar(sa.select(one.exists())))
-
-
-def _looks(rows: Iterable[tuple[Any, ...]]) -> dict[int, Look]:
-    """Regions by id, of rows of region_id, parent_id (None is the root), acronym, name and colour."""
-    return {
-        region: Look(RegionStyle(*style), region if above is None else above)
-        for region, above, *style in rows
-    }

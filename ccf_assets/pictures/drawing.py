@@ -41,9 +41,7 @@ DPI = 100
 LARGEST_DPI = 1200
 
 VECTOR = (".svg", ".pdf")
-
-FORMATS = (".png", *VECTOR)
-"""Suffixes of the files that pictures are written to."""
+"""Suffixes of files in which a picture is made of outlines and text; all others are PNGs."""
 
 _POINTS = 72
 """Points of an inch, in which sizes of type are."""
@@ -145,7 +143,7 @@ def rendered(
 
     Args:
         figure: made by `new_figure`, within its context.
-        suffix: one of FORMATS.
+        suffix: .png, or one of VECTOR.
         kept: for `png`.
         under: for `png`.
     """

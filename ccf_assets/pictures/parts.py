@@ -152,12 +152,16 @@ _NUMBERED = 18
 def with_numbers(parts: Parts) -> Parts:
     """The parts, where groups without an acronym of their own have a number: 1 is the largest of the plane.
 
-    In ontologies of labels, such as ITK-SnAP's, the acronym is the whole name, which fits nowhere.
+    In ontologies of labels, such as ITK-SnAP's, the acronym is the whole name, which fits nowhere. In an
+    ontology of acronyms, where only a few are names ("fiber tracts" of the Allen Institute's), these stay.
     """
     groups = list(parts.groups)
+    without = [each is not None and each.acronym == each.name and " " in each.name for each in groups]
+    if 2 * sum(without) <= len(groups) - 2:
+        return parts
     for number, group in enumerate((-parts.areas()[2:]).argsort(kind="stable")[:_NUMBERED] + 2, start=1):
         named = groups[group]
-        if named is not None and named.acronym == named.name and " " in named.name:
+        if named is not None and without[group]:
             groups[group] = replace(named, acronym=str(number))
     return replace(parts, groups=groups)
 
@@ -191,7 +195,7 @@ def painted(parts: Parts, pixels: Numbers) -> npt.NDArray[np.uint8]:
 def outlines(parts: Parts, numbers: npt.NDArray[np.uint16]) -> Iterator[tuple[int, Path]]:
     """Each part or group of a plane as a closed path in µm, for pictures that can be enlarged.
 
-    Where two of them meet at a corner of a voxel, the corner is cut, by an eighth of the voxel.
+    The paths follow the edges of the voxels: nothing is left white between neighbours, and none overlap.
 
     Args:
         parts: whose edges of voxels count.
@@ -206,17 +210,40 @@ def outlines(parts: Parts, numbers: npt.NDArray[np.uint16]) -> Iterator[tuple[in
     down, across = parts.steps_um
     for number, rows, columns in boxes(numbers):
         mask = np.pad(numbers[rows, columns] == number, 1).astype(np.float64)
-        # Of SeparateCode: a list of arrays of points, and one of their codes of a path.
-        found: Any = contour_generator(z=mask, line_type="SeparateCode").lines(0.5)
-        points, codes = np.concatenate(found[0]), np.concatenate(found[1])
-        # What lies between two others on a straight line is left out: two thirds of a file.
-        before, after = np.diff(points, axis=0)[:-1], np.diff(points, axis=0)[1:]
-        turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
-        kept = codes != Path.LINETO
-        kept[1:-1] |= turns
-        kept[:-1] |= kept[1:] & (codes[1:] == Path.MOVETO)
-        shifted = points[kept] + (columns.start - 0.5, rows.start - 0.5)
-        yield number, Path(shifted * (across, down), codes[kept])
+        lines: Any = contour_generator(z=mask, line_type="Separate").lines(0.5)
+        corners = [_corners(line) for line in lines]
+        codes = [_codes(len(each)) for each in corners]
+        # A voxel of the mask, whose edge is one voxel wider, begins where its index is.
+        places = np.concatenate(corners) + np.array([columns.start - 1, rows.start - 1])
+        yield number, Path(places * (across, down), np.concatenate(codes))
+
+
+def _corners(line: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The corners of the voxels that a contour goes around, the first one again at the end.
+
+    Args:
+        line: closed, shape (N, 2): a step of it goes from the middle of one edge of a voxel to that of the
+            next, around one corner. Whole numbers are the middles of voxels.
+    """
+    before, after = line[:-1], line[1:]
+    # Of an edge's middle one coordinate is half and the other whole. The corner has the halves of both ends,
+    # or, where the contour goes straight on, lies in the middle between them.
+    halves = [each % 1 == 0.5 for each in (before, after)]  # noqa: PLR2004
+    corner = np.where(halves[0], before, np.where(halves[1], after, (before + after) / 2)) + 0.5
+    # What lies between two others on a straight line is left out: two thirds of a file.
+    onwards = corner - np.roll(corner, 1, axis=0)
+    turns = (onwards * np.roll(onwards, -1, axis=0) == 0).all(axis=1)
+    kept: npt.NDArray[np.float64] = corner[turns]
+    return np.append(kept, kept[:1], axis=0)
+
+
+def _codes(points: int) -> npt.NDArray[np.uint8]:
+    """What each point of a closed polygon is in a path."""
+    from matplotlib.path import Path
+
+    codes = np.full(points, Path.LINETO, np.uint8)
+    codes[0], codes[-1] = Path.MOVETO, Path.CLOSEPOLY
+    return codes
 
 
 def boxes(numbers: npt.NDArray[np.uint16]) -> Iterator[tuple[int, slice, slice]]:

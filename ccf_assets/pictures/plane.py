@@ -102,9 +102,7 @@ class Section:
         Raises:
             CcfError: as `parts_of`.
         """
-        return with_numbers(
-            parts_of(self.plane, self.orientation, self.position_um, self.grid, self.shown, self.right)
-        )
+        return parts_of(self.plane, self.orientation, self.position_um, self.grid, self.shown, self.right)
 
     def sites_on_plane(self) -> SitesOnPlane | None:
         """Its sites that are near; None if none are asked for."""
@@ -143,6 +141,8 @@ def plane_file(
         CcfError: the plane does not fit its grid, or has a region that is not in ``shown``.
     """
     parts, found = section.parts(), section.sites_on_plane()
+    if section.scale is None and not bare:
+        parts = with_numbers(parts)  # a number says nothing without a legend
     # A small brain is drawn larger, a large one smaller: the CCF has 13,200 µm.
     um_per_pixel *= max(section.grid.extent_um) / _USUAL_UM
     fine = um_per_pixel * DPI / dpi  # of the pixels of a PNG
@@ -178,6 +178,8 @@ def plane_file(
                 region_key(figure, parts, order, (section.heading, section.unnamed), x, y, room)
         under = None if vector else Under(painted(parts, pixels[rows, columns]), left, top)
         kept = {"FFFFFF", *HATCH, *(parts.color_hex(part) for part in range(len(parts.colours)))}
+        if found is not None:  # of few sites the colours are rare, and would become those of other recordings
+            kept |= {color.removeprefix("#") for color in found.colours.values()}
         # A palette is for small files: a scale has more colours, and a file for print has room for all.
         return rendered(figure, suffix, None if section.scale or dpi > DPI else kept, under)
 
@@ -199,19 +201,19 @@ def draw_plane(axes: Axes, section: Section, *, crop: bool = True) -> None:
     axes.set(xlim=(columns.start * step, columns.stop * step), ylim=(rows.stop * step, rows.start * step))
     axes.set_aspect("equal")
     figure: Any = axes.get_figure(root=True)
-    box = axes.get_window_extent()
-    um_per_pixel = figure.dpi / DPI * step * max(
-        (columns.stop - columns.start) / box.width, (rows.stop - rows.start) / box.height
-    )  # fmt: skip
-    _draw_on(axes, section, parts, found, um_per_pixel, outlined=True)
-    _ticks(axes, section, bregma=False)
-    axes.set_title(section.title, fontsize=10)
     if section.scale is not None:
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
         bar = ScalarMappable(Normalize(section.scale.low, section.scale.high), section.scale.colormap)
         figure.colorbar(bar, ax=axes, label=section.scale.label, shrink=0.7)
+    box = axes.get_window_extent()  # of what the colour bar left
+    um_per_pixel = figure.dpi / DPI * step * max(
+        (columns.stop - columns.start) / box.width, (rows.stop - rows.start) / box.height
+    )  # fmt: skip
+    _draw_on(axes, section, parts, found, um_per_pixel, outlined=True)
+    _ticks(axes, section, bregma=False)
+    axes.set_title(section.title, fontsize=10)
 
 
 def _window(section: Section, inside: np.ndarray, um_per_pixel: float, *, crop: bool) -> tuple[slice, slice]:
@@ -254,8 +256,6 @@ def _draw_on(
         middle = round(section.grid.midline_um / cell)
     labelled = set()
     for label in labels_of(parts, groups, cell, um_per_pixel, middle):
-        if not (axes.viewLim.contains(label.across_um, label.down_um)):
-            continue
         under = cells[int(label.down_um / cell), int(label.across_um / cell)]
         axes.text(
             label.across_um, label.down_um, label.text, ha="center", va="center",

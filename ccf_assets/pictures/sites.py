@@ -70,16 +70,21 @@ class SitesOnPlane:
 
 
 def fullest_um(points: Floats, orientation: Orientation, grid: VoxelGrid, within_um: float) -> float | None:
-    """Where along its normal a plane has most sites within ``within_um``: their median, whole µm.
+    """Where along its normal a plane has most sites within ``within_um``; None if none lies in the volume.
 
-    None if no site lies in the volume.
+    It is their median in whole µm, or as near to that as all of them are still near the plane.
     """
     along = np.sort(points[grid.contains(points)][:, PLANES[orientation].normal])
     if not len(along):
         return None
-    ends = np.searchsorted(along, along + 2 * within_um, "right")
+    width = max(2 * within_um - 1, 0)  # a µm less, so that a whole µm is near all of them
+    ends = np.searchsorted(along, along + width, "right")
     first = int((ends - np.arange(len(along))).argmax())
-    return float(np.floor(np.median(along[first : ends[first]])))
+    near = along[first : ends[first]]
+    least, most = near[-1] - within_um, near[0] + within_um
+    if np.ceil(least) <= np.floor(most):
+        least, most = np.ceil(least), np.floor(most)
+    return float(np.clip(np.floor(np.median(near)), least, most))
 
 
 def on_plane(
@@ -91,6 +96,7 @@ def on_plane(
     near = there & (np.abs(sites.points[:, axes.normal] - position_um) <= within_um)
     places = sites.points[near][:, [axes.columns, axes.rows]]
     found: dict[str, Floats] = {}
+    others: dict[str, str] = {}
     if len(sites.recordings):
         codes: dict[str, int] = {}
         names = (sites.recordings[i] for i in np.flatnonzero(near).tolist())
@@ -101,12 +107,11 @@ def on_plane(
         found = {name: places[code == codes[name]] for name in own}
         if len(own) < len(ordered):
             rest = places[~np.isin(code, [codes[name] for name in own])]
-            found[f"{len(ordered) - len(own)} other recordings"] = rest
+            name = f"{len(ordered) - len(own)} other recordings"
+            found[name], others[name] = rest, _OTHERS
     elif len(places):
         found = {"": places}
-    colours = dict(zip(found, _COLOURS, strict=False))
-    if len(found) == len(_COLOURS) and list(found)[-1].endswith(" other recordings"):
-        colours[list(found)[-1]] = _OTHERS
+    colours = {**dict(zip(found, _COLOURS, strict=False)), **others}
     return SitesOnPlane(found, colours, int((there & ~near).sum()), int((~there).sum()))
 
 

@@ -389,6 +389,11 @@ def test_regions_of_a_slice_are_grouped_highlighted_and_coloured_by_values(
     query = "SELECT acronym AS region, 2 AS value FROM ccf.brain_region WHERE acronym LIKE 'VIS%'"
     told = sliced(run, tmp_path, "coronal", "8900", "--query", query, "--label", "Cells per mm³")
     assert ">Cells per mm³</text>" in told
+    # Nulls first, which say no type; NaN, which is no value; an id of numeric.
+    late = "SELECT 385::numeric AS region, CASE WHEN i = 1 THEN 'NaN' WHEN i > 150 THEN 1.5 END::numeric"
+    assert sliced(
+        run, tmp_path, "coronal", "8900", "--query", f"{late} AS value FROM generate_series(1, 200) i"
+    )
 
 
 @pytest.mark.parametrize(
@@ -403,6 +408,7 @@ def test_regions_of_a_slice_are_grouped_highlighted_and_coloured_by_values(
             "The hemisphere of VISp is 'west'; write left, right or both.",
         ),
         ("region,value\nVISp,\n", "No region has a value."),
+        ("region,value\n,1\n", "A row of values names no region; name one, or leave the row out."),
     ],
 )
 def test_values_that_are_none_are_refused(
@@ -422,6 +428,8 @@ def test_a_query_for_values_changes_nothing(phantom_database: sa.Engine, run: Ru
         "--query", "DELETE FROM ccf.recording_site RETURNING recording_id AS region, 1 AS value",
     )  # fmt: skip
     assert (ended.code, "read-only transaction" in ended.err) == (1, True)
+    twice = run("slice", "coronal", "8900", "-o", "a.png", "--query", "SELECT 1 AS region, 2 AS region")
+    assert "Two columns of this SQL's answer are called 'region'" in twice.err
     assert (
         "no region set 'depth_0'; did you mean depth_"
         in run("slice", "coronal", "1", "--set", "depth_0", "-o", "a.png").err

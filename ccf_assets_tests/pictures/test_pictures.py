@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import matplotlib as mpl
 import numpy as np
+import polars as pl
 import pytest
 import sqlalchemy as sa
 from matplotlib.figure import Figure
@@ -24,8 +25,10 @@ from matplotlib.text import Text
 from PIL import Image
 
 from ccf_assets.atlas.atlas import Atlas
-from ccf_assets.atlas.section import looks_of, section
+from ccf_assets.atlas.section import answer_of, as_values, looks_of, section, values_of
 from ccf_assets.ccf.planes import PLANES, Orientation, Plane
+from ccf_assets.ccf.space import Space
+from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.definitions import defs
 from ccf_assets.defs import figures
 from ccf_assets.defs.assets.files import LARGEST
@@ -38,10 +41,11 @@ from ccf_assets.pictures.drawing import RegionStyle
 from ccf_assets.pictures.parts import Shown, outlines
 from ccf_assets.pictures.plane import Section, plane_file
 from ccf_assets.pictures.shown import Look, highlighted, shown_by_group, usually_shown
-from ccf_assets.pictures.sites import Sites, fullest_um
+from ccf_assets.pictures.sites import _COLOURS, Sites, fullest_um
 from ccf_assets.pictures.track import TRACK_LABELS, Segment, track_file
 from ccf_assets.pictures.values import coloured, scale_of
 from ccf_assets_tests.support.grids import ccf_grid
+from ccf_assets_tests.support.made_atlas import MadeAtlas
 from ccf_assets_tests.support.records import new_records
 
 if TYPE_CHECKING:
@@ -172,6 +176,8 @@ def test_nothing_on_a_plane_is_clipped_whatever_its_names(
          "LR", ("ML, CCF µm", "AP, CCF µm", "ML, mm right of the midline", "AP, mm from bregma")),
         ("sagittal", 5690, "ML 5690 µm (0.01 mm left of the midline)", "in the left hemisphere",
          "AP", ("AP, CCF µm", "DV, CCF µm", "AP, mm from bregma", "DV, mm below bregma")),
+        ("coronal", 5402, "AP 5402 µm (0.00 mm from bregma)", "the left of the brain on the left", "LR", ()),
+        ("sagittal", 5699, "ML 5699 µm (0.00 mm left of the midline)", "in the left hemisphere", "AP", ()),
         ("sagittal", 5700, "ML 5700 µm (the midline)", "anterior on the left, at the midline", "AP", ()),
         ("sagittal", 6000, "ML 6000 µm (0.30 mm right of the midline)", "in the right hemisphere", "AP", ()),
     ],
@@ -375,13 +381,29 @@ def test_of_many_recordings_those_with_most_sites_have_colours(drawn: list[Figur
     assert "R9" not in found
 
 
+def test_recordings_of_few_sites_keep_their_colours_among_many_regions() -> None:
+    points = np.array([(6600, 1000 + 500 * i, 5000) for i in range(10)])
+    sites = Sites(points, [f"mouse {i}" for i in range(10)])
+    png = plane_file(of(blocks("coronal", 40, 25), sites=sites))
+    seen = {colour for _, colour in Image.open(io.BytesIO(png)).convert("RGB").getcolors(2**20) or ()}
+    assert {tuple(bytes.fromhex(colour[1:])) for colour in _COLOURS} <= seen
+
+
 def test_a_plane_is_chosen_where_most_sites_are() -> None:
     points = np.array([(ap, 4000, 4000) for ap in (2000, 2100, 9000, 9100, 9201, 9900, np.nan, 13_300)])
     grid = ccf_grid(25)
     assert fullest_um(points, "coronal", grid, 250) == 9100
-    assert fullest_um(points, "coronal", grid, 5000) == 9050
+    assert fullest_um(points, "coronal", grid, 5000) == 7000
     assert fullest_um(points, "sagittal", grid, 250) == 4000
     assert fullest_um(points[6:], "coronal", grid, 250) is None
+
+
+def test_every_site_that_a_plane_is_chosen_for_is_near_it() -> None:
+    # The median of these six is 2000, from which the two at 2490 are 490 µm away.
+    points = np.array([(ap, 4000, 4000) for ap in (2000, 2000, 2000, 2000, 2490, 2490)], np.float64)
+    assert fullest_um(points, "coronal", ccf_grid(25), 250) == 2240
+    assert fullest_um(points + 0.25, "coronal", ccf_grid(25), 250) == 2241
+    assert fullest_um(points + 0.25, "coronal", ccf_grid(25), 0) == 2000.25
 
 
 # ---- which regions are named, and in which colours
@@ -409,6 +431,13 @@ def test_layers_are_named_as_their_area_and_painted_in_their_own_colour() -> Non
     assert found[4].color_hex == "118899"
 
 
+def test_where_acronyms_are_numbers_each_region_keeps_its_own() -> None:
+    parents = {1: 1, 12: 1, 123: 12, 7: 12}
+    regions = {i: Look(RegionStyle(str(i), f"Label {i}", "808080"), above) for i, above in parents.items()}
+    named = [each.named.acronym for each in usually_shown(regions).values() if each.named]
+    assert named == ["1", "12", "123", "7"]
+
+
 def test_where_acronyms_are_whole_names_numbers_lead_from_the_plane_to_the_legend(
     drawn: list[Figure],
 ) -> None:
@@ -422,6 +451,23 @@ def test_where_acronyms_are_whole_names_numbers_lead_from_the_plane_to_the_legen
     )
     found = texts(drawn[0])
     assert found[names[2]][1] > found[names[1]][1]
+
+
+def test_a_name_among_acronyms_stays_a_name_and_no_number_stands_on_a_plane_without_a_legend(
+    drawn: list[Figure],
+) -> None:
+    plane = np.zeros((80, 114), np.uint32)
+    plane[10:60, 10:40], plane[10:60, 40:75], plane[10:60, 75:110] = 1, 2, 3
+    tracts = RegionStyle("fiber tracts", "fiber tracts", "CCCCCC")
+    named = {1: tracts, 2: RegionStyle("MOp", "Motor", "00FF00"), 3: RegionStyle("TH", "Thalamus", "FF7080")}
+    plane_file(of(plane, shown=shown(named)))
+    assert {"fiber tracts", "MOp", "TH"} <= set(texts(drawn[0]))
+    labels = shown({i: replace(tracts, acronym=f"Label {i}", name=f"Label {i}") for i in (1, 2, 3)})
+    for without in ({"bare": True}, {"scale": scale_of([1.0, 3.0], "Rate (Hz)")}):
+        scale = without.pop("scale", None)
+        plane_file(of(plane, shown=labels, scale=scale), **without)
+        assert {"Label 1", "Label 2", "Label 3"} <= set(texts(drawn[-1]))
+        assert places(drawn[-1], "1") == []
 
 
 def test_unassigned_tissue_is_hatched_and_no_hole(drawn: list[Figure]) -> None:
@@ -480,6 +526,22 @@ def test_a_value_counts_for_what_is_inside_a_region_unless_that_has_its_own(draw
     assert {"Rate (Hz)", "no value", "3.00"} <= set(texts(drawn[-1]))
 
 
+def test_values_know_ids_as_tables_have_them_and_that_a_space_may_have_no_sides(database: sa.Engine) -> None:
+    large = 3_000_000_000
+    grid = VoxelGrid((3, 3, 3), (50.0, 50.0, 50.0))
+    rat = Space("rat", "Rattus norvegicus", grid.extent_um, None, "made by a test")
+    MadeAtlas(1001, np.full(grid.shape, large, np.uint32), grid, rat).put(database)
+    atlas = Atlas("made_1001", engine=database)
+    rows = answer_of(
+        atlas, "SELECT region_id AS region, 2 AS value FROM ccf.region_volume WHERE region_id < 0"
+    )
+    assert values_of(atlas, rows).left == {large: 2.0}
+    drawn_ = section(atlas, "coronal", 50, values=values_of(atlas, rows))
+    assert (drawn_.title, drawn_.shown[large].color_hex) == ("Coronal, AP 50 µm", "21918C")
+    with pytest.raises(CcfError, match=f"made_1001 has no midline, so no left hemisphere: give r{large} one"):
+        as_values(atlas, pl.DataFrame({"region": [f"r{large}"], "value": [1], "hemisphere": ["left"]}))
+
+
 def test_values_of_both_signs_have_white_at_zero_and_bad_scales_are_refused() -> None:
     both = scale_of([-1.0, 4.0], "")
     assert (both.low, both.high, both.colormap) == (-4, 4, "RdBu_r")
@@ -511,12 +573,15 @@ def test_a_pdf_is_a_pdf_and_keeps_its_letters() -> None:
 
 
 def test_an_outline_encloses_the_area_of_its_voxels() -> None:
-    parts = of(blocks("coronal", 20, 100)).parts()
+    # Voxels at random meet in every way: three and four regions at a corner, islands, and holes.
+    plane = np.random.default_rng(0).integers(0, 4, (80, 114), np.uint32)
+    parts = of(plane).parts()
     for part, path in outlines(parts, parts.index):
         voxels = (parts.index == part).sum()
         polygons = path.to_polygons()
         area = abs(sum(np.sum(p[:-1, 0] * p[1:, 1] - p[1:, 0] * p[:-1, 1]) / 2 for p in polygons))
-        assert area == pytest.approx(voxels * 100**2, rel=0.002)
+        assert area == voxels * 100**2
+        assert (path.vertices % 100 == 0).all(), "between voxels nothing is left"
 
 
 def test_a_finer_png_is_the_same_picture_with_finer_pixels() -> None:
@@ -780,5 +845,5 @@ def test_pages_say_how_to_view_what_they_are_of(monkeypatch: pytest.MonkeyPatch)
     many = how_to_view("ccf_2017_25um", [f"mouse {i}" for i in range(5)])
     assert many["view_with"].value == "ccf-assets view --atlas ccf_2017_25um"
     assert "viewer" not in many
-    monkeypatch.setenv("CCF_VIEWER_URL", "http://viewer.lab/")
-    assert how_to_view("ccf_2017_25um")["viewer"].value == "http://viewer.lab/"
+    monkeypatch.setenv("CCF_VIEWER_URL", "http://lab:secret@viewer.lab/#!a@b")
+    assert how_to_view("ccf_2017_25um")["viewer"].value == "http://viewer.lab/#!a@b"
