@@ -12,7 +12,6 @@ Not here: which server is used (db.database for ours, the resource of an IO mana
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import time
@@ -72,32 +71,14 @@ KEPT: Mapping[str, Any] = {
     "pool_recycle": 300,  # s; a firewall may drop a connection that was idle for longer, without a word
 }
 """Pool of a process that asks again and again. It keeps three connections, opens more as they are needed, and
-replaces lost ones (`replace_lost`). With a pool of one connection the threads of Dagster's daemon, which wake
-up together, opened a new one every 2 s."""
+replaces lost ones (`_replace_lost`). With a pool of one connection the threads of Dagster's daemon, which
+wake up together, opened a new one every 2 s."""
 
 IDLE_S = 0.5
 """A kept connection that was used so long ago is asked whether it is still there, before it is used again. To
 ask each time (pool_pre_ping) took a quarter of the processor time of Dagster's daemon while nothing happens,
-which asks many things in a row; a server that was killed is not up again so soon."""
-
-
-def replace_lost(engine: sa.Engine) -> None:
-    """Let an engine that keeps connections replace those that were lost while they were idle."""
-
-    def given_back(_raw: object, record: sa.pool.ConnectionPoolEntry) -> None:
-        record.info["idle_since"] = time.monotonic()
-
-    def taken(raw: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401
-        idle_since = record.info.get("idle_since")  # a new connection has none
-        if idle_since is None or time.monotonic() - idle_since < IDLE_S:
-            return
-        try:
-            engine.dialect.do_ping(raw)
-        except engine.dialect.loaded_dbapi.Error:
-            raise sa.exc.InvalidatePoolError from None  # new ones are made, also of the other idle ones
-
-    sa.event.listen(engine, "checkin", given_back)
-    sa.event.listen(engine, "checkout", taken)
+and a third of the time of a run: both ask many things in a row. A server that was killed is not up again so
+soon."""
 
 
 def engine_on(
@@ -111,8 +92,6 @@ def engine_on(
         pool: of the connections, as SQLAlchemy's ``create_engine`` takes it, if some are to be kept.
     """
     engine = new_engine(url, prepare, **(pool or {"poolclass": sa.NullPool}))
-    if pool:
-        replace_lost(engine)
     sa.event.listen(engine, "begin", notice_lost_client)
     return engine
 
@@ -139,36 +118,27 @@ def new_engine(url: sa.URL, prepare: Prepare | None = None, **options: Any) -> s
 
     sa.event.listen(engine, "do_connect", connect)
     if "pool_size" in options:
-        _ask_before_use(engine)
+        _replace_lost(engine)
     return engine
 
 
-FRESH_S = 0.25
-"""A kept connection that was in use so short a time ago is used again without a question to the server."""
+def _replace_lost(engine: sa.Engine) -> None:
+    """Let an engine that keeps connections replace those that were lost while they were idle."""
 
+    def given_back(_raw: object, record: sa.pool.ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
 
-def _ask_before_use(engine: sa.Engine) -> None:
-    """Replace kept connections that were lost, as SQLAlchemy's ``pool_pre_ping`` does, but for fresh ones.
-
-    A run makes hundreds of queries one after the other; the question before each took a third of the time.
-    """
-    left = "ccf_assets_left"
-
-    def note(_raw: object, record: sa.pool.ConnectionPoolEntry) -> None:
-        record.info[left] = time.monotonic()
-
-    def ask(raw: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401
-        if time.monotonic() - record.info.get(left, -math.inf) < FRESH_S:
+    def taken(raw: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401
+        idle_since = record.info.get("idle_since")  # a new connection has none
+        if idle_since is None or time.monotonic() - idle_since < IDLE_S:
             return
-        dialect: Any = engine.dialect
         try:
-            dialect.do_ping(raw)
-        except dialect.loaded_dbapi.Error as error:
-            raise sa.exc.DisconnectionError("the connection was lost") from error
+            engine.dialect.do_ping(raw)
+        except engine.dialect.loaded_dbapi.Error:
+            raise sa.exc.InvalidatePoolError from None  # new ones are made, also of the other idle ones
 
-    sa.event.listen(engine, "connect", note)
-    sa.event.listen(engine, "checkin", note)
-    sa.event.listen(engine, "checkout", ask)
+    sa.event.listen(engine, "checkin", given_back)
+    sa.event.listen(engine, "checkout", taken)
 
 
 _hidden: dict[str, str] = {}

@@ -189,11 +189,11 @@ def test_a_kept_connection_is_asked_whether_it_lives_only_after_a_pause_and_repl
         with engine.connect() as connection:
             return int(connection.scalar(pid) or 0)
 
-    monkeypatch.setattr(connect, "FRESH_S", 3600)
+    monkeypatch.setattr(connect, "IDLE_S", 3600)
     first = session()
     assert {session() for _ in range(5)} == {first}
     assert not asked
-    monkeypatch.setattr(connect, "FRESH_S", 0)
+    monkeypatch.setattr(connect, "IDLE_S", 0)
     assert session() == first
     assert len(asked) == 1
     with engine_on(server_url).connect() as other:
