@@ -340,8 +340,11 @@ def test_a_module_in_the_current_folder_is_not_imported_in_place_of_one_that_is_
 
 def test_a_killed_worker_fails_its_atlas_in_a_sentence_and_no_other(home: Path) -> None:
     load = _load(home, "phantom_100um")
-    by_parent = [p for p in psutil.Process(load.pid).children() if "forkserver" in " ".join(p.cmdline())]
-    workers = [worker for parent in by_parent for worker in parent.children()]
+    started = psutil.Process(load.pid).children(recursive=True)
+    # What starts them, where that is a process, stays in the command's group, which they leave.
+    workers = [
+        p for p in started if "multiprocessing" in " ".join(p.cmdline()) and os.getpgid(p.pid) == p.pid
+    ]
     min(workers, key=psutil.Process.create_time).kill()  # the larger atlas is begun first
     rest, _ = load.communicate(timeout=60)
     assert load.returncode == 1
