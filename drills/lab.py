@@ -372,9 +372,9 @@ class Command:
     def family(self) -> list[psutil.Process]:
         """The command, then its workers, the one that loads first."""
         command = psutil.Process(self.process.pid)
-        # They are forked from a process that the command starts.
-        parents = [p for p in command.children() if "forkserver" in " ".join(p.cmdline())]
-        workers = [worker for parent in parents for worker in parent.children()]
+        started = [p for p in command.children(recursive=True) if "multiprocessing" in " ".join(p.cmdline())]
+        # What starts them, where that is a process, stays in the command's group, which they leave.
+        workers = [p for p in started if os.getpgid(p.pid) == p.pid]
         return [command, *sorted(workers, key=psutil.Process.create_time)]
 
     def ended(self, seconds: float = 600) -> tuple[int, str]:

@@ -58,12 +58,12 @@ def load(
     from ccf_assets.db import database, holdings, own_catalogue
     from ccf_assets.runs.home import dagster_home
 
-    workers.import_ahead()
     unknown = set(atlases or ()) - set(catalogue().entries)
     if unknown and settings.postgres_url():  # another host's catalogue may have them
         own_catalogue.follow_catalogue(database.create_engine())
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
+    workers.import_ahead()  # not for a name that is refused: who reads the output would wait for its end
     # The phantom is computed here: for it alone no other source is asked.
     source = settings.PHANTOM if all(entry.is_phantom for entry in entries) else settings.source()
     for of, sentence in catalogue().problems:

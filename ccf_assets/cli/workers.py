@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -59,14 +59,16 @@ class Worker:
         context = _context()
         # A pipe of its own: a lock that workers shared would stay locked when one of them is killed.
         self._notes, self._theirs = context.Pipe(duplex=False)
+        # The process that workers are forked from may have started before a variable was set.
+        variables = {**os.environ, "CCF_SOURCE": self._source}
         return ProcessPoolExecutor(
-            1, mp_context=context, initializer=prepare_worker, initargs=(self._source, self._theirs)
+            1, mp_context=context, initializer=prepare_worker, initargs=(variables, self._theirs)
         )
 
     def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
         """Begin a task; starts the process if there is none."""
         task = partial(work, function, key, *arguments)
-        with spared_ctrl_c():
+        with _starting():
             try:
                 submitted = self._pool.submit(task)
             except BrokenProcessPool:
@@ -91,9 +93,11 @@ def _context() -> multiprocessing.context.BaseContext:
 
     On Linux they are forked from a process that has imported what they need and done nothing else. To import
     it takes 3.5 s of processor time, which are spent once, whatever the number of workers. Elsewhere each
-    imports by itself: the libraries of macOS may have threads after an import, and do not survive a fork.
+    imports by itself: the libraries of macOS may have threads after an import, and do not survive a fork;
+    and Python 3.10 would import modules that happen to be in the folder where the command is given
+    (`_starting`).
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not hasattr(sys.flags, "safe_path"):
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ccf_assets.cli.worker_imports"])
@@ -103,7 +107,7 @@ def _context() -> multiprocessing.context.BaseContext:
 def import_ahead() -> None:
     """Let the process that workers are forked from import meanwhile, beside what the command does first."""
     if _context().get_start_method() == "forkserver":
-        with spared_ctrl_c():
+        with _starting():
             forkserver.ensure_running()
 
 
@@ -129,13 +133,26 @@ def end_workers() -> None:
 
 
 @contextmanager
-def spared_ctrl_c() -> Iterator[None]:
-    """A process started in this block ignores Ctrl-C until it has left the terminal's process group."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _starting() -> Iterator[None]:
+    """A process started in this block ignores Ctrl-C until it has left the terminal's process group.
+
+    It looks for modules where this process does. By itself it would look in the current folder first, and
+    import a lab's random.py.
+    """
+    places = os.pathsep.join(map(os.path.abspath, sys.path))
+    variables = {"PYTHONSAFEPATH": "1", "PYTHONPATH": places}
+    before = {name: os.environ.get(name) for name in variables}
+    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ.update(variables)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
 
 
 _busy = False
@@ -143,14 +160,15 @@ _busy = False
 _ending = False
 
 
-def prepare_worker(source: str, notes: Connection) -> None:
-    """Set CCF_SOURCE, leave Ctrl-C to the command, and end when the command says so or was killed.
+def prepare_worker(variables: Mapping[str, str], notes: Connection) -> None:
+    """Take over the command's variables, leave Ctrl-C to it, and end when it says so or was killed.
 
     Args:
-        source: of the files.
+        variables: of the environment, all of them.
         notes: receives what the tasks report.
     """
-    os.environ["CCF_SOURCE"] = source
+    os.environ.clear()
+    os.environ.update(variables)
     # No warnings of Dagster and its dependencies about each other; before anything imports them.
     warnings.simplefilter("ignore")
     # Two workers that set up Dagster's tables at once: one waits and tries again, and Dagster warns of it.

@@ -71,32 +71,14 @@ KEPT: Mapping[str, Any] = {
     "pool_recycle": 300,  # s; a firewall may drop a connection that was idle for longer, without a word
 }
 """Pool of a process that asks again and again. It keeps three connections, opens more as they are needed, and
-replaces lost ones (`replace_lost`). With a pool of one connection the threads of Dagster's daemon, which wake
-up together, opened a new one every 2 s."""
+replaces lost ones (`_replace_lost`). With a pool of one connection the threads of Dagster's daemon, which
+wake up together, opened a new one every 2 s."""
 
 IDLE_S = 0.5
 """A kept connection that was used so long ago is asked whether it is still there, before it is used again. To
 ask each time (pool_pre_ping) took a quarter of the processor time of Dagster's daemon while nothing happens,
-which asks many things in a row; a server that was killed is not up again so soon."""
-
-
-def replace_lost(engine: sa.Engine) -> None:
-    """Let an engine that keeps connections replace those that were lost while they were idle."""
-
-    def given_back(_raw: object, record: sa.pool.ConnectionPoolEntry) -> None:
-        record.info["idle_since"] = time.monotonic()
-
-    def taken(raw: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401
-        idle_since = record.info.get("idle_since")  # a new connection has none
-        if idle_since is None or time.monotonic() - idle_since < IDLE_S:
-            return
-        try:
-            engine.dialect.do_ping(raw)
-        except engine.dialect.loaded_dbapi.Error:
-            raise sa.exc.InvalidatePoolError from None  # new ones are made, also of the other idle ones
-
-    sa.event.listen(engine, "checkin", given_back)
-    sa.event.listen(engine, "checkout", taken)
+and a third of the time of a run: both ask many things in a row. A server that was killed is not up again so
+soon."""
 
 
 def engine_on(
@@ -110,8 +92,6 @@ def engine_on(
         pool: of the connections, as SQLAlchemy's ``create_engine`` takes it, if some are to be kept.
     """
     engine = new_engine(url, prepare, **(pool or {"poolclass": sa.NullPool}))
-    if pool:
-        replace_lost(engine)
     sa.event.listen(engine, "begin", notice_lost_client)
     return engine
 
@@ -137,7 +117,28 @@ def new_engine(url: sa.URL, prepare: Prepare | None = None, **options: Any) -> s
             return dialect.connect(*arguments, **parameters)
 
     sa.event.listen(engine, "do_connect", connect)
+    if "pool_size" in options:
+        _replace_lost(engine)
     return engine
+
+
+def _replace_lost(engine: sa.Engine) -> None:
+    """Let an engine that keeps connections replace those that were lost while they were idle."""
+
+    def given_back(_raw: object, record: sa.pool.ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    def taken(raw: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401
+        idle_since = record.info.get("idle_since")  # a new connection has none
+        if idle_since is None or time.monotonic() - idle_since < IDLE_S:
+            return
+        try:
+            engine.dialect.do_ping(raw)
+        except engine.dialect.loaded_dbapi.Error:
+            raise sa.exc.InvalidatePoolError from None  # new ones are made, also of the other idle ones
+
+    sa.event.listen(engine, "checkin", given_back)
+    sa.event.listen(engine, "checkout", taken)
 
 
 _hidden: dict[str, str] = {}

@@ -19,7 +19,7 @@ from dagster._grpc import server_watcher
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from ccf_assets.db import database
-from ccf_assets.pg.connect import KEPT, new_engine, replace_lost, undiverted
+from ccf_assets.pg.connect import KEPT, new_engine, undiverted
 from ccf_assets.refusals import in_short
 from ccf_assets.runs.console import show_in_short
 
@@ -118,6 +118,4 @@ def _kept_engine(url: str) -> sa.Engine:
 
     A run for 100 files makes 5,000 queries, and the server starts a process for each: half of the run's time.
     """
-    engine = new_engine(sa.make_url(url), isolation_level="AUTOCOMMIT", **KEPT)
-    replace_lost(engine)
-    return engine
+    return new_engine(sa.make_url(url), isolation_level="AUTOCOMMIT", **KEPT)

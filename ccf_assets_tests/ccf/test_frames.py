@@ -120,6 +120,8 @@ def test_without_the_surface_a_depth_is_refused_and_without_a_column_it_has_no_y
         from_ccf(named_frame("stereotaxic"), 0, 0, 0)
     point = to_ccf(named_frame("stereotaxic"), 0, 0, 0, surface_y=math.nan)
     np.testing.assert_array_equal(point, [[5400, math.nan, 5700]])
+    back = from_ccf(named_frame("stereotaxic"), 5400, 100, 5700, surface_y=[math.nan, 60.0])
+    assert np.isnan(back).all(axis=1).tolist() == [True, False]
 
 
 def test_stereotaxic_ml_is_measured_from_the_midline_and_mirrors_by_its_sign():

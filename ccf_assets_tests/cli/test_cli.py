@@ -974,6 +974,7 @@ def test_without_a_network_the_phantom_is_loaded_and_said_to_be_it(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         closed = free.getsockname()[1]
+    workers.import_ahead()  # what is set afterwards is the workers' setting as well
     monkeypatch.setenv("CCF_SOURCE", f"http://127.0.0.1:{closed}")
     monkeypatch.setenv("CCF_RECORDINGS", str(tmp_path))
     small = {False: [atlas_entry("ccf_2017_100um")], True: [atlas_entry("phantom_100um")]}
@@ -984,3 +985,4 @@ def test_without_a_network_the_phantom_is_loaded_and_said_to_be_it(
     assert "it is NOT the Allen CCF" in ended.err
     assert "phantom (not the Allen CCF)" in ended.out
     assert [atlas["key"] for atlas in run("status", "--json").answer] == ["phantom_100um"]
+    assert list(tmp_path.iterdir()), "the example recordings are where CCF_RECORDINGS says"

@@ -323,10 +323,28 @@ def test_all_that_is_imported_ahead_of_the_workers_can_be_imported() -> None:
     assert set(worker_imports.AHEAD) <= set(sys.modules)
 
 
+@pytest.mark.skipif(
+    not hasattr(sys.flags, "safe_path"),
+    reason="Python 3.10 starts each worker by itself, which finds modules",
+)
+def test_a_module_in_the_current_folder_is_not_imported_in_place_of_one_that_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
+    (tmp_path / "statistics.py").write_text("raise SystemExit('a module of the lab is imported')")
+    monkeypatch.chdir(tmp_path)
+    with workers_module._starting():
+        subprocess.run([sys.executable, "-c", "import statistics, ccf_assets"], check=True)
+    assert subprocess.run([sys.executable, "-c", "import statistics"], check=False).returncode == 1
+
+
 def test_a_killed_worker_fails_its_atlas_in_a_sentence_and_no_other(home: Path) -> None:
     load = _load(home, "phantom_100um")
-    by_parent = [p for p in psutil.Process(load.pid).children() if "forkserver" in " ".join(p.cmdline())]
-    workers = [worker for parent in by_parent for worker in parent.children()]
+    started = psutil.Process(load.pid).children(recursive=True)
+    # What starts them, where that is a process, stays in the command's group, which they leave.
+    workers = [
+        p for p in started if "multiprocessing" in " ".join(p.cmdline()) and os.getpgid(p.pid) == p.pid
+    ]
     min(workers, key=psutil.Process.create_time).kill()  # the larger atlas is begun first
     rest, _ = load.communicate(timeout=60)
     assert load.returncode == 1

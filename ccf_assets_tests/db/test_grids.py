@@ -94,7 +94,7 @@ def test_a_point_has_the_region_of_its_voxel_in_sql_and_python(
         for p in points
     ]
     assert asked.hemisphere.tolist() == sides
-    assert atlas._grid.grid == made.grid  # it is in memory from here on
+    assert atlas._voxels.grid == made.grid  # it is in memory from here on
     in_memory = atlas.locate(points)
     assert in_memory.region_id.tolist() == expected
     assert in_memory.status.tolist() == asked.status.tolist()
@@ -103,10 +103,14 @@ def test_a_point_has_the_region_of_its_voxel_in_sql_and_python(
         "WITH ORDINALITY AS p (x, y, z, n) CROSS JOIN LATERAL ccf.region_at(:i, p.x, p.y, p.z) AS here "
         "LEFT JOIN ccf.brain_region AS r ON r.ccf_id = :i AND r.region_id = here.region_id ORDER BY n"
     )
+    at_once = sa.text(
+        "SELECT r.source_id FROM ccf.regions_at(:i, :x, :y, :z) AS here "
+        "LEFT JOIN ccf.brain_region AS r ON r.ccf_id = :i AND r.region_id = here.region_id ORDER BY number"
+    )
+    values = {"i": made.ccf_id, **dict(zip("xyz", points.T.tolist(), strict=True))}
     with database.connect() as connection:
-        columns = dict(zip("xyz", points.T.tolist(), strict=True))
-        in_sql = [value or 0 for value in connection.scalars(query, {"i": made.ccf_id, **columns})]
-    assert in_sql == expected
+        for question in (query, at_once):
+            assert [value or 0 for value in connection.scalars(question, values)] == expected
 
 
 @settings(GRIDS, max_examples=6)

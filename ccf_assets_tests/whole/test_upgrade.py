@@ -253,6 +253,7 @@ def test_a_labs_views_stay_as_they_were(narrow: sa.Engine, people: tuple[str, st
         "CREATE VIEW lab.inside AS SELECT s.site_id, s AS everything FROM ccf.sites_in('root') AS s",
         "CREATE VIEW lab.ids AS SELECT site_id FROM ccf.recording_claim UNION SELECT 7",
         "CREATE VIEW lab.names AS SELECT acronym FROM ccf.brain_region",
+        "CREATE VIEW lab.shared AS SELECT um3 FROM ccf.region_overlap_of_grids(904, 904)",  # not ours now
         f"GRANT SELECT ON lab.depth TO {reader} WITH GRANT OPTION",
         f"GRANT SELECT (site_id), REFERENCES (site_id) ON lab.ids TO {reader}",
         "REVOKE ALL ON lab.inside FROM CURRENT_USER",
@@ -286,6 +287,8 @@ def test_a_labs_views_stay_as_they_were(narrow: sa.Engine, people: tuple[str, st
     assert ask(narrow, VIEWS) == before
     assert [row for row in ask(narrow, grants) if str(row[1]) in (owner, reader, "-")] == granted
     assert ask(narrow, "SELECT count(*) FROM lab.inside") == [(5,)]
+    with pytest.raises(sa.exc.DBAPIError, match=r"voxels of phantom_100um .* are not loaded"):
+        ask(narrow, "SELECT count(*) FROM lab.shared")  # the function is there, and needs what the dump lacks
     assert ask(narrow, "SELECT DISTINCT pg_typeof(site_id)::text FROM lab.depth") == [("bigint",)]
     tell(narrow, "INSERT INTO lab.spike VALUES ('mouse 1', 1)")
 

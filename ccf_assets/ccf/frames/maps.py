@@ -165,14 +165,15 @@ def from_ccf(
         surface_y: as for `to_ccf`.
 
     Returns:
-        ap, dv, ml in the frame's unit and signs: shape (N, 3), float64.
+        ap, dv, ml in the frame's unit and signs: shape (N, 3), float64. A point with a coordinate that is no
+        usable number is NaN in all three, and so is one whose surface is needed and not known.
 
     Raises:
         CcfError: the frame needs the surface and none is given.
     """
     x, y, z = _usable(x, y, z)
     if frame.dv_from == "surface":
-        y = y - _surface(frame, x, z, surface_y)
+        x, y, z = _usable(x, y - _surface(frame, x, z, surface_y), z)
     return np.stack(_apply(frame.inverse, (x, y, z)), axis=-1)
 
 

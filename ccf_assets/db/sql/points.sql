@@ -96,7 +96,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION ccf.regions_at(integer, double precision[], double precision[], double precision[]) IS
-'The ids of the regions at very many points (CCF µm), the coordinates of which are arrays: a million points take 3 s, where region_at in a join takes 6 s. Always one row for each point, with its number from 1 on, in no order; region_id is NULL where that of region_at is. It reads the whole atlas first (0.7 s at 25 µm, 5 s at 10 µm): for less than some 200,000 points use region_at.
+'The ids of the regions at very many points (CCF µm), the coordinates of which are arrays: a million points take 3 s, where region_at in a join takes 6 s. Always one row for each point, with its number from 1 on, in no order; region_id is NULL where that of region_at is. It reads the whole atlas first (0.7 s at 25 µm, 5 s at 10 µm): for fewer than some 200,000 points use region_at.
 
 WITH point AS (
   SELECT array_agg(s.ap) AS x, array_agg(s.dv) AS y, array_agg(s.ml) AS z, array_agg(s.site_id) AS site_id
