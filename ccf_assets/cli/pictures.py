@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from ccf_assets.ccf.space import ALLEN_CCF, key_and_space, space_words
+from ccf_assets.ccf.space import ALLEN_CCF, AXES, key_and_space, space_words
 from ccf_assets.cli import complete
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.options import (
@@ -138,7 +138,8 @@ def _drawn_track(
         words = ", ".join(f"{name} {in_um(c)}" for name, c in zip(("AP", "DV", "ML"), place, strict=True))
         parts = [f"{words} {space_words(atlas.space)} µm"]
         if frame not in (None, "ccf", atlas.space):
-            parts.append(f"{', '.join(f'{c:g}' for c in point)} in {frame}")
+            given = ", ".join(f"{axis.upper()} {c:g}" for axis, c in zip(AXES, point, strict=True))
+            parts.append(f"{given} in {frame}")
         elif bregma_frame(atlas.space) is not None:
             parts.append(", ".join(from_bregma(atlas.space, axis, c) for axis, c in enumerate(place)))
         return "; ".join(parts)
