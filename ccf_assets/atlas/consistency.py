@@ -6,9 +6,10 @@ In SQL, ccf.region_overlap takes four times as long for a pair, and reads the fi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -18,6 +19,13 @@ from ccf_assets.db import comparison
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases
 from ccf_assets.db.read import read_runs
 from ccf_assets.errors import CcfError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+_AT_ONCE = 2
+"""Atlases that are read, and compared, at a time: while the finest is read, so is the first beside it."""
 
 
 def region_consistency(engine: sa.Engine) -> sa.Select[Any]:
@@ -43,9 +51,22 @@ def _shared(
 ) -> Iterator[tuple[int, int, int, float]]:
     """The argument ``shared`` of `comparison.region_consistency`; a reference is read once."""
     for reference, group in groupby(sorted(pairs, key=itemgetter(1)), key=itemgetter(1)):
-        finest = read_runs(url, loaded[reference])
-        for ccf_id, _ in group:
-            runs, grid = read_runs(url, loaded[ccf_id]), loaded[ccf_id].grid
-            of = region_overlap(finest, loaded[reference].grid, runs, grid)
+        ids = [ccf_id for ccf_id, _ in group]
+        for ccf_id, of in zip(ids, _overlaps(url, loaded, reference, ids), strict=True):
             a, b = (table_numbers(of[name].to_numpy()).tolist() for name in ("region_b", "region_a"))
             yield from zip([ccf_id] * len(of), a, b, of["um3"].to_list(), strict=True)
+
+
+def _overlaps(
+    url: sa.URL, loaded: dict[int, LoadedAtlas], reference: int, ids: list[int]
+) -> list[pl.DataFrame]:
+    """`region_overlap` of the reference with each of these atlases."""
+    grid = loaded[reference].grid
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        finest = pool.submit(read_runs, url, loaded[reference])
+
+        def overlap(ccf_id: int) -> pl.DataFrame:
+            runs = read_runs(url, loaded[ccf_id])
+            return region_overlap(finest.result(), grid, runs, loaded[ccf_id].grid)
+
+        return list(pool.map(overlap, ids))

@@ -22,6 +22,7 @@ from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.view import meshes, pyramid
+from ccf_assets.view.files import BRAIN
 from ccf_assets.view.viewing import View
 from ccf_assets_tests.support.made_atlas import MadeAtlas
 from ccf_assets_tests.support.program import read_until, start
@@ -89,7 +90,7 @@ def test_a_surface_is_closed_and_encloses_the_region_where_it_is(
     atlas = Atlas(KEY)
     region = atlas.region(name)
     with atlas.view() as view:
-        path = "brain/1" if name == "root" else f"atlas/mesh/{region.id}"
+        path = f"brain/{BRAIN}" if name == "root" else f"atlas/mesh/{region.id}"
         part = _json(view, f"{path}:0")["fragments"][0]
         places, triangles = _surface(_get(view, path.replace(path.rpartition("/")[2], part)))
     a, b, c = (places[triangles[:, corner]] for corner in range(3))
@@ -139,7 +140,7 @@ def test_a_group_that_is_no_region_is_a_segment_of_its_own(phantom_database: sa.
         members = [{**of_set, "region_id": each.id, "group_name": "upper layers"} for each in upper]
         connection.execute(sa.insert(schema.region_set_member), members)
     with atlas.view(region_set="ours") as view:
-        brain, _ = _surface(_get(view, "brain/1"))
+        brain, _ = _surface(_get(view, f"brain/{BRAIN}"))
         info = _json(view, "atlas/properties/info")["inline"]
         of = {each["id"]: each["values"] for each in info["properties"]}
     assert (info["ids"], of["acronym"]) == (["1"], ["upper layers"])

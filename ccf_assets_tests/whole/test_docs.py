@@ -184,7 +184,10 @@ def test_recordings_come_in_as_their_page_says(lab: RecordingsLab, tmp_path: Pat
     assert kinds["sql"] == 10
 
 
-def test_the_commands_print_what_their_page_says(lab: RecordingsLab, tmp_path: Path) -> None:
+def test_the_commands_print_what_their_page_says(
+    lab: RecordingsLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # volumes are written there
     wrong, _ = page_differs(DOCS / "commands.md", lab, tmp_path)
     assert wrong == []
 
