@@ -39,10 +39,13 @@ def _theirs(told: Sequence[Mapping[str, Any]] | None) -> list[Sample] | None:
 
 def _measured_on(told: Mapping[str, Any]) -> str:
     machine, versions, options = told["machine"], told["versions"], told["options"]
+    volumes = (
+        "the phantom" if options["source"] == "the phantom" else "the official volumes"
+    )  # no folder's name
     return (
         f"Measured {told['measured_at'][:10]} on {machine['cores']} cores with {machine['memory_gb']:.0f} GB "
         f"(load average {machine['load_average']:.1f}), PostgreSQL {versions['postgresql']}, "
-        f"Python {versions['python']}, volumes from {options['source']}; medians of {options['repeat']}."
+        f"Python {versions['python']}, {volumes}; medians of {options['repeat']}."
     )
 
 
