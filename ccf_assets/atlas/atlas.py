@@ -226,13 +226,17 @@ class Atlas:
             CcfError: there is no such frame, it leads into another space, the points are invalid, or the
                 atlas was loaded again meanwhile.
         """
-        known = self.frame(frame)
-        located = Located(self._places(known, *coordinates(points, known)), self._regions)
+        located = self._located(points, frame)
         if is_polars(points):
             return beside_polars(points, located)
         if is_pandas(points):
             return beside_pandas(points, located)
         return located
+
+    def _located(self, points: npt.ArrayLike | pl.DataFrame | pd.DataFrame, frame: str | None) -> Located:
+        """As `locate`, of whatever the points are in."""
+        known = self.frame(frame)
+        return Located(self._places(known, *coordinates(points, known)), self._regions)
 
     def frame(self, name: str | None = None) -> Frame:
         """A frame into the space of the atlas; if none is named, that of the space itself.

@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import sqlalchemy as sa
 
-from ccf_assets.atlas.points import coordinates, is_pandas, is_polars
+from ccf_assets.atlas.points import is_pandas, is_polars
 from ccf_assets.atlas.recording_sites import shown_sites
-from ccf_assets.ccf.frames.maps import Floats
 from ccf_assets.ccf.planes import AXIS_NAMES, PLANES, Orientation, check_orientation, position_of
 from ccf_assets.ccf.region_id import source_id
 from ccf_assets.ccf.space import key_and_space
-from ccf_assets.db import schema
-from ccf_assets.errors import InvalidValueError, UnknownNameError, suggestion
+from ccf_assets.db.regions import groups_of
+from ccf_assets.errors import InvalidValueError
 from ccf_assets.pictures import values as value_colours
-from ccf_assets.pictures.drawing import RegionStyle
 from ccf_assets.pictures.plane import Section
-from ccf_assets.pictures.shown import Look, above, highlighted, shown_by_group, usually_shown
+from ccf_assets.pictures.shown import (
+    Look,
+    above,
+    highlighted,
+    looks_in,
+    shown_by_group,
+    usually_shown,
+)
 from ccf_assets.pictures.sites import NEAR_UM, Sites, fullest_um
 
 if TYPE_CHECKING:
@@ -86,7 +90,9 @@ def section(
     looks = looks_of(atlas)
     shown, words = usually_shown(looks), {}
     if region_set is not None:
-        shown = shown_by_group(looks, _groups(atlas, region_set))
+        groups = groups_of(atlas._engine, atlas.ccf_id, atlas.key, region_set)
+        atlas._check_current()
+        shown = shown_by_group(looks, groups)
         words = {
             "heading": f"Groups of {region_set} in this plane",
             "unnamed": f"in no group of {region_set}",
@@ -116,28 +122,7 @@ def title_of(atlas: Atlas) -> str:
 
 def looks_of(atlas: Atlas) -> dict[int, Look]:
     """Names, colours and parents of the regions of an atlas, by id."""
-    columns = ("region_id", "parent_id", "acronym", "full_name", "color_hex")
-    rows = atlas.regions().select(columns).iter_rows()
-    return {region: Look(RegionStyle(*style), parent) for region, parent, *style in rows}
-
-
-def _groups(atlas: Atlas, region_set: str) -> dict[int, str]:
-    """The group of each region that has one in a region set.
-
-    Raises:
-        CcfError: the atlas has no such set.
-    """
-    member, sets = schema.region_set_member.c, schema.region_set.c
-    query = sa.select(member.region_id, member.group_name).where(
-        member.ccf_id == atlas.ccf_id, member.set_name == region_set
-    )
-    groups = dict(atlas._frame(query).iter_rows())
-    if not groups:
-        names = sa.select(sets.set_name).where(sets.ccf_id == atlas.ccf_id).order_by(sets.set_name)
-        known = atlas._frame(names)["set_name"].to_list()
-        hint = suggestion(region_set, known) if known else "none are loaded."
-        raise UnknownNameError(f"{atlas.key} has no region set {region_set!r}; {hint}")
-    return groups
+    return looks_in(atlas.regions())
 
 
 def sites_of(rows: pl.DataFrame) -> Sites:
@@ -249,13 +234,7 @@ def as_sites(
     rows = pl.from_pandas(given) if is_pandas(given) else given
     if is_polars(rows) and {"recording_id", "x", "y", "z"} <= set(rows.columns):
         return sites_of(rows)
-    return Sites(coordinates_um(atlas, rows, frame))
-
-
-def coordinates_um(atlas: Atlas, points: pl.DataFrame | npt.ArrayLike, frame: str | None) -> Floats:
-    """x, y, z of points in µm of the space: shape (N, 3), float64, NaN for those that are no place."""
-    known = atlas.frame(frame)
-    return atlas.locate(np.column_stack(coordinates(points, known)), known.name).ccf_um
+    return Sites(atlas._located(rows, frame).ccf_um)
 
 
 def as_values(

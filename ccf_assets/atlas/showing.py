@@ -78,17 +78,17 @@ def _as_sites(
     """Points in the same columns, numbered from 0."""
     import polars as pl
 
-    from ccf_assets.atlas.points import coordinates
-
-    columns = coordinates(points, atlas.frame(frame))
-    found = atlas.locate(pl.DataFrame(dict(zip(("ap", "dv", "ml"), columns, strict=True))), frame)
-    return found.select(
-        pl.lit("points").alias("recording_id"),
-        pl.int_range(pl.len(), dtype=pl.Int64).alias("site_id"),
-        pl.lit(None, pl.String).alias("site_name"),
-        *(pl.col(f"ccf_{axis}_um").alias(axis) for axis in XYZ),
-        pl.col("status"),
-        pl.col("region_id"),
-        pl.lit(None, pl.String).alias("reported_region"),
-        pl.lit(SITE).alias("kind"),
+    return (
+        atlas._located(points, frame)
+        .to_polars()
+        .select(
+            pl.lit("points").alias("recording_id"),
+            pl.int_range(pl.len(), dtype=pl.Int64).alias("site_id"),
+            pl.lit(None, pl.String).alias("site_name"),
+            *(pl.col(f"ccf_{axis}_um").alias(axis) for axis in XYZ),
+            pl.col("status"),
+            pl.col("region_id"),
+            pl.lit(None, pl.String).alias("reported_region"),
+            pl.lit(SITE).alias("kind"),
+        )
     )

@@ -16,6 +16,8 @@ from ccf_assets.ccf.space import key_and_space, space_words
 from ccf_assets.cli import complete
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.options import (
+    NUMBERS,
+    OUTSIDE,
     AtlasOption,
     CsvOption,
     ForceOption,
@@ -23,6 +25,7 @@ from ccf_assets.cli.options import (
     JsonOption,
     LimitOption,
     answer,
+    asked_atlas,
     say,
     tell,
     wrote,
@@ -39,11 +42,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_OUTSIDE = "outside the brain"
-
-_NUMBERS = {"ignore_unknown_options": True}
-"""With this setting -3500 is read as a number and not as an option."""
-
 RegionArgument = Annotated[
     str,
     typer.Argument(
@@ -53,21 +51,13 @@ RegionArgument = Annotated[
 ]
 
 
-def _atlas(key: str | None) -> Atlas:
-    from ccf_assets.atlas.atlas import Atlas
-    from ccf_assets.db import database
-
-    # A command asks several times: one connection, for each of which the server starts a process.
-    return Atlas(key, engine=database.kept_engine())
-
-
 @command(app, "Ask")
 def region(acronym: RegionArgument, atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
     """A region: its names, path from the root, children and volume with all inside it.
 
     Example: ccf-assets region CA1
     """
-    picked = _atlas(atlas)
+    picked = asked_atlas(atlas)
     found = picked.region(acronym)
     path = [each.acronym for each in reversed(found.ancestors)]
     children = [child.acronym for child in found.children]
@@ -136,7 +126,7 @@ def search(
     """
     from ccf_assets.ccf.likeness import SOURCES, everyday
 
-    picked, text = _atlas(atlas), " ".join(words)
+    picked, text = asked_atlas(atlas), " ".join(words)
     found = picked.search(text, near=False)
     offered = found or picked.search(text)
     if as_json:
@@ -152,7 +142,7 @@ def search(
         say(f"{text} is an everyday name of {', '.join(called.acronyms)} (from {SOURCES[called.source]}).")
 
 
-@command(app, "Ask", settings=_NUMBERS)
+@command(app, "Ask", settings=NUMBERS)
 def locate(
     ap: Annotated[float | None, typer.Argument(help="AP in the frame's unit and sign.")] = None,
     dv: Annotated[float | None, typer.Argument(help="DV, likewise.")] = None,
@@ -174,7 +164,7 @@ def locate(
 
     # Before the database is asked, which warns of faulty frames: one's own is an error then, said once.
     check_frame_files(frame)
-    picked = _atlas(atlas)
+    picked = asked_atlas(atlas)
     known = picked.frame(frame)
     if ap is None:
         locate_rows(picked, known, as_json=as_json)
@@ -224,7 +214,7 @@ def compare(
 
     Example: ccf-assets compare ccf_2017_50um ccf_2017_100um
     """
-    pairs = _atlas(atlas).differences(other, by=by)
+    pairs = asked_atlas(atlas).differences(other, by=by)
     if as_json:
         answer(pairs.to_dicts())
         return
@@ -233,7 +223,7 @@ def compare(
         Column("acronym_a", "key", atlas),
         Column("acronym_b", "key", other),
     )
-    acronyms = pairs.select("acronym_a", "acronym_b").fill_null(_OUTSIDE).rows()
+    acronyms = pairs.select("acronym_a", "acronym_b").fill_null(OUTSIDE).rows()
     show(
         columns,
         [(mm3, *named) for mm3, named in zip(pairs["mm3"], acronyms, strict=True)],
@@ -280,7 +270,7 @@ def sites(
     Examples: ccf-assets sites TH; ccf-assets sites --html sites.html
     """
     if page is not None and not (as_json or as_csv or limit is not None):
-        made = _atlas(atlas).sites_page(
+        made = asked_atlas(atlas).sites_page(
             acronym, recordings=recording or None, color_by=color_by or "recording"
         )
         made.save(page, force=force)
@@ -294,7 +284,7 @@ def sites(
             "and drawn with `ccf-assets sites --html FILE`, which --recording, --color-by and --force may "
             "follow."
         )
-    picked = _atlas(atlas)
+    picked = asked_atlas(atlas)
     chosen, found = picked.region(acronym), picked.sites_in(acronym)
     if as_json:
         answer(found.to_dicts())

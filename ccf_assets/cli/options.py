@@ -1,17 +1,20 @@
-"""Options that several commands share, and how commands print: answers and messages."""
+"""Options that several commands share, the atlas that they ask, and how they print answers and messages."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ccf_assets.cli import complete
 from ccf_assets.cli.terminal import broken, is_unicode
 from ccf_assets.errors import CcfError
+
+if TYPE_CHECKING:
+    from ccf_assets.atlas.atlas import Atlas
 
 AtlasOption = Annotated[
     str | None,
@@ -43,6 +46,24 @@ LimitOption = Annotated[
 ]
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+
+
+NUMBERS = {"ignore_unknown_options": True}
+"""A command with this setting reads -3500 as a number and not as an option."""
+
+OUTSIDE = "outside the brain"
+"""What stands in the place of a region where there is none."""
+
+
+def asked_atlas(key: str | None) -> Atlas:
+    """The atlas that a command asks.
+
+    A command asks several times: one connection, for each of which the server starts a process.
+    """
+    from ccf_assets.atlas.atlas import Atlas
+    from ccf_assets.db import database
+
+    return Atlas(key, engine=database.kept_engine())
 
 
 def output_option(help_text: str) -> typer.models.OptionInfo:

@@ -14,12 +14,15 @@ from ccf_assets.ccf.space import ALLEN_CCF, AXES, key_and_space, space_words
 from ccf_assets.cli import complete
 from ccf_assets.cli.commands import command
 from ccf_assets.cli.options import (
+    NUMBERS,
+    OUTSIDE,
     AtlasOption,
     CsvOption,
     ForceOption,
     FrameOption,
     JsonOption,
     answer,
+    asked_atlas,
     picture_option,
     say,
     wrote,
@@ -38,15 +41,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_OUTSIDE = "outside the brain"
-
-_NUMBERS = {"ignore_unknown_options": True}
-"""With this setting -3500 is read as a number and not as an option."""
-
 DpiOption = Annotated[int, typer.Option("--dpi", help="Dots per inch of a PNG, 50 to 1200.")]
 
 
-@command(app, "Ask", settings=_NUMBERS)
+@command(app, "Ask", settings=NUMBERS)
 def track(
     ap: Annotated[float, typer.Argument(help="AP of the first point, in the frame's unit and sign.")],
     dv: Annotated[float, typer.Argument(help="DV of the first point.")],
@@ -70,11 +68,10 @@ def track(
 
     Example: ccf-assets track 8900 0 8200 8900 3840 8200 -o strip.png
     """
-    from ccf_assets.atlas.atlas import Atlas
     from ccf_assets.pictures.drawing import check_dpi
 
     check_dpi(dpi)
-    picked = Atlas(atlas)
+    picked = asked_atlas(atlas)
     if picked.space != ALLEN_CCF.name:
         say(f"A track through {key_and_space(picked.key, picked.space)}")
     if order := as_read(picked.frame(frame)):
@@ -90,7 +87,7 @@ def track(
             Column("acronym", "key"),
             Column("name"),
         )
-        named = [picked.region(row["region_id"]).name if row["region_id"] else _OUTSIDE for row in along]
+        named = [picked.region(row["region_id"]).name if row["region_id"] else OUTSIDE for row in along]
         stretches = zip(along, named, strict=True)
         rows = [(row["entry_um"], row["exit_um"], row["acronym"], name) for row, name in stretches]
         show(columns, rows, as_csv=as_csv)
@@ -156,7 +153,7 @@ def _name(region: Region) -> str:
     return region.name if region.parent else f"{UNASSIGNED} ({region.acronym})"
 
 
-@command(app, "Ask", "slice", settings=_NUMBERS)
+@command(app, "Ask", "slice", settings=NUMBERS)
 def slice_(
     orientation: Annotated[str, typer.Argument(help="coronal, sagittal or horizontal.")],
     output: Annotated[Path, picture_option("The file to write: .png, .svg or .pdf.")],
@@ -219,7 +216,6 @@ def slice_(
     Examples: ccf-assets slice coronal 6600 -o coronal.png; ccf-assets slice coronal --frame stereotaxic
     -3500 --sites -o sites.svg; ccf-assets slice coronal --sites --recording "mouse 7" -o mouse_7.pdf
     """
-    from ccf_assets.atlas.atlas import Atlas
     from ccf_assets.atlas.recording_sites import shown_sites
     from ccf_assets.atlas.section import section, sites_of
     from ccf_assets.pictures.drawing import check_dpi
@@ -228,7 +224,7 @@ def slice_(
     check_dpi(dpi)
     if values is not None and query is not None:
         raise CcfError("--values and --query both give values of regions; use one of them.")
-    picked = Atlas(atlas)
+    picked = asked_atlas(atlas)
     drawn = section(
         picked,
         cast("Orientation", orientation),  # section refuses another word

@@ -12,7 +12,7 @@ from ccf_assets.ccf import space
 from ccf_assets.ccf.likeness import everyday, folded, nearest
 from ccf_assets.ccf.region_id import is_id, source_id, table_number
 from ccf_assets.db import schema
-from ccf_assets.errors import CcfError, InvalidValueError
+from ccf_assets.errors import CcfError, InvalidValueError, UnknownNameError, suggestion
 
 _SHORT = 3
 """A text of at most so many letters has no other spelling: it would be in many names."""
@@ -319,3 +319,29 @@ def read_regions(engine: sa.Engine, ccf_id: int, atlas: str) -> Regions:
             sizes.get(region_id, {}), regions,
         )  # fmt: skip
     return regions
+
+
+def groups_of(engine: sa.Engine, ccf_id: int, atlas: str, region_set: str) -> dict[int, str]:
+    """The group of each region that is in one: region id → name of the group.
+
+    Args:
+        engine: the database.
+        ccf_id: number of the atlas.
+        atlas: its key, for the sentence of an error.
+        region_set: name of the set.
+
+    Raises:
+        CcfError: the atlas has no such set.
+    """
+    member, sets = schema.region_set_member.c, schema.region_set.c
+    of_set = sa.select(member.region_id, member.group_name).where(
+        member.ccf_id == ccf_id, member.set_name == region_set
+    )
+    with engine.connect() as connection:
+        groups = {source_id(number): group for number, group in connection.execute(of_set)}
+        if not groups:
+            names = sa.select(sets.set_name).where(sets.ccf_id == ccf_id).order_by(sets.set_name)
+            known = connection.scalars(names).all()
+            hint = suggestion(region_set, known) if known else "none are loaded."
+            raise UnknownNameError(f"{atlas} has no region set {region_set!r}; {hint}")
+    return groups

@@ -27,10 +27,9 @@ from ccf_assets.db import loaded, schema, site_regions
 from ccf_assets.defs.links import how_to_view, region_links
 from ccf_assets.pg.arrow import read_arrow
 from ccf_assets.pictures.depth_chart import depth_chart_png
-from ccf_assets.pictures.drawing import RegionStyle
 from ccf_assets.pictures.parts import Shown
 from ccf_assets.pictures.plane import Section, plane_file
-from ccf_assets.pictures.shown import Look, usually_shown
+from ccf_assets.pictures.shown import Look, looks_in, usually_shown
 from ccf_assets.pictures.sites import NEAR_UM, Sites, fullest_um
 
 UM_PER_PIXEL = 24
@@ -74,11 +73,7 @@ def planes_of_runs(
 
     @functools.cache
     def regions() -> tuple[dict[int, Look], dict[int, Shown]]:
-        columns = ("region_id", "parent_id", "acronym", "full_name", "color_hex")
-        looks = {
-            region: Look(RegionStyle(*style), region if parent is None else parent)
-            for region, parent, *style in ontology().select(columns).iter_rows()
-        }
+        looks = looks_in(ontology())
         return looks, usually_shown(looks)
 
     for orientation, axes in planes.PLANES.items():

@@ -118,9 +118,7 @@ def _new_recordings(
     gone = forgotten(engine, folder, scan, known) if set(known) - set(scan.files) else set()
     if gone:  # a range of partitions that a run has yet to read must keep its ends
         gone -= set(_alive(context.instance))
-    idle, slices = _nothing_new(scan, change), _NO_SLICES
-    if lacking:
-        slices = sizes_of_files(scan)
+    idle, slices = _nothing_new(scan, change), sizes_of_files(scan) if lacking else _NO_SLICES
     # So large a number of files is only read, one run after the other, since the first file keeps a site that
     # several claim. Regions follow from the sensor unregistered_sites, in runs side by side.
     sizes, largest = slices

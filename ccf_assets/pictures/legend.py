@@ -21,6 +21,7 @@ from ccf_assets.pictures.drawing import (
 )
 from ccf_assets.pictures.parts import Parts
 from ccf_assets.pictures.sites import SitesOnPlane
+from ccf_assets.pictures.values import WITHOUT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -151,14 +152,10 @@ def region_key(
 
 def value_key(figure: Figure, scale: Scale, x: float, y: float, height: float) -> None:
     """The colours of values with their numbers and what they are, from (x, y) down."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
     write(figure, x, y + 10, scale.label, WIDTH, HEADING)
     axes = new_axes(figure, x, y + 24, 18, min(240, height - 100))
-    bar = ScalarMappable(Normalize(scale.low, scale.high), scale.colormap)
-    figure.colorbar(bar, cax=axes)
+    figure.colorbar(scale.mappable(), cax=axes)
     axes.tick_params(labelsize=8)
     key = new_axes(figure, x, y + 24 + min(240, height - 100) + 16, WIDTH, _LINE, blank=True)
-    key.add_patch(rectangle(0, 3, 14, 14, scale.without))
+    key.add_patch(rectangle(0, 3, 14, 14, WITHOUT))
     key.text(_ACRONYM_X, _LINE / 2, "no value", va="center_baseline", **NOTE)

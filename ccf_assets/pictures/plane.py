@@ -202,11 +202,7 @@ def draw_plane(axes: Axes, section: Section, *, crop: bool = True) -> None:
     axes.set_aspect("equal")
     figure: Any = axes.get_figure(root=True)
     if section.scale is not None:
-        from matplotlib.cm import ScalarMappable
-        from matplotlib.colors import Normalize
-
-        bar = ScalarMappable(Normalize(section.scale.low, section.scale.high), section.scale.colormap)
-        figure.colorbar(bar, ax=axes, label=section.scale.label, shrink=0.7)
+        figure.colorbar(section.scale.mappable(), ax=axes, label=section.scale.label, shrink=0.7)
     box = axes.get_window_extent()  # of what the colour bar left
     um_per_pixel = figure.dpi / DPI * step * max(
         (columns.stop - columns.start) / box.width, (rows.stop - rows.start) / box.height

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ccf_assets.ccf.region_sets import usual_regions
 from ccf_assets.pictures.drawing import HATCH, UNASSIGNED, RegionStyle, rgb
 from ccf_assets.pictures.parts import Shown
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _FADED = 0.8
 """How far the colours of regions that are not meant go towards white."""
@@ -29,6 +33,18 @@ class Look:
 
     style: RegionStyle
     parent_id: int
+
+
+def looks_in(regions: pl.DataFrame) -> dict[int, Look]:
+    """The regions of a table by id: of region_id, parent_id, acronym, full_name and color_hex.
+
+    The parent of the root is null in the ontology, and the root itself in the database.
+    """
+    columns = ("region_id", "parent_id", "acronym", "full_name", "color_hex")
+    return {
+        region: Look(RegionStyle(*style), region if parent is None else parent)
+        for region, parent, *style in regions.select(columns).iter_rows()
+    }
 
 
 def above(regions: Mapping[int, Look], region: int) -> list[int]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ccf_assets.errors import InvalidValueError, suggestion
 from ccf_assets.pictures.drawing import import_matplotlib
 from ccf_assets.pictures.parts import Shown
 
+if TYPE_CHECKING:
+    from matplotlib.cm import ScalarMappable
+
 _USUAL, _TWO_SIDED = "viridis", "RdBu_r"
 """Maps of colours: for values of one sign, and for those of both, which white divides at 0."""
 
 WITHOUT = "EDEDED"
-"""Colour of regions without a value."""
+"""Colour of regions without a value, RRGGBB."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,19 @@ class Scale:
         low: the value of the first colour.
         high: that of the last.
         colormap: matplotlib's name of the colours.
-        without: colour of regions without a value, RRGGBB.
     """
 
     label: str
     low: float
     high: float
     colormap: str
-    without: str = WITHOUT
+
+    def mappable(self) -> ScalarMappable:
+        """The colours as matplotlib's colour bars take them."""
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
+        return ScalarMappable(Normalize(self.low, self.high), self.colormap)
 
 
 def scale_of(
@@ -92,7 +101,7 @@ def coloured(
     for region, look in shown.items():
         value = next((values[each] for each in above(region) if each in values), None)
         if value is None:
-            found[region] = look if look.hatched else replace(look, color_hex=scale.without)
+            found[region] = look if look.hatched else replace(look, color_hex=WITHOUT)
         else:
             share = (value - scale.low) / (scale.high - scale.low)
             color = to_hex(colours(min(max(share, 0.0), 1.0)))

@@ -28,8 +28,9 @@ from ccf_assets.errors import CcfError
 from ccf_assets.files import new_folder
 from ccf_assets.finding import counted
 from ccf_assets.view.annotations import RELATION, Points
-from ccf_assets.view.files import BRAIN, MESHES
+from ccf_assets.view.files import BRAIN, MANIFEST, MESHES
 from ccf_assets.view.meshes import mesh, surfaces
+from ccf_assets.view.pyramid import CHUNK, NM_PER_UM
 from ccf_assets.view.segments import segment_colors, segment_properties
 from ccf_assets.view.shards import SHARD_FILE, shard
 from ccf_assets.view.site_points import SHADER, site_points
@@ -38,13 +39,8 @@ from ccf_assets.view.state import AtlasLayer, SitesLayer, first_state
 if TYPE_CHECKING:
     import polars as pl
 
-_CHUNK = 64
-"""Voxels along each axis of a chunk, which a page loads as a whole: 1 MB unpacked, some 10 KB packed."""
-
 _SHARD_BITS = 6
 """Of the number of a chunk: a file has 4 × 4 × 4 chunks, 67 MB unpacked, which is in memory as a whole."""
-
-_NM_PER_UM = 1000
 
 _MOST_VOXELS = 50_000
 """Of the box around a region whose surface is written: all regions at 25 µm take 60 MB."""
@@ -164,7 +160,7 @@ def _write_scale(folder: Path, key: str, level: VolumeLevel) -> None:
     import tensorstore
 
     grid = level.grid
-    bits = sum((-(-voxels // _CHUNK) - 1).bit_length() for voxels in grid.shape)
+    bits = sum((-(-voxels // CHUNK) - 1).bit_length() for voxels in grid.shape)
     in_shard = min(bits, _SHARD_BITS)
     opened: Any = tensorstore.open(
         {
@@ -174,8 +170,8 @@ def _write_scale(folder: Path, key: str, level: VolumeLevel) -> None:
             "scale_metadata": {
                 "key": key,
                 "size": grid.shape,
-                "resolution": [edge * _NM_PER_UM for edge in grid.edges_um],
-                "chunk_size": [_CHUNK] * 3,
+                "resolution": [edge * NM_PER_UM for edge in grid.edges_um],
+                "chunk_size": [CHUNK] * 3,
                 "encoding": "compressed_segmentation",
                 "compressed_segmentation_block_size": [8, 8, 8],
                 "sharding": {
@@ -221,7 +217,7 @@ def _write_meshes(folder: Path, meshes: Mapping[int, bytes]) -> None:
     (folder / "info").write_bytes(MESHES)
     for segment, surface in meshes.items():
         (folder / str(segment)).write_bytes(surface)
-        _write_json(folder / f"{segment}:0", {"fragments": [str(segment)]})
+        _write_json(folder / f"{segment}{MANIFEST}", {"fragments": [str(segment)]})
 
 
 def _write_page(folder: Path, title: str) -> None:

@@ -21,7 +21,7 @@ BRAIN = 2**32
 MESHES = b'{"@type": "neuroglancer_legacy_mesh"}'
 """The file ``info`` of surfaces."""
 
-_MANIFEST = ":0"
+MANIFEST = ":0"
 """What the file that lists the parts of a surface has behind the number of its segment."""
 
 
@@ -62,14 +62,14 @@ class AtlasFiles:
             return MESHES
         if regions is None:
             return None
-        if name.endswith(_MANIFEST):
-            return json.dumps({"fragments": [name.removesuffix(_MANIFEST)]}).encode()
+        if name.endswith(MANIFEST):
+            return json.dumps({"fragments": [name.removesuffix(MANIFEST)]}).encode()
         return surface(self._engine, self._scales, regions)
 
 
 def _segment(name: str) -> int:
     """The segment in the name of a file of a surface; 0, which is none, if there is none in it."""
-    number = name.removesuffix(_MANIFEST)
+    number = name.removesuffix(MANIFEST)
     return int(number) if number.isdecimal() else 0
 
 

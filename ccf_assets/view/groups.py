@@ -9,10 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ccf_assets.ccf.region_id import source_id
-from ccf_assets.db import schema
-from ccf_assets.db.regions import Region, Regions, Size
-from ccf_assets.errors import UnknownNameError, suggestion
+from ccf_assets.db.regions import Region, Regions, Size, groups_of
 
 
 @dataclass(frozen=True)
@@ -59,20 +56,7 @@ def grouped(engine: sa.Engine, ccf_id: int, regions: Regions, region_set: str) -
     Raises:
         CcfError: the atlas has no such set.
     """
-    member = schema.region_set_member.c
-    query = sa.select(member.region_id, member.group_name).where(
-        member.ccf_id == ccf_id, member.set_name == region_set
-    )
-    with engine.connect() as connection:
-        group_of = {source_id(number): group for number, group in connection.execute(query)}
-        sets = list(
-            connection.scalars(
-                sa.select(schema.region_set.c.set_name).where(schema.region_set.c.ccf_id == ccf_id)
-            )
-        )
-    if region_set not in sets:
-        hint = suggestion(region_set, sorted(sets)) if sets else "it has none yet."
-        raise UnknownNameError(f"{regions.atlas} has no region set {region_set!r}; {hint}")
+    group_of = groups_of(engine, ccf_id, regions.atlas, region_set)
     members: dict[str, list[Region]] = {}
     for region in painted(regions).regions:
         if region.id in group_of:

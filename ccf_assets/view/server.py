@@ -22,16 +22,17 @@ Files = Callable[[str], bytes | None]
 class Server:
     """A viewer and its files, served from a thread until `close`.
 
+    Neuroglancer has to be there: `require_neuroglancer` says so in words.
+
     Args:
         files: of each layer, by the name that it has in addresses.
         port: to listen on; 0 for any that is free.
 
     Raises:
-        CcfError: the extra view is not installed, or the port cannot be used.
+        CcfError: the port cannot be used.
     """
 
     def __init__(self, files: Mapping[str, Files], port: int = 0) -> None:
-        require_neuroglancer()
         from neuroglancer import server, viewer_base
 
         # Neuroglancer would hand the page credentials of this user for data in clouds.

@@ -247,13 +247,18 @@ def test_a_folder_in_a_store_is_known_by_its_address(database: sa.Engine, store:
         take_over(database, LAB)
 
 
+def on_a_disk_and_in(store: ObjectStore, database: sa.Engine, folder: Path) -> None:
+    """A known folder on a disk, and the same file in a store."""
+    folder.mkdir()
+    (folder / "a.csv").write_text(SITES)
+    folder_of(database, folder)
+    store.put("rec/a.csv", SITES)
+
+
 def test_a_folder_on_a_disk_that_was_moved_into_a_store_keeps_its_name(
     database: sa.Engine, store: ObjectStore, tmp_path: Path
 ) -> None:
-    (tmp_path / "rig").mkdir()
-    (tmp_path / "rig/a.csv").write_text(SITES)
-    folder_of(database, tmp_path / "rig")
-    store.put("rec/a.csv", SITES)
+    on_a_disk_and_in(store, database, tmp_path / "rig")
     assert list(take_over(database, LAB).scan(SETTLED, 0).files) == ["a.csv"]
     assert folder_of(database, LAB).name == ""
 
@@ -261,10 +266,7 @@ def test_a_folder_on_a_disk_that_was_moved_into_a_store_keeps_its_name(
 def test_a_folder_on_a_disk_and_one_in_a_store_share_a_database(
     database: sa.Engine, store: ObjectStore, tmp_path: Path
 ) -> None:
-    (tmp_path / "rig").mkdir()
-    (tmp_path / "rig/a.csv").write_text(SITES)
-    folder_of(database, tmp_path / "rig")
-    store.put("rec/a.csv", SITES)
+    on_a_disk_and_in(store, database, tmp_path / "rig")
     folder = folder_of(database, LAB)
     assert list(folder.scan(SETTLED, 0).files) == ["rec/a.csv"]
     assert folder_of(database, tmp_path / "rig").others == {"rec": "s3://lab/rec"}

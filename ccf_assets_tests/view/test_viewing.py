@@ -297,8 +297,12 @@ def test_the_page_draws_the_atlas_finds_regions_and_names_what_is_under_the_mous
         page.locator('input[placeholder*="Enter ID"]').first.fill("VISp")
         page.keyboard.press("Enter")
         page.wait_for_function("() => document.body.textContent.includes('VISp2/3')", timeout=60_000)
+        for _ in range(100):  # the page tells the viewer of the selection a little later
+            layer = _layer(view, KEY)
+            if layer.get("segments"):
+                break
+            page.wait_for_timeout(200)
         browser.close()
-        layer = _layer(view, KEY)
     here = atlas.locate([found["place"]])
     assert here.acronym[0] is not None
     assert f"{here.region_id[0]}" in found["said"]
