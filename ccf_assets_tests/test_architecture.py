@@ -76,10 +76,16 @@ def test_a_forbidden_module_would_be_noticed() -> None:
     }
 
 
-def test_the_public_names_load_no_dagster() -> None:
-    script = (
-        "import sys; from ccf_assets import Atlas, CcfError, create_engine; print('dagster' in sys.modules)"
-    )
+@pytest.mark.parametrize(
+    "imported",
+    [
+        "from ccf_assets import Atlas, CcfError, create_engine",
+        # The command of a load, and what its workers send to it.
+        "from ccf_assets.cli import load, loading, outcome, watch; from ccf_assets.progress import Note",
+    ],
+)
+def test_the_public_names_and_the_command_of_a_load_import_no_dagster(imported: str) -> None:
+    script = f"import sys; {imported}; print('dagster' in sys.modules)"
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert process.stdout.strip() == "False"
 

@@ -1,36 +1,21 @@
-"""Loading without the UI: atlases side by side in worker processes, then recordings and the comparison.
+"""Loading without the UI: atlases side by side in worker processes, then recordings beside the comparison.
 
-Not here: what there is to do (defs.freshness, recordings.backlog, db.comparison, as for the sensors), and how
-worker processes start and end (cli.workers).
+Not here: what a worker does (cli.load_tasks), and how worker processes start and end (cli.workers).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import signal
-import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import TYPE_CHECKING
-
-import sqlalchemy as sa
 
 from ccf_assets import settings
 from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, AtlasEntry
+from ccf_assets.cli import load_tasks
 from ccf_assets.cli.outcome import Outcome
-from ccf_assets.cli.run_job import run_job
 from ccf_assets.cli.watch import Watch
 from ccf_assets.cli.workers import KILLED, Worker, end_workers, outcome_of
-from ccf_assets.db import database
-from ccf_assets.errors import CcfError
-from ccf_assets.progress import going_on
-
-if TYPE_CHECKING:
-    import dagster as dg
-
-    from ccf_assets.recordings.folders import Folder
-    from ccf_assets.recordings.scan.folder import FolderScan
 
 WORKERS = 2
 """Atlases that load at once by default. A load keeps a core busy in Python and one in PostgreSQL."""
@@ -70,8 +55,8 @@ def load(
         examples: put the example recordings where there is no other recording yet.
         jobs: how many atlases load at once; WORKERS if not given.
         report: receives each outcome as it comes, and what prints a line meanwhile.
-        ready: called when the atlases can be asked, with the outcomes so far; only the comparison of atlases
-            follows. Not called if the ontology failed.
+        ready: called when the atlases can be asked, with the outcomes so far; only that of the comparison of
+            atlases follows. Not called if the ontology failed.
 
     Returns:
         The outcome of the ontology, then, unless that failed, of each atlas in the order they ended, then of
@@ -85,29 +70,33 @@ def load(
     try:
         with Watch() as watch:
             # Every worker that will load an atlas imports now; the ontology waits for the first one only.
-            started = [worker.submit(_start, _ONTOLOGY) for worker in workers[: max(1, len(entries))]]
+            started = [
+                worker.submit(load_tasks.start, _ONTOLOGY) for worker in workers[: max(1, len(entries))]
+            ]
             watch.begin(_START)
             _next(started[:1], workers, watch)
             watch.end(_START)
-            outcomes = _load_all(
-                workers,
-                entries,
-                watch,
-                rows=rows,
-                refresh=refresh,
-                examples=examples,
-                report=functools.partial(_reported, report, watch),
-            )
-        if outcomes[0].error is None:
-            ready(outcomes)
+            say = functools.partial(_reported, report, watch)
+            outcomes = _load_all(workers, entries, watch, rows=rows, refresh=refresh, report=say)
+            loaded = outcomes[0].error is None
             changed = any(_COMPARED & set(outcome.loaded) for outcome in outcomes)
+            comparing: Future[Outcome] | None = None
+            if loaded:
+                if workers[1 : len(entries)]:  # it needs no recordings
+                    comparing = workers[1].submit(load_tasks.compare_atlases, _COMPARISON, changed)
+                    watch.begin(_COMPARISON)
+                outcomes.append(_done(workers, watch, _RECORDINGS, load_tasks.register_recordings, examples))
+                say(outcomes[-1])
+        if loaded:
+            ready(outcomes)
             with Watch() as watch:
-                compared = _done(workers, watch, _COMPARISON, _compare_atlases, changed)
+                comparing = comparing or workers[0].submit(load_tasks.compare_atlases, _COMPARISON, changed)
+                compared = _awaited(workers, watch, _COMPARISON, comparing)
                 if compared.loaded or compared.error:
                     outcomes.append(compared)
                     report(compared, watch.say)
         if any(outcome.error == KILLED for outcome in outcomes):
-            outcome_of(workers[0].submit(_close_dead_runs, _ONTOLOGY), _ONTOLOGY)
+            outcome_of(workers[0].submit(load_tasks.close_dead_runs, _ONTOLOGY), _ONTOLOGY)
     except BaseException:
         end_workers()
         raise
@@ -127,7 +116,7 @@ def register(report: Callable[[Outcome, Callable[[str], object]], object]) -> Ou
     workers = [Worker(settings.source())]
     try:
         with Watch() as watch:
-            outcome = _done(workers, watch, _RECORDINGS, _register_recordings, False)
+            outcome = _done(workers, watch, _RECORDINGS, load_tasks.register_recordings, False)
             report(outcome, watch.say)
     except BaseException:
         end_workers()
@@ -165,11 +154,15 @@ def _done(
     workers: Sequence[Worker], watch: Watch, key: str, task: Callable[..., Outcome], *arguments: object
 ) -> Outcome:
     """The outcome of a task of the first worker."""
-    future = workers[0].submit(task, key, *arguments)
+    return _awaited(workers, watch, key, workers[0].submit(task, key, *arguments))
+
+
+def _awaited(workers: Sequence[Worker], watch: Watch, key: str, task: Future[Outcome]) -> Outcome:
+    """The outcome of a task that has begun."""
     watch.begin(key)
-    _next([future], workers, watch)
+    _next([task], workers, watch)
     watch.end(key)
-    return outcome_of(future, key)
+    return outcome_of(task, key)
 
 
 def _load_all(
@@ -179,17 +172,19 @@ def _load_all(
     *,
     rows: bool | None,
     refresh: bool,
-    examples: bool = False,
     report: Callable[[Outcome], object],
 ) -> list[Outcome]:
+    """The outcomes of the ontology and of the atlases; of what failed alone, where no atlas was begun."""
     if any(entry.ontology in (ALLEN, PHANTOM) for entry in entries):
-        outcomes = [_done(workers, watch, _ONTOLOGY, _load_ontology, refresh)]
+        outcomes = [_done(workers, watch, _ONTOLOGY, load_tasks.load_ontology, refresh)]
         report(outcomes[0])
     else:
         outcomes = [Outcome(_ONTOLOGY)]  # each has its own, which is read with its volume
     if outcomes[0].error is not None:
         return outcomes
-    asked = outcome_of(workers[0].submit(_ask_for, _SETTINGS, [entry.key for entry in entries]), _SETTINGS)
+    asked = outcome_of(
+        workers[0].submit(load_tasks.ask_for, _SETTINGS, [entry.key for entry in entries]), _SETTINGS
+    )
     if asked.error is not None or asked.remarks:
         report(asked)
     if asked.error is not None:
@@ -202,7 +197,7 @@ def _load_all(
         while waiting and idle:
             entry, worker = waiting.pop(), idle.pop()
             with_rows = entry.voxel_rows if rows is None else rows
-            running[worker.submit(_load_atlas, entry.key, with_rows, refresh)] = entry.key, worker
+            running[worker.submit(load_tasks.load_atlas, entry.key, with_rows, refresh)] = entry.key, worker
             watch.begin(entry.key)
         for done in _next(running, workers, watch):
             key, worker = running.pop(done)
@@ -210,248 +205,4 @@ def _load_all(
             idle.append(worker)
             outcomes.append(outcome_of(done, key))
             report(outcomes[-1])
-    outcomes.append(_done(workers, watch, _RECORDINGS, _register_recordings, examples))
-    report(outcomes[-1])
     return outcomes
-
-
-def _start(key: str) -> Outcome:
-    """Import Dagster and the definitions, which takes seconds."""
-    _, instance = _dagster()
-    with instance:
-        return Outcome(key)
-
-
-def _close_dead_runs(key: str) -> Outcome:
-    from ccf_assets.runs.liveness import close_dead_runs
-
-    _, instance = _dagster()
-    with instance:
-        close_dead_runs(instance)
-    return Outcome(key)
-
-
-def _load_ontology(key: str, refresh: bool) -> Outcome:
-    from ccf_assets.db.ontologies import follow_ontology, keep_ontology
-    from ccf_assets.defs import freshness
-    from ccf_assets.runs.console import reporter
-    from ccf_assets.runs.liveness import close_dead_runs
-    from ccf_assets.sources.source import Sources
-
-    started = time.monotonic()
-    defs, instance = _dagster()
-    with instance:
-        with going_on(reporter(key), "looking for runs whose process was killed"):
-            close_dead_runs(instance)
-        files, graph, engine = Sources.from_settings(), defs.resolve_asset_graph(), database.create_engine()
-        if not refresh and not freshness.outdated(graph, instance, engine, files, [key]):
-            follow_ontology(engine, files)
-            candidate = files.structure_graph(report=reporter(key))
-            seen = freshness.versions(instance, key)
-            # It has passed its checks before: it is in use, even if another source's was refreshed since; or
-            # it was fetched again into an emptied cache, and is the latest that passed.
-            if candidate.sha256 in (seen[:1] if candidate.fetched else seen):
-                keep_ontology(engine, files, files.accept_structure_graph(candidate))
-                return Outcome(key, seconds=time.monotonic() - started)
-        return run_job(
-            defs, instance, "refresh_ontology", key, started=started, assets=[key], refresh=refresh
-        )
-
-
-def _ask_for(name: str, keys: Sequence[str]) -> Outcome:
-    """Keep what this host's files say; make atlases partitions, with those in the database already."""
-    from ccf_assets.db.loaded import atlases_in_database
-    from ccf_assets.db.own_catalogue import keep_catalogue
-    from ccf_assets.db.region_maps import keep_maps
-    from ccf_assets.db.shared_files import ContradictionError
-    from ccf_assets.defs.partitions import add_atlases
-
-    engine = database.create_engine()
-    keep_catalogue(engine)
-    remarks = []
-    try:
-        keep_maps(engine, settings.region_sets())
-    except ContradictionError:
-        raise
-    except CcfError as error:  # a map that cannot be read keeps nothing else from being loaded
-        remarks.append(str(error))
-    _, instance = _dagster()
-    with instance:
-        add_atlases(instance, dict.fromkeys(keys, False) | atlases_in_database(engine))
-    return Outcome(name, remarks=remarks)
-
-
-def _load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
-    from ccf_assets.db.own_catalogue import follow_catalogue
-    from ccf_assets.defs import freshness
-    from ccf_assets.defs.partitions import add_atlases
-    from ccf_assets.sources.source import Sources
-
-    started = time.monotonic()
-    defs, instance = _dagster()
-    graph, engine, files = defs.resolve_asset_graph(), database.create_engine(), Sources.from_settings()
-    follow_catalogue(engine)
-    loaded: list[str] = []
-    with instance:
-        if refresh:
-            # By itself and first: whether the file is a new one decides what else is stale.
-            outcome = run_job(
-                defs, instance, "load_atlas", key,
-                started=started, partition=key, assets=["annotation"], refresh=True,
-            )  # fmt: skip
-            if outcome.error is not None:
-                return outcome
-            loaded += outcome.loaded
-        # Voxel rows in a run of their own: what they are made from may come out as it was.
-        for jobs in (("load_atlas", "load_region_sets"), ("load_voxel_rows",)):
-            stale = freshness.stale(graph, instance, engine, files, key, jobs, with_rows=rows)
-            if not stale:
-                continue
-            add_atlases(instance, {key: jobs == ("load_voxel_rows",)})
-            outcome = run_job(defs, instance, jobs[0], key, started=started, partition=key, assets=stale)
-            if outcome.error is not None:
-                return outcome
-            loaded += outcome.loaded
-    return Outcome(key, loaded, seconds=time.monotonic() - started)
-
-
-def _register_recordings(name: str, examples: bool) -> Outcome:
-    """Run at once what the sensors of recordings would request: new files, sites without a region."""
-    from ccf_assets.db import schema
-    from ccf_assets.db.frames import keep_frames
-    from ccf_assets.defs.partitions import known_recordings, recording_partitions
-    from ccf_assets.recordings import backlog, sources
-    from ccf_assets.recordings.folders import folder_or_why_not
-    from ccf_assets.recordings.scan.keys import is_file
-    from ccf_assets.runs import requests
-    from ccf_assets.runs.tags import range_tags
-
-    started = time.monotonic()
-    partitions = str(recording_partitions.name)
-    engine = database.create_engine()
-    keep_frames(engine)
-    path = settings.recordings()
-    defs, instance = _dagster()
-    done: list[str] = []
-    refused: list[str] = []
-    folder, scan, missing = None, None, None
-    with instance:
-        if examples:
-            sources.put_examples(path, known_recordings(instance))
-        for job in ("register_recordings", "register_sites"):
-            also: set[str] = set()
-            if job == "register_sites":
-                keys = list(backlog.unregistered(engine))
-                also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
-                slices = backlog.sizes_of_sources(engine)
-            else:
-                folder, missing = folder_or_why_not(engine, path)
-                scan = _settled(folder) if folder else None
-                keys, slices = [], ({}, 0)
-                if folder and scan:
-                    keys = list(backlog.files_to_read(engine, folder, scan)[1])
-                    slices = backlog.sizes_of_files(scan)
-            instance.add_dynamic_partitions(partitions, keys)
-            there = instance.get_dynamic_partitions(partitions)
-            for batch in requests.batches(keys, there, len(there), also, len(also), *slices):
-                tags = range_tags(batch[0], batch[-1])
-                outcome = run_job(defs, instance, job, name, started=started, tags=tags)
-                if outcome.error is not None:
-                    return outcome
-            if job == "register_recordings":
-                file = schema.recording_file.c
-                query = sa.select(file.source, file.refused).where(file.source.in_(keys))
-                with engine.connect() as connection:
-                    read = dict(connection.execute(query).tuples().all())
-                refused = [key for key in keys if read.get(key)]
-                keys = [key for key in keys if read.get(key) is False]
-            done += [key for key in keys if key not in done]
-        known = list(filter(is_file, instance.get_dynamic_partitions(partitions)))
-        missing = missing or sources.missing_folder(path, known)
-        remarks = [missing] if missing else _remarks(folder, scan)
-    return Outcome(name, done, refused, "registered", remarks, seconds=time.monotonic() - started)
-
-
-_UNREAD_LINES = 5
-"""Most files that cannot be read of which each has its sentence."""
-
-
-def _remarks(folder: Folder | None, scan: FolderScan | None) -> list[str]:
-    """What there is to remark about the folder of recordings and what is in it and was not read."""
-    from ccf_assets.finding import counted, listed
-    from ccf_assets.recordings.sources import ignored_lines
-
-    remarks = []
-    if folder is not None and folder.name:
-        first = folder.others.get("", "another folder")
-        remarks.append(
-            f"{folder.path} is a further folder of recordings of this database, beside {first}: its files "
-            f"are called {folder.name}/…"
-        )
-    if scan is None:
-        return remarks
-    if scan.waiting:
-        one, many = "file is still being written and was", "files are still being written and were"
-        remarks.append(
-            f"{counted(len(scan.waiting), one, many)} not read ({listed(list(scan.waiting))}); the UI or the "
-            f"next load reads {'it when it is' if len(scan.waiting) == 1 else 'them when they are'} complete"
-        )
-    unread = list(scan.unreadable.values())
-    remarks += unread[:_UNREAD_LINES]
-    if len(unread) > _UNREAD_LINES:
-        remarks.append(
-            f"{len(unread) - _UNREAD_LINES} more files cannot be read; `ccf-assets recordings` lists them"
-        )
-    return remarks + ignored_lines(scan.ignored)
-
-
-def _compare_atlases(name: str, changed: bool) -> Outcome:
-    """Compare the loaded atlases if one has changed or two have not been compared yet."""
-    from ccf_assets.db import comparison, schema
-
-    started = time.monotonic()
-    done = schema.region_consistency.c
-    with database.create_engine().connect() as connection:
-        pairs = set(connection.execute(comparison.references()).tuples())
-        compared = set(connection.execute(sa.select(done.ccf_id, done.reference_id).distinct()).tuples())
-    if not pairs or (pairs == compared and not changed):
-        return Outcome(name)
-    defs, instance = _dagster()
-    with instance:
-        outcome = run_job(
-            defs, instance, "compare_atlases", name, started=started, assets=["region_consistency"]
-        )
-    return dataclasses.replace(outcome, verb="made")
-
-
-def _settled(folder: Folder) -> FolderScan:
-    """A scan of the folder of recordings, after a wait for files that are still being written.
-
-    The wait has an end: a file that goes on growing is read by the sensor, or by the next load.
-    """
-    from ccf_assets.recordings.scan.stamps import SETTLE_S
-
-    deadline = time.monotonic() + 2 * SETTLE_S
-    while True:
-        scan = folder.scan(time.time(), SETTLE_S)
-        if not scan.waiting or time.monotonic() > deadline:
-            return scan
-        time.sleep(0.5)
-
-
-def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:
-    """The definitions and the instance, in this process."""
-    import dagster as dg
-
-    from ccf_assets.runs.home import dagster_home
-
-    dagster_home()
-    return _definitions(), dg.DagsterInstance.get()
-
-
-@functools.cache
-def _definitions() -> dg.Definitions:
-    """All definitions, made once for a process."""
-    from ccf_assets.definitions import build_defs
-
-    return build_defs()

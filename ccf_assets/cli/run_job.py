@@ -1,6 +1,6 @@
 """One Dagster job, run in this process, and how it ended in words.
 
-Not here: which jobs a load runs (cli.loading).
+Not here: which jobs a load runs (cli.load_tasks).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ccf_assets.cli.options import say
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ccf_assets.runs.console import Note
+    from ccf_assets.progress import Note
 
 SIGN_OF_LIFE_S = 30
 """Seconds between two lines of a task where there is no terminal."""

@@ -1,6 +1,6 @@
 """Importing it imports what a load needs: in the process from which its workers are forked.
 
-Not here: what is done with it (cli.loading), and the processes themselves (cli.workers).
+Not here: what is done with it (cli.load_tasks), and the processes themselves (cli.workers).
 """
 
 import gc
@@ -10,7 +10,7 @@ from importlib import import_module
 
 AHEAD = (
     "ccf_assets.definitions",
-    "ccf_assets.cli.loading",
+    "ccf_assets.cli.load_tasks",
     "ccf_assets.runs.storage",
     "ccf_assets.runs.liveness",
     "dagster._core.instance.factory",

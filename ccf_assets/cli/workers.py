@@ -1,6 +1,6 @@
 """Worker processes of a load: how they are started, interrupted and ended in order.
 
-Not here: what a worker does (cli.loading).
+Not here: what a worker does (cli.load_tasks).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ccf_assets.db import database
 from ccf_assets.errors import CcfError, SourceUnreachableError
 
 if TYPE_CHECKING:
-    from ccf_assets.runs.console import Note
+    from ccf_assets.progress import Note
 
 KILLED = (
     "Its process was killed, perhaps because memory ran out; what it had not finished was undone. Load again."

@@ -8,27 +8,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import dagster as dg
 
+from ccf_assets.progress import Note
 from ccf_assets.refusals import in_short
-
-
-class Note(NamedTuple):
-    """What a task of a load reports while it works.
-
-    Attributes:
-        label: of the task: an atlas, for example.
-        kind: ``steps`` is how many a run will have, ``step`` the name of one that begins, ``progress`` a line
-            that the next replaces, ``warning`` one that stays.
-        text: the line, the name or the number.
-    """
-
-    label: str
-    kind: Literal["steps", "step", "progress", "warning"]
-    text: str
-
 
 _deliver: Callable[[Note], object] | None = None
 

@@ -23,7 +23,7 @@ from dagster_postgres import DagsterPostgresStorage
 from psycopg.rows import dict_row
 
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
-from ccf_assets.cli import load, loading, worker_imports
+from ccf_assets.cli import load, load_tasks, worker_imports
 from ccf_assets.cli import outcome as outcome_module
 from ccf_assets.cli import workers as workers_module
 from ccf_assets.cli.outcome import Outcome
@@ -160,23 +160,23 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
 def test_the_ontology_is_fetched_once_and_the_wait_for_it_is_announced(
     database: sa.Engine, mirror: LocalServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    first = loading._load_ontology("structure_graph", False)
+    first = load_tasks.load_ontology("structure_graph", False)
     assert list(first.loaded) == ["structure_graph"]
     assert f"structure_graph  fetching {mirror.url}/ontology/structure_graph.csv" in capfd.readouterr().err
-    assert list(loading._load_ontology("structure_graph", False).loaded) == []
+    assert list(load_tasks.load_ontology("structure_graph", False).loaded) == []
     assert len(mirror.requests) == 1
-    assert list(loading._load_ontology("structure_graph", True).loaded) == ["structure_graph"]
+    assert list(load_tasks.load_ontology("structure_graph", True).loaded) == ["structure_graph"]
     assert len(mirror.requests) == 2
 
 
 def test_an_emptied_cache_is_filled_again_from_the_database_without_a_run(
     database: sa.Engine, mirror: LocalServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    loading._load_ontology("structure_graph", False)
+    load_tasks.load_ontology("structure_graph", False)
     cache = Path(os.environ["CCF_HOME"]) / "downloads"
     shutil.rmtree(cache)
     capfd.readouterr()
-    assert loading._load_ontology("structure_graph", False).loaded == []
+    assert load_tasks.load_ontology("structure_graph", False).loaded == []
     assert "fetching" not in capfd.readouterr().err
     assert len(mirror.requests) == 1
     assert [file.name for file in cache.rglob("*.csv")] == ["structure_graph.csv"]
@@ -187,18 +187,18 @@ def test_an_emptied_cache_is_filled_again_from_the_database_without_a_run(
 
 def test_atlases_are_compared_once_and_again_when_one_has_changed(phantom_database: sa.Engine) -> None:
     rows = sa.text("SELECT count(*) FROM ccf.region_consistency")
-    assert loading._compare_atlases("comparison", False).loaded == ["region_consistency"]
+    assert load_tasks.compare_atlases("comparison", False).loaded == ["region_consistency"]
     with phantom_database.begin() as connection:
         assert connection.scalar(rows)
         connection.execute(sa.text("UPDATE ccf.region_consistency SET agreement = 2"))
-    assert loading._compare_atlases("comparison", False).loaded == []
-    assert loading._compare_atlases("comparison", True).loaded == ["region_consistency"]
+    assert load_tasks.compare_atlases("comparison", False).loaded == []
+    assert load_tasks.compare_atlases("comparison", True).loaded == ["region_consistency"]
     with phantom_database.begin() as connection:
         assert not connection.scalar(
             sa.text("SELECT count(*) FROM ccf.region_consistency WHERE agreement = 2")
         )
         connection.execute(sa.text("UPDATE ccf.atlas SET ccf_version = ccf_id::text"))
-    assert loading._compare_atlases("comparison", True).loaded == []
+    assert load_tasks.compare_atlases("comparison", True).loaded == []
 
 
 # ---- stopping
@@ -380,8 +380,8 @@ def test_files_that_are_still_being_written_are_named_and_not_said_to_be_up_to_d
     folder.mkdir()
     monkeypatch.setenv("CCF_RECORDINGS", str(folder))
     (folder / "growing.csv").write_text("recording_id,site_id,x,y,z\n", "utf-8")
-    monkeypatch.setattr(loading, "_settled", lambda folder: folder.scan(time.time(), 3600))
-    outcome = loading._register_recordings("recordings", False)
+    monkeypatch.setattr(load_tasks, "_settled", lambda folder: folder.scan(time.time(), 3600))
+    outcome = load_tasks.register_recordings("recordings", False)
     assert (outcome.loaded, outcome.refused, outcome.error) == ([], [], None)
     load.report(outcome)
     assert capsys.readouterr().err == (

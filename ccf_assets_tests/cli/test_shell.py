@@ -24,7 +24,7 @@ from ccf_assets.cli import complete, main
 from ccf_assets.cli.commands import help_of
 from ccf_assets.cli.tables import Column, show_aligned
 from ccf_assets.cli.watch import Watch
-from ccf_assets.runs.console import Note
+from ccf_assets.progress import Note
 from ccf_assets_tests.support.program import COMMAND, ROOT
 
 WIDTH = 80
@@ -267,7 +267,7 @@ def test_on_a_terminal_a_load_is_a_line_each_and_nothing_of_the_live_ones_stays(
     script = (
         "import time\n"
         "from ccf_assets.cli.watch import Watch\n"
-        "from ccf_assets.runs.console import Note\n"
+        "from ccf_assets.progress import Note\n"
         "with Watch() as watch:\n"
         "    watch.begin('ccf_2017_25um')\n"
         "    watch.note(Note('ccf_2017_25um', 'steps', '2'))\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccf_assets.cli import load, loading
+from ccf_assets.cli import load, load_tasks
 from ccf_assets.defs.sensors import changed_region_sets, new_recordings
 from ccf_assets.errors import PassingError
 from ccf_assets.recordings import sources
@@ -110,8 +110,8 @@ def test_a_store_that_cannot_be_read_is_said_and_nothing_is_deleted(
         "There is no object below s3://lab/rec; put files of sites there, or correct CCF_"
     )
     assert states(lab) == {"day 1/a.csv": "its folder does not exist; its sites stay"}
-    monkeypatch.setattr(loading, "_dagster", lambda: (lab.definitions, lab.instance))
-    load.report(loading._register_recordings("recordings", False))
+    monkeypatch.setattr(load_tasks, "_dagster", lambda: (lab.definitions, lab.instance))
+    load.report(load_tasks.register_recordings("recordings", False))
     out, err = capfd.readouterr()
     assert "There is no object below s3://lab/rec; put files" in err
     assert lab.ask(STORED) == before

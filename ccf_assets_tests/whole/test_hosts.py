@@ -23,7 +23,7 @@ from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
 from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.cli.load import publish
-from ccf_assets.cli.loading import _register_recordings
+from ccf_assets.cli.load_tasks import register_recordings
 from ccf_assets.db.frames import keep_frames, stored_frames
 from ccf_assets.db.ontologies import follow_ontology, keep_ontology
 from ccf_assets.db.own_catalogue import follow_catalogue, keep_catalogue
@@ -361,7 +361,7 @@ def test_a_frame_that_two_hosts_define_differently_is_refused_and_its_sites_stay
     with pytest.raises(
         CcfError, match=r"The frame mine is one thing in .*hosta/frames.toml on hosta and anot"
     ):
-        _register_recordings("recordings", False)
+        register_recordings("recordings", False)
     for sensor in (unregistered_sites, new_recordings):
         requests, said = lab.tick(sensor)
         assert requests == []
@@ -512,7 +512,7 @@ def test_a_folder_whose_disk_is_gone_is_no_folder_whose_files_were_deleted(
     requests, said = lab.tick(new_recordings)
     assert requests == []
     assert f"{read_on_a} is empty on hosta, and even its file .ccf_folder is gone; mount its disk" in said
-    outcome = _register_recordings("recordings", False)
+    outcome = register_recordings("recordings", False)
     assert any("mount its disk" in remark for remark in outcome.remarks)
     assert lab.ask(ROWS) == before
     assert list(read_on_a.iterdir()) == []
