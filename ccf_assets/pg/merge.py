@@ -80,7 +80,7 @@ def merge(write: Write, rows: Rows, *, rows_stay: bool = False) -> Written:
     except psycopg.errors.UniqueViolation:
         _refuse_repeated_keys(connection, table, staged, keys)
         raise
-    wait_for(connection, str(table), write.report, target.keys)
+    _take_turn(write)
 
     changing = [name for name in names if name not in keys]
     defaults = [
@@ -118,6 +118,18 @@ def merge(write: Write, rows: Rows, *, rows_stay: bool = False) -> Written:
     return Written(row_count, numbers, preview, rows_per_key(connection, target, staged))
 
 
+def _take_turn(write: Write) -> None:
+    """Wait for other loads of the slice, then for the table, as whose writer nothing of it is held yet.
+
+    A swap of rows that refer to this table locks it against writers, and at its end against readers, too. Who
+    has read the table and then waits to write it would be in its way, and the server would end one of them.
+    """
+    target = write.target
+    wait_for(write.connection, str(target.table), write.report, target.keys)
+    lock = sql.SQL("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE").format(identifier(target.table))
+    psycopg_of(write.connection).execute(lock)
+
+
 def _insert_all(write: Write, rows: Rows) -> int | None:
     """Insert ``rows`` directly if the slice is empty, so that there is nothing to compare.
 
@@ -130,7 +142,7 @@ def _insert_all(write: Write, rows: Rows) -> int | None:
     # COPY would accept a value for an identity column, which an INSERT may not bring.
     if isinstance(rows, pa.RecordBatchReader) or any(table.c[name].identity is not None for name in names):
         return None
-    wait_for(connection, str(table), report, target.keys)
+    _take_turn(write)
     of_slice = sa.select(table).where(target.where())
     if connection.scalar(sa.select(of_slice.exists())):
         return None

@@ -389,6 +389,20 @@ def test_who_waits_for_the_one_session_and_is_waited_for_by_the_other_is_not_wai
         assert failed is None or "deadlock detected" in str(failed)
 
 
+def test_a_write_that_waits_for_its_table_is_not_in_the_way_of_what_it_waits_for(lab: Database) -> None:
+    """A swap locks the table that its rows refer to against writers, and later against everybody."""
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(lab.dsn) as swapping:
+        swapping.execute("LOCK TABLE lab.site IN SHARE ROW EXCLUSIVE MODE")
+        written = pool.submit(lab.write, sample("site"))
+        while lab.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(0,)]:
+            time.sleep(0.01)
+        swapping.execute("SET lock_timeout = '500ms'")
+        swapping.execute("LOCK TABLE lab.site IN ACCESS EXCLUSIVE MODE")
+        swapping.commit()
+        written.result(20)
+    assert lab.sql("SELECT count(*) FROM lab.site") == [(4,)]
+
+
 @pytest.mark.parametrize(
     ("value", "column"),
     [
