@@ -70,7 +70,7 @@ def read_runs(
     run, grid, some = schema.voxel_run.c, atlas.grid, steps != ALL
     coarse = every(steps, grid)
     (aps, dv, mls), edges = coarse.shape, grid.edges_um
-    query = sa.select(*_packed()).where(run.ccf_id == atlas.ccf_id)
+    query = sa.select(*packed_runs()).where(run.ccf_id == atlas.ccf_id)
     if regions is not None:
         query = query.where(run.region_id.in_([table_number(region) for region in regions]))
     if lines is not None:
@@ -87,7 +87,7 @@ def read_runs(
             *(number_of(c, edge) % step == one for (c, edge, step), one in zip(across, taken, strict=False))
         )
     line, z, z_end, region_id = [_NONE.astype("u4")], [_NONE], [_NONE], [_NONE.astype("u4")]
-    for x, y, begin, behind, numbers in _unpacked(read_arrow(url, query)):
+    for x, y, begin, behind, numbers in unpacked_runs(read_arrow(url, query)):
         i, j = grid.index(0, x) // steps[0], grid.index(1, y) // steps[1]
         # Rounded up: the first voxel of the coarser grid that is in the run, or behind it.
         k, k_end = (-((taken[2] - grid.index(2, c)) // steps[2]) for c in (begin, behind))
@@ -115,8 +115,8 @@ _RUNS_AT_ONCE = 8_192
 """Runs unpacked in one turn; as with `places.POINTS_AT_ONCE`, larger arrays would be new memory each time."""
 
 
-def _packed() -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
-    """The runs in two numbers of 64 bits each, for `_unpacked`.
+def packed_runs() -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
+    """The runs in two numbers of 64 bits each, for `unpacked_runs`.
 
     The server encodes, and the driver decodes, each value by itself: of five columns reading takes twice as
     much of the time of both.
@@ -127,8 +127,8 @@ def _packed() -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
     return ((run.x * wide + run.y) * wide + run.z).label("place"), (behind + run.region_id).label("rest")
 
 
-def _unpacked(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[npt.NDArray[Any], ...]]:
-    """x, y, z, z_end as int64, and region_id as int32, of what `_packed` selects, some runs at a time."""
+def unpacked_runs(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[npt.NDArray[Any], ...]]:
+    """x, y, z, z_end as int64, and region_id as int32, of what `packed_runs` selects, some runs at a time."""
     mask = (1 << _BITS) - 1
     for batch in batches:
         places, rests = (np.asarray(column) for column in batch.columns)

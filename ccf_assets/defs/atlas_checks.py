@@ -1,10 +1,9 @@
-"""Asset checks on an atlas's tables, made in SQL. A failure stops the downstream assets of the run.
+"""Asset checks on an atlas's tables. A failure stops the downstream assets of the run.
 
 Not here: the checks of files, made before anything is loaded (ccf.file_checks, db.ontology_checks).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -12,17 +11,17 @@ import sqlalchemy as sa
 
 from ccf_assets.ccf import nrrd, runs
 from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry, catalogue
-from ccf_assets.ccf.region_id import source_id
-from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import stored_grid
-from ccf_assets.db.region_volumes import number_of
+from ccf_assets.db.stored_runs import StoredRuns, find_stored_runs
 from ccf_assets.defs import found
 from ccf_assets.defs.provenance import checked_volume
 from ccf_assets.defs.resources import PostgresResource, SourcesResource
 from ccf_assets.finding import Finding, listed
 from ccf_assets.refusals import in_words
 from ccf_assets.sources.annotation import Annotation
+
+_COUNTS, _SHAPE = "voxel_counts_equal_file", "runs_maximal_and_disjoint"
 
 
 def check_result(finding: Finding) -> dg.AssetCheckResult:
@@ -63,118 +62,110 @@ def _atlases_of(context: dg.AssetCheckExecutionContext, engine: sa.Engine) -> li
         return [known[key] for key in keys if key in known]
 
 
-@skippable_check(
-    "voxel_counts_equal_file",
-    "voxel_run",
-    "In each hemisphere the runs hold as many voxels of every region as the annotation file.",
-    blocking=True,
+@dg.multi_asset_check(
+    name="voxel_run_checks",
+    can_subset=True,
+    specs=[
+        dg.AssetCheckSpec(
+            _COUNTS,
+            asset="voxel_run",
+            description="In each hemisphere the runs hold as many voxels of every region as the annotation "
+            "file.",
+            blocking=True,
+        ),
+        dg.AssetCheckSpec(
+            _SHAPE,
+            asset="voxel_run",
+            description="No two runs share a voxel, every run is at least one voxel long, equal neighbours "
+            "are one.",
+            blocking=True,
+        ),
+    ],
 )
 @in_words
-def voxel_counts_equal_file(
+def voxel_run_checks(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, sources: SourcesResource
 ) -> Iterator[dg.AssetCheckResult]:
-    """Count every region in the file and in the table, in independent ways, and compare.
+    """Count every region in the file and in the table, in independent ways; compare each run with the next.
 
     By hemisphere, because the total counts of a volume mirrored from left to right would be the same.
     Skipped where no atlas is loaded.
     """
     engine = postgres.create_engine()
     atlases = _atlases_of(context, engine)
-    if not atlases:
-        return
-    in_file: dict[tuple[str, str, int], int] = {}
-    in_table: dict[tuple[str, str, int], int] = {}
-    for entry in atlases:
-        file, grid = checked_volume(context.instance, sources.get(), entry), stored_grid(engine, entry.key)
-        sides = found.voxel_counts.of(file, partial(_count_sides, file, context.log.info))
-        for side, counts in (("left", sides.left), ("right", sides.right)):
-            in_file.update({(entry.key, side, region): count for region, count in counts.items()})
-        with engine.connect() as connection:
-            for side, number, count in connection.execute(_voxels_by_side(entry.ccf_id, grid)):
-                in_table[entry.key, side, source_id(number)] = int(count)
-    wrong = sorted(k for k in in_file.keys() | in_table.keys() if in_file.get(k) != in_table.get(k))
-    differ = [f"{k[2]} on the {k[1]} in {k[0]}: {in_table.get(k, 0)}, not {in_file.get(k, 0)}" for k in wrong]
-    yield check_result(
-        Finding.required(
-            "voxel_counts_equal_file",
-            not wrong,
-            f"{len(wrong)} voxel counts are not those of the file: {listed(differ)}."
-            if wrong
-            else f"{sum(in_table.values())} voxels in {len({(k[0], k[2]) for k in in_table})} regions, "
-            "as in the file, left and right.",
-            {
-                "voxels_in_table": sum(in_table.values()),
-                "voxels_in_file": sum(in_file.values()),
-                "counts_that_differ": len(wrong),
-            },
-        )
+    selected = {key.name for key in context.selected_asset_check_keys}
+    stored = {
+        entry.key: find_stored_runs(engine.url, entry.ccf_id, stored_grid(engine, entry.key))
+        for entry in atlases
+    }
+    if atlases and _COUNTS in selected:
+        in_file = {
+            entry.key: _in_file(checked_volume(context.instance, sources.get(), entry), context.log.info)
+            for entry in atlases
+        }
+        yield check_result(_counts_compared(in_file, {key: each.voxels for key, each in stored.items()}))
+    if atlases and _SHAPE in selected:
+        yield check_result(_shape(list(stored.values())))
+
+
+def _in_file(file: Annotation, report: Callable[[str], object]) -> runs.VoxelCounts:
+    def count() -> runs.VoxelCounts:
+        return runs.count_sides(nrrd.planes(file.path, file.grid, report), file.grid)
+
+    return found.voxel_counts.of(file, count)
+
+
+def _counts_compared(
+    in_file: Mapping[str, runs.VoxelCounts], in_table: Mapping[str, runs.VoxelCounts]
+) -> Finding:
+    """Whether both have the same voxels of every region on each side, by key of the atlas."""
+    expected, there = _by_side(in_file), _by_side(in_table)
+    wrong = sorted(key for key in expected.keys() | there.keys() if expected.get(key) != there.get(key))
+    differ = [
+        f"{region} on the {side} in {atlas}: {there.get((atlas, side, region), 0)}, "
+        f"not {expected.get((atlas, side, region), 0)}"
+        for atlas, side, region in wrong
+    ]
+    return Finding.required(
+        _COUNTS,
+        not wrong,
+        f"{len(wrong)} voxel counts are not those of the file: {listed(differ)}."
+        if wrong
+        else f"{sum(there.values())} voxels in {len({(atlas, region) for atlas, _, region in there})} "
+        "regions, as in the file, left and right.",
+        {
+            "voxels_in_table": sum(there.values()),
+            "voxels_in_file": sum(expected.values()),
+            "counts_that_differ": len(wrong),
+        },
     )
 
 
-def _count_sides(file: Annotation, report: Callable[[str], object]) -> runs.VoxelCounts:
-    return runs.count_sides(nrrd.planes(file.path, file.grid, report), file.grid)
+def _by_side(of_atlases: Mapping[str, runs.VoxelCounts]) -> dict[tuple[str, str, int], int]:
+    """(Key of the atlas, side, region id) → voxels."""
+    return {
+        (key, side, region): count
+        for key, voxels in of_atlases.items()
+        for side, counts in (("left", voxels.left), ("right", voxels.right))
+        for region, count in counts.items()
+    }
 
 
-def _voxels_by_side(ccf_id: int, grid: VoxelGrid) -> sa.Select[Any]:
-    """Side, region and voxels of an atlas's runs; a run across the midline is divided between the sides."""
-    run, edge = schema.voxel_run.c, grid.edges_um[2]
-    k, k_end, middle = number_of(run.z, edge), number_of(run.z_end, edge), grid.first_right or 0
-    of_side = {"left": (k, sa.func.least(k_end, middle)), "right": (sa.func.greatest(k, middle), k_end)}
-    part = sa.union_all(
-        *(
-            sa.select(sa.literal(side).label("side"), run.region_id, (end - start).label("voxels")).where(
-                run.ccf_id == ccf_id, start < end
-            )
-            for side, (start, end) in of_side.items()
-        )
-    ).subquery("part")
-    voxels = sa.func.sum(part.c.voxels)
-    return sa.select(part.c.side, part.c.region_id, voxels).group_by(part.c.side, part.c.region_id)
-
-
-@skippable_check(
-    "runs_maximal_and_disjoint",
-    "voxel_run",
-    "No two runs share a voxel, every run is at least one voxel long, equal neighbours are one.",
-    blocking=True,
-)
-@in_words
-def runs_maximal_and_disjoint(
-    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
-) -> Iterator[dg.AssetCheckResult]:
-    """Compare each run with the next one on its line; skipped where no atlas is loaded."""
-    engine, run = postgres.create_engine(), schema.voxel_run.c
-    atlases = _atlases_of(context, engine)
-    if not atlases:
-        return
-    line = sa.over(sa.func.lead(run.z), partition_by=(run.ccf_id, run.x, run.y), order_by=run.z)
-    after = sa.over(sa.func.lead(run.region_id), partition_by=(run.ccf_id, run.x, run.y), order_by=run.z)
-    pair = (
-        sa.select(run.z, run.z_end, run.region_id, line.label("next_z"), after.label("next_region"))
-        .where(run.ccf_id.in_([entry.ccf_id for entry in atlases]))
-        .subquery()
-        .c
-    )
-    query = sa.select(
-        sa.func.count().filter(pair.next_z < pair.z_end),
-        sa.func.count().filter(pair.z_end <= pair.z),
-        sa.func.count().filter(pair.next_z == pair.z_end, pair.next_region == pair.region_id),
-    )
-    with engine.connect() as connection:
-        overlapping, empty, divided = connection.execute(query).one()
-    numbers = {"overlapping": overlapping, "empty": empty, "divided": divided}
+def _shape(stored: Sequence[StoredRuns]) -> Finding:
+    """Whether the runs of all atlases are disjoint, not empty, and as long as they can be."""
+    numbers = {
+        name: sum(getattr(each, name) for each in stored) for name in ("overlapping", "empty", "divided")
+    }
     passed = not any(numbers.values())
-    yield check_result(
-        Finding.required(
-            "runs_maximal_and_disjoint",
-            passed,
-            "No run overlaps the next, is empty, or could be one with it."
-            if passed
-            else f"{overlapping} runs overlap the next, {empty} are empty, "
-            f"{divided} could be one with the next.",
-            numbers,
-        )
+    return Finding.required(
+        _SHAPE,
+        passed,
+        "No run overlaps the next, is empty, or could be one with it."
+        if passed
+        else f"{numbers['overlapping']} runs overlap the next, {numbers['empty']} are empty, "
+        f"{numbers['divided']} could be one with the next.",
+        numbers,
     )
 
 
-atlas_checks = [voxel_counts_equal_file, runs_maximal_and_disjoint]
+atlas_checks = [voxel_run_checks]

@@ -214,9 +214,16 @@ class _NewPartition:
         """Add the parent's foreign keys; referenced tables stay locked for writers until the commit."""
         self._run(3)
 
+    def old(self) -> list[str]:
+        """The partition that this one will replace, quoted, if there is one."""
+        return [old for (old,) in self._fetch(_PARTITION_OF_VALUE)]
+
     def attach(self) -> None:
-        """Drop the old partition, attach this one, and give it and its indexes the old names."""
-        for (old,) in self._fetch(_PARTITION_OF_VALUE):
+        """Drop the old partition, attach this one, and give it and its indexes the old names.
+
+        Foreign keys that it has not got are added and checked by the server.
+        """
+        for old in self.old():
             self.raw.execute(sql.SQL("DROP TABLE {}").format(sql.SQL(old)))
         self.raw.execute(
             sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES IN ({})").format(
@@ -267,13 +274,22 @@ def _shortened(name: str, longest: int) -> str:
 
 
 def _attach_all(raw: psycopg.Connection[Any], partitions: Sequence[_NewPartition], report: Report) -> None:
-    """Attach every partition; each wait for a lock is short, so that no reader queues behind it for long."""
+    """Attach every partition; each wait for a lock is short, so that no reader queues behind it for long.
+
+    A partition that replaces none waits for no reader, nor they for it.
+    """
     table = partitions[0].table
+    replaces = any(partition.old() for partition in partitions)
     lock = sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(identifier(table))
     raw.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'")
     deadline = time.monotonic() + LOCK_PATIENCE_S
     while True:
         try:
+            if not replaces:
+                with raw.transaction(), going_on(report, f"{table.name}: checking foreign keys"):
+                    for partition in partitions:
+                        partition.attach()
+                return
             with going_on(report, f"{table.name}: waiting for its turn to put the new rows in place"):
                 _wait_until_free(raw, lock, deadline)
             with raw.transaction():

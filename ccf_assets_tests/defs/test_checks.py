@@ -30,6 +30,7 @@ from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import ontology_checks, schema
 from ccf_assets.db.ontology_checks import ONTOLOGY_CHECKS
+from ccf_assets.db.stored_runs import find_stored_runs
 from ccf_assets.definitions import build_defs
 from ccf_assets.defs import atlas_checks
 from ccf_assets.defs.assets.files import structure_graph
@@ -598,12 +599,9 @@ def test_a_load_that_fails_while_rows_stream_leaves_the_rows_of_the_last(
 def test_a_run_that_crosses_the_midline_is_counted_on_both_sides(
     phantom_database: sa.Engine,
 ) -> None:
-    with phantom_database.connect() as connection:
-        by_side = connection.execute(atlas_checks._voxels_by_side(ATLAS.ccf_id, grid_of(KEY))).all()
+    stored = find_stored_runs(phantom_database.url, ATLAS.ccf_id, grid_of(KEY)).voxels
     array = np.stack(list(phantom_volume.planes(100)))
     middle = MIDLINE_UM // 100
-    expected = {}
-    for side, half in (("left", array[:middle]), ("right", array[middle:])):
+    for counted, half in ((stored.left, array[:middle]), (stored.right, array[middle:])):
         ids, counts = np.unique(half[half != 0], return_counts=True)
-        expected |= {(side, int(i)): int(n) for i, n in zip(ids, counts, strict=True)}
-    assert {(side, region): n for side, region, n in by_side} == expected
+        assert counted == dict(zip(ids.tolist(), counts.tolist(), strict=True))

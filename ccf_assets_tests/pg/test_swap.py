@@ -256,6 +256,19 @@ def test_a_long_reader_makes_the_swap_wait_and_does_not_hold_up_others(
     assert lab.left_over() == []
 
 
+def test_a_first_load_of_a_partition_waits_for_no_reader(
+    lab: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swap, "LOCK_WAIT_S", 0.05)
+    monkeypatch.setattr(swap, "LOCK_PATIENCE_S", 0.3)
+    lab.voxels(voxels(1, 1))
+    with psycopg.connect(lab.dsn) as reader:
+        reader.execute("SELECT count(*) FROM lab.voxel, lab.region")
+        lab.voxels(voxels(2, 3), key="2")
+        assert reader.execute("SELECT count(*) FROM lab.voxel").fetchone() == (4,)
+    assert lab.left_over() == []
+
+
 def test_a_reader_of_what_rows_refer_to_is_not_ended_when_it_turns_to_the_rows(lab: Database) -> None:
     """The swap holds the one and waits for the other, the reader the other way round."""
     lab.voxels(voxels(1, 1))
