@@ -177,12 +177,19 @@ def _look_at(url: sa.URL, where: str) -> sa.URL:
 
 
 def create_engine() -> sa.Engine:
-    """An engine of the database. It keeps no idle connections: each is closed when it is released.
+    """The engine of the database. It keeps no idle connections: each is closed when it is released.
 
     The embedded server is started again by the first connection after it was killed, and joined by one that a
     forked process makes.
     """
-    return _engine(settings.postgres_url(), settings.home())
+    named, home = settings.postgres_url(), settings.home()
+    return _plain_engine(_joined_url(named, home), named, home)
+
+
+@functools.lru_cache(maxsize=1)
+def _plain_engine(_url: sa.URL, named: str | None, home: Path) -> sa.Engine:
+    """One for the process: a new one asks the server for its version first, and compiles what is asked."""
+    return _engine(named, home)
 
 
 def kept_engine() -> sa.Engine:
