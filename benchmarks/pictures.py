@@ -73,7 +73,8 @@ _SIDES = ("left", "right")
 def recordings_near(sites: Sites, ap_um: float = AP_UM) -> list[str]:
     """The recordings with most sites within 250 µm of a coronal plane, at most MOST_RECORDINGS."""
     near = np.abs(sites.points[:, 0] - ap_um) <= 250
-    names, counts = np.unique(np.array(sites.recordings)[near], return_counts=True)
+    names, which = np.unique(sites.recordings, return_inverse=True)
+    counts = np.bincount(which[near], minlength=len(names))
     return [str(name) for name in names[np.argsort(-counts, kind="stable")[:MOST_RECORDINGS]]]
 
 
@@ -112,7 +113,9 @@ def by_peers(python: Path, given: Path, folder: Path) -> dict[str, str]:
     """Let the other programs draw into the folder; returns their versions."""
     script = Path(__file__).with_name("pictures_by_peers.py")
     own = {"HOME": str(given), "BRAINGLOBE_CONFIG_DIR": str(given), "MPLBACKEND": "agg", "PYTHONPATH": ""}
-    subprocess.run([python, script, given, folder], check=True, env={**os.environ, **own})
+    subprocess.run(
+        [python, script, given, folder], check=True, env={**os.environ, **own}, stdout=subprocess.DEVNULL
+    )
     versions: dict[str, str] = json.loads((given / "versions.json").read_text("utf-8"))
     return versions
 
@@ -135,7 +138,7 @@ def sheet(pictures: Sequence[tuple[str, Path]], to: Path) -> None:
             picture = file.convert("RGB")
         picture.thumbnail(_CELL, Image.Resampling.LANCZOS)
         made.paste(picture, (left, top + _CAPTION))
-    made.quantize(256, dither=Image.Dither.NONE).save(to, optimize=True)
+    made.save(to)
 
 
 def main() -> None:
@@ -159,7 +162,7 @@ def main() -> None:
     sites = Sites(everyone.points[here], np.array(everyone.recordings)[here].tolist())
     drawn = figures(atlas, sites)
     for name, figure in drawn.items():
-        (told.folder / f"{name} {OURS}.png").write_bytes(plane_file(figure, dpi=150))
+        (told.folder / f"{name} {OURS}.png").write_bytes(plane_file(figure, dpi=150, crop=True))
     versions: dict[str, str] = {}
     if told.peers:
         with tempfile.TemporaryDirectory() as given:

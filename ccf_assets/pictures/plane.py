@@ -28,6 +28,7 @@ from ccf_assets.pictures.drawing import (
     new_axes,
     new_figure,
     rendered,
+    text_size,
     write,
 )
 from ccf_assets.pictures.labels import labels_of
@@ -60,6 +61,9 @@ _LABEL_CELL = 2
 
 _LEAST_HEIGHT = 330
 """Pixels of a plane with its legend, so that a low plane's has room for ten regions."""
+
+_TITLE_SIZE, _LEAST_TITLE_SIZE = 10, 6
+"""Of the title above somebody's own axes, in points: so large if they are as wide, else less."""
 
 _MARGIN, _MARGIN_BELOW = 200, 600
 """µm of a brain as long as the CCF around a plane that is cropped; below there is the scale bar."""
@@ -227,7 +231,9 @@ def draw_plane(axes: Axes, section: Section, *, crop: bool = True) -> None:
     )  # fmt: skip
     _draw_on(axes, section, parts, found, um_per_pixel, outlined=True)
     _ticks(axes, section, bregma=False)
-    axes.set_title(section.title, fontsize=10)
+    room = box.width * DPI / figure.dpi
+    size = _TITLE_SIZE * min(room / text_size(section.title, {"fontsize": _TITLE_SIZE})[0], 1)
+    axes.set_title(section.title, fontsize=max(size, _LEAST_TITLE_SIZE))
 
 
 def _window(section: Section, inside: np.ndarray, um_per_pixel: float, *, crop: bool) -> tuple[slice, slice]:
