@@ -103,7 +103,8 @@ def give(atlas: Atlas, figure: Mapping[str, Section], folder: Path) -> None:
         "ap_um": AP_UM, "sites_ap_um": figure["sites"].position_um, "resolution_um": atlas.resolution_um,
         "values": VALUES, "label": LABEL, "named": named, "regions": regions,
         "recordings": {
-            name: sites.points[np.array(sites.recordings) == name].tolist() for name in set(sites.recordings)
+            name: sites.points[np.array(sites.recordings) == name].tolist()
+            for name in sorted(set(sites.recordings))
         },
     }  # fmt: skip
     (folder / "asked.json").write_text(json.dumps(asked), "utf-8")
