@@ -111,7 +111,8 @@ def section(
         shown, right = sides[0], sides[1] if sides[0] != sides[1] else None
     return Section(
         plane, orientation, position_um, atlas.grid, title_of(atlas), shown, right, atlas.space,
-        sites=sites, within_um=within_um, scale=scale, **words,
+        sites=sites, within_um=within_um, scale=scale,
+        layers=values is None and region_set is None, **words,
     )  # fmt: skip
 
 

@@ -150,6 +150,11 @@ def region_key(
         key.text(_ACRONYM_X, at + _LINE / 2, unnamed, va="center_baseline", **NOTE)
 
 
+def value_width(scale: Scale) -> float:
+    """Pixels that `value_key` takes beside a plane: of its label, but at least of "no value"."""
+    return min(max(text_size(scale.label, HEADING)[0] + 4, 100), WIDTH)
+
+
 def value_key(figure: Figure, scale: Scale, x: float, y: float, height: float) -> None:
     """The colours of values with their numbers and what they are, from (x, y) down."""
     write(figure, x, y + 10, scale.label, WIDTH, HEADING)

@@ -21,14 +21,29 @@ from ccf_assets.pictures.drawing import BORDER, HATCH, RegionStyle, rgb
 if TYPE_CHECKING:
     from matplotlib.path import Path
 
-_LAYER_BORDER = 0.86
+LAYER_BORDER = 0.86
 """Brightness of a border between two parts of a group, as a share of the part's own."""
 
 _HATCH_STEP = 7
 """Pixels from one line of hatched tissue to the next, along a row."""
 
+_ROUNDS, _INWARDS, _OUTWARDS = 40, 0.6, -0.62
+"""How borders become smooth: shares of the way to the mean of the neighbours, in turn. These let pass what is
+longer than some ten voxels."""
+
+_ISLAND = 6
+"""Voxels. A straight line that is a voxel wide has five in a square of 5 × 5; it has no steps either."""
+
+_STRAIGHT = 0.05
+"""Of a voxel: a corner that lies no farther from the middle between its neighbours is on a straight line."""
+
+_FARTHEST = 0.49
+"""Of a voxel: a corner moves by no more, so that no corner passes another."""
+
 _SLACK = 1e-6
 """Of a pixel, so that three times 640 pixels are 1,920."""
+
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 Numbers: TypeAlias = npt.NDArray[np.uint16]
 """A plane of numbers of parts, or of groups: small numbers are quick to compare."""
@@ -89,6 +104,8 @@ def parts_of(
     grid: VoxelGrid,
     left: Mapping[int, Shown],
     right: Mapping[int, Shown] | None = None,
+    *,
+    layers: bool = True,
 ) -> Parts:
     """The parts of a plane.
 
@@ -99,6 +116,7 @@ def parts_of(
         grid: the grid of the atlas.
         left: at least every region in the plane, by id.
         right: the same for the right side of the midline, where that differs.
+        layers: regions that are shown alike, such as layers of one colour, are parts of their own.
 
     Raises:
         CcfError: the plane has another shape than orientation and grid give, or a region that is not given.
@@ -119,6 +137,11 @@ def parts_of(
     unknown = [i for i in ids.tolist() if i not in left]
     if unknown:
         raise CcfError(f"The plane holds region {unknown[0]}, which is not among the regions given.")
+    if not layers:
+        first_alike: dict[object, int] = {}
+        alike = [first_alike.setdefault((left[i], right and right[i]), i) for i in ids.tolist()]
+        ids, which = np.unique(np.array(alike, ids.dtype), return_inverse=True)
+        index = np.concatenate([[0], which + 1])[index]
     number, first = len(ids), grid.first_right
     looks = [left[i] for i in ids.tolist()]
     if right is not None and first is not None:
@@ -183,7 +206,7 @@ def painted(parts: Parts, pixels: Numbers) -> npt.NDArray[np.uint8]:
     for each, strength in ((twin, 1), (group, 2)):
         level[:, :-1][each[:, :-1] != each[:, 1:]] = strength
         level[:-1][each[:-1] != each[1:]] = strength
-    shades = [(parts.colours * share).astype(np.uint8) for share in (1, _LAYER_BORDER, BORDER)]
+    shades = [(parts.colours * share).astype(np.uint8) for share in (1, LAYER_BORDER, BORDER)]
     picture: npt.NDArray[np.uint8] = np.stack(shades)[level, pixels]
     if parts.hatched.any():
         row, column = np.nonzero(parts.hatched[pixels] & (level < 2))  # noqa: PLR2004
@@ -192,14 +215,15 @@ def painted(parts: Parts, pixels: Numbers) -> npt.NDArray[np.uint8]:
     return picture
 
 
-def outlines(parts: Parts, numbers: npt.NDArray[np.uint16]) -> Iterator[tuple[int, Path]]:
+def outlines(parts: Parts, numbers: npt.NDArray[np.uint16], corners: Floats) -> Iterator[tuple[int, Path]]:
     """Each part or group of a plane as a closed path in µm, for pictures that can be enlarged.
 
-    The paths follow the edges of the voxels: nothing is left white between neighbours, and none overlap.
+    Neighbours have the same corners between them: nothing is left white, and none overlap.
 
     Args:
         parts: whose edges of voxels count.
         numbers: the plane: `Parts.index`, or the group of each voxel.
+        corners: as `smooth_corners` gives them.
 
     Yields:
         The number, and its outline with holes: x along the columns, y along the rows.
@@ -211,15 +235,76 @@ def outlines(parts: Parts, numbers: npt.NDArray[np.uint16]) -> Iterator[tuple[in
     for number, rows, columns in boxes(numbers):
         mask = np.pad(numbers[rows, columns] == number, 1).astype(np.float64)
         lines: Any = contour_generator(z=mask, line_type="Separate").lines(0.5)
-        corners = [_corners(line) for line in lines]
-        codes = [_codes(len(each)) for each in corners]
         # A voxel of the mask, whose edge is one voxel wider, begins where its index is.
-        places = np.concatenate(corners) + np.array([columns.start - 1, rows.start - 1])
-        yield number, Path(places * (across, down), np.concatenate(codes))
+        first = np.array([columns.start - 1, rows.start - 1])
+        places = []
+        for line in lines:
+            column, row = (_corners(line) + first).astype(np.intp).T
+            around = corners[row, column][:, ::-1] * (across, down)
+            around = around[~np.isnan(around[:, 0])]
+            places.append(np.append(around, around[:1], axis=0))
+        codes = [_codes(len(each)) for each in places]
+        yield number, Path(np.concatenate(places), np.concatenate(codes))
 
 
-def _corners(line: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The corners of the voxels that a contour goes around, the first one again at the end.
+def smooth_corners(parts: Parts) -> Floats:
+    """Where the corners of the voxels lie so that borders have no steps.
+
+    Each moves along with those that a border joins it to, and by less than half a voxel along each axis.
+    After each step inwards there is one outwards, so that no region becomes smaller (Taubin, "A signal
+    processing approach to fair surface design", 1995); islands of a few voxels would, and stay as they are.
+
+    Returns:
+        Shape (rows + 1, columns + 1, 2), float64: row and column of each corner, in voxels. NaN for one on no
+        border, or on a straight one, whose outlines do without it: half of a file.
+    """
+    plane, (rows, columns) = np.pad(parts.index, 1), parts.index.shape
+    number = np.arange((rows + 1) * (columns + 1)).reshape(rows + 1, columns + 1)
+    down, across = plane[1:-1, 1:] != plane[1:-1, :-1], plane[1:, 1:-1] != plane[:-1, 1:-1]
+    joined = np.concatenate(
+        [
+            np.stack([number[:-1][down], number[1:][down]], axis=1),
+            np.stack([number[:, :-1][across], number[:, 1:][across]], axis=1),
+        ]
+    )
+    used, ends = np.unique(np.concatenate([joined, joined[:, ::-1]]), return_inverse=True)
+    here, other = ends.reshape(-1, 2).T
+    start = np.stack(np.divmod(used, columns + 1), axis=1).astype(np.float64)
+    moved, neighbours = start.copy(), np.bincount(here)[:, None]
+    free = ~_at_islands(parts.index).ravel()[used, None]
+
+    def aside() -> Floats:
+        """From each corner to the mean of its neighbours."""
+        sums = [np.bincount(here, weights=moved[other, axis]) for axis in range(2)]
+        away: Floats = np.stack(sums, axis=1) / neighbours - moved
+        return away
+
+    for share in _ROUNDS * (_INWARDS, _OUTWARDS):
+        moved += share * free * aside()
+    moved = start + np.clip(moved - start, -_FARTHEST, _FARTHEST)
+    # The same for all whose border it is. One of three stays, so that a long bow does not become a line.
+    straight = (neighbours[:, 0] == 2) & (np.abs(aside()).max(axis=1) < _STRAIGHT)  # noqa: PLR2004
+    moved[straight & ((start @ (1, 2)) % 3 > 0)] = np.nan
+    corners: Floats = np.full((rows + 1, columns + 1, 2), np.nan)
+    corners.reshape(-1, 2)[used] = moved
+    return corners
+
+
+def _at_islands(index: Numbers) -> npt.NDArray[np.bool_]:
+    """Which corners belong to islands: fewer than _ISLAND voxels in a square of 5 × 5, all others alike."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(index, 2), (5, 5))
+    row, column = np.nonzero((windows == index[..., None, None]).sum(axis=(2, 3)) < _ISLAND)
+    around, its = windows[row, column].reshape(-1, 25), index[row, column, None]
+    other = around != its
+    alone = np.where(other, around, 0).max(axis=1) == np.where(other, around, 0xFFFF).min(axis=1)
+    small = np.zeros((index.shape[0] + 2, index.shape[1] + 2), bool)
+    small[row[alone] + 1, column[alone] + 1] = True
+    at: npt.NDArray[np.bool_] = small[1:, 1:] | small[:-1, 1:] | small[1:, :-1] | small[:-1, :-1]
+    return at
+
+
+def _corners(line: Floats) -> Floats:
+    """The corners of the voxels that a contour goes around.
 
     Args:
         line: closed, shape (N, 2): a step of it goes from the middle of one edge of a voxel to that of the
@@ -229,12 +314,8 @@ def _corners(line: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     # Of an edge's middle one coordinate is half and the other whole. The corner has the halves of both ends,
     # or, where the contour goes straight on, lies in the middle between them.
     halves = [each % 1 == 0.5 for each in (before, after)]  # noqa: PLR2004
-    corner = np.where(halves[0], before, np.where(halves[1], after, (before + after) / 2)) + 0.5
-    # What lies between two others on a straight line is left out: two thirds of a file.
-    onwards = corner - np.roll(corner, 1, axis=0)
-    turns = (onwards * np.roll(onwards, -1, axis=0) == 0).all(axis=1)
-    kept: npt.NDArray[np.float64] = corner[turns]
-    return np.append(kept, kept[:1], axis=0)
+    corner: Floats = np.where(halves[0], before, np.where(halves[1], after, (before + after) / 2)) + 0.5
+    return corner
 
 
 def _codes(points: int) -> npt.NDArray[np.uint8]:

@@ -19,6 +19,7 @@ from ccf_assets.pictures.drawing import (
     FRAME,
     HATCH,
     INK,
+    QUIET,
     SUBTITLE,
     TITLE,
     VECTOR,
@@ -27,13 +28,24 @@ from ccf_assets.pictures.drawing import (
     new_axes,
     new_figure,
     rendered,
+    text_size,
     write,
 )
 from ccf_assets.pictures.labels import labels_of
-from ccf_assets.pictures.legend import WIDTH, legend_order, region_key, sites_key, value_key
-from ccf_assets.pictures.parts import Parts, Shown, outlines, painted, parts_of, sampled, with_numbers
+from ccf_assets.pictures.legend import WIDTH, legend_order, region_key, sites_key, value_key, value_width
+from ccf_assets.pictures.parts import (
+    LAYER_BORDER,
+    Parts,
+    Shown,
+    outlines,
+    painted,
+    parts_of,
+    sampled,
+    smooth_corners,
+    with_numbers,
+)
 from ccf_assets.pictures.sites import NEAR_UM, Sites, SitesOnPlane, cells_of, draw_sites, on_plane
-from ccf_assets.pictures.values import Scale
+from ccf_assets.pictures.values import WITHOUT, Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,6 +61,9 @@ _LABEL_CELL = 2
 
 _LEAST_HEIGHT = 330
 """Pixels of a plane with its legend, so that a low plane's has room for ten regions."""
+
+_TITLE_SIZE, _LEAST_TITLE_SIZE = 10, 6
+"""Of the title above somebody's own axes, in points: so large if they are as wide, else less."""
 
 _MARGIN, _MARGIN_BELOW = 200, 600
 """µm of a brain as long as the CCF around a plane that is cropped; below there is the scale bar."""
@@ -72,6 +87,7 @@ class Section:
         sites: recording sites.
         within_um: those at most so far from the plane are drawn, projected along its normal.
         scale: the colours of values, where the regions have some.
+        layers: regions that are shown alike have a border between them.
     """
 
     plane: Plane
@@ -87,6 +103,7 @@ class Section:
     sites: Sites | None = None
     within_um: float = NEAR_UM
     scale: Scale | None = None
+    layers: bool = True
 
     @property
     def title(self) -> str:
@@ -102,7 +119,10 @@ class Section:
         Raises:
             CcfError: as `parts_of`.
         """
-        return parts_of(self.plane, self.orientation, self.position_um, self.grid, self.shown, self.right)
+        return parts_of(
+            self.plane, self.orientation, self.position_um, self.grid, self.shown, self.right,
+            layers=self.layers,
+        )  # fmt: skip
 
     def sites_on_plane(self) -> SitesOnPlane | None:
         """Its sites that are near; None if none are asked for."""
@@ -123,7 +143,8 @@ def plane_file(
 ) -> bytes:
     """A plane of an atlas as a file: in its colours, with borders, names, scale bar, axes and a legend.
 
-    In SVG and PDF every region is an outline, and text is text.
+    In SVG and PDF every region is an outline, and text is text. In these and in a PNG of more than DPI the
+    outlines are smooth; else pixels are those of the voxels.
 
     Args:
         section: what is drawn.
@@ -150,16 +171,17 @@ def plane_file(
     rows, columns = _window(section, pixels.astype(bool), fine, crop=crop)
     width, height = ((each.stop - each.start) * DPI / dpi for each in (columns, rows))
     has_bregma = second_axes and bregma_frame(section.space) is not None
-    left, top, below, beside = (76.0, 106 if has_bregma else 70, 54, WIDTH + (84 if has_bregma else 40))
+    key = WIDTH if section.scale is None or found is not None else value_width(section.scale)
+    left, top, below, beside = (76.0, 106 if has_bregma else 70, 54, key + (84 if has_bregma else 40))
     tall = max(height, _LEAST_HEIGHT)
     if bare:
         left, top, below, beside, tall = 0.0, 0, 0, 0, height
-    vector = suffix in VECTOR
+    outlined = suffix in VECTOR or dpi > DPI
     with new_figure(left + width + beside, top + tall + below, dpi) as figure:
         axes = new_axes(figure, left, top, width, height)
         axes.set(xlim=(columns.start * fine, columns.stop * fine), ylim=(rows.stop * fine, rows.start * fine))
         axes.set_facecolor("none")
-        labelled = _draw_on(axes, section, parts, found, um_per_pixel, outlined=vector)
+        labelled = _draw_on(axes, section, parts, found, um_per_pixel, outlined=outlined)
         if bare:
             axes.set_axis_off()
         else:
@@ -167,7 +189,7 @@ def plane_file(
             write(figure, left, 30, section.title, width + beside - 16, TITLE)
             seen = _seen(section.orientation, section.position_um, section.grid.midline_um)
             write(figure, left, 52, f"{section.atlas}; {seen}", width + beside - 16, SUBTITLE)
-            x, y = left + width + beside - WIDTH - 12, float(top)
+            x, y = left + width + beside - key - 12, float(top)
             if found is not None:
                 y = sites_key(figure, found, section.within_um, x, y) + 10
             room = top + tall + below - y
@@ -176,7 +198,7 @@ def plane_file(
             else:
                 order = legend_order(parts, labelled)
                 region_key(figure, parts, order, (section.heading, section.unnamed), x, y, room)
-        under = None if vector else Under(painted(parts, pixels[rows, columns]), left, top)
+        under = None if outlined else Under(painted(parts, pixels[rows, columns]), left, top)
         kept = {"FFFFFF", *HATCH, *(parts.color_hex(part) for part in range(len(parts.colours)))}
         if found is not None:  # of few sites the colours are rare, and would become those of other recordings
             kept |= {color.removeprefix("#") for color in found.colours.values()}
@@ -209,7 +231,9 @@ def draw_plane(axes: Axes, section: Section, *, crop: bool = True) -> None:
     )  # fmt: skip
     _draw_on(axes, section, parts, found, um_per_pixel, outlined=True)
     _ticks(axes, section, bregma=False)
-    axes.set_title(section.title, fontsize=10)
+    room = box.width * DPI / figure.dpi
+    size = _TITLE_SIZE * min(room / text_size(section.title, {"fontsize": _TITLE_SIZE})[0], 1)
+    axes.set_title(section.title, fontsize=max(size, _LEAST_TITLE_SIZE))
 
 
 def _window(section: Section, inside: np.ndarray, um_per_pixel: float, *, crop: bool) -> tuple[slice, slice]:
@@ -236,7 +260,7 @@ def _draw_on(
 ) -> set[int]:
     """All that lies on the plane itself. Returns the groups whose names stand on it."""
     if outlined:
-        _outlines(axes, parts)
+        _outlines(axes, parts, layers=section.layers)
     longest = max(section.grid.extent_um)
     _scale_bar(axes, longest)
     _directions(axes, section.orientation)
@@ -252,27 +276,30 @@ def _draw_on(
         middle = round(section.grid.midline_um / cell)
     labelled = set()
     for label in labels_of(parts, groups, cell, um_per_pixel, middle):
-        under = cells[int(label.down_um / cell), int(label.across_um / cell)]
+        under = parts.color_hex(cells[int(label.down_um / cell), int(label.across_um / cell)])
+        quiet = section.scale is not None and under == WITHOUT
         axes.text(
             label.across_um, label.down_um, label.text, ha="center", va="center",
-            fontsize=label.fontsize, color=ink_on(parts.color_hex(under)), zorder=3, clip_on=True,
+            fontsize=label.fontsize, color=QUIET if quiet else ink_on(under), zorder=3, clip_on=True,
         )  # fmt: skip
         labelled.add(label.group)
     return labelled
 
 
-def _outlines(axes: Axes, parts: Parts) -> None:
+def _outlines(axes: Axes, parts: Parts, *, layers: bool) -> None:
     from matplotlib.patches import PathPatch
 
-    for part, path in outlines(parts, parts.index):
+    corners = smooth_corners(parts)
+    for part, path in outlines(parts, parts.index, corners):
         color = parts.colours[part] / 255
         if parts.hatched[part]:
             ground, lines = (f"#{each}" for each in HATCH)
             look = {"facecolor": ground, "edgecolor": lines, "hatch": "////", "linewidth": 0.2}
         else:
-            look = {"facecolor": color, "edgecolor": color * 0.86, "linewidth": 0.4}
+            edge = color * (LAYER_BORDER if layers else 1)
+            look = {"facecolor": color, "edgecolor": edge, "linewidth": 0.4}
         axes.add_patch(PathPatch(path, zorder=1, joinstyle="round", **look))
-    for group, path in outlines(parts, parts.group[parts.index]):
+    for group, path in outlines(parts, parts.group[parts.index], corners):
         of_group = parts.colours[parts.group == group].mean(axis=0) / 255
         axes.add_patch(PathPatch(path, fill=False, edgecolor=of_group * BORDER, linewidth=0.5, zorder=1.5))
 

@@ -489,6 +489,8 @@ def test_a_plot_is_a_plane_in_axes_of_its_own_or_of_somebody(atlas: Atlas) -> No
     drawn = [tuple(each.get_offsets()[0]) for each in axes.collections]
     assert all(place == pytest.approx((8200, 1300), abs=15) for place in drawn)
     assert len(drawn) == 2, "a ring and a dot: the other site is too far from the plane"
+    narrow = atlas.plot("coronal", 8900, ax=Figure(figsize=(3.5, 2.5)).subplots())
+    assert narrow.title.get_window_extent().width <= narrow.get_window_extent().width * 1.02
     with_values = atlas.plot("sagittal", 4000, values={"VISp": 1, 382: 2}, crop=False)
     assert with_values.get_xlim() == pytest.approx((0, 13_200), abs=30)
     assert len(with_values.figure.axes) == 2, "a colour bar"

@@ -21,6 +21,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 from matplotlib.text import Text
 from PIL import Image
 
@@ -38,7 +39,7 @@ from ccf_assets.errors import CcfError
 from ccf_assets.pictures import depth_chart, drawing
 from ccf_assets.pictures.depth_chart import depth_chart_png
 from ccf_assets.pictures.drawing import RegionStyle
-from ccf_assets.pictures.parts import Shown, outlines
+from ccf_assets.pictures.parts import Shown, outlines, smooth_corners
 from ccf_assets.pictures.plane import Section, plane_file
 from ccf_assets.pictures.shown import Look, highlighted, shown_by_group, usually_shown
 from ccf_assets.pictures.sites import _COLOURS, Sites, fullest_um
@@ -526,6 +527,22 @@ def test_a_value_counts_for_what_is_inside_a_region_unless_that_has_its_own(draw
     assert {"Rate (Hz)", "no value", "3.00"} <= set(texts(drawn[-1]))
 
 
+def test_what_has_no_value_steps_back_and_layers_of_one_value_are_one(drawn: list[Figure]) -> None:
+    scale = scale_of([1.0, 3.0], "Rate (Hz)")
+    look = coloured(shown(), {1: 1.0, 2: 1.0}, lambda region: [region], scale)
+    look[2] = look[1]  # as two layers of one area
+    plane = np.repeat(np.repeat([1, 2, 3], 38)[None], 80, axis=0).astype(np.uint32)
+    alike = plain(plane, shown=look, scale=scale, layers=False)[100]
+    assert len(np.unique(alike[:600], axis=0)) == 1
+    assert len(np.unique(plain(plane, shown=look, scale=scale)[100, :600], axis=0)) == 2
+    plane_file(of(plane, shown=look, scale=scale))
+    colour = {t.get_text(): t.get_color() for t in drawn[-1].findobj(Text) if isinstance(t, Text)}
+    assert (colour["SSp-bfd1"], colour["SSp-bfd3"]) == ("white", drawing.QUIET)
+    beside_values = drawn[-1].get_figwidth()
+    plane_file(of(plane))
+    assert beside_values < drawn[-1].get_figwidth() - 1.5, "inches: a scale takes less room than a legend"
+
+
 def test_values_know_ids_as_tables_have_them_and_that_a_space_may_have_no_sides(database: sa.Engine) -> None:
     large = 3_000_000_000
     grid = VoxelGrid((3, 3, 3), (50.0, 50.0, 50.0))
@@ -538,6 +555,7 @@ def test_values_know_ids_as_tables_have_them_and_that_a_space_may_have_no_sides(
     assert values_of(atlas, rows).left == {large: 2.0}
     drawn_ = section(atlas, "coronal", 50, values=values_of(atlas, rows))
     assert (drawn_.title, drawn_.shown[large].color_hex) == ("Coronal, AP 50 µm", "21918C")
+    assert not drawn_.layers
     with pytest.raises(CcfError, match=f"made_1001 has no midline, so no left hemisphere: give r{large} one"):
         as_values(atlas, pl.DataFrame({"region": [f"r{large}"], "value": [1], "hemisphere": ["left"]}))
 
@@ -572,16 +590,39 @@ def test_a_pdf_is_a_pdf_and_keeps_its_letters() -> None:
     assert pdf == plane_file(of(blocks("coronal", 40, 100)), ".pdf")
 
 
-def test_an_outline_encloses_the_area_of_its_voxels() -> None:
+def test_outlines_fill_the_plane_and_none_overlap() -> None:
     # Voxels at random meet in every way: three and four regions at a corner, islands, and holes.
-    plane = np.random.default_rng(0).integers(0, 4, (80, 114), np.uint32)
+    plane = np.random.default_rng(0).integers(1, 4, (80, 114), np.uint32)
     parts = of(plane).parts()
-    for part, path in outlines(parts, parts.index):
-        voxels = (parts.index == part).sum()
-        polygons = path.to_polygons()
-        area = abs(sum(np.sum(p[:-1, 0] * p[1:, 1] - p[1:, 0] * p[:-1, 1]) / 2 for p in polygons))
-        assert area == voxels * 100**2
-        assert (path.vertices % 100 == 0).all(), "between voxels nothing is left"
+    corners = smooth_corners(parts)
+    areas = {part: area(path) for part, path in outlines(parts, parts.index, corners)}
+    ((_, around),) = outlines(parts, (parts.index > 0).astype(np.uint16), corners)
+    assert sum(areas.values()) == pytest.approx(area(around))
+    for part, its_area in areas.items():
+        assert its_area == pytest.approx((parts.index == part).sum() * 100**2, rel=0.1)
+    number = np.stack(np.indices(corners.shape[:2]), axis=-1)
+    assert np.nanmax(np.abs(corners - number)) < 0.5, "voxels"
+
+
+def test_a_border_that_rises_slowly_has_no_steps_in_its_outline() -> None:
+    plane = np.zeros((80, 114), np.uint32)
+    for column in range(20, 90):
+        plane[20 + (column - 20) // 3 : 60, column] = 1
+    plane[70, 100] = 2
+    parts = of(plane).parts()
+    (_, path), (_, island) = outlines(parts, parts.index, smooth_corners(parts))
+    assert area(island) == 100**2, "an island of one voxel stays as it is"
+    x, y = path.vertices.T / 100
+    border = (x > 30) & (x < 80) & (y < 50)
+    away = y[border] - (20 + (x[border] - 21) / 3)
+    assert border.sum() > 10
+    assert np.ptp(away) < 0.15, "voxels; a step is one"
+
+
+def area(path: Path) -> float:
+    """Of a path with holes, in the square of its unit."""
+    polygons = path.to_polygons()
+    return abs(sum(float(np.sum(p[:-1, 0] * p[1:, 1] - p[1:, 0] * p[:-1, 1])) / 2 for p in polygons))
 
 
 def test_a_finer_png_is_the_same_picture_with_finer_pixels() -> None:
