@@ -20,6 +20,7 @@ from benchmarks.place import Place, place_in, work_folder
 from ccf_assets.sources.source import Sources
 
 JOBS = (
+    "home",
     "runs",
     "rows",
     "regions",

@@ -38,12 +38,12 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
 
 def _run(arguments: tuple[str, ...]) -> Sample:
     command = [*PROGRAM, *arguments]
-    before = _processor_seconds()
+    before = children_seconds()
     seconds = timed(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True))
-    return Sample(seconds, details={"processor_seconds": _processor_seconds() - before})
+    return Sample(seconds, details={"processor_seconds": children_seconds() - before})
 
 
-def _processor_seconds() -> float:
+def children_seconds() -> float:
     """Of the commands that have ended, user and system; without the server's, which is no child."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -70,7 +70,7 @@ def _store(
     write: Callable[[pl.DataFrame], float], table: str, volume: Volume, sampled: int, total: int
 ) -> Sample:
     engine = database.create_engine()
-    rows = rows_of(schema.metadata.tables[f"{schema.SCHEMA}.{table}"], volume).limit(sampled)
+    rows = rows_of(schema.metadata.tables[f"{schema.SCHEMA}.{table}"], volume.entry.ccf_id).limit(sampled)
     sample = pl.DataFrame(read_arrow(engine.url, rows).read_all())
     with engine.begin() as connection:
         connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}")

@@ -24,7 +24,7 @@ COPY = {25: 1 / 0.75}
 def measure(place: Place, options: Options) -> Iterator[Row]:
     """The lines of the size that is not the largest."""
     volume = place.volume(options.standard_um)
-    alone = ServerAlone(place, schema.voxel, volume)
+    alone = ServerAlone(place, schema.voxel, volume.entry.ccf_id)
     ours = Way(f"rows, {volume.title}", partial(load, place, volume))
     server = Way("server alone, rows", alone)
     _, voxels = place.counts(volume)

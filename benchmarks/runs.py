@@ -47,11 +47,11 @@ def _at(volume: Volume, place: Place, options: Options) -> Iterator[Row]:
     size, (runs, voxels), whole = volume.edge_um, place.counts(volume), place.load(volume)
     ours = Way(f"runs, {volume.title}", partial(_load, place, volume))
     ways = [
-        (Way("server alone, runs", ServerAlone(place, run, volume)), OF_RUNS),
+        (Way("server alone, runs", ServerAlone(place, run, volume.entry.ccf_id)), OF_RUNS),
         (Way("zlib alone, the file", partial(apart, _inflate, volume)), {}),
     ]
     if size == options.standard_um:
-        rows = ServerAlone(place, schema.voxel, volume)
+        rows = ServerAlone(place, schema.voxel, volume.entry.ccf_id)
         ways += [
             (Way("server alone, rows", rows), OF_ROWS),
             (other_stores.with_pandas(run, volume, runs), {}),

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from benchmarks.measuring import Sample
 from benchmarks.place import Place
-from benchmarks.volumes import Volume
 from ccf_assets.db import schema
 from ccf_assets.pg.swap import INDEX_MEMORY
 
 SCHEMA = "server_alone"
 
 
-def rows_of(table: sa.Table, volume: Volume) -> sa.Select[tuple[int, ...]]:
-    """The rows of voxel_run or voxel of an atlas just loaded, in the order of the key, as the runs lie."""
-    run, ccf_id = schema.voxel_run, volume.entry.ccf_id
-    if table is run:
-        return sa.select(run).where(run.c.ccf_id == ccf_id).order_by(*run.primary_key)
+def rows_of(table: sa.Table, ccf_id: int) -> sa.Select[Any]:
+    """The rows of an atlas in a table partitioned by atlas, in the order of the key; voxels from the runs."""
+    if table is not schema.voxel:
+        return sa.select(table).where(table.c.ccf_id == ccf_id).order_by(*table.primary_key)
     names = ("ccf_id", "x", "y", "z", "region_id")
     return sa.select(*sa.func.ccf.voxels(ccf_id).table_valued(*names).c)
 
@@ -35,14 +34,14 @@ class ServerAlone:
 
     Args:
         place: where.
-        table: voxel_run or voxel.
-        volume: the atlas.
+        table: one of those that are partitioned by atlas.
+        ccf_id: number of the atlas.
     """
 
-    def __init__(self, place: Place, table: sa.Table, volume: Volume) -> None:
-        self._place, self._table, self._ccf_id = place, table, volume.entry.ccf_id
+    def __init__(self, place: Place, table: sa.Table, ccf_id: int) -> None:
+        self._place, self._table, self._ccf_id = place, table, ccf_id
         self._file = place.folder / "ready" / f"{table.name}_{self._ccf_id}.bin"
-        rows = rows_of(table, volume)
+        rows = rows_of(table, ccf_id)
         self._columns = ", ".join(rows.selected_columns.keys())
         if not self._file.exists():
             _write(place.engine, rows, self._file)
@@ -93,7 +92,7 @@ class ServerAlone:
             )
 
 
-def _write(engine: sa.Engine, rows: sa.Select[tuple[int, ...]], path: Path) -> None:
+def _write(engine: sa.Engine, rows: sa.Select[Any], path: Path) -> None:
     """The rows in PostgreSQL's binary form, written by the server itself: a client gets them one by one."""
     path.parent.mkdir(exist_ok=True)
     path.parent.chmod(0o777)  # under root, the server is another user

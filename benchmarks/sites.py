@@ -72,7 +72,7 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
             for turn in range(options.repeat):
                 own.settle()
                 samples.append(apart(register, options.sites))
-                alone.append(store_alone(own))
+                alone.append(store_alone(own, (schema.recording_site, schema.recording_region)))
                 apart(move_sites)
                 own.settle()
                 changed.append(apart(register, options.sites, LARGE, True))
@@ -139,7 +139,7 @@ def move_sites() -> None:
 def scattered(volume: Volume, count: int) -> Points:
     """So many points drawn evenly from the brain: CCF µm, (count, 3) of AP, DV, ML."""
     random, edge = np.random.default_rng(0), volume.edge_um
-    rows = read_arrow(database.create_engine().url, rows_of(schema.voxel_run, volume))
+    rows = read_arrow(database.create_engine().url, rows_of(schema.voxel_run, volume.entry.ccf_id))
     run = {name: column.to_numpy() for name, column in zip(rows.schema.names, rows.read_all(), strict=True)}
     voxels = (run["z_end"] - run["z"]) // edge
     drawn = random.choice(len(voxels), count, p=voxels / voxels.sum())

@@ -1,14 +1,15 @@
-"""The yardstick of sites: the server alone, which stores the rows of both tables from files that it reads.
+"""The yardstick of ordinary tables, such as those of sites: the server alone stores rows from files it reads.
 
-The files have the rows of recording_site and recording_region in PostgreSQL's binary form, in the order in
-which they lie. What it takes to make them is not counted. The tables are there already, empty, with the keys,
-indexes, checks and foreign keys that the program's have, as for sites that come to others: nothing can be
-built afterwards. They have no triggers, so that nothing is counted.
+The files have the rows of the tables in PostgreSQL's binary form, in the order in which they lie. What it
+takes to make them is not counted. The tables are there already, empty, with the keys, indexes, checks and foreign
+keys that the program's have, as for rows that come to others: nothing can be built afterwards. They have no
+triggers, so that nothing is counted.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -19,20 +20,18 @@ from ccf_assets.db import schema
 
 SCHEMA = "server_alone"
 
-TABLES = (schema.recording_site, schema.recording_region)
 
-
-def store_alone(place: Place) -> Sample:
-    """Store the rows that both tables have now once more, in tables of their own, and throw them away."""
+def store_alone(place: Place, tables: Sequence[sa.Table]) -> Sample:
+    """Store the rows that tables have now once more, in tables of their own, and throw them away."""
     folder = place.folder / "ready"
     folder.mkdir(exist_ok=True)
     folder.chmod(0o777)  # under root, the server is another user
-    files = {table.name: folder / f"{table.name}.bin" for table in TABLES}
+    files = {table.name: folder / f"{table.name}.bin" for table in tables}
     with place.engine.connect() as connection:
         run = connection.exec_driver_sql
         run(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
         run(f"CREATE SCHEMA {SCHEMA}")
-        for table in TABLES:
+        for table in tables:
             run(f"COPY {table} TO '{files[table.name]}' (FORMAT binary)")
             run(f"CREATE TABLE {SCHEMA}.{table.name} (LIKE {table} INCLUDING ALL)")
             for foreign in connection.scalars(sa.text(_FOREIGN_KEYS), {"table": str(table)}):
@@ -41,13 +40,13 @@ def store_alone(place: Place) -> Sample:
     place.settle()
     before, started = server_seconds(place.engine), time.perf_counter()
     with place.engine.begin() as connection:
-        for table in TABLES:
+        for table in tables:
             columns = ", ".join(column.name for column in table.columns)
             connection.exec_driver_sql(
                 f"COPY {SCHEMA}.{table.name} ({columns}) FROM '{files[table.name]}' (FORMAT binary)"
             )
     with place.engine.begin() as connection:
-        for table in TABLES:
+        for table in tables:
             connection.exec_driver_sql(f"ANALYZE {SCHEMA}.{table.name}")
     seconds = time.perf_counter() - started
     worked = server_seconds(place.engine) - before
