@@ -89,6 +89,7 @@ def test_only_what_is_asked_for_is_drawn(atlas: Atlas) -> None:
     name = str(atlas.locate([POINTS[1]]).acronym[0])
     assert len(_drawn(atlas.sites_page(name))["sites"].positions) == 1
     assert len(_drawn(atlas.sites_page(recordings=["m2"]))["sites"].positions) == 1
+    assert len(_drawn(atlas.sites_page(recordings="m2"))["sites"].positions) == 1
 
 
 def test_points_of_a_track_are_no_recording_sites(phantom_database: sa.Engine, atlas: Atlas) -> None:
