@@ -15,8 +15,11 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.atlas.atlas import Atlas
+from ccf_assets.atlas.recording_sites import shown_sites
 from ccf_assets.atlas.sites_page import SitesPage
+from ccf_assets.db.regions import read_regions
 from ccf_assets.errors import CcfError
+from ccf_assets.view.site_points import site_points
 from ccf_assets_tests.support.placed_sites import Point, place
 
 KEY = "phantom_100um"
@@ -83,6 +86,18 @@ def test_sites_have_the_colour_of_their_group_and_misses_their_own(atlas: Atlas,
     assert "without a region" in legend
     assert "1 site without a known place" in legend
     assert all(str(name) in legend for name in (located if color_by == "region" else ["m1", "m2"]))
+
+
+def test_a_recording_has_the_colour_that_it_has_in_the_viewer(
+    phantom_database: sa.Engine, atlas: Atlas
+) -> None:
+    place(phantom_database, KEY, "0", POINTS[:1])  # the first by name, and not by its number of sites
+    legend = atlas.sites_page().html.rpartition("insertAdjacentHTML")[2]
+    points = site_points(shown_sites(atlas, None), read_regions(phantom_database, 904, KEY), atlas.grid)
+    of = {each.id: each for each in points.points.properties}
+    for number, name in enumerate(["0", "m1", "m2"], start=1):
+        (color,) = np.unique(of["recording_color"].values[of["recording"].values == number], axis=0)
+        assert re.search(rf"#{color.tobytes().hex()}[^#]*#9679;\S* (&lt;)?{name}", legend)
 
 
 def test_only_what_is_asked_for_is_drawn(atlas: Atlas) -> None:
