@@ -50,7 +50,8 @@ def view(
             are dimmed in the planes, and the surfaces of these are drawn.
         recordings: the recordings whose sites are shown, or one; all if not given.
         region_set: name of a region set, such as ``cosmos``: its groups are shown instead of regions.
-        beside: key of another atlas of the same space, which is shown as a second layer.
+        beside: key of another atlas of the same space: a second layer with the same regions selected, which
+            is seen where its slider is moved.
         at_um: where the planes meet: AP, DV, ML in µm of the space. If not given, in the middle of the first
             selected region, or of the brain.
         port: to listen on; 0 for any that is free.

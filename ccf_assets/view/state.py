@@ -34,7 +34,7 @@ FROM_BEHIND_LEFT = (-0.8, 0.45, 0.4)
 _MANY_SITES, _SPACING_PX, _SPACING_OF_MANY_PX = 50_000, 1, 4
 """Neuroglancer draws so many points as would fill the panel at this distance from one another. With its own 8
 pixels it leaves out nine of ten of 43,000 sites, and probes look dashed; with 1 it draws them all. Of a
-million, 1 and 2 pixels show no more than 4 does, and without a graphics card take 4 and 2 times as long."""
+million, 1 and 2 pixels show hardly more than 4, and without a graphics card take 4 and 2 times as long."""
 
 BRAIN_LAYER = "brain"
 """The layer below the atlas: the surface of the whole brain."""
