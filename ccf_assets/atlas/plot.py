@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ccf_assets.pictures.sites import NEAR_UM
@@ -26,7 +26,7 @@ def plot(  # noqa: D417 - self is the atlas
     sites: bool | pl.DataFrame | pd.DataFrame | npt.ArrayLike = False,
     within_um: float = NEAR_UM,
     region_set: str | None = None,
-    regions: Collection[str | int] = (),
+    regions: str | int | Iterable[str | int] = (),
     values: Mapping[str, float] | Mapping[int, float] | pl.DataFrame | None = None,
     ax: Axes | None = None,
     crop: bool = True,
@@ -42,7 +42,7 @@ def plot(  # noqa: D417 - self is the atlas
             a colour.
         within_um: sites at most so far from the plane are drawn.
         region_set: name of a region set, whose groups are painted and named instead of regions.
-        regions: acronyms or ids of regions that are highlighted; the others are faded.
+        regions: acronyms or ids of regions that are highlighted, or one; the others are faded.
         values: number of each region, by acronym or id; or a polars frame as the command
             ``slice --values`` reads it. Regions inside one have its value unless they have their own.
         ax: axes to draw into; those of a new figure if not given.

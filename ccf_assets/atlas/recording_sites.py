@@ -5,11 +5,12 @@ How the page is made is in sites_page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from ccf_assets.atlas.names import names_in
 from ccf_assets.ccf.space import SITE, XYZ, key_and_space
 from ccf_assets.db import schema
 from ccf_assets.finding import counted
@@ -52,7 +53,7 @@ def sites_page(
     self: Atlas,
     region: str | int | None = None,
     *,
-    recordings: Sequence[str] | None = None,
+    recordings: str | Iterable[str] | None = None,
     color_by: str = "recording",
 ) -> SitesPage:
     """The recording sites in the outline of the brain, as one page of HTML that needs nothing else.
@@ -64,7 +65,7 @@ def sites_page(
         self: the atlas.
         region: acronym or id: only the sites in it or in anything inside it; all if not given, and those in
             no region, too.
-        recordings: the recordings whose sites are shown; all if not given.
+        recordings: the recordings whose sites are shown, or one; all if not given.
         color_by: ``recording`` or ``region``.
 
     Raises:
@@ -87,21 +88,22 @@ def sites_page(
     return sites_page(rows, self._regions, brain, title, color_by)
 
 
-def shown_sites(atlas: Atlas, recordings: Sequence[str] | None) -> pl.DataFrame:
-    """The sites of some recordings, or of all, in the columns that are shown.
+def shown_sites(atlas: Atlas, recordings: str | Iterable[str] | None) -> pl.DataFrame:
+    """The sites of some recordings, of one, or of all, in the columns that are shown.
 
     Raises:
         CcfError: there is no such recording, or it is not registered in this atlas.
     """
     from ccf_assets.atlas.one_recording import atlas_of
 
-    for recording in recordings or ():
+    asked = None if recordings is None else names_in(recordings)
+    for recording in asked or ():
         atlas_of(atlas._engine, recording, atlas.key)
     names = ("recording_id", "site_id", "site_name", *XYZ, "status", "region_id", "reported_region", "kind")
     columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in names]
     ccf_id = sa.column("ccf_id", sa.Integer)
     site = sa.table("recording_site_region", *columns, ccf_id, schema=schema.SCHEMA)
     query = sa.select(*columns).select_from(site).where(ccf_id == atlas.ccf_id)
-    if recordings is not None:
-        query = query.where(sa.column("recording_id", sa.Text).in_(recordings))
+    if asked is not None:
+        query = query.where(sa.column("recording_id", sa.Text).in_(asked))
     return atlas._frame(query)

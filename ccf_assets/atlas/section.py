@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ccf_assets.atlas.names import names_in
 from ccf_assets.atlas.points import is_pandas, is_polars
 from ccf_assets.atlas.recording_sites import shown_sites
 from ccf_assets.ccf.planes import AXIS_NAMES, PLANES, Orientation, check_orientation, position_of
@@ -65,7 +66,7 @@ def section(
     sites: Sites | None = None,
     within_um: float = NEAR_UM,
     region_set: str | None = None,
-    regions: Iterable[str | int] = (),
+    regions: str | int | Iterable[str | int] = (),
     values: RegionValues | None = None,
 ) -> Section:
     """What is drawn of a plane of an atlas; arguments and errors as for `Atlas.plot`.
@@ -97,7 +98,7 @@ def section(
             "heading": f"Groups of {region_set} in this plane",
             "unnamed": f"in no group of {region_set}",
         }
-    chosen = {atlas.region(each).id for each in regions}
+    chosen = {atlas.region(each).id for each in names_in(regions)}
     if chosen:
         shown, words = highlighted(looks, shown, chosen), {"heading": "Highlighted regions"}
     right, scale = None, None

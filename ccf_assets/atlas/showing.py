@@ -1,10 +1,15 @@
-"""`Atlas.view`: an atlas, with sites or points, in a viewer. What it shows there is in the package view."""
+"""An atlas, with sites or points, for Neuroglancer: `Atlas.view`, and a folder for the web.
+
+What is shown, and how it is written, is in the package view.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ccf_assets.atlas.names import names_in
 from ccf_assets.atlas.recording_sites import shown_sites
 from ccf_assets.ccf.space import SITE, XYZ
 from ccf_assets.errors import InvalidValueError
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ccf_assets.atlas.atlas import Atlas
+    from ccf_assets.view.export_precomputed import ExportedFolder
     from ccf_assets.view.viewing import View
 
 
@@ -23,8 +29,8 @@ def view(
     points: npt.ArrayLike | pl.DataFrame | pd.DataFrame | None = None,
     frame: str | None = None,
     *,
-    regions: Sequence[str | int] = (),
-    recordings: Sequence[str] | None = None,
+    regions: str | int | Iterable[str | int] = (),
+    recordings: str | Iterable[str] | None = None,
     region_set: str | None = None,
     beside: str | None = None,
     at_um: tuple[float, float, float] | None = None,
@@ -40,11 +46,12 @@ def view(
         self: the atlas.
         points: points to show instead of the recording sites, as for `locate`.
         frame: name of the frame of the points, as for `locate`.
-        regions: acronyms or ids of regions that are selected, with everything inside them: others are dimmed
-            in the planes, and the surfaces of these are drawn.
-        recordings: the recordings whose sites are shown; all if not given.
+        regions: acronyms or ids of regions that are selected, or one, with everything inside them: others
+            are dimmed in the planes, and the surfaces of these are drawn.
+        recordings: the recordings whose sites are shown, or one; all if not given.
         region_set: name of a region set, such as ``cosmos``: its groups are shown instead of regions.
-        beside: key of another atlas of the same space, which is shown as a second layer.
+        beside: key of another atlas of the same space: a second layer with the same regions selected, which
+            is seen where its slider is moved.
         at_um: where the planes meet: AP, DV, ML in µm of the space. If not given, in the middle of the first
             selected region, or of the brain.
         port: to listen on; 0 for any that is free.
@@ -64,12 +71,38 @@ def view(
         self._loaded,
         self._regions,
         sites=shown_sites(self, recordings) if points is None else _as_sites(self, points, frame),
-        selected=[self.region(name) for name in regions],
+        selected=[self.region(name) for name in names_in(regions)],
         region_set=region_set,
         beside=None if other is None else (other._loaded, other._regions),
         at_um=at_um,
         port=port,
     )
+
+
+def export_for_web(
+    atlas: Atlas,
+    folder: Path,
+    recordings: Iterable[str] | None,
+    *,
+    meshes: bool = False,
+    force: bool = False,
+) -> ExportedFolder:
+    """Write an atlas with recording sites to a folder that any web server shows.
+
+    Args:
+        atlas: the atlas.
+        folder: the folder, which is made.
+        recordings: the recordings whose sites are shown; all if not given.
+        meshes: as `export_precomputed`.
+        force: as `export_precomputed`.
+
+    Raises:
+        CcfError: as `shown_sites` and `export_precomputed`.
+    """
+    from ccf_assets.view.export_precomputed import export_precomputed
+
+    sites = shown_sites(atlas, recordings)
+    return export_precomputed(atlas._engine, folder, atlas._loaded, sites, meshes=meshes, force=force)
 
 
 def _as_sites(

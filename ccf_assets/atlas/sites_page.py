@@ -159,8 +159,7 @@ def _grouped(placed: pl.DataFrame, color_by: str, regions: Regions) -> _Groups:
         color_of = {each.acronym: int(each.color_hex, 16) for each in regions}
     else:
         names = placed["recording_id"]
-        ordered = [name for name, _ in _counts(names)]
-        color_of = dict(zip(ordered, _packed(recording_rgb(len(ordered))), strict=True))
+        color_of = {name: _packed(rgb[None])[0] for name, rgb in recording_rgb(names).items()}
     miss = _packed(np.array([MISS_RGB]))[0]
     legend = [] if hit.all() else [("without a region", miss, int((~hit).sum()))]
     legend += [(name, color_of[name], number) for name, number in _counts(names.filter(hit))]

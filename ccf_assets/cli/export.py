@@ -225,20 +225,15 @@ def _export_precomputed(
     other: bool,
 ) -> None:
     from ccf_assets.atlas.atlas import Atlas
-    from ccf_assets.atlas.recording_sites import shown_sites
-    from ccf_assets.db import database
-    from ccf_assets.db.loaded import pick_atlas
-    from ccf_assets.view.export_precomputed import export_precomputed
+    from ccf_assets.atlas.showing import export_for_web
 
     if folder is None or other:
         raise CcfError(
             "An atlas and its sites are exported for the web with `ccf-assets export precomputed DIR`; "
             "--atlas, --recording, --meshes and --force may follow."
         )
-    path, engine = Path(folder), database.create_engine()
-    picked = pick_atlas(engine, atlas)
-    sites = shown_sites(Atlas(picked.key, engine=engine), recordings or None)
-    written = export_precomputed(engine, path, picked, sites, meshes=meshes, force=force)
+    path = Path(folder)
+    written = export_for_web(Atlas(atlas), path, recordings or None, meshes=meshes, force=force)
     where = key_and_space(written.atlas.key, written.atlas.space)
     left = f" ({written.without_place:,} more without a place)" if written.without_place else ""
     say(f"{where}: {counted(written.regions, 'region')}, {counted(written.sites, 'site')}{left}")

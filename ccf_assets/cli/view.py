@@ -30,7 +30,7 @@ def view(
             "--atlas",
             "-a",
             help="Key of a loaded atlas; the finest one if not given. Given twice, the second is a layer "
-            "beside the first.",
+            "over the first, with a slider.",
             autocompletion=complete.atlases,
         ),
     ] = None,
@@ -85,6 +85,7 @@ def view(
         )
         with opened:
             say(f"{opened.about} — stop it with Ctrl-C.")
+            say("In its search # and an acronym, such as #VISp, are a region with everything inside it.")
             tell(opened.url)
             while True:  # a signal that another thread gets does not wake this one
                 time.sleep(_NOTICED_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +21,17 @@ _LOOKS = ((0.85, 0.85), (0.55, 0.95), (0.95, 0.55))
 """Saturation and value, in turn, so that neighbours in hue differ otherwise."""
 
 
-def recording_rgb(recordings: int) -> npt.NDArray[np.uint8]:
-    """A colour for each of some recordings: shape (recordings, 3), uint8; the first are always the same."""
+def recording_rgb(recordings: Iterable[str]) -> dict[str, npt.NDArray[np.uint8]]:
+    """The colour of each of the recordings that are shown together, by name: shape (3,), uint8.
+
+    It depends on the names alone, so that every picture of the same recordings has the same colours. Of
+    fewer recordings they are others: a few would often get colours that look alike out of those of many.
+    """
     used = 1 - (_FREE[1] - _FREE[0])
-    colors = [
-        colorsys.hsv_to_rgb((_FREE[1] + used * (number * _GOLDEN % 1)) % 1, *_LOOKS[number % len(_LOOKS)])
-        for number in range(recordings)
-    ]
-    return (np.array(colors).reshape(-1, 3) * 255).astype(np.uint8)
+    colors = {
+        name: colorsys.hsv_to_rgb(
+            (_FREE[1] + used * (number * _GOLDEN % 1)) % 1, *_LOOKS[number % len(_LOOKS)]
+        )
+        for number, name in enumerate(sorted(set(recordings)))
+    }
+    return {name: (np.array(color) * 255).astype(np.uint8) for name, color in colors.items()}

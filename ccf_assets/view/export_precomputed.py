@@ -112,7 +112,8 @@ def export_precomputed(
         if meshes:
             _write_meshes(aside / _VOLUME / "mesh", dict(surfaces(levels, _MOST_VOXELS)))
         _write_meshes(aside / _BRAIN, {BRAIN: mesh(levels[-1].runs, levels[-1].grid)})
-        layer = SitesLayer(_SITES, _HERE + _SITES, SHADER, RELATION) if len(placed.points) else None
+        sites_there = len(placed.points)
+        layer = SitesLayer(_SITES, _HERE + _SITES, SHADER, sites_there, RELATION) if sites_there else None
         if layer:
             _write_points(aside / _SITES, placed.points)
         title = f"{key_and_space(atlas.key, atlas.space)}, {counted(len(placed.points), 'site')}"

@@ -58,6 +58,7 @@ def site_points(sites: pl.DataFrame, regions: Regions, grid: VoxelGrid) -> SiteP
     """
     placed = sites.drop_nulls(XYZ)
     recording, recording_words = _coded(placed["recording_id"])
+    colors = np.array([MISS_RGB, *recording_rgb(placed["recording_id"]).values()], np.uint8)
     reported, reported_words = _coded(placed["reported_region"])
     region = placed["region_id"].fill_null(0).to_numpy().astype(np.uint32)
     status, kind = _places_in(STATUSES, placed["status"]), _places_in(KINDS, placed["kind"])
@@ -69,16 +70,25 @@ def site_points(sites: pl.DataFrame, regions: Regions, grid: VoxelGrid) -> SiteP
         *_names(placed),
         Property("reported_region", "Region as reported with the site", reported, reported_words),
         Property("region", "Region at the site", region, {0: "none", **acronyms}),
+        Property("sites_here", "Sites and points of tracks at this place, with this one", _here(placed)),
         Property("status", "Why there is no region, or assigned", status, dict(enumerate(STATUSES))),
         Property("kind", "A site, or a point of a track", kind, dict(enumerate(KINDS))),
         Property("region_color", "Colour of the region", _region_rgb(region, regions)),
-        Property(
-            "recording_color", "Colour of the recording", recording_rgb(len(recording_words))[recording]
-        ),
+        Property("recording_color", "Colour of the recording", colors[recording]),
     )
     places = placed.select(XYZ).to_numpy().astype(np.float64)
     points = Points(places, grid.extent_um, properties, region, AXES)
     return SitePoints(points, len(sites) - len(placed))
+
+
+def _here(placed: pl.DataFrame) -> npt.NDArray[np.int32]:
+    """How many points lie where each of them does, as they are drawn: with coordinates of 32 bits."""
+    import polars as pl
+
+    here: npt.NDArray[np.int32] = placed.select(
+        pl.len().over([pl.col(axis).cast(pl.Float32) for axis in XYZ]).cast(pl.Int32)
+    )["len"].to_numpy()
+    return here
 
 
 def _names(placed: pl.DataFrame) -> list[Property]:

@@ -31,15 +31,23 @@ SAGITTAL = (0.0, 0.0, 0.0, 1.0)
 FROM_BEHIND_LEFT = (-0.8, 0.45, 0.4)
 """Where the 3-D view looks to, along AP, DV, ML: from behind, above and left."""
 
-BRAIN_LAYER = "brain"
-"""The layer below the atlas: all tissue in one colour, and the surface of the whole brain."""
+_MANY_SITES, _SPACING_PX, _SPACING_OF_MANY_PX = 50_000, 1, 4
+"""Neuroglancer draws so many points as would fill the panel at this distance from one another. With its own 8
+pixels it leaves out nine of ten of 43,000 sites, and probes look dashed; with 1 it draws them all. Of a
+million, 1 and 2 pixels show hardly more than 4, and without a graphics card take 4 and 2 times as long."""
 
-_TISSUE = "#404040"
+BRAIN_LAYER = "brain"
+"""The layer below the atlas: the surface of the whole brain."""
+
+_GRAIN = 1e-6
+"""How large the volume is that is below the atlas in the planes, as a share of the atlas's. Neuroglancer
+paints the first volume of a plane without its opacity, so there has to be one; where it has voxels, it has a
+row of its own under the mouse, so it is a grain in the corner."""
 
 _BRAIN_ALPHA = 0.15
 """Opacity of the surface of the whole brain."""
 
-_ALPHA, _AROUND_ALPHA = 0.9, 0.25
+_ALPHA, _AROUND_ALPHA = 0.9, 0.4
 """Opacity of regions in the planes, and where some are selected, of those that are not."""
 
 _PANEL_PIXELS = 420
@@ -73,12 +81,14 @@ class SitesLayer:
         name: of the layer.
         source: address of its files.
         shader: how they are drawn.
+        points: how many there are.
         relation: of the points, to the segments of the first atlas; none if not given.
     """
 
     name: str
     source: str
     shader: str
+    points: int
     relation: str | None = None
 
 
@@ -106,7 +116,7 @@ def first_state(
         source=[
             ng.LayerDataSource(
                 url=first.source,
-                transform=_in_space(first.grid.edges_um),
+                transform=_in_space(first.grid.edges_um, _GRAIN),
                 enable_default_subsources=False,
                 subsources={"default": True},
             ),
@@ -114,25 +124,32 @@ def first_state(
         ],
         segments=[BRAIN],
         segment_colors={BRAIN: "#ffffff"},
-        segment_default_color=_TISSUE,
-        not_selected_alpha=1,
         object_alpha=_BRAIN_ALPHA,
         pick=False,
         hover_highlight=False,
     )
     for layer in atlases:
         state.layers[layer.name] = ng.SegmentationLayer(
-            source=ng.LayerDataSource(url=layer.source, transform=_in_space(layer.grid.edges_um)),
+            # The second one would cover the first, and draw its surfaces once more: that is for the slider.
+            source=ng.LayerDataSource(
+                url=layer.source,
+                transform=_in_space(layer.grid.edges_um),
+                subsources={} if layer is first else {"mesh": False},
+            ),
             segments=layer.selected,
             segment_colors=layer.colors,
-            selected_alpha=_ALPHA if layer is first else _ALPHA / 2,
-            not_selected_alpha=_AROUND_ALPHA if layer.selected else 0,
+            selected_alpha=_ALPHA if layer is first else 0,
+            not_selected_alpha=_AROUND_ALPHA if layer.selected and layer is first else 0,
             tab="segments",
         )
     if sites is not None:
         linked = {sites.relation: first.name} if sites.relation else {}
+        spacing = _SPACING_PX if sites.points <= _MANY_SITES else _SPACING_OF_MANY_PX
         state.layers[sites.name] = ng.AnnotationLayer(
-            source=sites.source, shader=sites.shader, linked_segmentation_layer=linked
+            {"crossSectionAnnotationSpacing": spacing, "projectionAnnotationSpacing": spacing},
+            source=sites.source,
+            shader=sites.shader,
+            linked_segmentation_layer=linked,
         )
     extent = max(first.grid.extent_um)
     state.cross_section_scale = extent / _PANEL_PIXELS
@@ -142,7 +159,7 @@ def first_state(
     state.cross_section_background_color = "#000000"
     state.selected_layer = ng.SelectedLayerState(layer=first.name, visible=True, size=380)
     if len(atlases) > 1:
-        state.tool_palettes["opacity"] = ng.viewer_state.ToolPalette(
+        state.tool_palettes["opacity: the second is in front"] = ng.viewer_state.ToolPalette(
             tools=[ng.SelectedAlphaTool(layer=layer.name) for layer in atlases]
         )
     names = [layer.name for layer in state.layers]
@@ -173,11 +190,11 @@ def _space(edges_um: Sequence[float]) -> Any:  # noqa: ANN401
     return ng.CoordinateSpace(names=AXES, units="um", scales=edges_um)
 
 
-def _in_space(edges_um: Sequence[float]) -> Any:  # noqa: ANN401
-    """A source's own axes x, y, z, with voxels of these edges, as AP, DV, ML."""
+def _in_space(edges_um: Sequence[float], share: float = 1) -> Any:  # noqa: ANN401
+    """A source's own axes x, y, z, with voxels of these edges, as AP, DV, ML; made as large as a share."""
     import neuroglancer as ng
 
-    return ng.CoordinateSpaceTransform(output_dimensions=_space(edges_um))
+    return ng.CoordinateSpaceTransform(output_dimensions=_space(edges_um), matrix=share * np.eye(3, 4))
 
 
 def _plane(layers: Sequence[str], orientation: Sequence[float]) -> Any:  # noqa: ANN401

@@ -113,7 +113,9 @@ def open_view(
     segments = [
         grouped(engine, each.ccf_id, its, region_set) if region_set else painted(its) for each, its in shown
     ]
-    chosen = _selected(selected, segments[0])
+    chosen = [_selected(selected, segments[0])]
+    if beside:
+        chosen.append(_same(selected, beside[1], segments[1]))
     place = _place(at_um, atlas, selected, regions)
     points = site_points(sites, regions, atlas.grid)
     files: dict[str, Files] = {}
@@ -130,15 +132,16 @@ def open_view(
             server.source(name),
             each.grid,
             segment_colors(its.regions),
-            chosen if each is atlas else (),
+            its_chosen,
         )
-        for name, (each, _), its in zip(_FILES, shown, segments, strict=False)
+        for name, (each, _), its, its_chosen in zip(_FILES, shown, segments, chosen, strict=False)
     ]
     relation = None if region_set else RELATION
-    layer = SitesLayer(_SITES, server.source(_SITES), SHADER, relation) if _SITES in files else None
+    sites_there = len(points.points)
+    layer = SitesLayer(_SITES, server.source(_SITES), SHADER, sites_there, relation) if sites_there else None
     about = [key_and_space(each.key, each.space) for each, _ in shown]
     if sites.height:
-        about.append(counted(len(points.points), "site"))
+        about.append(counted(sites_there, "site"))
     if points.without_place:
         about.append(f"{points.without_place:,} more without a place")
     server.show(first_state(", ".join(about), layers, server.source(_BRAIN), layer, place))
@@ -159,6 +162,12 @@ def _selected(regions: Sequence[Region], segments: Segments) -> list[int]:
             raise InvalidValueError(f"{region.acronym} cannot be shown: it is {why}.")
         found += within
     return list(dict.fromkeys(found))
+
+
+def _same(regions: Sequence[Region], others: Regions, segments: Segments) -> list[int]:
+    """The segments of the same regions, by acronym, of another atlas, which need not have them."""
+    same = [others.find(region.acronym) for region in regions]
+    return list(dict.fromkeys(number for region in same if region for number in segments.within(region)))
 
 
 def _place(

@@ -495,7 +495,7 @@ def test_a_plot_is_a_plane_in_axes_of_its_own_or_of_somebody(atlas: Atlas) -> No
     assert with_values.get_xlim() == pytest.approx((0, 13_200), abs=30)
     assert len(with_values.figure.axes) == 2, "a colour bar"
     with pytest.raises(CcfError, match="no region 'VISq'"):
-        atlas.plot("coronal", 8900, regions=["VISq"])
+        atlas.plot("coronal", 8900, regions="VISq")  # one name is enough
 
 
 # ---- tracks and sites

@@ -15,8 +15,11 @@ import pytest
 import sqlalchemy as sa
 
 from ccf_assets.atlas.atlas import Atlas
+from ccf_assets.atlas.recording_sites import shown_sites
 from ccf_assets.atlas.sites_page import SitesPage
+from ccf_assets.db.regions import read_regions
 from ccf_assets.errors import CcfError
+from ccf_assets.view.site_points import site_points
 from ccf_assets_tests.support.placed_sites import Point, place
 
 KEY = "phantom_100um"
@@ -85,10 +88,23 @@ def test_sites_have_the_colour_of_their_group_and_misses_their_own(atlas: Atlas,
     assert all(str(name) in legend for name in (located if color_by == "region" else ["m1", "m2"]))
 
 
+def test_a_recording_has_the_colour_that_it_has_in_the_viewer(
+    phantom_database: sa.Engine, atlas: Atlas
+) -> None:
+    place(phantom_database, KEY, "0", POINTS[:1])  # the first by name, and not by its number of sites
+    legend = atlas.sites_page().html.rpartition("insertAdjacentHTML")[2]
+    points = site_points(shown_sites(atlas, None), read_regions(phantom_database, 904, KEY), atlas.grid)
+    of = {each.id: each for each in points.points.properties}
+    for number, name in enumerate(["0", "m1", "m2"], start=1):
+        (color,) = np.unique(of["recording_color"].values[of["recording"].values == number], axis=0)
+        assert re.search(rf"#{color.tobytes().hex()}[^#]*#9679;\S* (&lt;)?{name}", legend)
+
+
 def test_only_what_is_asked_for_is_drawn(atlas: Atlas) -> None:
     name = str(atlas.locate([POINTS[1]]).acronym[0])
     assert len(_drawn(atlas.sites_page(name))["sites"].positions) == 1
     assert len(_drawn(atlas.sites_page(recordings=["m2"]))["sites"].positions) == 1
+    assert len(_drawn(atlas.sites_page(recordings="m2"))["sites"].positions) == 1
 
 
 def test_points_of_a_track_are_no_recording_sites(phantom_database: sa.Engine, atlas: Atlas) -> None:

@@ -21,10 +21,11 @@ from ccf_assets.ccf.space import Space
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
-from ccf_assets.view import meshes, pyramid
+from ccf_assets.view import meshes, pyramid, state
 from ccf_assets.view.files import BRAIN
 from ccf_assets.view.viewing import View
 from ccf_assets_tests.support.made_atlas import MadeAtlas
+from ccf_assets_tests.support.placed_sites import place
 from ccf_assets_tests.support.program import read_until, start
 
 KEY = "phantom_100um"
@@ -184,13 +185,13 @@ def test_sites_are_points_with_all_that_is_known_of_them(phantom_database: sa.En
     _insert(phantom_database, "b", 3, 100, None)
     with atlas.view() as view:
         assert view.about == f"{KEY}, 3 sites"
-    with atlas.view(recordings=["b"]) as view:
+    with atlas.view(recordings="b") as view:  # one name is enough
         info = _json(view, "sites/info")
         labels = {each["id"]: each.get("enum_labels", []) for each in info["properties"]}
         record = _get(view, "sites/by_id/0")
         inside = _get(view, "sites/region/593")
         linked = _layer(view, "sites")["linkedSegmentationLayer"]
-    assert {"recording", "site", "region", "reported_region", "status"} <= set(labels)
+    assert {"recording", "site", "region", "reported_region", "status", "sites_here"} <= set(labels)
     assert "b" in labels["recording"]
     assert "a" not in labels["recording"]
     assert np.frombuffer(record, "<f4", 3).tolist() == [8900, 1300, 8200]
@@ -206,10 +207,51 @@ def test_points_are_shown_in_their_frame_beside_those_that_have_no_place(phantom
     assert place == pytest.approx(Atlas(KEY).locate([[-3500, 500, 2500]], "stereotaxic").ccf_um[0])
 
 
-def test_two_atlases_are_two_layers(phantom_database: sa.Engine) -> None:
-    with Atlas("phantom_50um").view(beside=KEY) as view:
-        assert [layer["name"] for layer in view.state["layers"]] == ["brain", "phantom_50um", KEY]
+def test_a_point_says_how_many_lie_at_its_place(phantom_database: sa.Engine) -> None:
+    place(phantom_database, KEY, "shanks", [(8900.0, 1300.0, 8200.0)] * 4 + [(8900.0, 1301.0, 8200.0)])
+    place(phantom_database, KEY, "later", [(8900.0, 1300.0, 8200.0)])
+    with Atlas(KEY).view() as view:
+        info = _json(view, "sites/info")
+        offset = 12 + 4 * [each["id"] for each in info["properties"]].index("sites_here")
+        here = [
+            int(np.frombuffer(_get(view, f"sites/by_id/{number}"), "<i4", 1, offset)[0])
+            for number in range(6)
+        ]
+    assert sorted(here) == [1, 5, 5, 5, 5, 5]
+
+
+def test_few_sites_are_all_drawn_and_many_thinned(
+    phantom_database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [[8900.0, 1300.0, 8200.0]] * 3
+
+    def spacing() -> set[float]:
+        with Atlas(KEY).view(points) as view:
+            layer = _layer(view, "sites")
+        return {layer["crossSectionAnnotationSpacing"], layer["projectionAnnotationSpacing"]}
+
+    assert spacing() == {1}
+    monkeypatch.setattr(state, "_MANY_SITES", 2)
+    assert spacing() == {4}
+
+
+def test_a_second_atlas_waits_for_its_slider_with_the_same_regions_selected(
+    phantom_database: sa.Engine,
+) -> None:
+    with Atlas("phantom_50um").view(beside=KEY, regions="VISp") as view:
+        layers = view.state["layers"]
+        assert [layer["name"] for layer in layers] == ["brain", "phantom_50um", KEY]
         assert _json(view, "beside/info")["scales"][0]["size"] == [132, 80, 114]
+    first, second = layers[1:]
+    assert set(second["segments"]) == set(first["segments"]) > {"593"}
+    assert (first["selectedAlpha"], second["selectedAlpha"], second["notSelectedAlpha"]) == (0.9, 0, 0)
+    assert not _subsource(second, "mesh")
+
+
+def _subsource(layer: dict[str, Any], name: str) -> bool:
+    """Whether a layer shows this part of its source."""
+    enabled: bool = layer["source"][0]["subsources"][name]
+    return enabled
 
 
 @pytest.mark.parametrize(
@@ -270,7 +312,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 _UNDER_MOUSE = """() => ({
   place: Array.from(viewer.mouseState.position || []),
-  said: [...document.querySelectorAll('.neuroglancer-selection-details')].map(e => e.textContent).join(' ')
+  said: [...document.querySelectorAll('.neuroglancer-selection-details')].map(e => e.textContent).join(' '),
+  layers: [...document.querySelectorAll('.neuroglancer-selection-details-layer-title')].map(e => e.innerText)
 })"""
 
 
@@ -294,7 +337,7 @@ def test_the_page_draws_the_atlas_finds_regions_and_names_what_is_under_the_mous
             found = page.evaluate(_UNDER_MOUSE)
             if "mm3" in found["said"]:
                 break
-        page.locator('input[placeholder*="Enter ID"]').first.fill("VISp")
+        page.locator('input[placeholder*="Enter ID"]').first.fill("#VISp")
         page.keyboard.press("Enter")
         page.wait_for_function("() => document.body.textContent.includes('VISp2/3')", timeout=60_000)
         for _ in range(100):  # the page tells the viewer of the selection a little later
@@ -306,5 +349,7 @@ def test_the_page_draws_the_atlas_finds_regions_and_names_what_is_under_the_mous
     here = atlas.locate([found["place"]])
     assert here.acronym[0] is not None
     assert f"{here.region_id[0]}" in found["said"]
-    assert {"593", "821"} <= {*layer["segments"]}
+    assert found["layers"] == [KEY]  # that of the whole brain says nothing
+    inside = {each.id for each in atlas.region("VISp").descendants}  # and not VISpl
+    assert {*map(int, layer["segments"])} == inside & {*np.unique(atlas.volume()).tolist()}
     assert [each for each in asked if not each.startswith(("http://127.0.0.1", "blob:", "data:"))] == []
