@@ -1,9 +1,9 @@
 """The yardstick of ordinary tables, such as those of sites: the server alone stores rows from files it reads.
 
-The files have the rows of the tables in PostgreSQL's binary form, in the order in which they lie. What it
-takes to make them is not counted. The tables are there already, empty, with the keys, indexes, checks and foreign
-keys that the program's have, as for rows that come to others: nothing can be built afterwards. They have no
-triggers, so that nothing is counted.
+The files have the rows of the tables in PostgreSQL's binary form, in the order in which they lie. To make them
+is not counted. The tables are there already, empty, with the keys, indexes, checks and foreign keys that the
+program's have, as for rows that come to others: nothing can be built afterwards. They have no triggers, so
+that nothing is counted.
 """
 
 from __future__ import annotations
