@@ -1,9 +1,9 @@
 """The yardstick of ordinary tables, such as those of sites: the server alone stores rows from files it reads.
 
-The files have the rows of the tables in PostgreSQL's binary form, in the order in which they lie. To make them
-is not counted. The tables are there already, empty, with the keys, indexes, checks and foreign keys that the
-program's have, as for rows that come to others: nothing can be built afterwards. They have no triggers, so
-that nothing is counted.
+The files have the rows of the tables in PostgreSQL's binary form, in the order in which they lie. To make
+them is not counted. The tables are there already, empty, with the keys, indexes, checks and foreign keys that
+the program's have, as for rows that come to others: nothing can be built afterwards. They have no triggers,
+so that nothing is counted.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def store_alone(place: Place, tables: Sequence[sa.Table]) -> Sample:
     before, started = server_seconds(place.engine), time.perf_counter()
     with place.engine.begin() as connection:
         for table in tables:
-            columns = ", ".join(column.name for column in table.columns)
+            columns = ", ".join(column.name for column in table.columns if column.computed is None)
             connection.exec_driver_sql(
                 f"COPY {SCHEMA}.{table.name} ({columns}) FROM '{files[table.name]}' (FORMAT binary)"
             )
