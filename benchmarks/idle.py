@@ -1,4 +1,8 @@
-"""Job *idle*: how much of a core the UI, its other processes and the database use while nothing happens."""
+"""Job *idle*: what the UI and the database use while nothing happens, and how soon they take up a file.
+
+A file of recording sites is dropped into the folder of recordings, as a lab does it, and its regions are
+waited for.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import psutil
+import sqlalchemy as sa
 
 from benchmarks.commands import PROGRAM
 from benchmarks.measuring import Row, Sample, say
 from benchmarks.options import Options
 from benchmarks.place import Place
 from ccf_assets.cli.ui import answers
+from ccf_assets.db import schema
 
 PERCENT = 5
 """The most of a core."""
@@ -23,12 +29,20 @@ PERCENT = 5
 SETTLE_S = 90
 """Until the definitions are loaded everywhere, and what there is to do at the start is done."""
 
-WATCHED_S = 120
-"""Two minutes: each sensor has a tick within one."""
+WATCHED_S = 300
+"""Five minutes: each sensor has a tick within one, and the daemon its rarer duties."""
+
+SITES = 384
+"""Of a dropped file: the channels of a probe that are read at a time."""
+
+REGISTERED_S = 15
+"""The longest until the sites of a dropped file have their regions."""
+
+_PATIENCE_S = 120
 
 
 def measure(place: Place, options: Options) -> Iterator[Row]:
-    """One line."""
+    """Two lines."""
     place.volume(options.standard_um)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -41,6 +55,7 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
         time.sleep(WATCHED_S)
         used = _seconds(place, process.pid) - before
         percent = 100 * used / (time.monotonic() - begun)
+        registered = [_dropped(place, number) for number in range(options.repeat)]
     finally:
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
@@ -52,6 +67,25 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
         target=PERCENT,
         unit="% of a core",
     )
+    yield Row(f"a dropped file of {SITES} sites, until they have regions", registered, target=REGISTERED_S)
+
+
+def _dropped(place: Place, number: int) -> Sample:
+    """Drop a file with a probe's sites, and wait for the region of each."""
+    time.sleep(7 + number)  # not in step with the sensor, which looks every five seconds
+    name, folder = f"dropped_{number}", place.folder / "recordings"
+    (folder / f"{name}.toml").write_text('frame = "ccf"\n')
+    lines = [f"{name},{site},{6600},{1000 + 10 * site},{4200 + 100 * number}" for site in range(SITES)]
+    begun = time.monotonic()
+    (folder / f"{name}.csv").write_text("\n".join(["recording_id,site_id,x,y,z", *lines, ""]))
+    region = schema.recording_region.c
+    query = sa.select(sa.func.count(region.site_id.distinct())).where(region.recording_id == name)
+    while time.monotonic() - begun < _PATIENCE_S:
+        with place.engine.connect() as connection:
+            if connection.scalar(query) == SITES:
+                return Sample(time.monotonic() - begun)
+        time.sleep(0.2)
+    raise RuntimeError(f"The sites of {name}.csv had no regions within {_PATIENCE_S} s.")
 
 
 def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:

@@ -142,6 +142,9 @@ def region_key(
         )
         at += row
         rest -= 1
+    if all(parts.groups[group] is None for group in order):
+        key.text(0, at + _LINE / 2, "none in this plane", va="center_baseline", **NOTE)
+        at += _LINE
     if rest > 0:
         key.text(_ACRONYM_X, at + _LINE / 2, f"and {rest:,} more", va="center_baseline", **NOTE)
         at += _LINE
