@@ -98,7 +98,7 @@ def as_rows(where: str, obj: Output) -> Rows:
     if isinstance(obj, (sa.Select, pa.RecordBatchReader)):
         return obj
     if isinstance(obj, pl.DataFrame):
-        return obj.to_arrow(compat_level=pl.CompatLevel.oldest())
+        return _as_arrow(obj)
     if isinstance(obj, pd.DataFrame):
         try:
             return pa.Table.from_pandas(obj, preserve_index=False)
@@ -108,6 +108,17 @@ def as_rows(where: str, obj: Output) -> Rows:
         f"{where}: a {type(obj).__module__}.{type(obj).__name__} cannot be written; return a polars or "
         "pandas DataFrame, a pyarrow.RecordBatchReader or a sqlalchemy.Select."
     )
+
+
+def _as_arrow(frame: pl.DataFrame) -> pa.Table:
+    """A frame as Arrow: texts as they lie in it, other columns in the forms that can all be cast.
+
+    Texts in an older form would be a copy of all of them; so they are cast batch by batch (`_fitting`).
+    """
+    texts = frame.select(pl.col(pl.String)).to_arrow(compat_level=pl.CompatLevel.newest())
+    others = frame.select(pl.exclude(pl.String)).to_arrow(compat_level=pl.CompatLevel.oldest())
+    columns = {name: table[name] for table in (texts, others) for name in table.column_names}
+    return pa.table({name: columns[name] for name in frame.columns})
 
 
 def _arrow_type(column: sa.Column[Any]) -> pa.DataType:

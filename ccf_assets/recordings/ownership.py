@@ -80,21 +80,23 @@ def owned_sites(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.Data
 
     If the file that owns a site is read in this run too, and no longer has the site, the site is free.
     """
-    key, table = ["recording_id", "site_id"], schema.recording_site.c
+    table = schema.recording_site.c
     claimed = pl.concat([pl.DataFrame(schema=SITES_SCHEMA), *taken.values()])
     ids = sa.literal(claimed["recording_id"].unique().to_list(), sa.ARRAY(sa.Text))
     recording = sa.func.unnest(ids).table_valued("recording_id", name="recording").render_derived()
+    # Those of a single file count for no other: they need not be read.
+    others = [table.source != key for key in taken] if len(taken) == 1 else []
     # Each recording by itself, by the key (OFFSET 0 keeps it so): for thousands at once the planner reads all
     # sites that there are.
     of_one = (
         sa.select(*(table[name] for name in CLAIM_SCHEMA))
-        .where(table.recording_id == recording.c.recording_id)
+        .where(table.recording_id == recording.c.recording_id, *others)
         .offset(0)
         .lateral("site")
     )
     stored = as_frame(engine, sa.select(of_one).join_from(recording, of_one, sa.true())).cast(CLAIM_SCHEMA)
     read_again = pl.col("source").is_in(list(taken))
-    still_there = stored.join(claimed, on=[*key, "source"], how="semi")
+    still_there = stored.join(claimed, on=["recording_id", "site_id", "source"], how="semi")
     return pl.concat([stored.filter(~read_again), still_there])
 
 

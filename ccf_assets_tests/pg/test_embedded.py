@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,8 @@ def kill_server(found: embedded.Server) -> None:
     """As a power cut does: every process of it at once."""
     processes = [psutil.Process(found.pid), *psutil.Process(found.pid).children()]
     for process in processes:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # a child ends by itself when it notices that the first has
+            process.kill()
     psutil.wait_procs(processes, 10)
 
 

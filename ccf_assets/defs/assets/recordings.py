@@ -320,8 +320,11 @@ def _divided(
             finding = claimed_elsewhere(file.sites, owned)
             files[place] = replace(file, findings=[*file.findings, finding])
             claims.append(claimed)
-            parts.append(
-                file.sites.join(claimed, on=["recording_id", "site_id"], how="anti", maintain_order="left")
+            keys = ["recording_id", "site_id"]
+            parts.append(  # without claims the sites as they are: a join copies them
+                file.sites.join(claimed, on=keys, how="anti", maintain_order="left")
+                if claimed.height
+                else file.sites
             )
             owned = pl.concat([owned, parts[-1].select(owned.columns)])
     return files, parts, claims
