@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -149,7 +150,7 @@ def find_runs(volume: Iterable[SagittalPlane]) -> Runs:
     current, begun, top = np.empty(0, np.uint32), np.empty(0, np.uint64), np.empty(0, np.uint64)
     packed = np.concatenate(parts)
     parts.clear()
-    packed.sort()
+    packed = pl.Series(packed).sort().to_numpy()  # on all cores, in a third of the time of numpy's
 
     region_of = ids.known.to_numpy()
     count = len(packed)
