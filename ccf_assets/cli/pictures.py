@@ -204,6 +204,10 @@ def slice_(
         tuple[float, float] | None, typer.Option("--range", help="Values of the first and the last colour.")
     ] = None,
     dpi: DpiOption = 100,
+    width: Annotated[
+        float | None,
+        typer.Option("--width", help="Of the picture in mm, for a paper: names are 5.5 to 8.5 pt at it."),
+    ] = None,
     crop: Annotated[
         bool, typer.Option("--crop", help="Cut off what lies outside the brain's outline.")
     ] = False,
@@ -236,7 +240,8 @@ def slice_(
         regions=region or (),
         values=_values(picked, values, query, label, colormap, limits),
     )
-    _write(output, plane_file(drawn, output.suffix.lower(), dpi=dpi, crop=crop, bare=bare), force=force)
+    made = plane_file(drawn, output.suffix.lower(), width_mm=width, dpi=dpi, crop=crop, bare=bare)
+    _write(output, made, force=force)
 
 
 def _values(

@@ -13,6 +13,7 @@ from ccf_assets.ccf.frames.maps import Frame
 from ccf_assets.ccf.planes import AXIS_NAMES, PLANES, Orientation, Plane, bregma_frame, from_bregma
 from ccf_assets.ccf.space import ALLEN_CCF, space_words
 from ccf_assets.ccf.voxel_grid import VoxelGrid
+from ccf_assets.errors import InvalidValueError
 from ccf_assets.pictures.drawing import (
     BORDER,
     DPI,
@@ -64,6 +65,11 @@ _LEAST_HEIGHT = 330
 
 _TITLE_SIZE, _LEAST_TITLE_SIZE = 10, 6
 """Of the title above somebody's own axes, in points: so large if they are as wide, else less."""
+
+_MM_PER_INCH = 25.4
+
+_LEAST_WIDTH_MM = 20
+"""Of a plane: a picture of a given width has at least so much beside its legend."""
 
 _MARGIN, _MARGIN_BELOW = 200, 600
 """µm of a brain as long as the CCF around a plane that is cropped; below there is the scale bar."""
@@ -136,6 +142,7 @@ def plane_file(
     suffix: str = ".png",
     *,
     um_per_pixel: float = UM_PER_PIXEL,
+    width_mm: float | None = None,
     dpi: int = DPI,
     crop: bool = False,
     bare: bool = False,
@@ -150,6 +157,8 @@ def plane_file(
         section: what is drawn.
         suffix: .png, .svg or .pdf.
         um_per_pixel: the scale, of a brain as long as the CCF: µm to 1/100 inch.
+        width_mm: of the whole picture, instead of a scale: its type has its size there, so that a figure of a
+            paper need not be shrunk.
         dpi: of a PNG.
         crop: cut off what lies outside the brain's outline.
         bare: without title, axes and legend.
@@ -159,23 +168,26 @@ def plane_file(
         The content of the file; of a PNG of 100 dpi some 60 KB.
 
     Raises:
-        CcfError: the plane does not fit its grid, or has a region that is not in ``shown``.
+        CcfError: the plane does not fit its grid, or has a region that is not in ``shown``; the width has no
+            room for it.
     """
     parts, found = section.parts(), section.sites_on_plane()
     if section.scale is None and not bare:
         parts = with_numbers(parts)  # a number says nothing without a legend
     # A small brain is drawn larger, a large one smaller: the CCF has 13,200 µm.
     um_per_pixel *= max(section.grid.extent_um) / _USUAL_UM
+    has_bregma = second_axes and bregma_frame(section.space) is not None
+    key = WIDTH if section.scale is None or found is not None else value_width(section.scale)
+    left, top, below, beside = (76.0, 106 if has_bregma else 70, 54, key + (84 if has_bregma else 40))
+    if bare:
+        left, top, below, beside = 0.0, 0, 0, 0
+    if width_mm is not None:
+        um_per_pixel = _scale_for(section, parts, width_mm, left + beside, crop=crop)
     fine = um_per_pixel * DPI / dpi  # of the pixels of a PNG
     pixels = sampled(parts, fine)
     rows, columns = _window(section, pixels.astype(bool), fine, crop=crop)
     width, height = ((each.stop - each.start) * DPI / dpi for each in (columns, rows))
-    has_bregma = second_axes and bregma_frame(section.space) is not None
-    key = WIDTH if section.scale is None or found is not None else value_width(section.scale)
-    left, top, below, beside = (76.0, 106 if has_bregma else 70, 54, key + (84 if has_bregma else 40))
-    tall = max(height, _LEAST_HEIGHT)
-    if bare:
-        left, top, below, beside, tall = 0.0, 0, 0, 0, height
+    tall = height if bare else max(height, _LEAST_HEIGHT)
     outlined = suffix in VECTOR or dpi > DPI
     with new_figure(left + width + beside, top + tall + below, dpi) as figure:
         axes = new_axes(figure, left, top, width, height)
@@ -234,6 +246,22 @@ def draw_plane(axes: Axes, section: Section, *, crop: bool = True) -> None:
     room = box.width * DPI / figure.dpi
     size = _TITLE_SIZE * min(room / text_size(section.title, {"fontsize": _TITLE_SIZE})[0], 1)
     axes.set_title(section.title, fontsize=max(size, _LEAST_TITLE_SIZE))
+
+
+def _scale_for(section: Section, parts: Parts, width_mm: float, beside: float, *, crop: bool) -> float:
+    """µm to 1/100 inch, at which a plane with ``beside`` pixels on its sides is so wide.
+
+    Raises:
+        CcfError: it has no room.
+    """
+    room, pixels_a_mm = width_mm / _MM_PER_INCH * DPI - beside, DPI / _MM_PER_INCH
+    if not room >= _LEAST_WIDTH_MM * pixels_a_mm:
+        least = math.ceil(beside / pixels_a_mm) + _LEAST_WIDTH_MM
+        hint = " Without title, axes and legend (--bare) it can be narrower." if beside else ""
+        raise InvalidValueError(f"A picture {width_mm:g} mm wide: give {least} mm or more.{hint}")
+    step = max(section.grid.extent_um) / _USUAL_UM * UM_PER_PIXEL
+    _, columns = _window(section, sampled(parts, step).astype(bool), step, crop=crop)
+    return step * float(columns.stop - columns.start) / room
 
 
 def _window(section: Section, inside: np.ndarray, um_per_pixel: float, *, crop: bool) -> tuple[slice, slice]:

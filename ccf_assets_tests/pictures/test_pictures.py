@@ -635,6 +635,19 @@ def test_a_finer_png_is_the_same_picture_with_finer_pixels() -> None:
             drawing.check_dpi(dpi)
 
 
+@pytest.mark.parametrize(("width_mm", "bare"), [(85, True), (174, False)])
+def test_a_picture_for_a_paper_is_as_wide_as_asked(width_mm: float, bare: bool) -> None:
+    plane = np.zeros((80, 114), np.uint32)
+    plane[20:60, 30:90] = 1
+    picture = pixels(plane_file(of(plane, shown=red()), width_mm=width_mm, bare=bare, crop=True))
+    assert picture.shape[1] == pytest.approx(width_mm / 25.4 * 100, abs=4)
+
+
+def test_a_picture_too_narrow_for_its_legend_is_refused() -> None:
+    with pytest.raises(CcfError, match=r"A picture 85 mm wide: give \d+ mm or more\. Without title"):
+        plane_file(of(np.zeros((80, 114), np.uint32)), width_mm=85)
+
+
 def test_a_cropped_plane_has_the_brain_and_little_else() -> None:
     plane = np.zeros((320, 456), np.uint32)
     plane[100:200, 150:300] = 1
