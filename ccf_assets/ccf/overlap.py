@@ -23,7 +23,7 @@ _SAME = 1e-9
 """Faces that are nearer to each other, in voxels, are one: the distance between them is a rounding error."""
 
 _LEAST = 1e-3
-"""Of the smaller voxel: a volume that is less is a rounding error of the sums."""
+"""Of the smaller voxel: a volume that is less is a rounding error, where edges are not whole µm."""
 
 _SCHEMA = {"region_a": pl.UInt32, "region_b": pl.UInt32, "um3": pl.Float64}
 
@@ -74,7 +74,8 @@ def region_overlap(a: Runs, grid_a: VoxelGrid, b: Runs, grid_b: VoxelGrid) -> pl
             shared = np.minimum(to_a[of_a], to_b[of_b]) - np.maximum(from_a[of_a], from_b[of_b])
             columns = (region_a[of_a], b.region_id[of_b], np.maximum(shared, 0) * um2[of_a])
             parts.append(_added_up(pl.DataFrame(dict(zip(_SCHEMA, columns, strict=True)))))
-    least = _LEAST * min(grid_a.voxel_um3, grid_b.voxel_um3)
+    exact = all(float(edge).is_integer() for edge in (*grid_a.edges_um, *grid_b.edges_um))
+    least = 0 if exact else _LEAST * min(grid_a.voxel_um3, grid_b.voxel_um3)
     return _added_up(pl.concat(parts)).filter(pl.col("um3") > least)
 
 

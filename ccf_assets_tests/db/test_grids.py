@@ -269,6 +269,25 @@ def test_the_overlap_of_two_grids_is_that_of_their_boxes(database: sa.Engine, da
     assert in_either == pytest.approx(sizes, abs=10 + 0.02 * smallest)
 
 
+def test_a_volume_that_is_far_less_than_a_voxel_is_shared_too(database: sa.Engine) -> None:
+    """A sliver of 1 µm³ beside voxels of a thousand: where edges are whole, nothing is a rounding error."""
+    space = Space("made", "Mus fictus", (1.0, 18.0, 58.0), None, "test")
+    b = np.array([[[ROOT, 0, 0], [0, 5, 0]]], np.uint32)
+    made = [
+        MadeAtlas(2001, np.full((1, 1, 1), ROOT, np.uint32), VoxelGrid((1, 1, 1), (1.0, 18.0, 58.0)), space),
+        MadeAtlas(2002, b, VoxelGrid((1, 2, 3), (18.0, 1.0, 57.0)), space),
+    ]
+    for each in made:
+        each.put(database)
+    query = sa.text(
+        "SELECT um3 FROM ccf.region_overlap(2001, 2002) WHERE region_b = 5 AND region_a IS NOT NULL"
+    )
+    with database.connect() as connection:
+        assert connection.scalars(query).all() == [1]
+    shared = region_overlap(made[0].runs, made[0].grid, made[1].runs, made[1].grid)
+    assert sorted(shared.rows()) == [(ROOT, 5, 1.0), (ROOT, ROOT, 57.0)]
+
+
 @pytest.mark.parametrize("edge", [0.5, 1.5, 2.0000001, 0.0, -3.0, math.nan, math.inf])
 def test_an_edge_by_which_voxels_could_share_a_coordinate_is_refused(edge: float) -> None:
     if edge == 2.0000001:

@@ -88,6 +88,8 @@ DECLARE
   coarse ccf.atlas := CASE WHEN a_is_fine THEN b ELSE a END;
   fine_um3 double precision := fine.edge_ap * fine.edge_dv * fine.edge_ml;
   coarse_um3 double precision := coarse.edge_ap * coarse.edge_dv * coarse.edge_ml;
+  exact boolean := (SELECT bool_and(edge = round(edge)) FROM unnest(ARRAY[
+    a.edge_ap, a.edge_dv, a.edge_ml, b.edge_ap, b.edge_dv, b.edge_ml]) AS edge);
 BEGIN
   IF a.space <> b.space THEN
     RAISE EXCEPTION '% lies in the space %, and % in the space %: no place of the one is in the other.',
@@ -129,8 +131,8 @@ BEGIN
          CASE WHEN a_is_fine THEN e.of_coarse ELSE e.of_fine END,
          round(e.volume)::bigint
   FROM everything AS e
-  -- A thousandth of the smaller voxel: what is less is a rounding error of the sums.
-  WHERE e.volume > 0.001 * least(fine_um3, coarse_um3);
+  -- Of edges that are not whole, less than a thousandth of the smaller voxel is a rounding error of the sums.
+  WHERE e.volume > CASE WHEN exact THEN 0 ELSE 0.001 * least(fine_um3, coarse_um3) END;
 END
 $$;
 
