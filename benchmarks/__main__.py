@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
@@ -36,8 +37,8 @@ JOBS = (
 )
 """The jobs, in the order they are done; each is the function ``measure`` of the module of its name."""
 
-LONG = ("growth", "idle")
-"""Jobs that take minutes at any size: with --quick only where --only names them."""
+LONG = ("together", "growth", "idle")
+"""Jobs that take long at any size, or say nothing at a small one: with --quick only if named."""
 
 SIZES = (100, 50, 25, 10)
 
@@ -72,7 +73,7 @@ def _parsed() -> argparse.Namespace:
     add(
         "--quick",
         action="store_true",
-        help="each job once, at 100 µm, with fewer points and sites; without growth and idle",
+        help="each job once, at 100 µm, with fewer points, sites and peers; without the longest jobs",
     )
     add("--allensdk", type=Path, metavar="PYTHON", help="a Python that has AllenSDK")
     return parser.parse_args()
@@ -88,6 +89,7 @@ def main() -> int:
         points=100_000 if quick else 1_000_000,
         sites=10_000 if quick else 1_000_000,
         allensdk=told.allensdk,
+        quick=quick,
     )
     rows: list[Row] = []
     failed = False
@@ -96,6 +98,7 @@ def main() -> int:
         server = _server(place)
         for name in told.only or [job for job in JOBS if not (quick and job in LONG)]:
             say(f"--- {name}")
+            begun = time.monotonic()
             try:
                 for row in importlib.import_module(f"benchmarks.{name}").measure(place, options):
                     rows.append(row)
@@ -104,6 +107,7 @@ def main() -> int:
                 traceback.print_exc()
                 rows.append(Row(name, [], note=f"failed: {str(error).strip().rpartition(chr(10))[2]}"))
             report.write_json(told.json, rows, about, server)  # now: the next job may be interrupted
+            say(f"    {name} took {time.monotonic() - begun:.0f} s")
     print(f"\n{report.heading(server)}; medians of {options.repeat}\n\n{report.table(rows)}")
     met = [row.met for row in rows if row.met is not None]
     print(f"\n{met.count(True)} of {len(met)} targets are met. Every sample is in {told.json}.")

@@ -16,6 +16,7 @@ class Options:
         points: that are located.
         sites: that are registered.
         allensdk: a Python that has AllenSDK, which needs an older numpy than ours; None if there is none.
+        quick: leave out what takes long beside what it says.
     """
 
     repeat: int
@@ -23,6 +24,7 @@ class Options:
     points: int
     sites: int
     allensdk: Path | None
+    quick: bool = False
 
     @property
     def few(self) -> int:
