@@ -96,12 +96,23 @@ def test_merges_of_different_partitions_go_side_by_side_and_of_the_same_one_afte
     assert lab.rows("site", "probe, id") == [(1, 1), (2, 1), (3, 1)]
 
 
-def test_a_merge_of_much_leaves_statistics_for_the_loads_that_refer_to_it(lab: Database) -> None:
+def test_a_merge_of_much_leaves_statistics_for_the_loads_that_refer_to_it(
+    lab: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     known = "SELECT reltuples::int FROM pg_class WHERE oid = 'lab.site'::regclass"
     lab.write(sample("site", *range(100)))
     assert lab.sql(known) == [(100,)]
+    monkeypatch.setattr(session, "FEW_ROWS", 50)
     lab.write(sample("site", *range(105)))
     assert lab.sql(known) == [(100,)], "a few more are not worth it"
+
+
+def test_a_small_partition_beside_a_large_one_is_known_to_the_planner(lab: Database) -> None:
+    """It took a key that the statistics did not have for one row, and computed a sum anew for each region."""
+    lab.write(sample("site", *range(1000)), **BY_PROBE, key="1")
+    lab.write(pl.DataFrame({"probe": 2, "id": range(30)}), **BY_PROBE, key="2")
+    ((plan,),) = lab.sql("EXPLAIN (FORMAT JSON) SELECT FROM lab.site WHERE probe = 2")
+    assert plan[0]["Plan"]["Plan Rows"] == pytest.approx(30, rel=0.2)
 
 
 @pytest.mark.parametrize("analyzed", ["known", "unknown"])
