@@ -37,11 +37,11 @@ NM_PER_PIXEL = 31_000
 def measure(place: Place, options: Options) -> Iterator[Row]:
     """A line for each size that has a target, one for the memory of each, and one for the points."""
     for size in sorted({options.standard_um, 10} & set(options.sizes), reverse=True):
-        key = place.volume(size).key
-        samples = [until_drawn(key) for _ in range(options.repeat)]
-        yield Row(f"`ccf-assets view`, three planes, {key}", samples, target=SECONDS.get(size))
+        volume = place.volume(size)
+        samples = [until_drawn(volume.key) for _ in range(options.repeat)]
+        yield Row(f"`ccf-assets view`, three planes, {volume.title}", samples, target=SECONDS.get(size))
         memory = [Sample(sample.peak_mb or 0.0) for sample in samples]
-        yield Row(f"its memory, {key}", memory, target=MEGABYTES.get(size), unit="MB")
+        yield Row(f"its memory, {volume.title}", memory, target=MEGABYTES.get(size), unit="MB")
     key = place.volume(options.standard_um).key
     samples = [apart(points, key, options.points) for _ in range(options.repeat)]
     yield Row(f"`Atlas.view` with {options.points:,} points, {key}", samples, target=POINTS_S)
