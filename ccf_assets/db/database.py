@@ -11,7 +11,7 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -182,14 +182,7 @@ def create_engine() -> sa.Engine:
     The embedded server is started again by the first connection after it was killed, and joined by one that a
     forked process makes.
     """
-    named, home = settings.postgres_url(), settings.home()
-    return _plain_engine(_joined_url(named, home), named, home)
-
-
-@functools.lru_cache(maxsize=1)
-def _plain_engine(_url: sa.URL, named: str | None, home: Path) -> sa.Engine:
-    """One for the process: a new one asks the server for its version first, and compiles what is asked."""
-    return _engine(named, home)
+    return _engine(kept=False)
 
 
 def kept_engine() -> sa.Engine:
@@ -197,20 +190,22 @@ def kept_engine() -> sa.Engine:
 
     A forked process must not use it, because it would share them.
     """
+    return _engine(kept=True)
+
+
+def _engine(*, kept: bool) -> sa.Engine:
     named, home = settings.postgres_url(), settings.home()
-    return _kept_engine(_joined_url(named, home), named, home)
+    return _engine_at(_joined_url(named, home), named, home, kept)
 
 
-@functools.lru_cache(maxsize=1)
-def _kept_engine(_url: sa.URL, named: str | None, home: Path) -> sa.Engine:
-    return _engine(named, home, KEPT)
+@functools.lru_cache(maxsize=2)
+def _engine_at(url: sa.URL, named: str | None, home: Path, kept: bool) -> sa.Engine:
+    """One of each kind for the process: a new one asks the server for its version, and compiles all anew."""
 
-
-def _engine(named: str | None, home: Path, pool: Mapping[str, Any] | None = None) -> sa.Engine:
     def join(parameters: dict[str, Any]) -> None:
         parameters.update(_joined_url(None, home).query)
 
-    return engine_on(_joined_url(named, home), None if named else join, pool)
+    return engine_on(url, None if named else join, KEPT if kept else None)
 
 
 def dagster_url() -> str:

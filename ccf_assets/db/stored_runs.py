@@ -6,7 +6,7 @@ Not here: what is expected of them (defs.atlas_checks), and the same runs in mem
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from ccf_assets.db.read import packed_runs, unpacked_runs
 from ccf_assets.pg.arrow import read_arrow
 
 
-@dataclass
+@dataclass(frozen=True)
 class StoredRuns:
     """What was found in the rows of an atlas.
 
@@ -32,10 +32,10 @@ class StoredRuns:
         divided: runs that end where the next one of the same region begins.
     """
 
-    voxels: VoxelCounts = field(default_factory=lambda: VoxelCounts({}, {}))
-    overlapping: int = 0
-    empty: int = 0
-    divided: int = 0
+    voxels: VoxelCounts
+    overlapping: int
+    empty: int
+    divided: int
 
 
 def find_stored_runs(url: sa.URL, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
@@ -48,7 +48,8 @@ def find_stored_runs(url: sa.URL, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
         ccf_id: number of the atlas.
         grid: its grid.
     """
-    run, found = schema.voxel_run.c, StoredRuns()
+    run, middle = schema.voxel_run.c, grid.first_right or 0
+    overlapping = empty = divided = 0
     query = sa.select(*packed_runs()).where(run.ccf_id == ccf_id).order_by(run.x, run.y, run.z)
     left, right = Counter[int](), Counter[int]()
     last: tuple[npt.NDArray[Any], ...] | None = None
@@ -56,15 +57,14 @@ def find_stored_runs(url: sa.URL, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
         x, y, z, z_end, region = some if last is None else map(np.append, last, some)
         last = x[-1:], y[-1:], z[-1:], z_end[-1:], region[-1:]
         on_line = (x[1:] == x[:-1]) & (y[1:] == y[:-1])
-        found.overlapping += int((on_line & (z[1:] < z_end[:-1])).sum())
-        found.divided += int((on_line & (z[1:] == z_end[:-1]) & (region[1:] == region[:-1])).sum())
+        overlapping += int((on_line & (z[1:] < z_end[:-1])).sum())
+        divided += int((on_line & (z[1:] == z_end[:-1]) & (region[1:] == region[:-1])).sum())
         _, _, z, z_end, region = some
-        found.empty += int((z_end <= z).sum())
-        k, k_end, middle = grid.index(2, z), grid.index(2, z_end), grid.first_right or 0
+        empty += int((z_end <= z).sum())
+        k, k_end = grid.index(2, z), grid.index(2, z_end)
         _add(left, region, np.minimum(k_end, middle) - k)
         _add(right, region, k_end - np.maximum(k, middle))
-    found.voxels = VoxelCounts(dict(left), dict(right))
-    return found
+    return StoredRuns(VoxelCounts(dict(left), dict(right)), overlapping, empty, divided)
 
 
 def _add(counts: Counter[int], region: npt.NDArray[np.int32], voxels: npt.NDArray[Any]) -> None:

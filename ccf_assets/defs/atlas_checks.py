@@ -93,26 +93,27 @@ def voxel_run_checks(
     """
     engine = postgres.create_engine()
     atlases = _atlases_of(context, engine)
+    if not atlases:
+        return
     selected = {key.name for key in context.selected_asset_check_keys}
     stored = {
         entry.key: find_stored_runs(engine.url, entry.ccf_id, stored_grid(engine, entry.key))
         for entry in atlases
     }
-    if atlases and _COUNTS in selected:
+    if _COUNTS in selected:
         in_file = {
             entry.key: _in_file(checked_volume(context.instance, sources.get(), entry), context.log.info)
             for entry in atlases
         }
         yield check_result(_counts_compared(in_file, {key: each.voxels for key, each in stored.items()}))
-    if atlases and _SHAPE in selected:
+    if _SHAPE in selected:
         yield check_result(_shape(list(stored.values())))
 
 
 def _in_file(file: Annotation, report: Callable[[str], object]) -> runs.VoxelCounts:
-    def count() -> runs.VoxelCounts:
-        return runs.count_sides(nrrd.planes(file.path, file.grid, report), file.grid)
-
-    return found.voxel_counts.of(file, count)
+    return found.voxel_counts.of(
+        file, lambda: runs.count_sides(nrrd.planes(file.path, file.grid, report), file.grid)
+    )
 
 
 def _counts_compared(

@@ -13,13 +13,14 @@ from sqlalchemy.dialects import postgresql
 from ccf_assets.db import schema
 from ccf_assets.errors import CcfError
 from ccf_assets.recordings.files.table import SITES_SCHEMA
+from ccf_assets.recordings.findings.claims import KEY
 from ccf_assets.recordings.folders import Folder, has_content
 from ccf_assets.recordings.scan.folder import find_source
 from ccf_assets.recordings.scan.keys import is_file
 from ccf_assets.recordings.scan.objects import ObjectView
 from ccf_assets.recordings.stored import as_frame
 
-CLAIM_SCHEMA = pl.Schema({name: SITES_SCHEMA[name] for name in ("recording_id", "site_id", "source")})
+CLAIM_SCHEMA = pl.Schema({name: SITES_SCHEMA[name] for name in (*KEY, "source")})
 
 _ALWAYS_FILES = (".csv", ".parquet")
 """Endings by which a partition was always that of a file."""
@@ -96,7 +97,7 @@ def owned_sites(engine: sa.Engine, taken: Mapping[str, pl.DataFrame]) -> pl.Data
     )
     stored = as_frame(engine, sa.select(of_one).join_from(recording, of_one, sa.true())).cast(CLAIM_SCHEMA)
     read_again = pl.col("source").is_in(list(taken))
-    still_there = stored.join(claimed, on=["recording_id", "site_id", "source"], how="semi")
+    still_there = stored.join(claimed, on=[*KEY, "source"], how="semi")
     return pl.concat([stored.filter(~read_again), still_there])
 
 
@@ -115,7 +116,7 @@ def _take_from_gone(
     site = schema.recording_site.c
     with engine.begin() as connection:
         for key, sites in taken.items():
-            claimed = sites.join(free, on=["recording_id", "site_id"], how="semi")
+            claimed = sites.join(free, on=KEY, how="semi")
             ids = (
                 sa.func.unnest(
                     sa.literal(claimed["recording_id"].to_list(), sa.ARRAY(sa.Text)),

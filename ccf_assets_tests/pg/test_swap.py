@@ -256,11 +256,14 @@ def test_a_long_reader_makes_the_swap_wait_and_does_not_hold_up_others(
     assert lab.left_over() == []
 
 
-def test_a_first_load_of_a_partition_waits_for_no_reader(
-    lab: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A swap gives up after 0.3 s."""
     monkeypatch.setattr(swap, "LOCK_WAIT_S", 0.05)
     monkeypatch.setattr(swap, "LOCK_PATIENCE_S", 0.3)
+
+
+def test_a_first_load_of_a_partition_waits_for_no_reader(lab: Database, impatient: None) -> None:
     lab.voxels(voxels(1, 1))
     with psycopg.connect(lab.dsn) as reader:
         reader.execute("SELECT count(*) FROM lab.voxel, lab.region")
@@ -286,10 +289,8 @@ def test_a_reader_of_what_rows_refer_to_is_not_ended_when_it_turns_to_the_rows(l
 
 
 def test_a_swap_that_never_gets_its_turn_gives_up_and_leaves_the_old_rows(
-    lab: Database, monkeypatch: pytest.MonkeyPatch
+    lab: Database, impatient: None
 ) -> None:
-    monkeypatch.setattr(swap, "LOCK_WAIT_S", 0.05)
-    monkeypatch.setattr(swap, "LOCK_PATIENCE_S", 0.3)
     lab.voxels(voxels(1, 1))
     with psycopg.connect(lab.dsn) as reader:
         reader.execute("SELECT count(*) FROM lab.voxel")

@@ -28,7 +28,7 @@ from ccf_assets.finding import Finding
 from ccf_assets.pg.connect import let_go_if_interrupted
 from ccf_assets.pg.copy_in import Stream
 from ccf_assets.recordings.findings import look
-from ccf_assets.recordings.findings.claims import claimed_elsewhere
+from ccf_assets.recordings.findings.claims import KEY, claimed_elsewhere
 from ccf_assets.recordings.findings.claims import claims as claims_of
 from ccf_assets.recordings.folders import folder_to_read
 from ccf_assets.recordings.intake import (
@@ -320,9 +320,8 @@ def _divided(
             finding = claimed_elsewhere(file.sites, owned)
             files[place] = replace(file, findings=[*file.findings, finding])
             claims.append(claimed)
-            keys = ["recording_id", "site_id"]
             parts.append(  # without claims the sites as they are: a join copies them
-                file.sites.join(claimed, on=keys, how="anti", maintain_order="left")
+                file.sites.join(claimed, on=KEY, how="anti", maintain_order="left")
                 if claimed.height
                 else file.sites
             )
