@@ -148,6 +148,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CCF_HOME", str(tmp_path / "ccf"))
     catalogue.take_kept({}, {})
+    monkeypatch.setattr("ccf_assets.db.stored_runs._kept", {})  # another test's database has its name
 
 
 @pytest.fixture(autouse=True)

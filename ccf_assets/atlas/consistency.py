@@ -1,4 +1,4 @@
-"""Every loaded atlas against the finest of its version: runs read from the database, compared in memory.
+"""Every loaded atlas against the finest of its version: their stored runs, compared in memory.
 
 In SQL, ccf.region_overlap takes four times as long for a pair, and reads the finest atlas anew for each.
 """
@@ -17,7 +17,7 @@ from ccf_assets.ccf.overlap import region_overlap
 from ccf_assets.ccf.region_id import table_numbers
 from ccf_assets.db import comparison
 from ccf_assets.db.loaded import LoadedAtlas, loaded_atlases
-from ccf_assets.db.read import read_runs
+from ccf_assets.db.stored_runs import all_runs
 from ccf_assets.errors import CcfError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def region_consistency(engine: sa.Engine) -> sa.Select[Any]:
     with engine.connect() as connection:
         found = connection.execute(comparison.references()).tuples().all()
     pairs = [(atlas, finest) for atlas, finest in found if {atlas, finest} <= loaded.keys()]
-    shared = list(_shared(engine.url, loaded, pairs))
+    shared = list(_shared(engine, loaded, pairs))
     compared = {ccf_id for pair in pairs for ccf_id in pair}
     now = {atlas.ccf_id: atlas for atlas in loaded_atlases(engine)}
     if changed := [loaded[ccf_id].key for ccf_id in sorted(compared) if now.get(ccf_id) != loaded[ccf_id]]:
@@ -47,26 +47,26 @@ def region_consistency(engine: sa.Engine) -> sa.Select[Any]:
 
 
 def _shared(
-    url: sa.URL, loaded: dict[int, LoadedAtlas], pairs: list[tuple[int, int]]
+    engine: sa.Engine, loaded: dict[int, LoadedAtlas], pairs: list[tuple[int, int]]
 ) -> Iterator[tuple[int, int, int, float]]:
     """The argument ``shared`` of `comparison.region_consistency`; a reference is read once."""
     for reference, group in groupby(sorted(pairs, key=itemgetter(1)), key=itemgetter(1)):
         ids = [ccf_id for ccf_id, _ in group]
-        for ccf_id, of in zip(ids, _overlaps(url, loaded, reference, ids), strict=True):
+        for ccf_id, of in zip(ids, _overlaps(engine, loaded, reference, ids), strict=True):
             a, b = (table_numbers(of[name].to_numpy()).tolist() for name in ("region_b", "region_a"))
             yield from zip([ccf_id] * len(of), a, b, of["um3"].to_list(), strict=True)
 
 
 def _overlaps(
-    url: sa.URL, loaded: dict[int, LoadedAtlas], reference: int, ids: list[int]
+    engine: sa.Engine, loaded: dict[int, LoadedAtlas], reference: int, ids: list[int]
 ) -> list[pl.DataFrame]:
     """`region_overlap` of the reference with each of these atlases."""
     grid = loaded[reference].grid
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        finest = pool.submit(read_runs, url, loaded[reference])
+        finest = pool.submit(all_runs, engine, loaded[reference])
 
         def overlap(ccf_id: int) -> pl.DataFrame:
-            runs = read_runs(url, loaded[ccf_id])
+            runs = all_runs(engine, loaded[ccf_id])
             return region_overlap(finest.result(), grid, runs, loaded[ccf_id].grid)
 
         return list(pool.map(overlap, ids))

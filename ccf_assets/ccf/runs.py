@@ -239,11 +239,12 @@ def voxel_batches(
         run = {name: batch[name].to_numpy() for name in batch.schema.names}
         first = grid.index(2, run["z"])
         voxels = grid.index(2, run["z_end"]) - first
-        column = {name: np.repeat(run[name], voxels) for name in ("ccf_id", "x", "y", "region_id")}
-        # Of each voxel its place in its run: a count that starts anew with every run.
-        place = np.arange(voxels.sum()) - np.repeat(np.cumsum(voxels) - voxels, voxels)
-        column["z"] = grid.coordinate(2, np.repeat(first, voxels) + place)
-        return pa.record_batch([pa.array(column[name]) for name in names], schema=schema)
+        of_run = np.repeat(np.arange(len(voxels), dtype=np.int32), voxels)
+        # Of each voxel its number along the line: a count that starts anew with every run.
+        anew = (first - (np.cumsum(voxels) - voxels)).astype(np.int32)
+        z = grid.coordinate(2, anew[of_run] + np.arange(len(of_run), dtype=np.int32))
+        columns = (run[name][of_run] if name != "z" else z for name in names)
+        return pa.record_batch([pa.array(column) for column in columns], schema=schema)
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in runs:

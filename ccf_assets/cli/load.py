@@ -54,16 +54,20 @@ def load(
     Each load is a Dagster run and shows in the UI. If no atlas is named, the source cannot be reached and
     nothing is cached, the phantom is loaded instead, with a notice.
     """
-    from ccf_assets.cli import workers
-    from ccf_assets.db import database, holdings, own_catalogue
-    from ccf_assets.runs.home import dagster_home
+    from ccf_assets.cli.forking import import_ahead
 
     unknown = set(atlases or ()) - set(catalogue().entries)
     if unknown and settings.postgres_url():  # another host's catalogue may have them
+        from ccf_assets.db import database, own_catalogue
+
         own_catalogue.follow_catalogue(database.create_engine())
     phantom = settings.source() == settings.PHANTOM
     entries = [atlas_entry(key) for key in atlases] if atlases else default_atlases(phantom=phantom)
-    workers.import_ahead()  # not for a name that is refused: who reads the output would wait for its end
+    import_ahead()  # not for a name that is refused: who reads the output would wait for its end
+
+    from ccf_assets.db import database, holdings
+    from ccf_assets.runs.home import dagster_home
+
     # The phantom is computed here: for it alone no other source is asked.
     source = settings.PHANTOM if all(entry.is_phantom for entry in entries) else settings.source()
     for of, sentence in catalogue().problems:
@@ -189,7 +193,7 @@ def _what(outcome: Outcome) -> str:
     if outcome.key not in catalogue().entries:
         return _listed(outcome.loaded) if outcome.verb == "registered" else ""
     if "voxel_run" in outcome.loaded:
-        return "with voxel rows" if "voxel" in outcome.loaded else ""
+        return ""
     return _listed(list(dict.fromkeys(_PARTS.get(table, "regions") for table in outcome.loaded)))
 
 

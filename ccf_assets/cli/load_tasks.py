@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -30,18 +31,15 @@ if TYPE_CHECKING:
 
 def start(key: str) -> Outcome:
     """Import Dagster and the definitions, which takes seconds."""
-    _, instance = _dagster()
-    with instance:
-        return Outcome(key)
+    _dagster()
+    return Outcome(key)
 
 
 def close_dead_runs(key: str) -> Outcome:
     """Record as failed the runs whose process was killed."""
     from ccf_assets.runs.liveness import close_dead_runs
 
-    _, instance = _dagster()
-    with instance:
-        close_dead_runs(instance)
+    close_dead_runs(_dagster()[1])
     return Outcome(key)
 
 
@@ -55,22 +53,19 @@ def load_ontology(key: str, refresh: bool) -> Outcome:
 
     started = time.monotonic()
     defs, instance = _dagster()
-    with instance:
-        with going_on(reporter(key), "looking for runs whose process was killed"):
-            close_dead_runs(instance)
-        files, graph, engine = Sources.from_settings(), defs.resolve_asset_graph(), database.create_engine()
-        if not refresh and not freshness.outdated(graph, instance, engine, files, [key]):
-            follow_ontology(engine, files)
-            candidate = files.structure_graph(report=reporter(key))
-            seen = freshness.versions(instance, key)
-            # It has passed its checks before: it is in use, even if another source's was refreshed since; or
-            # it was fetched again into an emptied cache, and is the latest that passed.
-            if candidate.sha256 in (seen[:1] if candidate.fetched else seen):
-                keep_ontology(engine, files, files.accept_structure_graph(candidate))
-                return Outcome(key, seconds=time.monotonic() - started)
-        return run_job(
-            defs, instance, "refresh_ontology", key, started=started, assets=[key], refresh=refresh
-        )
+    with going_on(reporter(key), "looking for runs whose process was killed"):
+        close_dead_runs(instance)
+    files, graph, engine = Sources.from_settings(), defs.resolve_asset_graph(), database.create_engine()
+    if not refresh and not freshness.outdated(graph, instance, engine, files, [key]):
+        follow_ontology(engine, files)
+        candidate = files.structure_graph(report=reporter(key))
+        seen = freshness.versions(instance, key)
+        # It has passed its checks before: it is in use, even if another source's was refreshed since; or
+        # it was fetched again into an emptied cache, and is the latest that passed.
+        if candidate.sha256 in (seen[:1] if candidate.fetched else seen):
+            keep_ontology(engine, files, files.accept_structure_graph(candidate))
+            return Outcome(key, seconds=time.monotonic() - started)
+    return run_job(defs, instance, "refresh_ontology", key, started=started, assets=[key], refresh=refresh)
 
 
 def ask_for(name: str, keys: Sequence[str]) -> Outcome:
@@ -91,44 +86,55 @@ def ask_for(name: str, keys: Sequence[str]) -> Outcome:
     except CcfError as error:  # a map that cannot be read keeps nothing else from being loaded
         remarks.append(str(error))
     _, instance = _dagster()
-    with instance:
-        add_atlases(instance, dict.fromkeys(keys, False) | atlases_in_database(engine))
+    add_atlases(instance, dict.fromkeys(keys, False) | atlases_in_database(engine))
     return Outcome(name, remarks=remarks)
 
 
 def load_atlas(key: str, rows: bool, refresh: bool) -> Outcome:
-    """Load what is stale of an atlas, in runs of their own what depends on another's outcome."""
+    """Load what is stale of an atlas but for its voxel rows: these are made of what is then there."""
     from ccf_assets.db.own_catalogue import follow_catalogue
-    from ccf_assets.defs import freshness
     from ccf_assets.defs.partitions import add_atlases
-    from ccf_assets.sources.source import Sources
 
     started = time.monotonic()
     defs, instance = _dagster()
-    graph, engine, files = defs.resolve_asset_graph(), database.create_engine(), Sources.from_settings()
-    follow_catalogue(engine)
+    follow_catalogue(database.create_engine())
     loaded: list[str] = []
-    with instance:
-        if refresh:
-            # By itself and first: whether the file is a new one decides what else is stale.
-            outcome = run_job(
-                defs, instance, "load_atlas", key,
-                started=started, partition=key, assets=["annotation"], refresh=True,
-            )  # fmt: skip
-            if outcome.error is not None:
-                return outcome
-            loaded += outcome.loaded
-        # Voxel rows in a run of their own: what they are made from may come out as it was.
-        for jobs in (("load_atlas", "load_region_sets"), ("load_voxel_rows",)):
-            stale = freshness.stale(graph, instance, engine, files, key, jobs, with_rows=rows)
-            if not stale:
-                continue
-            add_atlases(instance, {key: jobs == ("load_voxel_rows",)})
-            outcome = run_job(defs, instance, jobs[0], key, started=started, partition=key, assets=stale)
-            if outcome.error is not None:
-                return outcome
-            loaded += outcome.loaded
-    return Outcome(key, loaded, seconds=time.monotonic() - started)
+    if refresh:
+        # By itself and first: whether the file is a new one decides what else is stale.
+        outcome = run_job(
+            defs, instance, "load_atlas", key,
+            started=started, partition=key, assets=["annotation"], refresh=True,
+        )  # fmt: skip
+        if outcome.error is not None:
+            return outcome
+        loaded += outcome.loaded
+    if stale := _stale(key, ("load_atlas", "load_region_sets")):
+        add_atlases(instance, {key: False})
+        outcome = run_job(defs, instance, "load_atlas", key, started=started, partition=key, assets=stale)
+        if outcome.error is not None:
+            return outcome
+        loaded += outcome.loaded
+    wanted = bool(_stale(key, ("load_voxel_rows",), rows=rows))
+    return Outcome(key, loaded, rows_wanted=wanted, seconds=time.monotonic() - started)
+
+
+def load_voxel_rows(key: str) -> Outcome:
+    """Load the voxel rows of an atlas."""
+    from ccf_assets.defs.partitions import add_atlases
+
+    started = time.monotonic()
+    defs, instance = _dagster()
+    add_atlases(instance, {key: True})
+    return run_job(defs, instance, "load_voxel_rows", key, started=started, partition=key, assets=["voxel"])
+
+
+def _stale(key: str, jobs: Sequence[str], *, rows: bool = False) -> list[str]:
+    from ccf_assets.defs import freshness
+    from ccf_assets.sources.source import Sources
+
+    defs, instance = _dagster()
+    graph, engine = defs.resolve_asset_graph(), database.create_engine()
+    return freshness.stale(graph, instance, engine, Sources.from_settings(), key, jobs, with_rows=rows)
 
 
 def register_recordings(name: str, examples: bool) -> Outcome:
@@ -151,40 +157,39 @@ def register_recordings(name: str, examples: bool) -> Outcome:
     done: list[str] = []
     refused: list[str] = []
     folder, scan, missing = None, None, None
-    with instance:
-        if examples:
-            sources.put_examples(path, known_recordings(instance))
-        for job in ("register_recordings", "register_sites"):
-            also: set[str] = set()
-            if job == "register_sites":
-                keys = list(backlog.unregistered(engine))
-                also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
-                slices = backlog.sizes_of_sources(engine)
-            else:
-                folder, missing = folder_or_why_not(engine, path)
-                scan = _settled(folder) if folder else None
-                keys, slices = [], ({}, 0)
-                if folder and scan:
-                    keys = list(backlog.files_to_read(engine, folder, scan)[1])
-                    slices = backlog.sizes_of_files(scan)
-            instance.add_dynamic_partitions(partitions, keys)
-            there = instance.get_dynamic_partitions(partitions)
-            for batch in requests.batches(keys, there, len(there), also, len(also), *slices):
-                tags = range_tags(batch[0], batch[-1])
-                outcome = run_job(defs, instance, job, name, started=started, tags=tags)
-                if outcome.error is not None:
-                    return outcome
-            if job == "register_recordings":
-                file = schema.recording_file.c
-                query = sa.select(file.source, file.refused).where(file.source.in_(keys))
-                with engine.connect() as connection:
-                    read = dict(connection.execute(query).tuples().all())
-                refused = [key for key in keys if read.get(key)]
-                keys = [key for key in keys if read.get(key) is False]
-            done += [key for key in keys if key not in done]
-        known = list(filter(is_file, instance.get_dynamic_partitions(partitions)))
-        missing = missing or sources.missing_folder(path, known)
-        remarks = [missing] if missing else _remarks(folder, scan)
+    if examples:
+        sources.put_examples(path, known_recordings(instance))
+    for job in ("register_recordings", "register_sites"):
+        also: set[str] = set()
+        if job == "register_sites":
+            keys = list(backlog.unregistered(engine))
+            also = backlog.siteless(engine, instance.get_dynamic_partitions(partitions))
+            slices = backlog.sizes_of_sources(engine)
+        else:
+            folder, missing = folder_or_why_not(engine, path)
+            scan = _settled(folder) if folder else None
+            keys, slices = [], ({}, 0)
+            if folder and scan:
+                keys = list(backlog.files_to_read(engine, folder, scan)[1])
+                slices = backlog.sizes_of_files(scan)
+        instance.add_dynamic_partitions(partitions, keys)
+        there = instance.get_dynamic_partitions(partitions)
+        for batch in requests.batches(keys, there, len(there), also, len(also), *slices):
+            tags = range_tags(batch[0], batch[-1])
+            outcome = run_job(defs, instance, job, name, started=started, tags=tags)
+            if outcome.error is not None:
+                return outcome
+        if job == "register_recordings":
+            file = schema.recording_file.c
+            query = sa.select(file.source, file.refused).where(file.source.in_(keys))
+            with engine.connect() as connection:
+                read = dict(connection.execute(query).tuples().all())
+            refused = [key for key in keys if read.get(key)]
+            keys = [key for key in keys if read.get(key) is False]
+        done += [key for key in keys if key not in done]
+    known = list(filter(is_file, instance.get_dynamic_partitions(partitions)))
+    missing = missing or sources.missing_folder(path, known)
+    remarks = [missing] if missing else _remarks(folder, scan)
     return Outcome(name, done, refused, "registered", remarks, seconds=time.monotonic() - started)
 
 
@@ -233,10 +238,7 @@ def compare_atlases(name: str, changed: bool) -> Outcome:
     if not pairs or (pairs == compared and not changed):
         return Outcome(name)
     defs, instance = _dagster()
-    with instance:
-        outcome = run_job(
-            defs, instance, "compare_atlases", name, started=started, assets=["region_consistency"]
-        )
+    outcome = run_job(defs, instance, "compare_atlases", name, started=started, assets=["region_consistency"])
     return dataclasses.replace(outcome, verb="made")
 
 
@@ -256,18 +258,23 @@ def _settled(folder: Folder) -> FolderScan:
 
 
 def _dagster() -> tuple[dg.Definitions, dg.DagsterInstance]:
-    """The definitions and the instance, in this process."""
-    import dagster as dg
-
+    """All definitions and Dagster's records."""
     from ccf_assets.runs.home import dagster_home
 
-    dagster_home()
-    return _definitions(), dg.DagsterInstance.get()
+    return _definitions(), _records(dagster_home(), database.database_url())
 
 
 @functools.cache
 def _definitions() -> dg.Definitions:
-    """All definitions, made once for a process."""
+    """Made once for a process."""
     from ccf_assets.definitions import build_defs
 
     return build_defs()
+
+
+@functools.lru_cache(maxsize=1)
+def _records(home: Path, _of: sa.URL) -> dg.DagsterInstance:
+    """Opened once for a process, as long as they are in the same database."""
+    from ccf_assets.runs.storage import records_in
+
+    return records_in(home)

@@ -1,14 +1,15 @@
-"""Loading without the UI: atlases side by side in worker processes, then recordings beside the comparison.
+"""Loading without the UI: atlases side by side in worker processes, and then what is made of all of them.
 
 Not here: what a worker does (cli.load_tasks), and how worker processes start and end (cli.workers).
 """
 
 from __future__ import annotations
 
-import functools
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from ccf_assets import settings
 from ccf_assets.ccf.catalogue import ALLEN, PHANTOM, AtlasEntry
@@ -34,6 +35,10 @@ _COMPARED = {"voxel_run", "region_ancestor", "region_volume"}
 """The assets that the comparison of atlases is made from."""
 
 
+Report: TypeAlias = Callable[[Outcome, Callable[[str], object]], object]
+"""Receives each outcome as it comes, and what prints a line meanwhile."""
+
+
 def load(
     entries: Sequence[AtlasEntry],
     *,
@@ -42,10 +47,10 @@ def load(
     refresh: bool,
     examples: bool = False,
     jobs: int | None = None,
-    report: Callable[[Outcome, Callable[[str], object]], object],
+    report: Report,
     ready: Callable[[Sequence[Outcome]], object],
 ) -> list[Outcome]:
-    """Load the ontology, then the atlases side by side, the largest first.
+    """Load the ontology, then the atlases side by side, the largest first, then their voxel rows.
 
     Args:
         entries: the atlases.
@@ -54,14 +59,15 @@ def load(
         refresh: fetch files again even if they are cached.
         examples: put the example recordings where there is no other recording yet.
         jobs: how many atlases load at once; WORKERS if not given.
-        report: receives each outcome as it comes, and what prints a line meanwhile.
-        ready: called when the atlases can be asked, with the outcomes so far; only that of the comparison of
-            atlases follows. Not called if the ontology failed.
+        report: receives the outcomes.
+        ready: called when everything can be asked, with the outcomes so far; at most that of the comparison
+            of atlases follows. Not called if the ontology failed.
 
     Returns:
-        The outcome of the ontology, then, unless that failed, of each atlas in the order they ended, then of
-        the recordings: what the sensors would find to do is done at once; then of the comparison of atlases,
-        if there was one to make. That of this host's settings alone, where another host's contradict them.
+        The outcome of the ontology, then, unless that failed, in the order they ended: of each atlas, and
+        once more of its voxel rows; of the recordings, with what the sensors would find to do; of the
+        comparison of atlases, if there was one to make. That of this host's settings alone, where another
+        host's contradict them.
     """
     # polars and ADBC replace the handler of SIGINT when they are imported, and Ctrl-C would no longer end the
     # wait for the workers: restore Python's own.
@@ -76,25 +82,14 @@ def load(
             watch.begin(_START)
             _next(started[:1], workers, watch)
             watch.end(_START)
-            say = functools.partial(_reported, report, watch)
-            outcomes = _load_all(workers, entries, watch, rows=rows, refresh=refresh, report=say)
-            loaded = outcomes[0].error is None
-            changed = any(_COMPARED & set(outcome.loaded) for outcome in outcomes)
-            comparing: Future[Outcome] | None = None
-            if loaded:
-                if workers[1 : len(entries)]:  # it needs no recordings
-                    comparing = workers[1].submit(load_tasks.compare_atlases, _COMPARISON, changed)
-                    watch.begin(_COMPARISON)
-                outcomes.append(_done(workers, watch, _RECORDINGS, load_tasks.register_recordings, examples))
-                say(outcomes[-1])
-        if loaded:
+            outcomes = _prepare(workers, entries, watch, refresh=refresh, report=report)
+            if outcomes[0].error is None:
+                tasks = _Tasks(workers, entries, with_rows=rows, refresh=refresh, examples=examples)
+                tasks.work(outcomes, watch, report, all_but=_COMPARISON)
+        if outcomes[0].error is None:
             ready(outcomes)
             with Watch() as watch:
-                comparing = comparing or workers[0].submit(load_tasks.compare_atlases, _COMPARISON, changed)
-                compared = _awaited(workers, watch, _COMPARISON, comparing)
-                if compared.loaded or compared.error:
-                    outcomes.append(compared)
-                    report(compared, watch.say)
+                tasks.work(outcomes, watch, report)
         if any(outcome.error == KILLED for outcome in outcomes):
             outcome_of(workers[0].submit(load_tasks.close_dead_runs, _ONTOLOGY), _ONTOLOGY)
     except BaseException:
@@ -106,11 +101,11 @@ def load(
     return outcomes
 
 
-def register(report: Callable[[Outcome, Callable[[str], object]], object]) -> Outcome:
+def register(report: Report) -> Outcome:
     """Register new files and sites without a region, as the sensors would, and nothing else.
 
     Args:
-        report: receives the outcome, and what prints a line meanwhile.
+        report: receives the outcome.
     """
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))  # as for a load
     workers = [Worker(settings.source())]
@@ -124,12 +119,6 @@ def register(report: Callable[[Outcome, Callable[[str], object]], object]) -> Ou
     finally:
         workers[0].leave()
     return outcome
-
-
-def _reported(
-    report: Callable[[Outcome, Callable[[str], object]], object], watch: Watch, outcome: Outcome
-) -> None:
-    report(outcome, watch.say)
 
 
 POLL_S = 0.1
@@ -165,44 +154,129 @@ def _awaited(workers: Sequence[Worker], watch: Watch, key: str, task: Future[Out
     return outcome_of(task, key)
 
 
-def _load_all(
+def _prepare(
     workers: Sequence[Worker],
     entries: Sequence[AtlasEntry],
     watch: Watch,
     *,
-    rows: bool | None,
     refresh: bool,
-    report: Callable[[Outcome], object],
+    report: Report,
 ) -> list[Outcome]:
-    """The outcomes of the ontology and of the atlases; of what failed alone, where no atlas was begun."""
+    """The outcome of the ontology; that of the settings instead, where these failed."""
     if any(entry.ontology in (ALLEN, PHANTOM) for entry in entries):
-        outcomes = [_done(workers, watch, _ONTOLOGY, load_tasks.load_ontology, refresh)]
-        report(outcomes[0])
+        outcome = _done(workers, watch, _ONTOLOGY, load_tasks.load_ontology, refresh)
+        report(outcome, watch.say)
     else:
-        outcomes = [Outcome(_ONTOLOGY)]  # each has its own, which is read with its volume
-    if outcomes[0].error is not None:
-        return outcomes
-    asked = outcome_of(
-        workers[0].submit(load_tasks.ask_for, _SETTINGS, [entry.key for entry in entries]), _SETTINGS
-    )
+        outcome = Outcome(_ONTOLOGY)  # each has its own, which is read with its volume
+    if outcome.error is not None:
+        return [outcome]
+    keys = [entry.key for entry in entries]
+    asked = outcome_of(workers[0].submit(load_tasks.ask_for, _SETTINGS, keys), _SETTINGS)
     if asked.error is not None or asked.remarks:
-        report(asked)
-    if asked.error is not None:
-        return [asked]
-    idle = list(reversed(workers))
-    running: dict[Future[Outcome], tuple[str, Worker]] = {}
-    # Taken from the end: the largest first, and those first whose size only their files say.
-    waiting = sorted(set(entries), key=lambda entry: -(entry.resolution_um or 0))
-    while waiting or running:
-        while waiting and idle:
-            entry, worker = waiting.pop(), idle.pop()
-            with_rows = entry.voxel_rows if rows is None else rows
-            running[worker.submit(load_tasks.load_atlas, entry.key, with_rows, refresh)] = entry.key, worker
-            watch.begin(entry.key)
-        for done in _next(running, workers, watch):
-            key, worker = running.pop(done)
-            watch.end(key)
-            idle.append(worker)
-            outcomes.append(outcome_of(done, key))
-            report(outcomes[-1])
-    return outcomes
+        report(asked, watch.say)
+    return [outcome if asked.error is None else asked]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Something for a worker to do; ``by`` is the one that is best at it."""
+
+    key: str
+    function: Callable[..., Outcome]
+    arguments: tuple[object, ...] = ()
+    by: Worker | None = None
+
+
+class _Tasks:
+    """What is left to do once the ontology is there; each task begins as soon as a worker is idle.
+
+    First the atlases, the largest first, since nothing waits for the others. Voxel rows come last: what is
+    made of all atlases, the regions of recordings and the comparison, needs none of them.
+    """
+
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        entries: Sequence[AtlasEntry],
+        *,
+        with_rows: bool | None,
+        refresh: bool,
+        examples: bool,
+    ) -> None:
+        self._workers, self._examples = workers, examples
+        self._idle = list(workers)
+        self._atlases = {entry.key: entry for entry in sorted(set(entries), key=_edge_um)}
+        self._rows = {
+            key: entry.voxel_rows if with_rows is None else with_rows for key, entry in self._atlases.items()
+        }
+        self._waiting = [
+            _Task(key, load_tasks.load_atlas, (self._rows[key], refresh)) for key in self._atlases
+        ]
+        self._running: dict[Future[Outcome], tuple[_Task, Worker]] = {}
+        self._loaded: dict[str, Worker] = {}
+        self._changed = False
+        if not self._waiting:
+            self._compare_and_register()
+
+    def work(
+        self, outcomes: list[Outcome], watch: Watch, report: Report, *, all_but: str | None = None
+    ) -> None:
+        """Do what there is to do, and add each outcome to ``outcomes``.
+
+        Args:
+            outcomes: so far.
+            watch: shows what is going on.
+            report: as for `load`.
+            all_but: key of a task that need not be awaited.
+        """
+        for task, _ in self._running.values():
+            watch.begin(task.key)
+        while self._waiting or any(task.key != all_but for task, _ in self._running.values()):
+            while self._waiting and self._idle:
+                self._begin(self._waiting.pop(0), watch)
+            for done in _next(self._running, self._workers, watch):
+                task, worker = self._running.pop(done)
+                self._idle.insert(0, worker)
+                watch.end(task.key)
+                outcome = outcome_of(done, task.key)
+                self._go_on(task, worker, outcome)
+                if _is_news(task, outcome):
+                    outcomes.append(outcome)
+                    report(outcome, watch.say)
+
+    def _begin(self, task: _Task, watch: Watch) -> None:
+        worker = task.by if task.by in self._idle else self._idle[0]
+        assert worker is not None  # noqa: S101 - one is idle
+        self._idle.remove(worker)
+        self._running[worker.submit(task.function, task.key, *task.arguments)] = task, worker
+        watch.begin(task.key)
+
+    def _go_on(self, task: _Task, worker: Worker, outcome: Outcome) -> None:
+        """Add what can be done now that a task has ended."""
+        if task.function is not load_tasks.load_atlas:
+            return
+        self._loaded[task.key] = worker
+        self._changed = self._changed or bool(_COMPARED & set(outcome.loaded))
+        if outcome.rows_wanted:
+            self._waiting.append(_Task(task.key, load_tasks.load_voxel_rows, by=worker))
+        if len(self._loaded) == len(self._atlases):
+            self._compare_and_register()
+
+    def _compare_and_register(self) -> None:
+        # The worker that loaded the finest atlas has its runs in memory.
+        finest = next((self._loaded[key] for key in self._atlases if key in self._loaded), None)
+        self._waiting[:0] = [
+            _Task(_COMPARISON, load_tasks.compare_atlases, (self._changed,), finest),
+            _Task(_RECORDINGS, load_tasks.register_recordings, (self._examples,)),
+        ]
+
+
+def _is_news(task: _Task, outcome: Outcome) -> bool:
+    """Whether a task has an outcome of its own: a comparison that was made, an atlas without rows to come."""
+    nothing = not outcome.loaded and outcome.error is None
+    return not (nothing and (task.key == _COMPARISON or outcome.rows_wanted))
+
+
+def _edge_um(entry: AtlasEntry) -> float:
+    """Of a voxel; 0 where only the atlas's files say it."""
+    return entry.resolution_um or 0

@@ -31,6 +31,7 @@ class Outcome:
         remarks: sentences for the user.
         error: why the task failed, in a sentence; None if it did not fail.
         unreachable: whether it failed because the source could not be reached.
+        rows_wanted: whether the atlas has still to get its voxel rows, or new ones.
         seconds: how long it took.
     """
 
@@ -41,6 +42,7 @@ class Outcome:
     remarks: Sequence[str] = ()
     error: str | None = None
     unreachable: bool = False
+    rows_wanted: bool = False
     seconds: float = 0.0
 
 

@@ -17,14 +17,14 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
 
+from ccf_assets.cli.forking import start_context, starting
 from ccf_assets.cli.outcome import Outcome, database_failure
 from ccf_assets.db import database
 from ccf_assets.errors import CcfError, SourceUnreachableError
@@ -56,7 +56,7 @@ class Worker:
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPoolExecutor:
-        context = _context()
+        context = start_context()
         # A pipe of its own: a lock that workers shared would stay locked when one of them is killed.
         self._notes, self._theirs = context.Pipe(duplex=False)
         # The process that workers are forked from may have started before a variable was set.
@@ -68,7 +68,7 @@ class Worker:
     def submit(self, function: Callable[..., Outcome], key: str, *arguments: object) -> Future[Outcome]:
         """Begin a task; starts the process if there is none."""
         task = partial(work, function, key, *arguments)
-        with _starting():
+        with starting():
             try:
                 submitted = self._pool.submit(task)
             except BrokenProcessPool:
@@ -86,29 +86,6 @@ class Worker:
     def leave(self) -> None:
         """End the process as soon as its task has ended."""
         self._pool.shutdown()
-
-
-def _context() -> multiprocessing.context.BaseContext:
-    """How processes start: none is forked from this one, whose database connections it would share.
-
-    On Linux they are forked from a process that has imported what they need and done nothing else. To import
-    it takes 3.5 s of processor time, which are spent once, whatever the number of workers. Elsewhere each
-    imports by itself: the libraries of macOS may have threads after an import, and do not survive a fork;
-    and Python 3.10 would import modules that happen to be in the folder where the command is given
-    (`_starting`).
-    """
-    if sys.platform != "linux" or not hasattr(sys.flags, "safe_path"):
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ccf_assets.cli.worker_imports"])
-    return context
-
-
-def import_ahead() -> None:
-    """Let the process that workers are forked from import meanwhile, beside what the command does first."""
-    if _context().get_start_method() == "forkserver":
-        with _starting():
-            forkserver.ensure_running()
 
 
 def outcome_of(load: Future[Outcome], key: str) -> Outcome:
@@ -130,29 +107,6 @@ def end_workers() -> None:
             worker.join(max(0, deadline - time.monotonic()))
     for worker in workers:
         worker.kill()
-
-
-@contextmanager
-def _starting() -> Iterator[None]:
-    """A process started in this block ignores Ctrl-C until it has left the terminal's process group.
-
-    It looks for modules where this process does. By itself it would look in the current folder first, and
-    import a lab's random.py.
-    """
-    places = os.pathsep.join(map(os.path.abspath, sys.path))
-    variables = {"PYTHONSAFEPATH": "1", "PYTHONPATH": places}
-    before = {name: os.environ.get(name) for name in variables}
-    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
 
 
 _busy = False
@@ -181,6 +135,7 @@ def prepare_worker(variables: Mapping[str, str], notes: Connection) -> None:
     signal.signal(signal.SIGTERM, _on_sigterm)
     threading.Thread(target=_follow_parent, daemon=True).start()
     _report_to(notes)
+    database.keep_connections()
 
 
 def _report_to(notes: Connection) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ccf_assets.db import schema
+from ccf_assets.db.given import given_rows
 
 _UM3_PER_MM3 = 1e9
 
@@ -51,8 +52,8 @@ def region_consistency(
         shared: the volume that regions of an atlas share with those of its reference: ccf_id of the atlas,
             the region in it, that in the reference (numbers in tables), µm³.
     """
-    pair = _given("pair", pairs, ccf_id=sa.Integer(), reference_id=sa.Integer())
-    overlap = _given(
+    pair = given_rows("pair", pairs, ccf_id=sa.Integer(), reference_id=sa.Integer())
+    overlap = given_rows(
         "overlap", shared, ccf_id=sa.Integer(), region_a=sa.Integer(), region_b=sa.Integer(), um3=sa.Double()
     )
     # What is common is rolled up to every region that contains both.
@@ -102,14 +103,3 @@ def region_consistency(
         )
         .where(here.c.hemisphere == "both")
     )
-
-
-def _given(name: str, rows: Iterable[Sequence[Any]], **columns: sa.types.TypeEngine[Any]) -> sa.CTE:
-    """Rows that are not in a table, as one."""
-    values = list(zip(*rows, strict=True)) or [()] * len(columns)
-    arrays = (
-        sa.literal(list(column), sa.ARRAY(type_))
-        for column, type_ in zip(values, columns.values(), strict=True)
-    )
-    given = sa.func.unnest(*arrays).table_valued(*columns, name=f"given_{name}").render_derived()
-    return sa.select(*(sa.type_coerce(given.c[n], t).label(n) for n, t in columns.items())).cte(name)

@@ -182,7 +182,7 @@ def create_engine() -> sa.Engine:
     The embedded server is started again by the first connection after it was killed, and joined by one that a
     forked process makes.
     """
-    return _engine(kept=False)
+    return _engine(kept=_keeps)
 
 
 def kept_engine() -> sa.Engine:
@@ -191,6 +191,18 @@ def kept_engine() -> sa.Engine:
     A forked process must not use it, because it would share them.
     """
     return _engine(kept=True)
+
+
+_keeps = False
+
+
+def keep_connections() -> None:
+    """Let `create_engine` be `kept_engine` from now on: for a process that loads, and forks no other.
+
+    A load of an atlas asks 50 times. A new connection takes 5 ms of the processors each time.
+    """
+    global _keeps  # noqa: PLW0603 - a setting of the process
+    _keeps = True
 
 
 def _engine(*, kept: bool) -> sa.Engine:

@@ -143,14 +143,7 @@ def select_loaded_atlases() -> sa.Select[Any]:
     a, space = schema.atlas.c, schema.reference_space
     # One row of each, not EXISTS, which is planned as a join that reads every run: 0.7 s instead of 1 ms.
     voxels, surface = (
-        sa.select(
-            sa.cast(sa.literal_column(f"{rows.name}.tableoid", postgresql.OID), sa.BigInteger).label("of")
-        )
-        .select_from(rows)
-        .where(rows.c.ccf_id == a.ccf_id)
-        .limit(1)
-        .lateral()
-        for rows in (schema.voxel_run, schema.brain_surface)
+        _partition(rows, a.ccf_id).lateral() for rows in (schema.voxel_run, schema.brain_surface)
     )
     return (
         sa.select(
@@ -173,3 +166,16 @@ def select_loaded_atlases() -> sa.Select[Any]:
             a.ccf_id,
         )
     )
+
+
+def partition_of(engine: sa.Engine, ccf_id: int) -> int | None:
+    """The number of an atlas's partition of voxel_run, another after each load; None if it has no runs."""
+    with engine.connect() as connection:
+        number: int | None = connection.scalar(_partition(schema.voxel_run, sa.literal(ccf_id)))
+    return number
+
+
+def _partition(rows: sa.Table, ccf_id: sa.ColumnElement[int]) -> sa.Select[Any]:
+    """The number (oid) of the partition with the rows of an atlas, as ``of``."""
+    number = sa.cast(sa.literal_column(f"{rows.name}.tableoid", postgresql.OID), sa.BigInteger)
+    return sa.select(number.label("of")).select_from(rows).where(rows.c.ccf_id == ccf_id).limit(1)

@@ -1,27 +1,23 @@
-"""The table region_volume as a query over runs and ancestors; pure functions from queries to queries."""
+"""The table region_volume as a query: the sums of runs, rolled up to every structure that contains them."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 
+from ccf_assets.ccf.region_id import table_numbers
 from ccf_assets.ccf.space import HEMISPHERES
 from ccf_assets.ccf.voxel_grid import VoxelGrid
+from ccf_assets.db.given import given_rows
 
-_Columns: TypeAlias = "sa.ColumnCollection[str, sa.ColumnElement[Any]]"
 
-
-def region_volumes(runs: sa.Select[Any], ancestors: sa.Select[Any], grid: VoxelGrid) -> sa.Select[Any]:
+def region_volumes(sums: pl.DataFrame, ancestors: sa.Select[Any], grid: VoxelGrid) -> sa.Select[Any]:
     """Size and place of every structure by hemisphere.
 
-    A run that crosses the midline counts to each side with the voxels it has there; a voxel that the midline
-    cuts counts to the side of its centre. Everything is summed per painted region first (700 rows a side),
-    and rolled up after. The few runs that cross are looked at by themselves: to cut every run in two as if it
-    might takes three times as long.
-
     Args:
-        runs: rows of voxel_run of one atlas.
+        sums: of all runs of one atlas, as `run_sums` gives them: some 700 regions a side.
         ancestors: rows of region_ancestor of the same atlas.
         grid: the grid of the atlas.
 
@@ -31,11 +27,9 @@ def region_volumes(runs: sa.Select[Any], ancestors: sa.Select[Any], grid: VoxelG
     """
     up = ancestors.subquery("up")
     edge_x, edge_y, edge_z = grid.edges_um
-    parts = [_on_one_side(runs, grid)] if grid.first_right is None else [
-        _on_one_side(runs, grid), _across_midline(runs, grid)
-    ]  # fmt: skip
-    # Otherwise the planner may read all runs once for every structure, of which it knows nothing.
-    sides = sa.union_all(*parts).cte("sides").prefix_with("MATERIALIZED")
+    types = {name: sa.BigInteger() for name in sums.columns} | {"right": sa.Boolean()}
+    numbers = sums.with_columns(region_id=table_numbers(sums["region_id"].to_numpy()))
+    sides = given_rows("sides", numbers.iter_rows(), **types)
     hemispheres = sa.values(sa.column("hemisphere", sa.Text), name="hemispheres").data(
         [(hemisphere,) for hemisphere in HEMISPHERES if hemisphere == "both" or grid.first_right is not None]
     )
@@ -81,93 +75,9 @@ def region_volumes(runs: sa.Select[Any], ancestors: sa.Select[Any], grid: VoxelG
     )
 
 
-def whole_volume_mm3(runs: sa.Select[Any], grid: VoxelGrid) -> sa.Select[Any]:
-    """The volume of everything in the brain, in mm³: of all runs, whatever their region."""
-    run = runs.subquery("run").c
-    edge = grid.edges_um[2]
-    voxels = sa.func.sum(number_of(run.z_end, edge) - number_of(run.z, edge))
-    return sa.select(sa.cast(voxels, sa.Double) * sa.literal(grid.voxel_mm3, sa.Double))
-
-
 def number_of(coordinate: sa.ColumnElement[int], edge_um: float) -> sa.ColumnElement[int]:
     """The number of a voxel along an axis, of its coordinate in tables: `VoxelGrid.index` in SQL."""
     if edge_um == int(edge_um):  # an integer divided by a constant: a quarter of the time of round()
         return coordinate // sa.literal_column(str(int(edge_um)), sa.Integer)
     edge: sa.ColumnElement[Any] = sa.literal_column(f"'{edge_um!r}'::double precision", sa.Double())
     return sa.cast(sa.func.round(coordinate / edge), sa.Integer)
-
-
-def _on_one_side(runs: sa.Select[Any], grid: VoxelGrid) -> sa.Select[Any]:
-    """Sums of the runs that do not cross the midline, by region and side; of all where there is none."""
-    run = _numbered(runs, grid, "run")
-    if grid.first_right is None:
-        return _sums(run, run.c, run.c, sa.false())
-    middle = sa.literal_column(str(grid.first_right), sa.Integer)
-    right = run.c.k >= middle
-    return _sums(run, run.c, run.c, right).where(sa.or_(run.c.k_end <= middle, right))
-
-
-def _across_midline(runs: sa.Select[Any], grid: VoxelGrid) -> sa.Select[Any]:
-    """Sums of both parts of the runs that cross the midline, by region and side."""
-    run = _numbered(runs, grid, "crossing")
-    middle = sa.literal_column(str(grid.first_right), sa.Integer)
-    left = sa.select(sa.false().label("right"), run.c.k.label("k"), middle.label("k_end"))
-    right = sa.select(sa.true(), middle, run.c.k_end)
-    part = sa.union_all(left.correlate(run), right.correlate(run)).lateral("part")
-    crosses = sa.and_(run.c.k < middle, run.c.k_end > middle)
-    return _sums(run.join(part, sa.true()), run.c, part.c, part.c.right).where(crosses)
-
-
-def _numbered(runs: sa.Select[Any], grid: VoxelGrid, name: str) -> sa.Subquery:
-    """The runs with the numbers of their voxels instead of coordinates: region_id, i, j, k, k_end."""
-    run = runs.subquery(f"{name}_um").c
-    edge_x, edge_y, edge_z = grid.edges_um
-    return sa.select(
-        run.region_id,
-        number_of(run.x, edge_x).label("i"),
-        number_of(run.y, edge_y).label("j"),
-        number_of(run.z, edge_z).label("k"),
-        number_of(run.z_end, edge_z).label("k_end"),
-    ).subquery(name)
-
-
-def _sums(
-    source: sa.FromClause, run: _Columns, extent: _Columns, right: sa.ColumnElement[bool]
-) -> sa.Select[Any]:
-    """What sizes and places are made of, in numbers of voxels, by region and side.
-
-    Args:
-        source: the runs, or their parts.
-        run: has region_id, i and j.
-        extent: has k and k_end, both on one side of the midline.
-        right: whether that is the right one.
-    """
-    k, k_end = extent.k, extent.k_end
-    length = k_end - k
-    # One number for region and side: grouping by two columns takes a quarter longer.
-    region = sa.cast(run.region_id, sa.BigInteger)
-    key = sa.case((right, region + _RIGHT), else_=region)
-    is_right = key >= _RIGHT // 2
-    return (
-        sa.select(
-            sa.cast(sa.case((is_right, key - _RIGHT), else_=key), sa.Integer).label("region_id"),
-            is_right.label("right"),
-            # A run's are at most 2**27, an int; sums of int are exact in bigint.
-            sa.func.sum(length).label("voxels"),
-            sa.func.sum(run.i * length).label("sum_i"),
-            sa.func.sum(run.j * length).label("sum_j"),
-            sa.func.sum((k + k_end) * length).label("sum_two_k"),
-            sa.func.min(run.i).label("min_i"),
-            sa.func.max(run.i).label("max_i"),
-            sa.func.min(run.j).label("min_j"),
-            sa.func.max(run.j).label("max_j"),
-            sa.func.min(k).label("min_k"),
-            sa.func.max(k_end).label("max_k"),
-        )
-        .select_from(source)
-        .group_by(key)
-    )
-
-
-_RIGHT = 2**32
-"""Added to the numbers of regions, which have 32 bits with a sign, on the right."""

@@ -1,24 +1,31 @@
-"""What the table voxel_run holds of an atlas, found in one pass over its rows in the order of their key.
+"""What the table voxel_run holds of an atlas, read in one pass over its rows in the order of their key.
 
-Not here: what is expected of them (defs.atlas_checks), and the same runs in memory (read.read_runs).
+A load reads them back for its checks. What else is made of them, the sizes of regions, voxel rows and the
+comparison of atlases, need not read them again in the same process (`stored_runs`).
+
+Not here: what is expected of them (defs.atlas_checks), and parts of an atlas (read).
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import sqlalchemy as sa
 
 from ccf_assets.ccf.region_id import source_ids
-from ccf_assets.ccf.runs import VoxelCounts
+from ccf_assets.ccf.run_sums import added_up, run_sums, voxel_counts
+from ccf_assets.ccf.runs import Runs, VoxelCounts
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
-from ccf_assets.db.read import packed_runs, unpacked_runs
+from ccf_assets.db.loaded import LoadedAtlas, partition_of
+from ccf_assets.db.read import packed_runs, read_runs, unpacked_runs
 from ccf_assets.pg.arrow import read_arrow
+
+MOST_RUNS = 5_000_000
+"""Runs kept in memory at most, of all atlases together, at 12 bytes each: 25 µm has 2.8 million."""
 
 
 @dataclass(frozen=True)
@@ -26,50 +33,115 @@ class StoredRuns:
     """What was found in the rows of an atlas.
 
     Attributes:
-        voxels: region id → voxels, by hemisphere; a run across the midline is divided between the two.
+        sums: by region and side, see run_sums.SCHEMA.
         overlapping: runs that end behind the beginning of the next one on their line.
         empty: runs without a voxel.
         divided: runs that end where the next one of the same region begins.
+        runs: all of them; None if they are more than MOST_RUNS.
     """
 
-    voxels: VoxelCounts
+    sums: pl.DataFrame
     overlapping: int
     empty: int
     divided: int
+    runs: Runs | None
+
+    @property
+    def voxels(self) -> VoxelCounts:
+        """The voxels of every region, by side."""
+        return voxel_counts(self.sums)
 
 
-def find_stored_runs(url: sa.URL, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
-    """Look at every run of an atlas: at 25 µm 2.8 million in a second, in constant memory.
+def find_stored_runs(engine: sa.Engine, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
+    """Look at every run of an atlas: at 25 µm 2.8 million in a second, at 10 µm in constant memory.
 
-    In SQL to compare each run with the next takes three times as long, and to count the voxels as long again.
+    In SQL to compare each run with the next takes three times as long, and to add them up as long again.
 
     Args:
-        url: the database.
+        engine: the database.
         ccf_id: number of the atlas.
         grid: its grid.
     """
-    run, middle = schema.voxel_run.c, grid.first_right or 0
-    overlapping = empty = divided = 0
+    before = partition_of(engine, ccf_id)
+    found = _find(engine.url, ccf_id, grid)
+    if before is not None and partition_of(engine, ccf_id) == before:
+        _keep((engine.url, ccf_id), (before, grid), found)
+    return found
+
+
+def stored_runs(engine: sa.Engine, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
+    """`find_stored_runs`, unless this process has looked at them since the atlas was loaded."""
+    which, kept = _kept.get((engine.url, ccf_id), (None, None))
+    if kept is not None and which == (partition_of(engine, ccf_id), grid):
+        return kept
+    return find_stored_runs(engine, ccf_id, grid)
+
+
+def all_runs(engine: sa.Engine, atlas: LoadedAtlas) -> Runs:
+    """All runs of a loaded atlas, ordered: those that this process has looked at, or read anew."""
+    which, kept = _kept.get((engine.url, atlas.ccf_id), (None, None))
+    if kept is not None and kept.runs is not None and which == (atlas.voxels_of, atlas.grid):
+        return kept.runs
+    return read_runs(engine.url, atlas)
+
+
+_kept: dict[tuple[sa.URL, int], tuple[tuple[int, VoxelGrid], StoredRuns]] = {}
+"""Database and number of the atlas → the partition that was read, and what was found in it."""
+
+
+def _keep(atlas: tuple[sa.URL, int], which: tuple[int, VoxelGrid], found: StoredRuns) -> None:
+    _kept.pop(atlas, None)
+    _kept[atlas] = which, found
+    while sum(len(each.runs or ()) for _, each in _kept.values()) > MOST_RUNS:
+        del _kept[next(iter(_kept))]  # the one that was read first
+
+
+def _find(url: sa.URL, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
+    run, (_, dv, _) = schema.voxel_run.c, grid.shape
     query = sa.select(*packed_runs()).where(run.ccf_id == ccf_id).order_by(run.x, run.y, run.z)
-    left, right = Counter[int](), Counter[int]()
-    last: tuple[npt.NDArray[Any], ...] | None = None
-    for some in unpacked_runs(read_arrow(url, query)):
-        x, y, z, z_end, region = some if last is None else map(np.append, last, some)
-        last = x[-1:], y[-1:], z[-1:], z_end[-1:], region[-1:]
-        on_line = (x[1:] == x[:-1]) & (y[1:] == y[:-1])
-        overlapping += int((on_line & (z[1:] < z_end[:-1])).sum())
-        divided += int((on_line & (z[1:] == z_end[:-1]) & (region[1:] == region[:-1])).sum())
-        _, _, z, z_end, region = some
-        empty += int((z_end <= z).sum())
-        k, k_end = grid.index(2, z), grid.index(2, z_end)
-        _add(left, region, np.minimum(k_end, middle) - k)
-        _add(right, region, k_end - np.maximum(k, middle))
-    return StoredRuns(VoxelCounts(dict(left), dict(right)), overlapping, empty, divided)
+    overlapping = empty = divided = count = 0
+    sums: list[pl.DataFrame] = []
+    parts: list[Runs] = []
+    last = _joined([])
+    for batch in read_arrow(url, query):
+        part = _joined(
+            [
+                Runs(
+                    (grid.index(0, x) * dv + grid.index(1, y)).astype(np.uint32),
+                    grid.index(2, z).astype(np.uint16),
+                    grid.index(2, z_end).astype(np.uint16),
+                    source_ids(numbers),
+                )
+                for x, y, z, z_end, numbers in unpacked_runs([batch])
+            ]
+        )
+        seen = _joined([last, part])
+        on_line = seen.line[1:] == seen.line[:-1]
+        overlapping += _count(on_line & (seen.z[1:] < seen.z_end[:-1]))
+        same = on_line & (seen.region_id[1:] == seen.region_id[:-1])
+        divided += _count(same & (seen.z[1:] == seen.z_end[:-1]))
+        empty += _count(part.z_end <= part.z)
+        sums.append(run_sums(part, grid))
+        last = Runs(part.line[-1:], part.z[-1:], part.z_end[-1:], part.region_id[-1:])
+        count += len(part)
+        if count > MOST_RUNS:
+            parts.clear()
+        else:
+            parts.append(part)
+    return StoredRuns(
+        added_up(sums), overlapping, empty, divided, _joined(parts) if count <= MOST_RUNS else None
+    )
 
 
-def _add(counts: Counter[int], region: npt.NDArray[np.int32], voxels: npt.NDArray[Any]) -> None:
-    """Add the numbers of voxels of runs that have some to the counts of their regions."""
-    there = voxels > 0
-    numbers, which = np.unique(region[there], return_inverse=True)
-    sums = np.bincount(which, weights=voxels[there], minlength=len(numbers))  # whole numbers far below 2**53
-    counts.update(dict(zip(source_ids(numbers).tolist(), sums.astype(np.int64).tolist(), strict=True)))
+def _count(where: npt.NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(where))
+
+
+def _joined(parts: list[Runs]) -> Runs:
+    """Runs one after the other."""
+    return Runs(
+        np.concatenate([np.empty(0, np.uint32), *(part.line for part in parts)]),
+        np.concatenate([np.empty(0, np.uint16), *(part.z for part in parts)]),
+        np.concatenate([np.empty(0, np.uint16), *(part.z_end for part in parts)]),
+        np.concatenate([np.empty(0, np.uint32), *(part.region_id for part in parts)]),
+    )

@@ -97,8 +97,7 @@ def voxel_run_checks(
         return
     selected = {key.name for key in context.selected_asset_check_keys}
     stored = {
-        entry.key: find_stored_runs(engine.url, entry.ccf_id, stored_grid(engine, entry.key))
-        for entry in atlases
+        entry.key: find_stored_runs(engine, entry.ccf_id, stored_grid(engine, entry.key)) for entry in atlases
     }
     if _COUNTS in selected:
         in_file = {

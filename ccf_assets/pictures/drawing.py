@@ -191,10 +191,12 @@ def png(figure: Figure, kept: Collection[str] | None = (), under: Under | None =
     if kept is None:
         drawn.save(file, "PNG", dpi=(figure.dpi, figure.dpi))
         return file.getvalue()
-    counts: Any = drawn.getcolors(drawn.width * drawn.height)
-    first = {rgb(color_hex) for color_hex in kept}
-    ordered = sorted(counts, key=lambda each: (each[1] in first, *each), reverse=True)
-    colours = np.array([colour for _, colour in ordered], np.int32)
+    found: Any = drawn.getcolors(drawn.width * drawn.height)
+    counts = np.array([count for count, _ in found])
+    colours = np.array([colour for _, colour in found], np.int32)
+    numbers = _packed(colours)
+    first = np.isin(numbers, [int(color_hex, 16) for color_hex in kept])
+    colours = colours[np.lexsort((numbers, counts, first))[::-1]]
     palette = colours[:256]
     number_of = np.zeros(1 << 24, np.uint8)
     number_of[_packed(colours)] = _nearest(colours, palette)
@@ -207,9 +209,12 @@ def png(figure: Figure, kept: Collection[str] | None = (), under: Under | None =
 def _nearest(colours: npt.NDArray[np.int32], palette: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
     """The number of the palette's nearest colour to each, of which the first are the palette itself."""
     numbers = np.arange(len(colours))
+    # (a - b)² without a², which is the same for all b; whole numbers below 2**24, exact in float32.
+    theirs = palette.astype(np.float32)
+    squares = (theirs**2).sum(axis=1)
     for first in range(len(palette), len(colours), 4096):  # a few MB at a time
-        some = colours[first : first + 4096, None]
-        numbers[first : first + 4096] = ((some - palette) ** 2).sum(axis=2).argmin(axis=1)
+        some = colours[first : first + 4096].astype(np.float32)
+        numbers[first : first + 4096] = (squares - 2 * (some @ theirs.T)).argmin(axis=1)
     return numbers
 
 

@@ -12,21 +12,22 @@ import functools
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import sqlalchemy as sa
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._grpc import server_watcher
+from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from ccf_assets.db import database
 from ccf_assets.pg.connect import KEPT, new_engine, undiverted
 from ccf_assets.refusals import in_short
 from ccf_assets.runs.console import show_in_short
-
-if TYPE_CHECKING:
-    import dagster as dg
-    from dagster._serdes import ConfigurableClassData
-
 
 _WATCH_S = 2
 """Between two looks whether the code server was started anew; each makes a connection to it.
@@ -65,7 +66,11 @@ class CcfDagsterStorage(DagsterPostgresStorage):
             storage = cls(url, should_autocreate_tables=not found, inst_data=inst_data)
         _found[address] = url
         with undiverted(sa.make_url(url)):
-            storage._event_log_storage = _EventLog(url, should_autocreate_tables=False)
+            events: Any = _EventLog(url, should_autocreate_tables=False)
+        # Asked for each event that is stored or looked up: 650 times in a load of three atlases.
+        events.has_table = functools.cache(events.has_table)
+        events.has_asset_key_col = functools.cache(events.has_asset_key_col)
+        storage._event_log_storage = events
         for part in storages_of(storage):
             part._engine = _kept_engine(storage.postgres_url)
         # It lists all tables once a second, to see whether the one of a version from 2022 is among them.
@@ -86,6 +91,24 @@ class _EventLog(PostgresEventLogStorage):
         if event.dagster_event is not None:
             event = event._replace(dagster_event=in_short(event.dagster_event))
         super().store_event(event)
+
+
+def records_in(home: Path) -> dg.DagsterInstance:
+    """Dagster's records, for the runs of a command.
+
+    What their steps print goes to the command's terminal. By itself Dagster would also keep it in files, with
+    four processes for each run. Where ``dagster.yaml`` names another place for it, it goes there.
+
+    Args:
+        home: Dagster's home folder.
+    """
+    ref = InstanceRef.from_dir(str(home))
+    if ref.compute_logs_data.class_name == LocalComputeLogManager.__name__:
+        nowhere = ConfigurableClassData(
+            NoOpComputeLogManager.__module__, NoOpComputeLogManager.__name__, "{}"
+        )
+        ref = ref._replace(compute_logs_data=nowhere)
+    return dg.DagsterInstance.from_ref(ref)
 
 
 def _yes(*_: sa.Connection) -> bool:

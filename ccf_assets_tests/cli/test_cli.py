@@ -25,8 +25,9 @@ import typer
 
 from ccf_assets.ccf.catalogue import BUILT_IN, atlas_entry
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
-from ccf_assets.cli import loading, main, workers
+from ccf_assets.cli import forking, loading, main
 from ccf_assets.cli.outcome import Outcome
+from ccf_assets.cli.workers import work
 from ccf_assets.db import database as database_module
 from ccf_assets.db import schema
 from ccf_assets.defs.partitions import add_atlases
@@ -741,7 +742,7 @@ class _NoProcess:
         done: Future[Outcome] = Future()
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CCF_SOURCE", self._source)
-            done.set_result(workers.work(function, key, *arguments))
+            done.set_result(work(function, key, *arguments))
         return done
 
     def leave(self) -> None:
@@ -775,7 +776,8 @@ def test_a_load_tells_its_progress_on_standard_error_and_the_result_on_standard_
     assert loaded.returncode == 0, loaded.stderr
     assert "Database: the server CCF_POSTGRES_URL names" in loaded.stderr
     assert "Loading phantom_100um from the phantom …" in loaded.stderr
-    assert re.search(r"\nphantom_100um: loaded with voxel rows in \d+ s\n", loaded.stderr)
+    assert re.search(r"\nphantom_100um: loaded in \d+ s\n", loaded.stderr)
+    assert re.search(r"\nphantom_100um: loaded voxel rows in \d+ s\n", loaded.stderr)
     assert loaded.stdout.startswith("ccf_id  atlas")
     assert "39,516" in loaded.stdout
     assert "You can ask now:" in loaded.stdout
@@ -974,7 +976,7 @@ def test_without_a_network_the_phantom_is_loaded_and_said_to_be_it(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         closed = free.getsockname()[1]
-    workers.import_ahead()  # what is set afterwards is the workers' setting as well
+    forking.import_ahead()  # what is set afterwards is the workers' setting as well
     monkeypatch.setenv("CCF_SOURCE", f"http://127.0.0.1:{closed}")
     monkeypatch.setenv("CCF_RECORDINGS", str(tmp_path))
     small = {False: [atlas_entry("ccf_2017_100um")], True: [atlas_entry("phantom_100um")]}

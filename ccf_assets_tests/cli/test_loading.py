@@ -23,7 +23,7 @@ from dagster_postgres import DagsterPostgresStorage
 from psycopg.rows import dict_row
 
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
-from ccf_assets.cli import load, load_tasks, worker_imports
+from ccf_assets.cli import forking, load, load_tasks, worker_imports
 from ccf_assets.cli import outcome as outcome_module
 from ccf_assets.cli import workers as workers_module
 from ccf_assets.cli.outcome import Outcome
@@ -333,7 +333,7 @@ def test_a_module_in_the_current_folder_is_not_imported_in_place_of_one_that_is_
     monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
     (tmp_path / "statistics.py").write_text("raise SystemExit('a module of the lab is imported')")
     monkeypatch.chdir(tmp_path)
-    with workers_module._starting():
+    with forking.starting():
         subprocess.run([sys.executable, "-c", "import statistics, ccf_assets"], check=True)
     assert subprocess.run([sys.executable, "-c", "import statistics"], check=False).returncode == 1
 

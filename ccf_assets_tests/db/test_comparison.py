@@ -229,13 +229,13 @@ def test_every_region_is_compared_with_the_finest_atlas_of_its_version(phantom_d
 def test_an_atlas_that_changes_while_it_is_compared_is_named(
     phantom_database: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def changing(url: sa.URL, atlas: LoadedAtlas) -> Runs:
-        runs = read_runs(url, atlas)
+    def changing(engine: sa.Engine, atlas: LoadedAtlas) -> Runs:
+        runs = read_runs(engine.url, atlas)
         if atlas.ccf_id == PHANTOM_100:
             holdings.drop_atlas(phantom_database, PHANTOM_100)
         return runs
 
-    monkeypatch.setattr(consistency, "read_runs", changing)
+    monkeypatch.setattr(consistency, "all_runs", changing)
     with pytest.raises(CcfError, match=r"^phantom_100um changed while atlases were compared; compare them"):
         consistency.region_consistency(phantom_database)
 

@@ -1,4 +1,4 @@
-"""The derived tables as SQL, held against numpy on random small volumes around the midline."""
+"""Sizes and places of regions, held against numpy on random small volumes around the midline."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from ccf_assets.ccf.run_sums import run_sums
+from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.space import MIDLINE_UM
 from ccf_assets.db import region_volumes
 from ccf_assets_tests.support.grids import ccf_grid
@@ -53,22 +55,25 @@ def rows_as_query(names: str, rows: list[tuple[int, ...]]) -> sa.Select[Any]:
     return sa.select(values).where(values.c.ccf_id >= 0)
 
 
-def run_rows(array: Volume, resolution: int) -> list[tuple[int, ...]]:
-    """Rows of voxel_run for the volume, whose midline lies where the atlas's does."""
-    first = MIDLINE_UM // resolution - BEFORE_MIDLINE
+def runs_of(array: Volume, resolution: int) -> Runs:
+    """Runs of the volume, whose midline lies where the atlas's does."""
+    first, dv = MIDLINE_UM // resolution - BEFORE_MIDLINE, ccf_grid(resolution).shape[1]
     rows = []
     for x, y in np.ndindex(array.shape[:2]):
         line = [0, *array[x, y].tolist(), 0]
         ends = [i for i in range(len(line) - 1) if line[i] != line[i + 1]]
-        for start, end in itertools.pairwise(ends):
-            if line[start + 1]:
-                z, z_end = (first + start) * resolution, (first + end) * resolution
-                rows.append((7, x * resolution, y * resolution, z, z_end, line[start + 1]))
-    return rows
+        rows += [
+            (x * dv + y, first + start, first + end, line[start + 1])
+            for start, end in itertools.pairwise(ends)
+            if line[start + 1]
+        ]
+    line_of, z, z_end, region = np.array(rows, np.uint32).reshape(-1, 4).T
+    return Runs(line_of, z.astype(np.uint16), z_end.astype(np.uint16), region)
 
 
-def runs_as_query(array: Volume, resolution: int) -> sa.Select[Any]:
-    return rows_as_query("ccf_id x y z z_end region_id", run_rows(array, resolution))
+def volumes_of(runs: Runs, resolution: int) -> sa.Select[Any]:
+    grid = ccf_grid(resolution)
+    return region_volumes.region_volumes(run_sums(runs, grid), ANCESTORS, grid)
 
 
 ANCESTORS = rows_as_query(
@@ -109,11 +114,12 @@ def volumes_by_numpy(array: Volume, resolution: int) -> dict[tuple[int, str], di
 @example(np.full((2, 3, 8), 614_454_277, np.uint32), 25)
 @on_one_database
 def test_sizes_and_places_are_those_of_numpy(database: sa.Engine, array: Volume, resolution: int) -> None:
-    query = region_volumes.region_volumes(runs_as_query(array, resolution), ANCESTORS, ccf_grid(resolution))
     with database.connect() as connection:
         found = {
             (row.pop("region_id"), row.pop("hemisphere")): row
-            for row in map(dict, connection.execute(query).mappings())
+            for row in map(
+                dict, connection.execute(volumes_of(runs_of(array, resolution), resolution)).mappings()
+            )
         }
     expected = volumes_by_numpy(array, resolution)
     assert found.keys() == expected.keys()
@@ -127,29 +133,35 @@ def without_blanks(row: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_run_across_the_midline_counts_to_each_side_with_its_own_voxels(database: sa.Engine) -> None:
     array = np.full((1, 1, 8), 5, np.uint32)
-    query = region_volumes.region_volumes(runs_as_query(array, 25), ANCESTORS, ccf_grid(25))
     with database.connect() as connection:
         rows = {
             row.hemisphere: (row.voxels, row.min_z, row.max_z)
-            for row in connection.execute(query)
+            for row in connection.execute(volumes_of(runs_of(array, 25), 25))
             if row.region_id == 5
         }
     assert rows == {"left": (3, 5625, 5700), "right": (5, 5700, 5825), "both": (8, 5625, 5825)}
 
 
+def test_runs_are_added_up_the_same_in_one_piece_and_in_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    array = np.random.default_rng(1).integers(1, 9, (3, 3, 8)).astype(np.uint32)
+    runs, grid = runs_of(array, 25), ccf_grid(25)
+    whole = run_sums(runs, grid).sort("region_id", "right")
+    monkeypatch.setattr("ccf_assets.ccf.run_sums._MOST_AT_ONCE", 5)
+    assert run_sums(runs, grid).sort("region_id", "right").equals(whole)
+    assert whole["voxels"].sum() == array.size
+
+
 def test_the_sums_of_the_largest_grid_do_not_overflow(database: sa.Engine) -> None:
     """A line of 10 µm voxels at the far corner, as often as the grid has lines."""
     lines = 1320 * 800
-    run = sa.select(
-        sa.literal(7).label("ccf_id"),
-        sa.literal(13_190).label("x"),
-        sa.literal(7_990).label("y"),
-        sa.literal(0).label("z"),
-        sa.literal(11_400).label("z_end"),
-        sa.literal(5).label("region_id"),
-    ).select_from(sa.func.generate_series(1, lines).table_valued("i"))
-    query = region_volumes.region_volumes(run, ANCESTORS, ccf_grid(10))
+    runs = Runs(
+        np.full(lines, lines - 1, np.uint32),
+        np.zeros(lines, np.uint16),
+        np.full(lines, 1140, np.uint16),
+        np.full(lines, 5, np.uint32),
+    )
     with database.connect() as connection:
-        row = next(r for r in connection.execute(query) if (r.region_id, r.hemisphere) == (1, "both"))
+        found = connection.execute(volumes_of(runs, 10))
+        row = next(r for r in found if (r.region_id, r.hemisphere) == (1, "both"))
     assert row.voxels == lines * 1140
     assert (row.centroid_x, row.centroid_y, row.centroid_z) == (13_195, 7_995, 5_700)

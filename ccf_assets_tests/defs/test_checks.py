@@ -599,7 +599,7 @@ def test_a_load_that_fails_while_rows_stream_leaves_the_rows_of_the_last(
 def test_a_run_that_crosses_the_midline_is_counted_on_both_sides(
     phantom_database: sa.Engine,
 ) -> None:
-    stored = find_stored_runs(phantom_database.url, ATLAS.ccf_id, grid_of(KEY)).voxels
+    stored = find_stored_runs(phantom_database, ATLAS.ccf_id, grid_of(KEY)).voxels
     array = np.stack(list(phantom_volume.planes(100)))
     middle = MIDLINE_UM // 100
     for counted, half in ((stored.left, array[:middle]), (stored.right, array[middle:])):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ccf_assets.ccf.region_id import table_number
+from ccf_assets.ccf.run_sums import run_sums
 from ccf_assets.ccf.runs import Runs, brain_surface, find_runs, run_batches
 from ccf_assets.ccf.space import Space
 from ccf_assets.ccf.voxel_grid import VoxelGrid
@@ -119,9 +120,10 @@ class MadeAtlas:
                 for x, z, y in zip(tops["x"], tops["z"], tops["y"], strict=True)
             ]
             connection.execute(sa.insert(schema.brain_surface), rows)
-            run, up = schema.voxel_run, schema.region_ancestor
-            of_atlas = (sa.select(t).where(t.c.ccf_id == self.ccf_id) for t in (run, up))
-            sizes = region_volumes(*of_atlas, self.grid)
+            above_each = sa.select(schema.region_ancestor).where(
+                schema.region_ancestor.c.ccf_id == self.ccf_id
+            )
+            sizes = region_volumes(run_sums(self.runs, self.grid), above_each, self.grid)
             names = [column.key or "" for column in sizes.selected_columns]
             connection.execute(sa.insert(schema.region_volume).from_select(names, sizes))
         assert self.key in {atlas.key for atlas in loaded_atlases(engine)}

@@ -14,7 +14,7 @@ from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import room, schema
 from ccf_assets.db.loaded import stored_grid
-from ccf_assets.db.region_volumes import number_of
+from ccf_assets.db.stored_runs import stored_runs
 from ccf_assets.defs.partitions import voxel_row_partitions
 from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.defs.table_metadata import BULK_LOAD_POOL, OWNERS, table_metadata
@@ -56,16 +56,20 @@ def voxel(
     one, and so does *Add a partition* in the dialog of *Materialize*.
     """
     entry = atlas_entry(context.partition_key)
-    engine, run = postgres.create_engine(), voxel_run.subquery().c
+    engine = postgres.create_engine()
     if not config.not_by_name:
         _require_name(context.run, entry, entry.grid or stored_grid(engine, entry.key))
     grid = stored_grid(engine, entry.key)
-    edge = grid.edges_um[2]
-    with engine.connect() as connection:
-        count = connection.scalar(sa.select(sa.func.sum(number_of(run.z_end, edge) - number_of(run.z, edge))))
-    room.require_disk(engine, f"The rows of {entry.key}, one per voxel,", int(count or 0))
-    rows = runs.voxel_batches(read_arrow(engine.url, voxel_run), grid, int(count or 0))
-    return dg.MaterializeResult(value=rows)
+    stored = stored_runs(engine, entry.ccf_id, grid)
+    count = int(stored.sums["voxels"].sum())
+    room.require_disk(engine, f"The rows of {entry.key}, one per voxel,", count)
+    # Of the finest atlases there are too many runs to be kept in memory.
+    in_table = (
+        read_arrow(engine.url, voxel_run)
+        if stored.runs is None
+        else runs.run_batches(stored.runs, entry.ccf_id, grid)
+    )
+    return dg.MaterializeResult(value=runs.voxel_batches(in_table, grid, count))
 
 
 def _require_name(run: dg.DagsterRun, entry: AtlasEntry, grid: VoxelGrid) -> None:

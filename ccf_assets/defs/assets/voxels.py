@@ -16,6 +16,7 @@ from ccf_assets.ccf import nrrd, runs
 from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.db import region_volumes, room, schema
 from ccf_assets.db.loaded import stored_grid
+from ccf_assets.db.stored_runs import stored_runs
 from ccf_assets.defs import found
 from ccf_assets.defs.assets.files import annotation
 from ccf_assets.defs.figures import planes_of_runs
@@ -113,30 +114,26 @@ def brain_surface(
 @dg.asset(
     group_name=GROUP,
     owners=OWNERS,
-    kinds={"postgres", "sql"},
+    kinds={"postgres", "polars", "sql"},
     code_version="1",
     partitions_def=atlas_partitions,
-    deps=[after("brain_region")],
+    deps=[voxel_run, after("brain_region")],
     metadata=table_metadata(schema.region_volume),
 )
 @in_words
 def region_volume(
-    context: dg.AssetExecutionContext,
-    postgres: PostgresResource,
-    voxel_run: sa.Select[Any],
-    region_ancestor: sa.Select[Any],
-) -> Stream:
+    context: dg.AssetExecutionContext, postgres: PostgresResource, region_ancestor: sa.Select[Any]
+) -> dg.MaterializeResult[sa.Select[Any]]:
     """Size of every structure, with its descendants and alone: voxels, mm³, centroid, bounding box.
 
     For the left and the right hemisphere and both; in a space without a midline for both only. A structure
     without voxels has a row, with zero.
     """
-    engine = postgres.create_engine()
-    grid = stored_grid(engine, context.partition_key)
-
-    def shown() -> dict[str, Any]:
-        with engine.connect() as connection:
-            total = connection.scalar(region_volumes.whole_volume_mm3(voxel_run, grid))
-        return {"volume_mm3_total": round(float(total or 0), 3), **_VOLUME_LINEAGE}
-
-    return Stream(region_volumes.region_volumes(voxel_run, region_ancestor, grid), shown)
+    engine, entry = postgres.create_engine(), atlas_entry(context.partition_key)
+    grid = stored_grid(engine, entry.key)
+    sums = stored_runs(engine, entry.ccf_id, grid).sums
+    total = round(int(sums["voxels"].sum()) * grid.voxel_mm3, 3)
+    return dg.MaterializeResult(
+        value=region_volumes.region_volumes(sums, region_ancestor, grid),
+        metadata={"volume_mm3_total": total, **_VOLUME_LINEAGE},
+    )
