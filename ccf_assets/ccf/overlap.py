@@ -54,7 +54,8 @@ def region_overlap(a: Runs, grid_a: VoxelGrid, b: Runs, grid_b: VoxelGrid) -> pl
         grid_b.shape[1],
     )
     from_b, to_b = b.z * edge_b, b.z_end * edge_b
-    place_b, place_end_b = b.line * stride + from_b, b.line * stride + to_b
+    place_b = np.append(b.line * stride + from_b, np.inf)  # one more, behind the last
+    place_end_b = b.line * stride + to_b
     planes, rows = (_meeting(grid_a, grid_b, axis) for axis in (0, 1))
     parts = [pl.DataFrame(schema=_SCHEMA)]
     for begin in range(0, len(a), _RUNS_AT_ONCE):
@@ -65,15 +66,18 @@ def region_overlap(a: Runs, grid_a: VoxelGrid, b: Runs, grid_b: VoxelGrid) -> pl
             line = (plane[i] * across_b + row[j]) * stride
             um2 = thick[i] * wide[j]
             # The runs of b that a run of a meets are the first that ends behind its start, and those after it
-            # that begin before its end.
-            first = np.searchsorted(place_end_b, line + from_a, "right")
-            many = np.searchsorted(place_b, line + to_a, "left") - first
-            many = np.where(um2 > 0, np.maximum(many, 0), 0)
-            of_a = np.repeat(np.arange(len(many)), many)
-            of_b = np.arange(len(of_a)) + np.repeat(first - (np.cumsum(many) - many), many)
-            shared = np.minimum(to_a[of_a], to_b[of_b]) - np.maximum(from_a[of_a], from_b[of_b])
-            columns = (region_a[of_a], b.region_id[of_b], np.maximum(shared, 0) * um2[of_a])
-            parts.append(_added_up(pl.DataFrame(dict(zip(_SCHEMA, columns, strict=True)))))
+            # that begin before its end: seldom more than two.
+            at, end = np.searchsorted(place_end_b, line + from_a, "right"), line + to_a
+            meets, found = np.flatnonzero((um2 > 0) & (place_b[at] < end)), []
+            at = at[meets]
+            while len(meets):
+                shared = np.minimum(to_a[meets], to_b[at]) - np.maximum(from_a[meets], from_b[at])
+                columns = (region_a[meets], b.region_id[at], shared * um2[meets])
+                found.append(pl.DataFrame(dict(zip(_SCHEMA, columns, strict=True))))
+                there = place_b[at + 1] < end[meets]
+                meets, at = meets[there], at[there] + 1
+            if found:
+                parts.append(_added_up(pl.concat(found)))
     exact = all(float(edge).is_integer() for edge in (*grid_a.edges_um, *grid_b.edges_um))
     least = 0 if exact else _LEAST * min(grid_a.voxel_um3, grid_b.voxel_um3)
     return _added_up(pl.concat(parts)).filter(pl.col("um3") > least)

@@ -29,9 +29,14 @@ if TYPE_CHECKING:
     from ccf_assets.recordings.scan.folder import FolderScan
 
 
-def start(key: str) -> Outcome:
-    """Import Dagster and the definitions, which takes seconds."""
-    _dagster()
+def start(key: str, first: bool) -> Outcome:
+    """Import Dagster and the definitions, which takes seconds.
+
+    In an empty database the ``first`` worker makes Dagster's tables; others at it would wait, and try again.
+    """
+    _definitions()
+    if first:
+        _dagster()
     return Outcome(key)
 
 

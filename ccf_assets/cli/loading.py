@@ -77,7 +77,8 @@ def load(
         with Watch() as watch:
             # Every worker that will load an atlas imports now; the ontology waits for the first one only.
             started = [
-                worker.submit(load_tasks.start, _ONTOLOGY) for worker in workers[: max(1, len(entries))]
+                worker.submit(load_tasks.start, _ONTOLOGY, worker is workers[0])
+                for worker in workers[: max(1, len(entries))]
             ]
             watch.begin(_START)
             _next(started[:1], workers, watch)

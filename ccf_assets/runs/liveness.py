@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -79,7 +80,7 @@ def _locked(engine: sa.Engine, run_id: str) -> sa.Connection:
     connection = engine.connect()
     try:
         stay_open(connection)
-        # Shared: the resource that holds it is made twice in a run, for assets and for the IO manager.
+        # Shared: a worker's process and the one that it starts for a run may both hold it.
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_key(run_id))))
     except BaseException:
         connection.close()
@@ -90,23 +91,48 @@ def _locked(engine: sa.Engine, run_id: str) -> sa.Connection:
 @contextmanager
 def alive(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """Hold the lock of a run that has begun, and tag the run as one that has it; see `held`."""
-    with held(run_id):
-        instance.add_run_tags(run_id, alive_tag(run_id))
+    with held(run_id) as taken:
+        if taken:
+            instance.add_run_tags(run_id, alive_tag(run_id))
         yield
 
 
 @contextmanager
-def held(run_id: str) -> Iterator[None]:
-    """Hold a lock in the database for as long as the block runs; it is released when the process dies."""
-    engine, ended = lock_engine(), threading.Event()
-    connection = _locked(engine, run_id)
-    holder = threading.Thread(target=_hold, args=(engine, connection, run_id, ended), daemon=True)
-    holder.start()
+def held(run_id: str) -> Iterator[bool]:
+    """Hold a lock in the database for as long as the block runs; it is released when the process dies.
+
+    Yields:
+        Whether the block took the lock. Another one of this process may have it already, as where the command
+        that executes a run has it before the run's resources; then the last of them releases it.
+    """
+    with _changing:
+        taken = run_id not in _blocks
+        if taken:
+            engine, ended = lock_engine(), threading.Event()
+            connection = _locked(engine, run_id)
+            holder = threading.Thread(target=_hold, args=(engine, connection, run_id, ended), daemon=True)
+            holder.start()
+            _holders[run_id] = holder, ended
+        _blocks[run_id] += 1
     try:
-        yield
+        yield taken
     finally:
-        ended.set()
-        holder.join()
+        with _changing:
+            _blocks[run_id] -= 1
+            if not _blocks[run_id]:
+                del _blocks[run_id]
+                holder, ended = _holders.pop(run_id)
+                ended.set()
+                holder.join()
+
+
+_changing = threading.Lock()
+
+_blocks = Counter[str]()
+"""Run → blocks of this process that hold its lock."""
+
+_holders: dict[str, tuple[threading.Thread, threading.Event]] = {}
+"""Run → the thread that keeps its lock, and what ends it."""
 
 
 def _hold(engine: sa.Engine, connection: sa.Connection, run_id: str, ended: threading.Event) -> None:

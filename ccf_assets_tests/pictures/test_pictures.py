@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import logging
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -27,7 +29,12 @@ from PIL import Image
 
 from ccf_assets.atlas.atlas import Atlas
 from ccf_assets.atlas.section import answer_of, as_values, looks_of, section, values_of
+from ccf_assets.ccf.catalogue import atlas_entry
+from ccf_assets.ccf.ontology import read_structure_graph
+from ccf_assets.ccf.phantom import ontology as phantom_ontology
+from ccf_assets.ccf.phantom import volume as phantom_volume
 from ccf_assets.ccf.planes import PLANES, Orientation, Plane
+from ccf_assets.ccf.runs import find_runs
 from ccf_assets.ccf.space import Space
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.definitions import defs
@@ -842,11 +849,25 @@ def test_a_loaded_atlas_shows_its_planes_and_its_depths(phantom_database: sa.Eng
         assert len(sizes) == LARGEST
         assert all(record.data["acronym"] and record.data["full_name"] for record in preview.records)
         planes = of_latest(instance, "voxel_run")
-        sizes = [picture(planes, orientation).shape for orientation in PLANES]
-        assert all(width < 1000 for _, width, _ in sizes)
+        assert picture(planes, "coronal").shape[1] < 1000
         assert planes["view_with"].value == "ccf-assets view --atlas phantom_100um"
         assert "viewer" not in planes
         assert picture(of_latest(instance, "region_parent"), "regions_by_depth").any()
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [("phantom_25um", ["coronal", "sagittal", "horizontal"]), ("phantom_50um", ["coronal"])],
+)
+def test_an_atlas_is_shown_in_three_planes_and_the_same_brain_with_larger_voxels_in_one(
+    key: str, expected: list[str], tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "structure_graph.csv"
+    file.write_bytes(phantom_ontology.structure_graph_csv())
+    runs = find_runs(phantom_volume.planes(100))
+    ontology = functools.partial(read_structure_graph, file)
+    planes = figures.planes_of_runs(logging.getLogger(), runs, atlas_entry(key), ccf_grid(100), ontology)
+    assert [name for name in planes if picture(planes, name).shape[1] < 1000] == expected
 
 
 def test_registered_sites_are_shown_over_the_plane_that_most_are_near(
