@@ -27,7 +27,7 @@ def start_context() -> multiprocessing.context.BaseContext:
     if sys.platform != "linux" or not hasattr(sys.flags, "safe_path"):
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ccf_assets.cli.worker_imports"])
+    context.set_forkserver_preload(["ccf_assets.cli.worker_imports", "ccf_assets.cli.worker_parent"])
     return context
 
 

@@ -5,11 +5,11 @@ Not here: how they are put in place afterwards (merge.py for ordinary tables, sw
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
+from typing import Any, TypeAlias, cast
 
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,9 +28,6 @@ from ccf_assets.pg.slices import Slice, refuse_rows_outside
 from ccf_assets.pg.write import Write
 from ccf_assets.prefetch import one_ahead
 from ccf_assets.progress import ROWS_KEY, Progress, going_on
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Metadata: TypeAlias = Mapping[str, Any]
 """What the caller records about a write, by name; opaque to this package."""
@@ -74,29 +71,22 @@ _ARROW_TYPES: Sequence[tuple[type[sa.types.TypeEngine[Any]], pa.DataType]] = (
 )
 """The Arrow type with the same binary form as a reflected column's type; subclasses before their parents."""
 
+_NULLABLE: Mapping[pa.DataType, pd.api.extensions.ExtensionDtype] = {
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+"""The pandas type of a column with nulls, where pandas would convert it to float and lose digits."""
+
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
     """``table`` as a pandas frame; integers and booleans with nulls keep every digit."""
-    import pandas as pd
-
     frame = cast("pd.DataFrame", table.to_pandas())
-    # pandas would convert such a column to float and lose digits.
-    nullable = {
-        pa.int16(): pd.Int16Dtype(),
-        pa.int32(): pd.Int32Dtype(),
-        pa.int64(): pd.Int64Dtype(),
-        pa.bool_(): pd.BooleanDtype(),
-    }
     for name, column in zip(table.column_names, table.columns, strict=True):
-        if column.null_count and column.type in nullable:
-            frame[name] = column.to_pandas(types_mapper=nullable.get)
+        if column.null_count and column.type in _NULLABLE:
+            frame[name] = column.to_pandas(types_mapper=_NULLABLE.get)
     return frame
-
-
-def _is_pandas(obj: object) -> TypeGuard[pd.DataFrame]:
-    """Whether it is a pandas frame; pandas, which takes 0.1 s, is not imported to find out."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(obj, pandas.DataFrame)
 
 
 def as_rows(where: str, obj: Output) -> Rows:
@@ -109,7 +99,7 @@ def as_rows(where: str, obj: Output) -> Rows:
         return obj
     if isinstance(obj, pl.DataFrame):
         return _as_arrow(obj)
-    if _is_pandas(obj):
+    if isinstance(obj, pd.DataFrame):
         try:
             return pa.Table.from_pandas(obj, preserve_index=False)
         except (pa.ArrowException, ValueError, TypeError) as error:

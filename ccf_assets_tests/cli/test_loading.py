@@ -317,6 +317,19 @@ def test_when_the_command_is_killed_its_workers_end_in_order(home: Path) -> None
     assert _left_behind(home) == NOTHING
 
 
+def test_the_process_that_workers_are_forked_from_takes_nothing_apart_at_its_end_and_they_do() -> None:
+    program = (
+        "import atexit, os, sys\n"
+        "atexit.register(lambda: os.write(1, f'{os.getpid() == first} '.encode()))\n"
+        "first = os.getpid()\n"
+        "import ccf_assets.cli.worker_parent\n"
+        "child = os.fork()\n"
+        "if child: os.waitpid(child, 0)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "False "  # said by the child alone
+
+
 def test_all_that_is_imported_ahead_of_the_workers_can_be_imported() -> None:
     """A failure there is not told, since each worker would import for itself; it costs seconds."""
     worker_imports.import_all()
