@@ -217,7 +217,7 @@ class _Tasks:
         self._loaded: dict[str, Worker] = {}
         self._changed = False
         if not self._waiting:
-            self._compare_and_register()
+            self._register_and_compare()
 
     def work(
         self, outcomes: list[Outcome], watch: Watch, report: Report, *, all_but: str | None = None
@@ -246,8 +246,7 @@ class _Tasks:
                     report(outcome, watch.say)
 
     def _begin(self, task: _Task, watch: Watch) -> None:
-        worker = task.by if task.by in self._idle else self._idle[0]
-        assert worker is not None  # noqa: S101 - one is idle
+        worker = next((each for each in self._idle if each is task.by), self._idle[0])
         self._idle.remove(worker)
         self._running[worker.submit(task.function, task.key, *task.arguments)] = task, worker
         watch.begin(task.key)
@@ -261,14 +260,15 @@ class _Tasks:
         if outcome.rows_wanted:
             self._waiting.append(_Task(task.key, load_tasks.load_voxel_rows, by=worker))
         if len(self._loaded) == len(self._atlases):
-            self._compare_and_register()
+            self._register_and_compare()
 
-    def _compare_and_register(self) -> None:
+    def _register_and_compare(self) -> None:
         # The worker that loaded the finest atlas has its runs in memory.
-        finest = next((self._loaded[key] for key in self._atlases if key in self._loaded), None)
+        finest = next((self._loaded[key] for key in self._atlases), None)
+        other = next((worker for worker in self._loaded.values() if worker is not finest), None)
         self._waiting[:0] = [
+            _Task(_RECORDINGS, load_tasks.register_recordings, (self._examples,), other),
             _Task(_COMPARISON, load_tasks.compare_atlases, (self._changed,), finest),
-            _Task(_RECORDINGS, load_tasks.register_recordings, (self._examples,)),
         ]
 
 

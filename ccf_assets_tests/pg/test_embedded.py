@@ -538,9 +538,14 @@ def test_a_folder_that_was_half_made_is_made_again(empty: Path) -> None:
 def test_a_server_that_is_still_starting_is_waited_for(home: Path) -> None:
     found = embedded.join(home / "postgres")
     file = home / "postgres/postmaster.pid"
-    ready = file.read_text()
-    file.write_text(ready.replace("ready", "starting"))
-    threading.Timer(1, lambda: file.write_text(ready)).start()
+    ready = file.read_bytes()
+
+    def write(content: bytes) -> None:
+        with file.open("r+b") as status:  # in place, as the server does; an empty file is one of no server
+            status.write(content)
+
+    write(ready.replace(b"ready   ", b"starting"))
+    threading.Timer(1, write, [ready]).start()
     began = time.monotonic()
     assert embedded.join(home / "postgres") == found
     assert time.monotonic() - began > 0.9
