@@ -1,7 +1,8 @@
 """The table of docs/performance.md, from the JSON of the benchmarks: ``python -m benchmarks.page FILE …``.
 
 What stands between the two markers in that page is written anew; the rest stays. Of several files, which are
-runs of different jobs, the last that has a line counts.
+runs of different jobs, the last that has a line counts. With ``--keep`` so do the lines of the page that no
+file has.
 """
 
 from __future__ import annotations
@@ -60,22 +61,42 @@ def table_of(files: Sequence[Path]) -> str:
     return "\n".join([*measured, "", report.table(list(rows.values()))])
 
 
-def written(page: str, table: str) -> str:
+def written(page: str, table: str, *, keep: bool = False) -> str:
     """The page with another table between its markers.
+
+    Args:
+        page: as it is.
+        table: of `table_of`.
+        keep: with the lines of the old table that the new one has not, in their places.
 
     Raises:
         ValueError: the page lacks a marker.
     """
     before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    old, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"The page has no place for the table: {BEGIN} and {END}.")
+    if keep:
+        table = _merged(old.strip(), table)
     return f"{before}{BEGIN}\n{table}\n{END}{after}"
 
 
+def _merged(old: str, new: str) -> str:
+    """The lines of both tables; of a job beside the same yardstick the new one."""
+    measured: dict[str, None] = {}
+    lines: dict[tuple[str, ...], str] = {}
+    for line in [*old.splitlines(), *new.splitlines()]:
+        cells = line.split(" | ")
+        if len(cells) > 1:
+            lines[cells[0], cells[3]] = line
+        elif line:
+            measured[line] = None
+    return "\n".join([*measured, "", *lines.values()])
+
+
 if __name__ == "__main__":
-    if not sys.argv[1:]:
+    names = [name for name in sys.argv[1:] if name != "--keep"]
+    if not names:
         raise SystemExit("Name the JSON files: python -m benchmarks.page benchmarks.json")
-    PAGE.write_text(
-        written(PAGE.read_text("utf-8"), table_of([Path(name) for name in sys.argv[1:]])), "utf-8"
-    )
+    table = table_of([Path(name) for name in names])
+    PAGE.write_text(written(PAGE.read_text("utf-8"), table, keep="--keep" in sys.argv), "utf-8")

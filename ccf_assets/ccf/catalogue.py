@@ -283,14 +283,10 @@ def default_atlases(*, phantom: bool) -> list[AtlasEntry]:
     return [e for e in BUILT_IN.values() if e.default and e.is_phantom == phantom]
 
 
-def finer_default(entry: AtlasEntry) -> AtlasEntry | None:
-    """An atlas of the same version that is loaded by default and has smaller voxels; None without one."""
-    return next(
-        (
-            other
-            for other in default_atlases(phantom=entry.is_phantom)
-            if (other.version, other.space) == (entry.version, entry.space)
-            and (other.resolution_um or 0) < (entry.resolution_um or 0)
-        ),
-        None,
+def has_finer_default(entry: AtlasEntry) -> bool:
+    """Whether an atlas of the same version that is loaded by default has smaller voxels."""
+    return not entry.own and any(
+        (other.version, other.space) == (entry.version, entry.space)
+        and (other.resolution_um or 0) < (entry.resolution_um or 0)
+        for other in default_atlases(phantom=entry.is_phantom)
     )

@@ -80,7 +80,7 @@ def load(
     shown: list[str] = []
 
     def show_atlases(outcomes: Sequence[Outcome]) -> None:
-        """What is loaded, once it can be asked; the comparison of atlases is made after that."""
+        """What is loaded, once it can be asked; the comparison of atlases may still be going on."""
         if shown or (instead and entries is not instead and _nothing_reachable(outcomes)):
             return
         shown.append("")

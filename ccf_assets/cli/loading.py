@@ -85,7 +85,9 @@ def load(
             watch.end(_START)
             outcomes = _prepare(workers, entries, watch, refresh=refresh, report=report)
             if outcomes[0].error is None:
-                tasks = _Tasks(workers, entries, with_rows=rows, refresh=refresh, examples=examples)
+                tasks = _Tasks(
+                    workers[: len(started)], entries, with_rows=rows, refresh=refresh, examples=examples
+                )
                 tasks.work(outcomes, watch, report, all_but=_COMPARISON)
         if outcomes[0].error is None:
             ready(outcomes)
@@ -144,15 +146,11 @@ def _done(
     workers: Sequence[Worker], watch: Watch, key: str, task: Callable[..., Outcome], *arguments: object
 ) -> Outcome:
     """The outcome of a task of the first worker."""
-    return _awaited(workers, watch, key, workers[0].submit(task, key, *arguments))
-
-
-def _awaited(workers: Sequence[Worker], watch: Watch, key: str, task: Future[Outcome]) -> Outcome:
-    """The outcome of a task that has begun."""
+    done = workers[0].submit(task, key, *arguments)
     watch.begin(key)
-    _next([task], workers, watch)
+    _next([done], workers, watch)
     watch.end(key)
-    return outcome_of(task, key)
+    return outcome_of(done, key)
 
 
 def _prepare(
@@ -191,8 +189,8 @@ class _Task:
 class _Tasks:
     """What is left to do once the ontology is there; each task begins as soon as a worker is idle.
 
-    First the atlases, the largest first, since nothing waits for the others. Voxel rows come last: what is
-    made of all atlases, the regions of recordings and the comparison, needs none of them.
+    First the atlases, the finest of them, which takes longest, before the others. Voxel rows come last: what
+    is made of all atlases, the regions of recordings and the comparison, needs none of them.
     """
 
     def __init__(
@@ -206,12 +204,15 @@ class _Tasks:
     ) -> None:
         self._workers, self._examples = workers, examples
         self._idle = list(workers)
-        self._atlases = {entry.key: entry for entry in sorted(set(entries), key=_edge_um)}
-        self._rows = {
-            key: entry.voxel_rows if with_rows is None else with_rows for key, entry in self._atlases.items()
-        }
+        ordered = sorted(set(entries), key=_edge_um)
+        self._atlases = [entry.key for entry in ordered]
         self._waiting = [
-            _Task(key, load_tasks.load_atlas, (self._rows[key], refresh)) for key in self._atlases
+            _Task(
+                entry.key,
+                load_tasks.load_atlas,
+                (entry.voxel_rows if with_rows is None else with_rows, refresh),
+            )
+            for entry in ordered
         ]
         self._running: dict[Future[Outcome], tuple[_Task, Worker]] = {}
         self._loaded: dict[str, Worker] = {}
@@ -230,11 +231,13 @@ class _Tasks:
             report: as for `load`.
             all_but: key of a task that need not be awaited.
         """
-        for task, _ in self._running.values():
+        for task, _ in self._running.values():  # of an earlier call
             watch.begin(task.key)
-        while self._waiting or any(task.key != all_but for task, _ in self._running.values()):
+        while self._waiting or self._running:
             while self._waiting and self._idle:
                 self._begin(self._waiting.pop(0), watch)
+            if not self._waiting and all(task.key == all_but for task, _ in self._running.values()):
+                break  # it has just begun
             for done in _next(self._running, self._workers, watch):
                 task, worker = self._running.pop(done)
                 self._idle.insert(0, worker)

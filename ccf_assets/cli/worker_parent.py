@@ -1,10 +1,13 @@
-"""Importing it lets a process end at once: the one that workers are forked from, which imports it last.
+"""Importing it lets a process end at once: the one that workers are forked from, and no other.
 
-By itself it would take apart all that it has imported, for 0.4 s in which the command waits for it.
+By itself that process would take apart all that it has imported, for 0.4 s in which whoever reads the output
+of the command waits for its end.
 """
 
 import atexit
+import multiprocessing
 import os
+import sys
 
 _PARENT = os.getpid()
 
@@ -14,4 +17,7 @@ def _end() -> None:
         os._exit(0)
 
 
-atexit.register(_end)
+if multiprocessing.parent_process() is None and any(
+    "multiprocessing.forkserver" in word for word in sys.orig_argv
+):
+    atexit.register(_end)

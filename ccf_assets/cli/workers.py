@@ -125,7 +125,7 @@ def prepare_worker(variables: Mapping[str, str], notes: Connection) -> None:
     os.environ.update(variables)
     # No warnings of Dagster and its dependencies about each other; before anything imports them.
     warnings.simplefilter("ignore")
-    # Two workers that set up Dagster's tables at once: one waits and tries again, and Dagster warns of it.
+    # Two processes that set up Dagster's tables at once: one waits and tries again; Dagster warns of it.
     logging.getLogger().addFilter(lambda record: "Retrying failed database" not in record.getMessage())
     # The terminal sends Ctrl-C to the command's process group; this process and its children leave it.
     os.setpgrp()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import sqlalchemy as sa
 
+from ccf_assets.ccf.grid import of_runs
 from ccf_assets.ccf.region_id import source_ids
 from ccf_assets.ccf.run_sums import added_up, run_sums, voxel_counts
 from ccf_assets.ccf.runs import Runs, VoxelCounts
@@ -37,6 +38,7 @@ class StoredRuns:
         overlapping: runs that end behind the beginning of the next one on their line.
         empty: runs without a voxel.
         divided: runs that end where the next one of the same region begins.
+        outside: runs that reach out of the grid.
         runs: all of them; None if they are more than MOST_RUNS.
     """
 
@@ -44,6 +46,7 @@ class StoredRuns:
     overlapping: int
     empty: int
     divided: int
+    outside: int
     runs: Runs | None
 
     @property
@@ -97,24 +100,20 @@ def _keep(atlas: tuple[sa.URL, int], which: tuple[int, VoxelGrid], found: Stored
 
 
 def _find(url: sa.URL, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
-    run, (_, dv, _) = schema.voxel_run.c, grid.shape
+    run, (ap, dv, ml) = schema.voxel_run.c, grid.shape
     query = sa.select(*packed_runs()).where(run.ccf_id == ccf_id).order_by(run.x, run.y, run.z)
-    overlapping = empty = divided = count = 0
+    overlapping = empty = divided = outside = count = 0
     sums: list[pl.DataFrame] = []
     parts: list[Runs] = []
     last = _joined([])
     for batch in read_arrow(url, query):
-        part = _joined(
-            [
-                Runs(
-                    (grid.index(0, x) * dv + grid.index(1, y)).astype(np.uint32),
-                    grid.index(2, z).astype(np.uint16),
-                    grid.index(2, z_end).astype(np.uint16),
-                    source_ids(numbers),
-                )
-                for x, y, z, z_end, numbers in unpacked_runs([batch])
-            ]
-        )
+        pieces = []
+        for x, y, z, z_end, numbers in unpacked_runs([batch]):
+            i, j, k, k_end = grid.index(0, x), grid.index(1, y), grid.index(2, z), grid.index(2, z_end)
+            outside += _count((i >= ap) | (j >= dv) | (k_end > ml))
+            line = (i * dv + j).astype(np.uint32)
+            pieces.append(Runs(line, k.astype(np.uint16), k_end.astype(np.uint16), source_ids(numbers)))
+        part = _joined(pieces)
         seen = _joined([last, part])
         on_line = seen.line[1:] == seen.line[:-1]
         overlapping += _count(on_line & (seen.z[1:] < seen.z_end[:-1]))
@@ -122,15 +121,14 @@ def _find(url: sa.URL, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
         divided += _count(same & (seen.z[1:] == seen.z_end[:-1]))
         empty += _count(part.z_end <= part.z)
         sums.append(run_sums(part, grid))
-        last = Runs(part.line[-1:], part.z[-1:], part.z_end[-1:], part.region_id[-1:])
+        last = of_runs(part, slice(-1, None)) if len(part) else last
         count += len(part)
         if count > MOST_RUNS:
             parts.clear()
         else:
             parts.append(part)
-    return StoredRuns(
-        added_up(sums), overlapping, empty, divided, _joined(parts) if count <= MOST_RUNS else None
-    )
+    kept = _joined(parts) if count <= MOST_RUNS else None
+    return StoredRuns(added_up(sums), overlapping, empty, divided, outside, kept)
 
 
 def _count(where: npt.NDArray[np.bool_]) -> int:

@@ -154,7 +154,8 @@ def _by_side(of_atlases: Mapping[str, runs.VoxelCounts]) -> dict[tuple[str, str,
 def _shape(stored: Sequence[StoredRuns]) -> Finding:
     """Whether the runs of all atlases are disjoint, not empty, and as long as they can be."""
     numbers = {
-        name: sum(getattr(each, name) for each in stored) for name in ("overlapping", "empty", "divided")
+        name: sum(getattr(each, name) for each in stored)
+        for name in ("overlapping", "empty", "divided", "outside")
     }
     passed = not any(numbers.values())
     return Finding.required(
@@ -163,7 +164,7 @@ def _shape(stored: Sequence[StoredRuns]) -> Finding:
         "No run overlaps the next, is empty, or could be one with it."
         if passed
         else f"{numbers['overlapping']} runs overlap the next, {numbers['empty']} are empty, "
-        f"{numbers['divided']} could be one with the next.",
+        f"{numbers['divided']} could be one with the next, {numbers['outside']} reach out of the grid.",
         numbers,
     )
 

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from ccf_assets.atlas.atlas import Atlas
 from ccf_assets.atlas.section import looks_of, section
 from ccf_assets.ccf import planes
-from ccf_assets.ccf.catalogue import AtlasEntry, finer_default
+from ccf_assets.ccf.catalogue import AtlasEntry, has_finer_default
 from ccf_assets.ccf.runs import Runs
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import loaded, schema, site_regions
@@ -79,7 +79,7 @@ def planes_of_runs(
         looks = looks_in(ontology())
         return looks, usually_shown(looks)
 
-    finer = finer_default(entry) is not None
+    finer = has_finer_default(entry)
     for orientation, axes in planes.PLANES.items():
         if finer and orientation != "coronal":
             continue

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import dagster as dg
 import sqlalchemy as sa
@@ -80,7 +80,7 @@ def _locked(engine: sa.Engine, run_id: str) -> sa.Connection:
     connection = engine.connect()
     try:
         stay_open(connection)
-        # Shared: a worker's process and the one that it starts for a run may both hold it.
+        # Shared: after a connection was lost, the server may still hold the lock for it.
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_key(run_id))))
     except BaseException:
         connection.close()
@@ -106,33 +106,38 @@ def held(run_id: str) -> Iterator[bool]:
         that executes a run has it before the run's resources; then the last of them releases it.
     """
     with _changing:
-        taken = run_id not in _blocks
+        taken = run_id not in _held
         if taken:
             engine, ended = lock_engine(), threading.Event()
             connection = _locked(engine, run_id)
-            holder = threading.Thread(target=_hold, args=(engine, connection, run_id, ended), daemon=True)
-            holder.start()
-            _holders[run_id] = holder, ended
-        _blocks[run_id] += 1
+            thread = threading.Thread(target=_hold, args=(engine, connection, run_id, ended), daemon=True)
+            thread.start()
+            _held[run_id] = _Held(thread, ended)
+        _held[run_id].blocks += 1
     try:
         yield taken
     finally:
         with _changing:
-            _blocks[run_id] -= 1
-            if not _blocks[run_id]:
-                del _blocks[run_id]
-                holder, ended = _holders.pop(run_id)
-                ended.set()
-                holder.join()
+            of_run = _held[run_id]
+            of_run.blocks -= 1
+            if not of_run.blocks:
+                del _held[run_id]
+                of_run.ended.set()
+                of_run.thread.join()
 
+
+@dataclass
+class _Held:
+    """A lock that this process holds: the thread that keeps it until ``ended``, and for how many blocks."""
+
+    thread: threading.Thread
+    ended: threading.Event
+    blocks: int = 0
+
+
+_held: dict[str, _Held] = {}
 
 _changing = threading.Lock()
-
-_blocks = Counter[str]()
-"""Run → blocks of this process that hold its lock."""
-
-_holders: dict[str, tuple[threading.Thread, threading.Event]] = {}
-"""Run → the thread that keeps its lock, and what ends it."""
 
 
 def _hold(engine: sa.Engine, connection: sa.Connection, run_id: str, ended: threading.Event) -> None:

@@ -1,8 +1,8 @@
 """Where Dagster keeps its records.
 
 The private names of Dagster that the program uses at run time are here: the ``_engine`` of each of
-dagster-postgres's three storages, what one of them asks all the time, and how often the UI and the daemon
-look for another code server (a test fails when one is renamed).
+dagster-postgres's three storages, what they ask all the time, how an instance is described (``InstanceRef``),
+and how often the UI and the daemon look for another code server (a test fails when one is renamed).
 Dagster's home folder is in home.
 """
 
@@ -18,7 +18,6 @@ from typing import Any
 import dagster as dg
 import sqlalchemy as sa
 from dagster._core.instance.ref import InstanceRef
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._grpc import server_watcher
 from dagster._serdes import ConfigurableClassData
@@ -97,13 +96,13 @@ def records_in(home: Path) -> dg.DagsterInstance:
     """Dagster's records, for the runs of a command.
 
     What their steps print goes to the command's terminal. By itself Dagster would also keep it in files, with
-    four processes for each run. Where ``dagster.yaml`` names another place for it, it goes there.
+    four processes for each run. Where ``dagster.yaml`` says how it is kept, it is kept so.
 
     Args:
         home: Dagster's home folder.
     """
     ref = InstanceRef.from_dir(str(home))
-    if ref.compute_logs_data.class_name == LocalComputeLogManager.__name__:
+    if ref.compute_logs_data == InstanceRef.config_defaults(str(home))["compute_logs"]:
         nowhere = ConfigurableClassData(
             NoOpComputeLogManager.__module__, NoOpComputeLogManager.__name__, "{}"
         )

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ import sqlalchemy as sa
 from dagster_postgres import DagsterPostgresStorage
 from psycopg.rows import dict_row
 
+from ccf_assets.ccf.catalogue import atlas_entry
 from ccf_assets.ccf.phantom import ontology as phantom_ontology
-from ccf_assets.cli import forking, load, load_tasks, worker_imports
+from ccf_assets.cli import forking, load, load_tasks, loading, worker_imports
 from ccf_assets.cli import outcome as outcome_module
 from ccf_assets.cli import workers as workers_module
 from ccf_assets.cli.outcome import Outcome
+from ccf_assets.cli.watch import Watch
 from ccf_assets.errors import CcfError, SourceUnreachableError
 from ccf_assets.pg import embedded
 from ccf_assets.refusals import in_words
@@ -323,6 +326,7 @@ def test_the_process_that_workers_are_forked_from_takes_nothing_apart_at_its_end
         "atexit.register(lambda: os.write(1, f'{os.getpid() == first} '.encode()))\n"
         "first = os.getpid()\n"
         "import ccf_assets.cli.worker_parent\n"
+        "# as the command line of multiprocessing.forkserver has it\n"
         "child = os.fork()\n"
         "if child: os.waitpid(child, 0)\n"
     )
@@ -401,3 +405,61 @@ def test_files_that_are_still_being_written_are_named_and_not_said_to_be_up_to_d
         "recordings: 1 file is still being written and was not read (growing.csv); the UI or the next load "
         "reads it when it is complete\n"
     )
+
+
+class StandIn:
+    """In the place of a worker: tells what it is given to do, and ends each task when it is told to."""
+
+    def __init__(self, name: str, given: list[str], pending: Collection[str] = ()) -> None:
+        self.name, self.given, self.pending = name, given, pending
+        self.futures: dict[str, Future[Outcome]] = {}
+
+    def submit(self, function: Callable[..., Outcome], key: str, *_: object) -> Future[Outcome]:
+        self.given.append(f"{self.name} {function.__name__} {key}")
+        self.futures[key] = future = Future[Outcome]()
+        if key not in self.pending:
+            future.set_result(Outcome(key, ["voxel_run"], rows_wanted=function is load_tasks.load_atlas))
+        return future
+
+    def notes(self) -> list[object]:
+        return []
+
+
+def tasks_of(workers: list[StandIn], *keys: str) -> loading._Tasks:
+    entries = [atlas_entry(key) for key in keys]
+    return loading._Tasks(workers, entries, with_rows=True, refresh=False, examples=False)  # type: ignore[arg-type]
+
+
+def test_with_one_worker_nobody_waits_for_a_comparison_that_has_begun() -> None:
+    given: list[str] = []
+    outcomes: list[Outcome] = []
+    with Watch() as watch:
+        tasks_of([StandIn("a", given)], "phantom_100um").work(outcomes, watch, lambda *_: None)
+    assert given == [
+        "a load_atlas phantom_100um",
+        "a register_recordings recordings",
+        "a compare_atlases comparison",
+        "a load_voxel_rows phantom_100um",
+    ]
+    given.clear()
+    worker = StandIn("a", given, pending=("comparison",))
+    with Watch() as watch:
+        tasks = tasks_of([worker])
+        tasks.work(outcomes, watch, lambda *_: None, all_but="comparison")
+        assert given[-1] == "a compare_atlases comparison"
+        worker.futures["comparison"].set_result(Outcome("comparison", ["region_consistency"]))
+        tasks.work(outcomes, watch, lambda *_: None)
+    assert outcomes[-1].key == "comparison"
+
+
+def test_the_worker_with_the_finest_atlas_compares_and_the_other_registers() -> None:
+    given: list[str] = []
+    workers = [StandIn(name, given) for name in "ab"]
+    with Watch() as watch:
+        tasks_of(workers, "phantom_100um", "phantom_50um").work([], watch, lambda *_: None)
+    assert given[:2] == ["a load_atlas phantom_50um", "b load_atlas phantom_100um"]
+    assert sorted(given[2:4]) == ["a compare_atlases comparison", "b register_recordings recordings"]
+    assert {line.split(" ", 1)[1] for line in given[4:]} == {
+        "load_voxel_rows phantom_50um",
+        "load_voxel_rows phantom_100um",
+    }

@@ -72,3 +72,16 @@ def test_the_page_gets_the_table_of_the_last_file_and_keeps_its_other_text(tmp_p
     assert written.endswith(after)
     assert "| looking | 2 s |  |  |  |  | ≤ 1.5 s | **no** |  |" in written.splitlines()
     assert "Atlas.locate" not in written.removeprefix(before).removesuffix(after)
+
+    kept = page.written(text, page.table_of(files), keep=True).splitlines()
+
+    line = "| looking | 2 s |  |  |  |  | ≤ 1.5 s | **no** |  |"
+    assert [each for each in kept if each not in text.splitlines()] == [
+        page.table_of(files).splitlines()[0],
+        line,
+    ]
+    assert [each for each in kept if each in text.splitlines()] == text.splitlines()
+    again = page.written("\n".join(kept), page.table_of(files[:1]), keep=True).splitlines()
+    assert [each for each in again if "looking" in each] == [
+        line.replace("2 s", "1 s").replace("**no**", "yes")
+    ]
