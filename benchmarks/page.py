@@ -88,7 +88,11 @@ def _merged(old: str, new: str) -> str:
     for line in [*old.splitlines(), *new.splitlines()]:
         cells = line.split(" | ")
         if len(cells) > 1:
-            lines[cells[0], cells[3]] = line
+            _, _, _, yardstick, theirs, *_ = cells
+            if theirs or not yardstick:  # not a yardstick that was not there this time
+                lines[cells[0], yardstick] = line
+            else:
+                lines.setdefault((cells[0], yardstick), line)
         elif line:
             measured[line] = None
     return "\n".join([*measured, "", *lines.values()])

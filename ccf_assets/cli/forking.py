@@ -19,7 +19,7 @@ def start_context() -> multiprocessing.context.BaseContext:
     """How processes start: none is forked from this one, whose database connections it would share.
 
     On Linux they are forked from a process that has imported what they need and done nothing else. To import
-    it takes 3.5 s of processor time, which are spent once, whatever the number of workers. Elsewhere each
+    it takes 2 s of processor time, which are spent once, whatever the number of workers. Elsewhere each
     imports by itself: the libraries of macOS may have threads after an import, and do not survive a fork;
     and Python 3.10 would import modules that happen to be in the folder where the command is given
     (`starting`).
