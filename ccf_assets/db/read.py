@@ -23,7 +23,6 @@ from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.ccf.voxel_regions import LARGEST_DENSE, RegionGrid, RegionRuns
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import LoadedAtlas
-from ccf_assets.db.region_volumes import number_of
 from ccf_assets.pg.arrow import read_arrow
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def read_runs(
     elif some:
         across = ((run.x, edges[0], steps[0]), (run.y, edges[1], steps[1]))
         query = query.where(
-            *(number_of(c, edge) % step == one for (c, edge, step), one in zip(across, taken, strict=False))
+            *(_number_of(c, edge) % step == one for (c, edge, step), one in zip(across, taken, strict=False))
         )
     line, z, z_end, region_id = [_NONE.astype("u4")], [_NONE], [_NONE], [_NONE.astype("u4")]
     for x, y, begin, behind, numbers in unpacked_runs(read_arrow(url, query)):
@@ -105,6 +104,14 @@ def read_runs(
     if (first[1:] > first[:-1]).all():  # the order in which they were loaded, and usually are stored
         return runs
     return of_runs(runs, np.argsort(first))
+
+
+def _number_of(coordinate: sa.ColumnElement[int], edge_um: float) -> sa.ColumnElement[int]:
+    """The number of a voxel along an axis, of its coordinate in tables: `VoxelGrid.index` in SQL."""
+    if edge_um == int(edge_um):  # an integer divided by a constant: a quarter of the time of round()
+        return coordinate // sa.literal_column(str(int(edge_um)), sa.Integer)
+    edge: sa.ColumnElement[Any] = sa.literal_column(f"'{edge_um!r}'::double precision", sa.Double())
+    return sa.cast(sa.func.round(coordinate / edge), sa.Integer)
 
 
 _BITS = 20

@@ -73,11 +73,3 @@ def region_volumes(sums: pl.DataFrame, ancestors: sa.Select[Any], grid: VoxelGri
         .select_from(up.join(hemispheres, sa.true()).outerjoin(sides, painted))
         .group_by(up.c.ccf_id, up.c.ancestor_id, hemispheres.c.hemisphere)
     )
-
-
-def number_of(coordinate: sa.ColumnElement[int], edge_um: float) -> sa.ColumnElement[int]:
-    """The number of a voxel along an axis, of its coordinate in tables: `VoxelGrid.index` in SQL."""
-    if edge_um == int(edge_um):  # an integer divided by a constant: a quarter of the time of round()
-        return coordinate // sa.literal_column(str(int(edge_um)), sa.Integer)
-    edge: sa.ColumnElement[Any] = sa.literal_column(f"'{edge_um!r}'::double precision", sa.Double())
-    return sa.cast(sa.func.round(coordinate / edge), sa.Integer)
