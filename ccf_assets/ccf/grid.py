@@ -5,7 +5,7 @@ Reading the runs from the database is in db.read; the region of a voxel is in vo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -33,6 +33,13 @@ AnyScalar = TypeVar("AnyScalar", bound=np.generic)
 def of_runs(runs: Runs, which: npt.NDArray[Any] | slice) -> Runs:
     """Some of the runs: those of a mask, of an array of their numbers, in its order, or of a slice."""
     return Runs(runs.line[which], runs.z[which], runs.z_end[which], runs.region_id[which])
+
+
+def joined(parts: Iterable[Runs]) -> Runs:
+    """Runs one after the other; there may be none."""
+    none = Runs(np.empty(0, "u4"), np.empty(0, "u2"), np.empty(0, "u2"), np.empty(0, "u4"))
+    columns = zip(*((each.line, each.z, each.z_end, each.region_id) for each in (none, *parts)), strict=True)
+    return Runs(*map(np.concatenate, columns))
 
 
 def paint(runs: Runs, values: npt.NDArray[AnyScalar], grid: VoxelGrid) -> npt.NDArray[AnyScalar]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ccf_assets.ccf.frames.maps import Floats
-from ccf_assets.ccf.grid import of_runs, paint, voxel_place
+from ccf_assets.ccf.grid import joined, of_runs, paint, voxel_place
 from ccf_assets.ccf.planes import PLANES, Orientation, Plane, paint_plane, plane_index
 from ccf_assets.ccf.region_id import source_ids, table_number
 from ccf_assets.ccf.runs import Runs
@@ -28,9 +28,6 @@ from ccf_assets.pg.arrow import read_arrow
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
-
-_NONE = np.empty(0, np.uint16)
-
 
 Steps: TypeAlias = tuple[int, int, int]
 """How many voxels along AP, DV, ML one voxel of a coarser grid has."""
@@ -85,7 +82,7 @@ def read_runs(
         query = query.where(
             *(_number_of(c, edge) % step == one for (c, edge, step), one in zip(across, taken, strict=False))
         )
-    line, z, z_end, region_id = [_NONE.astype("u4")], [_NONE], [_NONE], [_NONE.astype("u4")]
+    parts: list[Runs] = []
     for x, y, begin, behind, numbers in unpacked_runs(read_arrow(url, query)):
         i, j = grid.index(0, x) // steps[0], grid.index(1, y) // steps[1]
         # Rounded up: the first voxel of the coarser grid that is in the run, or behind it.
@@ -93,11 +90,9 @@ def read_runs(
         if some:  # the grid may have more voxels than the coarser one has room for
             there = (i < aps) & (j < dv)
             i, j, k, k_end = i[there], j[there], k[there], np.minimum(k_end[there], mls)
-        line.append((i * dv + j).astype("u4"))
-        z.append(k.astype("u2"))
-        z_end.append(k_end.astype("u2"))
-        region_id.append(source_ids(numbers[there] if some else numbers))
-    runs = Runs(*map(np.concatenate, (line, z, z_end, region_id)))
+        ids = source_ids(numbers[there] if some else numbers)
+        parts.append(Runs((i * dv + j).astype("u4"), k.astype("u2"), k_end.astype("u2"), ids))
+    runs = joined(parts)
     if some:
         runs = of_runs(runs, runs.z < runs.z_end)
     first = voxel_place(runs.line, runs.z, coarse)

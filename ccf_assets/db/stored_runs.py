@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import sqlalchemy as sa
 
-from ccf_assets.ccf.grid import of_runs
+from ccf_assets.ccf.grid import joined, of_runs
 from ccf_assets.ccf.region_id import source_ids
 from ccf_assets.ccf.run_sums import added_up, run_sums, voxel_counts
 from ccf_assets.ccf.runs import Runs, VoxelCounts
@@ -105,7 +105,7 @@ def _find(url: sa.URL, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
     overlapping = empty = divided = outside = count = 0
     sums: list[pl.DataFrame] = []
     parts: list[Runs] = []
-    last = _joined([])
+    last = joined([])
     for batch in read_arrow(url, query):
         pieces = []
         for x, y, z, z_end, numbers in unpacked_runs([batch]):
@@ -113,8 +113,8 @@ def _find(url: sa.URL, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
             outside += _count((i >= ap) | (j >= dv) | (k_end > ml))
             line = (i * dv + j).astype(np.uint32)
             pieces.append(Runs(line, k.astype(np.uint16), k_end.astype(np.uint16), source_ids(numbers)))
-        part = _joined(pieces)
-        seen = _joined([last, part])
+        part = joined(pieces)
+        seen = joined([last, part])
         on_line = seen.line[1:] == seen.line[:-1]
         overlapping += _count(on_line & (seen.z[1:] < seen.z_end[:-1]))
         same = on_line & (seen.region_id[1:] == seen.region_id[:-1])
@@ -127,19 +127,9 @@ def _find(url: sa.URL, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
             parts.clear()
         else:
             parts.append(part)
-    kept = _joined(parts) if count <= MOST_RUNS else None
+    kept = joined(parts) if count <= MOST_RUNS else None
     return StoredRuns(added_up(sums), overlapping, empty, divided, outside, kept)
 
 
 def _count(where: npt.NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(where))
-
-
-def _joined(parts: list[Runs]) -> Runs:
-    """Runs one after the other."""
-    return Runs(
-        np.concatenate([np.empty(0, np.uint32), *(part.line for part in parts)]),
-        np.concatenate([np.empty(0, np.uint16), *(part.z for part in parts)]),
-        np.concatenate([np.empty(0, np.uint16), *(part.z_end for part in parts)]),
-        np.concatenate([np.empty(0, np.uint32), *(part.region_id for part in parts)]),
-    )
