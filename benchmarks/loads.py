@@ -1,6 +1,7 @@
 """The program's own loads, as they are measured: in a process that has loaded something small before.
 
-``measuring.apart`` calls what is here, so that each has a fresh process.
+``measuring.apart`` calls what is here, so that each has a fresh process, with the imports of a worker of
+`ccf-assets load`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import cast
 import dagster as dg
 import sqlalchemy as sa
 
+import ccf_assets.cli.worker_imports  # noqa: F401 - freezes what it has imported, as in a worker
 from benchmarks.measuring import Sample, peak_mb, timed
 from benchmarks.volumes import Volume
 from ccf_assets.db import schema

@@ -80,7 +80,7 @@ def read_runs(
     elif some:
         across = ((run.x, edges[0], steps[0]), (run.y, edges[1], steps[1]))
         query = query.where(
-            *(_number_of(c, edge) % step == one for (c, edge, step), one in zip(across, taken, strict=False))
+            *(number_of(c, edge) % step == one for (c, edge, step), one in zip(across, taken, strict=False))
         )
     parts: list[Runs] = []
     for x, y, begin, behind, numbers in unpacked_runs(read_arrow(url, query)):
@@ -101,7 +101,7 @@ def read_runs(
     return of_runs(runs, np.argsort(first))
 
 
-def _number_of(coordinate: sa.ColumnElement[int], edge_um: float) -> sa.ColumnElement[int]:
+def number_of(coordinate: sa.ColumnElement[int], edge_um: float) -> sa.ColumnElement[int]:
     """The number of a voxel along an axis, of its coordinate in tables: `VoxelGrid.index` in SQL."""
     if edge_um == int(edge_um):  # an integer divided by a constant: a quarter of the time of round()
         return coordinate // sa.literal_column(str(int(edge_um)), sa.Integer)

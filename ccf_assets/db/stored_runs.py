@@ -22,7 +22,7 @@ from ccf_assets.ccf.runs import Runs, VoxelCounts
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import schema
 from ccf_assets.db.loaded import LoadedAtlas, partition_of
-from ccf_assets.db.read import packed_runs, read_runs, unpacked_runs
+from ccf_assets.db.read import number_of, packed_runs, read_runs, unpacked_runs
 from ccf_assets.pg.arrow import read_arrow
 
 MOST_RUNS = 5_000_000
@@ -74,18 +74,36 @@ def find_stored_runs(engine: sa.Engine, ccf_id: int, grid: VoxelGrid) -> StoredR
 
 def stored_runs(engine: sa.Engine, ccf_id: int, grid: VoxelGrid) -> StoredRuns:
     """`find_stored_runs`, unless this process has looked at them since the atlas was loaded."""
-    which, kept = _kept.get((engine.url, ccf_id), (None, None))
-    if kept is not None and which == (partition_of(engine, ccf_id), grid):
-        return kept
-    return find_stored_runs(engine, ccf_id, grid)
+    return _known(engine, ccf_id, partition_of(engine, ccf_id), grid) or find_stored_runs(
+        engine, ccf_id, grid
+    )
 
 
 def all_runs(engine: sa.Engine, atlas: LoadedAtlas) -> Runs:
     """All runs of a loaded atlas, ordered: those that this process has looked at, or read anew."""
-    which, kept = _kept.get((engine.url, atlas.ccf_id), (None, None))
-    if kept is not None and kept.runs is not None and which == (atlas.voxels_of, atlas.grid):
-        return kept.runs
-    return read_runs(engine.url, atlas)
+    known = _known(engine, atlas.ccf_id, atlas.voxels_of, atlas.grid)
+    return known.runs if known and known.runs is not None else read_runs(engine.url, atlas)
+
+
+def runs_in_memory(engine: sa.Engine, ccf_id: int, grid: VoxelGrid) -> Runs | None:
+    """All runs of an atlas, ordered, if this process has kept them since the atlas was loaded."""
+    known = _known(engine, ccf_id, partition_of(engine, ccf_id), grid)
+    return known.runs if known else None
+
+
+def stored_voxels(engine: sa.Engine, ccf_id: int, grid: VoxelGrid) -> int:
+    """How many voxels the runs of an atlas have, added up by the server: 0.2 s at 25 µm."""
+    run = schema.voxel_run.c
+    first, end = (number_of(face, grid.edges_um[2]) for face in (run.z, run.z_end))
+    count = sa.select(sa.func.sum(end - first)).where(run.ccf_id == ccf_id)
+    with engine.connect() as connection:
+        return int(connection.scalar(count) or 0)
+
+
+def _known(engine: sa.Engine, ccf_id: int, partition: int | None, grid: VoxelGrid) -> StoredRuns | None:
+    """What this process has found in a partition, if it is still that of the atlas."""
+    which, found = _kept.get((engine.url, ccf_id), (None, None))
+    return found if which == (partition, grid) else None
 
 
 _kept: dict[tuple[sa.URL, int], tuple[tuple[int, VoxelGrid], StoredRuns]] = {}

@@ -24,7 +24,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from ccf_assets.errors import CcfError, first_line
 from ccf_assets.pg.session import Report, execute, identifier, identifiers, psycopg_of
-from ccf_assets.pg.slices import Slice, refuse_rows_outside
+from ccf_assets.pg.slices import Slice, refuse_row, refuse_rows_outside
 from ccf_assets.pg.write import Write
 from ccf_assets.prefetch import one_ahead
 from ccf_assets.progress import ROWS_KEY, Progress, going_on
@@ -210,6 +210,28 @@ def _with_values(rows: pa.Table, table: sa.Table) -> pa.Table:
         or table.c[name].server_default is not None
     ]
     return rows.select(sent or rows.column_names)
+
+
+def without_constant(
+    rows: pa.Table | pa.RecordBatchReader, target: Slice, name: str, value: int
+) -> pa.Table | pa.RecordBatchReader:
+    """``rows`` without the column ``name``, which must be ``value`` in each of them.
+
+    Raises:
+        CcfError: a row has another value; of a stream when it is read.
+    """
+
+    def without(part: Any) -> Any:  # noqa: ANN401 - a table or a batch
+        column = part.column(name)
+        other = column.filter(pc.fill_null(pc.not_equal(column, value), fill_value=True))
+        if len(other):
+            refuse_row(target, {name: other[0].as_py()})
+        return part.drop_columns([name])
+
+    if isinstance(rows, pa.Table):
+        return without(rows)
+    schema = rows.schema.remove(rows.schema.get_field_index(name))
+    return pa.RecordBatchReader.from_batches(schema, map(without, rows))
 
 
 def fill(connection: sa.Connection, table: sa.Table, into: sa.TableClause, rows: Rows, report: Report) -> int:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import sqlalchemy as sa
 
@@ -145,9 +145,18 @@ def refuse_rows_outside(connection: sa.Connection, target: Slice, source: sa.Tab
     outside = sa.select(*divided).select_from(source).where(target.where(source).is_not(sa.true())).limit(1)
     stray = connection.execute(outside).mappings().first()
     if stray is not None:
-        raise CcfError(
-            f"{target.table}: a row has {paired(stray)}, outside what is written: {target.partitions()}."
-        )
+        refuse_row(target, stray)
+
+
+def refuse_row(target: Slice, row: Mapping[Any, object]) -> NoReturn:
+    """Refuse a row outside the slice, of which ``row`` has what divides the table.
+
+    Raises:
+        CcfError: always.
+    """
+    raise CcfError(
+        f"{target.table}: a row has {paired(row)}, outside what is written: {target.partitions()}."
+    )
 
 
 def paired(row: Mapping[Any, object]) -> str:

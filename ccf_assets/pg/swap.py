@@ -11,11 +11,12 @@ from hashlib import blake2b
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 import sqlalchemy as sa
 from psycopg import sql
 
 from ccf_assets.errors import CcfError
-from ccf_assets.pg.copy_in import COLUMN_TYPE, Rows, checked_names, fill, stage
+from ccf_assets.pg.copy_in import COLUMN_TYPE, Rows, checked_names, fill, stage, without_constant
 from ccf_assets.pg.session import Report, identifier, identifiers, psycopg_of, wait_for
 from ccf_assets.pg.slices import refuse_rows_outside, rows_per_key
 from ccf_assets.pg.write import Write, Written, preview_of
@@ -79,7 +80,7 @@ def swap(write: Write, column: tuple[str, str], rows: Rows) -> Written:
         partition.create()
     per_key: Mapping[str, int] = {}
     if len(partitions) == 1:
-        row_count = fill(connection, table, partitions[0].clause, rows, report)
+        row_count = _fill(write, partitions[0], rows)
     else:
         staged, row_count = stage(write, rows, names)
         per_key = rows_per_key(connection, target, staged)
@@ -104,6 +105,32 @@ def swap(write: Write, column: tuple[str, str], rows: Rows) -> Written:
     _attach_all(raw, partitions, report)
     numbers = {"copy_seconds": round(copied - started, 2), "key_seconds": round(keyed - copied, 2)}
     return Written(row_count, numbers, preview, per_key)
+
+
+_INTEGERS = ("smallint", "integer", "bigint")
+
+
+def _fill(write: Write, partition: _NewPartition, rows: Rows) -> int:
+    """Fill the only partition that is written; returns the number of rows.
+
+    The integer that all its rows share is compared here and not sent: it is 8 of the 42 bytes that a voxel
+    takes on its way, and the server needs no scan for it afterwards (1.0 of 30 s for 32 million voxels).
+    """
+    table, name = write.target.table, partition.column_name
+    if (
+        isinstance(rows, sa.Select)
+        or partition.column_type not in _INTEGERS
+        or not pa.types.is_integer(rows.schema.field(name).type)
+        or len(rows.schema) == 1
+        or table.c[name].server_default is not None
+    ):
+        return fill(write.connection, table, partition.clause, rows, write.report)
+    partition.add_bound_check()
+    partition.set_default()
+    others = without_constant(rows, write.target, name, int(partition.value))
+    row_count = fill(write.connection, table, partition.clause, others, write.report)
+    partition.drop_default()
+    return row_count
 
 
 _PARTITION = f"""
@@ -174,8 +201,10 @@ class _NewPartition:
         self, raw: psycopg.Connection[Any], table: sa.Table, column: str, column_type: str, value: str
     ) -> None:
         self.raw, self.table = raw, table
+        self.column_name, self.column_type, self.value = column, column_type, value
         # The value is quoted whatever its type, so that the server reads it as the column's type.
-        self.column, self.column_type, self.value = sql.Identifier(column), column_type, sql.Literal(value)
+        self._column, self._value = sql.Identifier(column), sql.Literal(value)
+        self._bound = False
         self.final_name = f"{table.name}_{value}"
         # Short enough for the oid that is appended for an index.
         self.temporary_name = _shortened(f"{self.final_name}_loading", LONGEST_NAME - len("_4294967295"))
@@ -192,7 +221,7 @@ class _NewPartition:
         """Insert the rows of this partition from a staging table with those of several."""
         self.raw.execute(
             sql.SQL("INSERT INTO {0} ({1}) SELECT {1} FROM {2} WHERE {3} = {4}").format(
-                self.identifier, identifiers(staged.c.keys()), identifier(staged), self.column, self.value
+                self.identifier, identifiers(staged.c.keys()), identifier(staged), self._column, self._value
             )
         )
 
@@ -205,10 +234,24 @@ class _NewPartition:
         self.raw.execute(sql.SQL("ANALYZE {}").format(self.identifier))
 
     def add_bound_check(self) -> None:
-        """Add a CHECK of the partition's bound, so that ATTACH need not scan it; a stray row violates it."""
+        """Add a CHECK of the partition's bound, unless it has one, so that ATTACH need not scan its rows.
+
+        A stray row violates it.
+        """
+        if self._bound:
+            return
         check = sql.SQL("ADD CONSTRAINT {0} CHECK ({1} IS NOT NULL AND {1} = {2})")
         with self.raw.transaction():
-            self._alter(check.format(sql.Identifier(self.temporary_name), self.column, self.value))
+            self._alter(check.format(sql.Identifier(self.temporary_name), self._column, self._value))
+        self._bound = True
+
+    def set_default(self) -> None:
+        """Let rows that come without the column have the partition's value."""
+        self._alter(sql.SQL("ALTER {} SET DEFAULT {}").format(self._column, self._value))
+
+    def drop_default(self) -> None:
+        """Undo `set_default`."""
+        self._alter(sql.SQL("ALTER {} DROP DEFAULT").format(self._column))
 
     def add_foreign_keys(self) -> None:
         """Add the parent's foreign keys; referenced tables stay locked for writers until the commit."""
@@ -227,7 +270,7 @@ class _NewPartition:
             self.raw.execute(sql.SQL("DROP TABLE {}").format(sql.SQL(old)))
         self.raw.execute(
             sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES IN ({})").format(
-                identifier(self.table), self.identifier, self.value
+                identifier(self.table), self.identifier, self._value
             )
         )
         self._alter(sql.SQL("DROP CONSTRAINT {}").format(sql.Identifier(self.temporary_name)))
@@ -245,7 +288,7 @@ class _NewPartition:
             "temporary": self.temporary_name,
         }
         literals = {name: sql.Literal(text) for name, text in names.items()}
-        composed = sql.SQL(query).format(**literals, value=self.value, type=sql.SQL(self.column_type))
+        composed = sql.SQL(query).format(**literals, value=self._value, type=sql.SQL(self.column_type))
         return self.raw.execute(composed).fetchall()
 
     def _run(self, *steps: int) -> None:

@@ -78,6 +78,27 @@ def test_a_loaded_partition_has_all_that_its_parent_has_after_every_load(lab: Da
     assert lab.sql("SELECT reltuples::int FROM pg_class WHERE oid = 'lab.voxel_1'::regclass") == [(4,)]
 
 
+@pytest.mark.parametrize(
+    ("column_type", "value"), [("smallint", -1), ("integer", 7), ("bigint", 5_000_000_000)]
+)
+@pytest.mark.parametrize("default", ["", "DEFAULT 9"])
+def test_the_integer_that_all_rows_of_a_partition_share_is_in_each_of_them(
+    lab: Database, column_type: str, value: int, default: str
+) -> None:
+    lab.sql(f"CREATE TABLE lab.thing (who {column_type} {default}, id int) PARTITION BY LIST (who)")
+    by_who = {"partitions": dg.StaticPartitionsDefinition([str(value)]), "by": "who", "key": str(value)}
+    frame = pl.DataFrame({"id": [1, 2], "who": [value, value]})
+    for rows in (frame, stream(frame), frame.select("who")):
+        lab.write(rows, "thing", **by_who)
+        assert lab.sql("SELECT who FROM lab.thing") == [(value,), (value,)]
+        assert lab.sql(SHAPE.format(f'lab."thing_{value}"')) == lab.sql(SHAPE.format("lab.thing"))
+    for stray in (8, None):
+        mixed = pl.DataFrame({"id": [1, 2], "who": [value, stray]}, schema={"id": pl.Int32, "who": pl.Int64})
+        with pytest.raises(Refused, match=rf"^lab.thing: a row has who '?{stray}'?, outside what is written"):
+            lab.write(stream(mixed), "thing", **by_who)
+    assert lab.sql("SELECT count(*) FROM lab.thing") == [(2,)]
+
+
 def test_attaching_does_not_read_the_rows_again(lab: Database) -> None:
     notices: list[str | None] = []
     connect = psycopg.connect(lab.dsn)

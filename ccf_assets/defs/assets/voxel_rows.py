@@ -14,7 +14,7 @@ from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import room, schema
 from ccf_assets.db.loaded import stored_grid
-from ccf_assets.db.stored_runs import stored_runs
+from ccf_assets.db.stored_runs import runs_in_memory, stored_voxels
 from ccf_assets.defs.partitions import voxel_row_partitions
 from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.defs.table_metadata import BULK_LOAD_POOL, OWNERS, table_metadata
@@ -60,14 +60,12 @@ def voxel(
     if not config.not_by_name:
         _require_name(context.run, entry, entry.grid or stored_grid(engine, entry.key))
     grid = stored_grid(engine, entry.key)
-    stored = stored_runs(engine, entry.ccf_id, grid)
-    count = int(stored.sums["voxels"].sum())
+    count = stored_voxels(engine, entry.ccf_id, grid)
     room.require_disk(engine, f"The rows of {entry.key}, one per voxel,", count)
-    # Of the finest atlases there are too many runs to be kept in memory.
+    kept = runs_in_memory(engine, entry.ccf_id, grid)
+    # Otherwise they are read while the server stores what has come of those before.
     in_table = (
-        read_arrow(engine.url, voxel_run)
-        if stored.runs is None
-        else runs.run_batches(stored.runs, entry.ccf_id, grid)
+        read_arrow(engine.url, voxel_run) if kept is None else runs.run_batches(kept, entry.ccf_id, grid)
     )
     return dg.MaterializeResult(value=runs.voxel_batches(in_table, grid, count))
 
