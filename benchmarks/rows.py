@@ -50,6 +50,8 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
 
 
 def load(place: Place, volume: Volume) -> Sample:
-    """The rows of one atlas, in a fresh process."""
+    """The rows of one atlas, in a fresh process; the yardstick's table has none of it before either."""
+    with place.engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {schema.voxel}_{volume.entry.ccf_id}")
     place.settle()
     return apart(loads.one_asset, "voxel", volume)

@@ -14,7 +14,7 @@ from ccf_assets.ccf.catalogue import AtlasEntry, atlas_entry
 from ccf_assets.ccf.voxel_grid import VoxelGrid
 from ccf_assets.db import room, schema
 from ccf_assets.db.loaded import stored_grid
-from ccf_assets.db.stored_runs import runs_in_memory, stored_voxels
+from ccf_assets.db.stored_runs import count_stored_voxels, kept_runs
 from ccf_assets.defs.partitions import voxel_row_partitions
 from ccf_assets.defs.resources import PostgresResource
 from ccf_assets.defs.table_metadata import BULK_LOAD_POOL, OWNERS, table_metadata
@@ -60,12 +60,13 @@ def voxel(
     if not config.not_by_name:
         _require_name(context.run, entry, entry.grid or stored_grid(engine, entry.key))
     grid = stored_grid(engine, entry.key)
-    count = stored_voxels(engine, entry.ccf_id, grid)
+    kept = kept_runs(engine, entry.ccf_id, grid)
+    count = int(kept.sums["voxels"].sum()) if kept else count_stored_voxels(engine, entry.ccf_id, grid)
     room.require_disk(engine, f"The rows of {entry.key}, one per voxel,", count)
-    kept = runs_in_memory(engine, entry.ccf_id, grid)
-    # Otherwise they are read while the server stores what has come of those before.
     in_table = (
-        read_arrow(engine.url, voxel_run) if kept is None else runs.run_batches(kept, entry.ccf_id, grid)
+        runs.run_batches(kept.runs, entry.ccf_id, grid)
+        if kept and kept.runs is not None
+        else read_arrow(engine.url, voxel_run)  # while the server stores what was read before
     )
     return dg.MaterializeResult(value=runs.voxel_batches(in_table, grid, count))
 
