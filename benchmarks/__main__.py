@@ -50,9 +50,9 @@ def _sizes(text: str) -> tuple[int, ...]:
     return sizes
 
 
-def _turns(text: str) -> int:
+def _count(text: str) -> int:
     if int(text) < 1:
-        raise argparse.ArgumentTypeError("there is at least one turn")
+        raise argparse.ArgumentTypeError("give 1 or more")
     return int(text)
 
 
@@ -67,8 +67,9 @@ def _parsed() -> argparse.Namespace:
     add = parser.add_argument
     jobs = f"a job: {', '.join(JOBS)}; may be repeated (default all)"
     add("--only", action="append", choices=JOBS, metavar="NAME", help=jobs)
-    add("--repeat", type=_turns, metavar="N", help="turns of each job (default 3)")
+    add("--repeat", type=_count, metavar="N", help="turns of each job (default 3)")
     add("--sizes", type=_sizes, metavar="UM,UM", help="resolutions in µm (default 100,50,25,10)")
+    add("--sites", type=_count, metavar="N", help="sites of the jobs sites and growth (default 1000000)")
     add("--json", type=_file, metavar="FILE", default="benchmarks.json", help="(default benchmarks.json)")
     add(
         "--quick",
@@ -87,7 +88,7 @@ def main() -> int:
         repeat=told.repeat or (1 if quick else 3),
         sizes=told.sizes or ((100,) if quick else SIZES),
         points=100_000 if quick else 1_000_000,
-        sites=10_000 if quick else 1_000_000,
+        sites=told.sites or (10_000 if quick else 1_000_000),
         allensdk=told.allensdk,
         quick=quick,
     )

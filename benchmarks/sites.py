@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -64,30 +64,49 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
     """A line for each kind of sites."""
     with place_in(place.folder, warm_up=False) as own:
         volume = own.volume(options.standard_um)
-        target = SECONDS.get(options.sites) if volume.edge_um == 25 else None
-        # Of few sites what is to be done once takes most of the time.
-        of_new, of_changed = (None, None) if options.quick else (NEW_OF_SERVER, CHANGED_OF_SERVER)
         kinds = (("of probes", on_probes), ("scattered", scattered))
         for kind, draw in kinds[:1] if options.quick else kinds:
-            name = f"{options.sites:,} sites {kind} from CSV, {volume.title}"
-            apart(write_files, volume, options.sites, draw)
-            samples, changed, alone = [], [], []
-            for turn in range(options.repeat):
-                own.settle()
-                samples.append(apart(register, options.sites))
-                alone.append(store_alone(own, (schema.recording_site, schema.recording_region)))
-                apart(move_sites)
-                own.settle()
-                changed.append(apart(register, options.sites, LARGE, True))
-                say(
-                    f"{turn + 1}/{options.repeat}  {name}: {samples[-1].value:.3g}, changed "
-                    f"{changed[-1].value:.3g}, the server alone {alone[-1].value:.3g}"
-                )
-            yield Row(name, samples, target=target)
-            yield Row(name, samples, "server alone, both tables", alone, of_new)
-            yield Row(f"{name}, all changed", changed, "server alone, both tables", alone, of_changed)
-        if not options.quick:
-            yield _named(own, options, volume)
+            yield from _new_and_changed(own, options, volume, kind, draw)
+        if options.quick:
+            return
+        yield _named(own, options, volume)
+        # From now on sites are registered in several atlases.
+        others = [own.volume(size) for size in options.sizes if size > options.standard_um]
+        if others:
+            yield from _new_and_changed(own, options, volume, "of probes", on_probes, others)
+
+
+def _new_and_changed(
+    own: Place,
+    options: Options,
+    volume: Volume,
+    kind: str,
+    draw: Callable[[Volume, int], Points],
+    others: Sequence[Volume] = (),
+) -> Iterator[Row]:
+    """New sites, in seconds and beside the server alone, and the same sites once all have moved."""
+    atlases = " and ".join(each.title for each in (volume, *others))
+    name = f"{options.sites:,} sites {kind} from CSV, {atlases}"
+    apart(write_files, volume, options.sites, draw)
+    samples, changed, alone = [], [], []
+    for turn in range(options.few if others else options.repeat):
+        own.settle()
+        samples.append(apart(register, options.sites))
+        alone.append(store_alone(own, (schema.recording_site, schema.recording_region)))
+        apart(move_sites)
+        own.settle()
+        changed.append(apart(register, options.sites, LARGE, True))
+        say(
+            f"{turn + 1}  {name}: {samples[-1].value:.3g}, changed {changed[-1].value:.3g}, "
+            f"the server alone {alone[-1].value:.3g}"
+        )
+    server = "server alone, both tables"
+    # Of few sites what is to be done once takes most of the time.
+    of_new, of_changed = (None, None) if options.quick else (NEW_OF_SERVER, CHANGED_OF_SERVER)
+    if not others:
+        yield Row(name, samples, target=SECONDS.get(options.sites) if volume.edge_um == 25 else None)
+    yield Row(name, samples, server, alone, of_new)
+    yield Row(f"{name}, all changed", changed, server, alone, of_changed)
 
 
 def _named(own: Place, options: Options, volume: Volume) -> Row:
@@ -127,9 +146,14 @@ def register(sites: int, large: str = LARGE, there: bool = False) -> Sample:
             "server_processor_seconds": server_seconds(engine) - of_server,
         }
     with engine.connect() as connection:
-        registered = connection.scalar(sa.text("SELECT count(*) FROM ccf.recording_region"))
-    if registered != sites + SMALL_SITES:
-        raise RuntimeError(f"{registered:,} sites are registered instead of {sites + SMALL_SITES:,}.")
+        registered, atlases = (
+            connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+            for table in (schema.recording_region, schema.atlas)
+        )
+    if registered != (sites + SMALL_SITES) * atlases:
+        raise RuntimeError(
+            f"{registered:,} rows are registered of {sites + SMALL_SITES:,} sites in {atlases} atlases."
+        )
     return Sample(seconds, peak_mb(), steps)
 
 
