@@ -15,7 +15,7 @@ from benchmarks.loads import QUIET, step_seconds
 from benchmarks.measuring import Row, Sample, apart, say, timed
 from benchmarks.options import Options
 from benchmarks.place import Place, place_in
-from benchmarks.sites import PER_RECORDING, age, on_probes
+from benchmarks.sites import MANY, PER_RECORDING, age, on_probes
 from benchmarks.volumes import Volume
 from ccf_assets import settings
 from ccf_assets.definitions import build_defs
@@ -51,7 +51,8 @@ def measure(place: Place, options: Options) -> Iterator[Row]:
             say(f"{number + 1}/{FILES}  {options.sites:,} sites: {samples[-1].value:.3g}")
         yield Row(
             f"file {FILES} of {options.sites:,} sites each, {volume.title}",
-            samples[-1:], "the first of them", samples[:1], LAST_OF_FIRST,
+            samples[-1:], "the first of them", samples[:1],
+            LAST_OF_FIRST if options.sites >= MANY else None,
         )  # fmt: skip
         yield from _ticks(f"{FILES * options.sites:,} sites in {FILES} files")
     with place_in(place.folder, warm_up=False) as own:

@@ -1,7 +1,7 @@
 """The program's own loads, as they are measured: in a process that has loaded something small before.
 
-``measuring.apart`` calls what is here, so that each has a fresh process, with the imports of a worker of
-`ccf-assets load`.
+``measuring.apart`` calls what is here, so that each has a fresh process. Loads of an atlas have in it what a
+worker of `ccf-assets load` has imported.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import cast
 import dagster as dg
 import sqlalchemy as sa
 
-import ccf_assets.cli.worker_imports  # noqa: F401 - freezes what it has imported, as in a worker
 from benchmarks.measuring import Sample, peak_mb, timed
 from benchmarks.volumes import Volume
 from ccf_assets.db import schema
@@ -45,8 +44,14 @@ def _definitions(volume: Volume) -> dg.Definitions:
     return build_defs(resource_overrides={"sources": sources})
 
 
+def _import_as_a_worker() -> None:
+    """Import what a worker has, which also keeps the garbage collector from what was imported."""
+    import ccf_assets.cli.worker_imports  # noqa: F401
+
+
 def whole_atlas(volume: Volume) -> Sample:
     """Load an atlas by the program's jobs: all its assets and checks, but not its rows."""
+    _import_as_a_worker()
     volume.path()  # fetched before, and not measured
     defs = _definitions(volume)
     job = defs.resolve_job_def("load_atlas")
@@ -71,6 +76,7 @@ class OneAsset:
     """Loads one asset of atlases that are there already, without its checks; warm once this is made."""
 
     def __init__(self, name: str, volume: Volume) -> None:
+        _import_as_a_worker()
         self._name, self._volume = name, volume
         defs = _definitions(volume)
         alone = dg.define_asset_job("alone", dg.AssetSelection.assets(name).without_checks())
@@ -103,6 +109,7 @@ def one_asset(name: str, volume: Volume) -> Sample:
 
 def comparison() -> Sample:
     """Compare each loaded atlas with the finest of its version, as a load does; the table is empty before."""
+    _import_as_a_worker()
     defs = build_defs()
     job = defs.resolve_job_def("compare_atlases")
     with dg.DagsterInstance.ephemeral() as instance:

@@ -1,7 +1,7 @@
-"""Job *sites*: a file of recording sites read, checked, stored and registered in one atlas, in one run.
+"""Job *sites*: a file of recording sites read, checked, stored and registered, in one run.
 
 Sites of probes, as they are recorded, and sites scattered over the brain, of which no two are neighbours. In
-a place of its own: sites are registered in every atlas that is loaded.
+a place of its own: sites are registered in every atlas that is loaded, one at first and several at the end.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ SECONDS = {1_000_000: 12.0}
 NEW_OF_SERVER, CHANGED_OF_SERVER = 1.5, 2.0
 """The most of the server's time for storing both tables that new sites may take, and those that all moved."""
 
+MANY = 1_000_000
+"""So many sites at least have such a target."""
+
 PER_RECORDING = 384
 """Sites of a Neuropixels probe."""
 
@@ -61,7 +64,7 @@ _EMPTY = "TRUNCATE ccf.recording_file, ccf.recording_finding, ccf.recording_clai
 
 
 def measure(place: Place, options: Options) -> Iterator[Row]:
-    """A line for each kind of sites."""
+    """New and changed sites of each kind in one atlas, cells with names, and sites in several atlases."""
     with place_in(place.folder, warm_up=False) as own:
         volume = own.volume(options.standard_um)
         kinds = (("of probes", on_probes), ("scattered", scattered))
@@ -89,7 +92,8 @@ def _new_and_changed(
     name = f"{options.sites:,} sites {kind} from CSV, {atlases}"
     apart(write_files, volume, options.sites, draw)
     samples, changed, alone = [], [], []
-    for turn in range(options.few if others else options.repeat):
+    turns = options.few if others else options.repeat
+    for turn in range(turns):
         own.settle()
         samples.append(apart(register, options.sites))
         alone.append(store_alone(own, (schema.recording_site, schema.recording_region)))
@@ -97,12 +101,12 @@ def _new_and_changed(
         own.settle()
         changed.append(apart(register, options.sites, LARGE, True))
         say(
-            f"{turn + 1}  {name}: {samples[-1].value:.3g}, changed {changed[-1].value:.3g}, "
+            f"{turn + 1}/{turns}  {name}: {samples[-1].value:.3g}, changed {changed[-1].value:.3g}, "
             f"the server alone {alone[-1].value:.3g}"
         )
     server = "server alone, both tables"
     # Of few sites what is to be done once takes most of the time.
-    of_new, of_changed = (None, None) if options.quick else (NEW_OF_SERVER, CHANGED_OF_SERVER)
+    of_new, of_changed = (NEW_OF_SERVER, CHANGED_OF_SERVER) if options.sites >= MANY else (None, None)
     if not others:
         yield Row(name, samples, target=SECONDS.get(options.sites) if volume.edge_um == 25 else None)
     yield Row(name, samples, server, alone, of_new)

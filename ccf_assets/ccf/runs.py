@@ -247,7 +247,7 @@ def voxel_batches(
         return pa.record_batch([pa.array(column) for column in columns], schema=schema)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        # From the database 80,000 runs come at once, for which nobody is to wait.
+        # From the database some 80,000 runs come at once; the next are read while these are expanded.
         for batch in one_ahead(iter(runs)):
             for first in range(0, len(batch), RUNS_EXPANDED_AT_ONCE):
                 yield expanded(batch.slice(first, RUNS_EXPANDED_AT_ONCE))

@@ -19,7 +19,8 @@ from ccf_assets.errors import CcfError, first_line
 from ccf_assets.pg.connect import ENCODING, LOST_HOST, libpq_url, undiverted
 
 BATCH_BYTES = 4 << 20
-"""Of rows that the driver hands over at once: the first come after 0.04 s instead of 0.15, all as fast."""
+"""Of rows that the driver hands over at once, instead of its own 16 MB: the first of 2.8 million runs come
+after 0.04 s instead of 0.15, and all of them take as long."""
 
 
 def read_arrow(url: sa.URL, query: sa.Select[Any]) -> pa.RecordBatchReader:

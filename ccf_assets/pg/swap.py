@@ -108,6 +108,7 @@ def swap(write: Write, column: tuple[str, str], rows: Rows) -> Written:
 
 
 _INTEGERS = ("smallint", "integer", "bigint")
+"""Types of the column that a table is partitioned by, for which rows can come without it."""
 
 
 def _fill(write: Write, partition: _NewPartition, rows: Rows) -> int:
@@ -116,21 +117,30 @@ def _fill(write: Write, partition: _NewPartition, rows: Rows) -> int:
     The integer that all its rows share is compared here and not sent: it is 8 of the 42 bytes that a voxel
     takes on its way, and the server needs no scan for it afterwards (1.0 of 30 s for 32 million voxels).
     """
-    table, name = write.target.table, partition.column_name
-    if (
-        isinstance(rows, sa.Select)
-        or partition.column_type not in _INTEGERS
-        or not pa.types.is_integer(rows.schema.field(name).type)
-        or len(rows.schema) == 1
-        or table.c[name].server_default is not None
-    ):
-        return fill(write.connection, table, partition.clause, rows, write.report)
+    connection, target, report = write.connection, write.target, write.report
+    table, name = target.table, partition.column_name
+    if isinstance(rows, sa.Select) or not _comes_as_integer(rows.schema, partition):
+        return fill(connection, table, partition.clause, rows, report)
+    if len(rows.schema) == 1 or table.c[name].server_default is not None:
+        # A row needs a column that is sent, and the parent's own default must stay.
+        return fill(connection, table, partition.clause, rows, report)
     partition.add_bound_check()
     partition.set_default()
-    others = without_constant(rows, write.target, name, int(partition.value))
-    row_count = fill(write.connection, table, partition.clause, others, write.report)
+    others = without_constant(rows, target, name, int(partition.value))
+    row_count = fill(connection, table, partition.clause, others, report)
     partition.drop_default()
     return row_count
+
+
+def _comes_as_integer(rows: pa.Schema, partition: _NewPartition) -> bool:
+    """Whether the column that the table is partitioned by has integers, in the table and in ``rows``."""
+    sent = rows.field(partition.column_name).type
+    return (
+        partition.column_type in _INTEGERS
+        and pa.types.is_integer(sent)
+        and sent != pa.uint64()  # pyarrow cannot compare its largest values
+        and partition.value.removeprefix("-").isdecimal()  # the server knows more forms, such as 0x10
+    )
 
 
 _PARTITION = f"""
@@ -177,6 +187,8 @@ ORDER BY 1, 2
 """The statements that create a table which can be attached as a partition of another: the table (step 0),
 checks and comments (1), keys and indexes (2, with the parent's name and the temporary one), foreign keys
 (3)."""
+
+_IS_NEVER_NULL = "SELECT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s"
 
 _PARTITION_OF_VALUE = """
 SELECT i.inhrelid::regclass::text
@@ -241,7 +253,8 @@ class _NewPartition:
         if self._bound:
             return
         # A condition less to look at for each of millions of rows; a column that may be null needs it.
-        not_null = "{1} IS NOT NULL AND " if self.table.c[self.column_name].nullable else ""
+        ((never_null,),) = self.raw.execute(_IS_NEVER_NULL, [self.identifier.as_string(), self.column_name])
+        not_null = "" if never_null else "{1} IS NOT NULL AND "
         check = sql.SQL(f"ADD CONSTRAINT {{0}} CHECK ({not_null}{{1}} = {{2}})")
         with self.raw.transaction():
             self._alter(check.format(sql.Identifier(self.temporary_name), self._column, self._value))

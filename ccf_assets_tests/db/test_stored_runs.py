@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from ccf_assets.db import stored_runs as module
 from ccf_assets.db.loaded import pick_atlas
 from ccf_assets.db.read import read_runs
-from ccf_assets.db.stored_runs import all_runs, find_stored_runs, stored_runs
+from ccf_assets.db.stored_runs import all_runs, count_stored_voxels, find_stored_runs, stored_runs
 
 KEY = "phantom_100um"
 
@@ -68,6 +69,18 @@ def test_kept_runs_are_those_of_the_table(phantom_database: sa.Engine) -> None:
     assert found is not None
     for name in ("line", "z", "z_end", "region_id"):
         assert np.array_equal(getattr(found, name), getattr(expected, name)), name
+
+
+def test_voxels_are_counted_by_the_server_as_here_also_where_edges_are_no_whole_um(
+    phantom_database: sa.Engine,
+) -> None:
+    atlas = pick_atlas(phantom_database, KEY)
+    stored = find_stored_runs(phantom_database, atlas.ccf_id, atlas.grid)
+    assert stored.runs is not None
+    assert count_stored_voxels(phantom_database, atlas.ccf_id, atlas.grid) == stored.sums["voxels"].sum()
+    finer = dataclasses.replace(atlas.grid, edges_um=(100.0, 100.0, 33.3))
+    first, end = (finer.index(2, atlas.grid.coordinate(2, z)) for z in (stored.runs.z, stored.runs.z_end))
+    assert count_stored_voxels(phantom_database, atlas.ccf_id, finer) == (end - first).sum()
 
 
 def test_too_many_runs_are_added_up_and_not_kept(

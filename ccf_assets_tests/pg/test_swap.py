@@ -99,6 +99,18 @@ def test_the_integer_that_all_rows_of_a_partition_share_is_in_each_of_them(
     assert lab.sql("SELECT count(*) FROM lab.thing") == [(2,)]
 
 
+def test_a_partition_by_integer_refuses_what_no_integer_can_be_and_takes_what_the_server_takes(
+    lab: Database,
+) -> None:
+    lab.sql("CREATE TABLE lab.thing (who int, id int) PARTITION BY LIST (who)")
+    huge = pl.DataFrame({"who": [7, 2**64 - 1], "id": [1, 2]}, schema={"who": pl.UInt64, "id": pl.Int32})
+    parts = dg.StaticPartitionsDefinition(["7", "0x10"])
+    with pytest.raises(Refused, match=r"^lab.thing: a value does not fit who \(INTEGER\)"):
+        lab.write(huge, "thing", partitions=parts, by="who", key="7")
+    lab.write(pl.DataFrame({"who": [16], "id": [1]}), "thing", partitions=parts, by="who", key="0x10")
+    assert lab.sql("SELECT who, id FROM lab.thing") == [(16, 1)]
+
+
 def test_attaching_does_not_read_the_rows_again(lab: Database) -> None:
     notices: list[str | None] = []
     connect = psycopg.connect(lab.dsn)

@@ -63,11 +63,10 @@ def voxel(
     kept = kept_runs(engine, entry.ccf_id, grid)
     count = int(kept.sums["voxels"].sum()) if kept else count_stored_voxels(engine, entry.ccf_id, grid)
     room.require_disk(engine, f"The rows of {entry.key}, one per voxel,", count)
-    in_table = (
-        runs.run_batches(kept.runs, entry.ccf_id, grid)
-        if kept and kept.runs is not None
-        else read_arrow(engine.url, voxel_run)  # while the server stores what was read before
-    )
+    if kept and kept.runs is not None:
+        in_table = runs.run_batches(kept.runs, entry.ccf_id, grid)
+    else:  # not kept by this process, or too many to be kept: they are read while rows are stored
+        in_table = read_arrow(engine.url, voxel_run.order_by("x", "y", "z"))
     return dg.MaterializeResult(value=runs.voxel_batches(in_table, grid, count))
 
 
