@@ -191,10 +191,17 @@ _PARTS = {
 def _what(outcome: Outcome) -> str:
     """What was done, as far as it is not all that the name of the task says."""
     if outcome.key not in catalogue().entries:
-        return _listed(outcome.loaded) if outcome.verb == "registered" else ""
+        return _listed(_sources(outcome.loaded)) if outcome.verb == "registered" else ""
     if "voxel_run" in outcome.loaded:
         return ""
     return _listed(list(dict.fromkeys(_PARTS.get(table, "regions") for table in outcome.loaded)))
+
+
+def _sources(names: Sequence[str]) -> list[str]:
+    """Files, and in words the rows that are of no file."""
+    from ccf_assets.db.schema import INSERTED
+
+    return ["inserted sites" if name == INSERTED else name for name in names]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -94,14 +94,17 @@ def test_electrodes_are_as_nwb_has_them(phantom_database: sa.Engine, tmp_path: P
                     **site, **place, ccf_id=atlas.ccf_id, status=status, voxels_of=1, surface_of=1
                 )
             )
+        waiting = {"recording_id": "m3", "site_id": 5, "ap": 1, "dv": 2, "ml": 3, "frame": "ccf"}
+        connection.execute(sa.insert(schema.recording_site).values(**waiting, source="inserted"))
     picked = pick_atlas(phantom_database, atlas.key)
-    assert export.export(phantom_database, "electrodes", tmp_path / "e.parquet", picked) == 3
+    assert export.export(phantom_database, "electrodes", tmp_path / "e.parquet", picked) == 4
     found = pl.read_parquet(tmp_path / "e.parquet")
     assert found.columns == list(export.comments_of("electrodes"))
     assert found.rows() == [
         (0, None, None, None, "unknown", "m1", -7, None, "missing", "phantom_100um", "tip"),
         (1, 6600, 4000, 5000, "root", "m1", 0, "left", "assigned", "phantom_100um", "0"),
         (2, -1, 2, 3, "unknown", "m2", 0, None, "outside_volume", "phantom_100um", "0"),
+        (3, None, None, None, "unknown", "m3", 5, None, "not_registered", "phantom_100um", "5"),
     ]
     with pytest.raises(CcfError, match="of one atlas"):
         export.export(phantom_database, "electrodes", tmp_path / "all.csv")

@@ -869,7 +869,7 @@ def test_inserted_rows_are_registered_at_once_on_request(
         assert connection.exec_driver_sql(query).scalars().all() == ["not_registered"]
     ended = here("register", **lab)
     assert (ended.code, ended.out) == (0, "")
-    assert re.search(r"^recordings: registered inserted in \d+ s$", ended.err, re.MULTILINE)
+    assert re.search(r"^recordings: registered inserted sites in \d+ s$", ended.err, re.MULTILINE)
     with engine.begin() as connection:
         assert connection.exec_driver_sql(query).scalars().all() == ["assigned"]
         connection.exec_driver_sql(
