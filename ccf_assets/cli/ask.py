@@ -160,6 +160,8 @@ def locate(
     Examples: ccf-assets locate 8900 1300 8200; ccf-assets locate --frame stereotaxic -3500 500 2500;
     ccf-assets locate --frame ibl < points.csv
     """
+    import numpy as np
+
     from ccf_assets.cli.points import as_read, check_frame_files, in_um, locate_rows, what_else
 
     # Before the database is asked, which warns of faulty frames: one's own is an error then, said once.
@@ -188,7 +190,7 @@ def locate(
     if known.name not in ("ccf", picked.space) and math.isfinite(x + y + z):
         where = f"{space_words(picked.space)} µm".ljust(_LABEL - 1)
         tell(f"{where} AP {in_um(x)}, DV {in_um(y)}, ML {in_um(z)}", _LABEL)
-    if hint := what_else(known, (ap, dv, ml), in_region=found.acronym[0] is not None):
+    if hint := what_else(known, np.array([[ap, dv, ml]]), in_region=found.acronym[0] is not None):
         say(hint)
 
 

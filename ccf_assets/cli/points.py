@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from ccf_assets import settings
-from ccf_assets.cli.options import answer
+from ccf_assets.cli.options import answer, say
 from ccf_assets.errors import CcfError
 
 if TYPE_CHECKING:
     from ccf_assets.atlas.atlas import Atlas
-    from ccf_assets.ccf.frames.maps import Frame
+    from ccf_assets.ccf.frames.maps import Floats, Frame
 
 
 def in_um(value: float) -> str:
@@ -47,26 +47,24 @@ def check_frame_files(frame: str | None) -> None:
         load_frames(*settings.frames_files())
 
 
-def what_else(named: Frame, point: tuple[float, float, float], *, in_region: bool) -> str:
-    """Which frame or unit a point that lies oddly might be in, as the checks of files say it.
+def what_else(named: Frame, points: Floats, *, in_region: bool) -> str:
+    """Which frame or unit points, shape (N, 3), that lie oddly might be in, as the checks of files say it.
 
     A point in a region is odd only in the voxel of the frame's origin, where mm lie that are read as µm.
     """
-    import numpy as np
-
     from ccf_assets.ccf.frames.files import load_frames
     from ccf_assets.db import database
     from ccf_assets.db.frames import known_frames
     from ccf_assets.recordings.findings.otherwise import tiny
 
-    if in_region and not tiny(named, np.array([point])):
+    if in_region and not tiny(named, points):
         return ""
     from ccf_assets.recordings.intake import other_readings  # 0.3 s, which most points need not wait for
 
     engine, frames = database.create_engine(), load_frames()
     with contextlib.suppress(CcfError):  # the database has warned of it
         frames = known_frames(engine)
-    return other_readings(engine, point, named, frames)
+    return other_readings(engine, points, named, frames)
 
 
 def locate_rows(atlas: Atlas, known: Frame, *, as_json: bool) -> None:
@@ -81,9 +79,13 @@ def locate_rows(atlas: Atlas, known: Frame, *, as_json: bool) -> None:
     rows, coordinates = point_columns(sys.stdin.buffer, known)
     if rows.is_empty():
         raise CcfError("The CSV on standard input has a header and no row.")
-    located = atlas.locate(np.column_stack(coordinates), known.name)
+    points = np.column_stack(coordinates)
+    located = atlas.locate(points, known.name)
     if as_json:
         answer(beside_polars(read_numbers(rows), located).to_dicts())
     else:
         found = beside_polars(rows, located)
         typer.echo(found.write_csv().encode(), nl=False)  # a file, as was given: UTF-8
+    if all(acronym is None for acronym in located.acronym):
+        hint = what_else(known, points, in_region=False)
+        say(f"No point of the CSV lies in a region. {hint}".rstrip())

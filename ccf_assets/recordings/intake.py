@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from ccf_assets.atlas.brain_mask import Brain, brain_atlas, read_brain
 from ccf_assets.ccf.frames.files import named_frame
-from ccf_assets.ccf.frames.maps import Frame
+from ccf_assets.ccf.frames.maps import Floats, Frame
 from ccf_assets.ccf.space import ALLEN_CCF, AXES
 from ccf_assets.db import schema
 from ccf_assets.db.frames import frame_rows
@@ -303,30 +303,28 @@ def _findings_in(sites: pl.DataFrame, frames: Mapping[str, Frame], brain: Brain 
     )  # fmt: skip
 
 
-def other_readings(
-    engine: sa.Engine, point: Sequence[float], frame: Frame, frames: Mapping[str, Frame]
-) -> str:
-    """In which other frame, or unit and order of the axes, a point far from the brain would lie in it.
+def other_readings(engine: sa.Engine, points: Floats, frame: Frame, frames: Mapping[str, Frame]) -> str:
+    """In which other frame, or unit and order of the axes, points far from the brain would lie in it.
 
-    Of a point near the brain, whether it lies in it with the other sign of DV.
+    Of a single point near the brain, whether it lies in it with the other sign of DV.
 
     Args:
         engine: the database, for the brain.
-        point: ap, dv, ml.
-        frame: its frame.
+        points: ap, dv, ml, shape (N, 3).
+        frame: their frame.
         frames: the known frames by name.
 
     Returns:
-        A sentence; empty if nothing puts the point in the brain.
+        A sentence; empty if nothing puts the points in the brain.
     """
     brain = read_brain(engine, frame.space)
     if brain is None:
         return ""
-    site = pl.DataFrame([point], schema=dict.fromkeys(AXES, pl.Float64), orient="row")
+    sites = pl.DataFrame(points, schema=dict.fromkeys(AXES, pl.Float64), orient="row")
     reading = Reading(
-        site, frame, frames, brain.in_brain, brain.surface_y, brain.extent_um, brain.resolutions_um
+        sites, frame, frames, brain.in_brain, brain.surface_y, brain.extent_um, brain.resolutions_um
     )
-    return otherwise(reading) or dv_reversed(reading)
+    return otherwise(reading) or (dv_reversed(reading) if len(points) == 1 else "")
 
 
 def _refused(key: str, digest: str, why: str) -> ReadFile:

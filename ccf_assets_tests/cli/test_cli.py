@@ -208,6 +208,17 @@ def test_a_table_of_points_is_answered_beside_its_own_columns(phantom_database: 
     assert lines[1] == "u2,-1,2,3,,phantom_50um,-1.0,2.0,3.0,outside_volume,,,,"
 
 
+def test_a_table_without_any_point_in_a_region_is_told_what_its_numbers_might_be(
+    phantom_database: sa.Engine, run: Run
+) -> None:
+    ended = run("locate", typed="ap,dv,ml\n8.9,1.3,8.2\n8.8,1.4,8.1\n")
+    assert len(ended.out.splitlines()) == 3
+    assert ended.err.startswith("No point of the CSV lies in a region. Read in the frame")
+    assert '"ccf_mm"' in ended.err
+    assert run("locate", typed="ap,dv,ml\n8900,1300,8200\n-1,2,3\n").err == ""
+    assert run("locate", typed="ap,dv,ml\n,,\n").err == "No point of the CSV lies in a region.\n"
+
+
 def test_a_point_in_mm_that_is_read_as_um_is_told_so_although_it_lies_in_a_region(
     phantom_database: sa.Engine, run: Run
 ) -> None:
