@@ -85,7 +85,7 @@ def server_said(error: Exception) -> str:
     message = " ".join(str(cause).split()).rstrip(".")
     read_only = getattr(cause, "sqlstate", None) == _READ_ONLY
     advice = " If it is a read-only copy of another server, do this on that one." if read_only else ""
-    return f"The database answers: {message}.{advice}"
+    return f"The database answers: {message}{'' if message.endswith('?') else '.'}{advice}"
 
 
 def suggestion(name: str, known: Iterable[str], most: int | None = None) -> str:

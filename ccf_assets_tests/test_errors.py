@@ -44,3 +44,4 @@ def test_what_the_server_said_is_one_line_without_the_statement() -> None:
     error = sa.exc.DBAPIError("SELECT * FROM x WHERE name = %s", ["secret"], cause)
     assert server_said(error) == 'The database answers: relation "x" does not exist LINE 1: SELECT.'
     assert server_said(cause) == server_said(error)
+    assert server_said(OSError("refused. Is it running?")) == "The database answers: refused. Is it running?"
