@@ -12,6 +12,7 @@ Not here: which server is used (db.database for ours, the resource of an IO mana
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -117,9 +118,19 @@ def new_engine(url: sa.URL, prepare: Prepare | None = None, **options: Any) -> s
             return dialect.connect(*arguments, **parameters)
 
     sa.event.listen(engine, "do_connect", connect)
+    logging.getLogger(f"{type(engine.pool).__module__}.{type(engine.pool).__name__}").addFilter(_is_news)
     if "pool_size" in options:
         _replace_lost(engine)
     return engine
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a pool of connections says something that nobody says in words.
+
+    It logs the traceback of a connection that is given back after the server has ended it; who used it last
+    has been told, or will be.
+    """
+    return "during reset" not in record.msg
 
 
 def _replace_lost(engine: sa.Engine) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -200,6 +200,23 @@ def test_a_kept_connection_is_asked_whether_it_lives_only_after_a_pause_and_repl
         # Waits until it has ended, 10 s at most.
         assert other.scalar(sa.text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": first})
     assert session() != first
+    engine.dispose()
+
+
+@pytest.mark.parametrize("pool", [None, KEPT])
+def test_a_session_that_the_server_has_ended_is_given_back_without_a_traceback(
+    server_url: sa.URL, pool: Mapping[str, object] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = engine_on(server_url, pool=pool)
+    given = engine.raw_connection()
+    with given.cursor() as cursor, engine_on(server_url).connect() as other:
+        cursor.execute("SELECT pg_backend_pid()")
+        ended = {"pid": (cursor.fetchone() or [None])[0]}
+        assert other.scalar(sa.text("SELECT pg_terminate_backend(:pid, 10000)"), ended)
+    given.close()
+    assert [record for record in caplog.records if record.exc_info] == []
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(1)) == 1
     engine.dispose()
 
 
