@@ -111,14 +111,19 @@ def test_a_partition_by_integer_refuses_what_no_integer_can_be_and_takes_what_th
     assert lab.sql("SELECT who, id FROM lab.thing") == [(16, 1)]
 
 
-def test_attaching_does_not_read_the_rows_again(lab: Database) -> None:
+@pytest.mark.parametrize("key", ["integer NOT NULL", "integer", "lab.never_null"])
+def test_attaching_does_not_read_the_rows_again(lab: Database, key: str) -> None:
+    lab.sql("CREATE DOMAIN lab.never_null AS integer NOT NULL")
+    lab.sql(
+        f"CREATE TABLE lab.thing (atlas {key}, region int REFERENCES lab.region) PARTITION BY LIST (atlas)"
+    )
     notices: list[str | None] = []
     connect = psycopg.connect(lab.dsn)
     with connect as connection:
         connection.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary))
         connection.execute("SET client_min_messages = debug1")
-        table = sa.Table("voxel", sa.MetaData(), schema="lab", autoload_with=lab.engine)
-        new = swap._NewPartition(connection, table, "atlas", "integer", "1")
+        table = sa.Table("thing", sa.MetaData(), schema="lab", autoload_with=lab.engine)
+        new = swap._NewPartition(connection, table, "atlas", key.removesuffix(" NOT NULL"), "1")
         new.create()
         new.build_keys()
         new.add_bound_check()
