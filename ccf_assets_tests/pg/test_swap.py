@@ -117,6 +117,7 @@ def test_attaching_does_not_read_the_rows_again(lab: Database, key: str) -> None
     lab.sql(
         f"CREATE TABLE lab.thing (atlas {key}, region int REFERENCES lab.region) PARTITION BY LIST (atlas)"
     )
+    lab.sql("CREATE INDEX ON lab.thing (region)")
     notices: list[str | None] = []
     connect = psycopg.connect(lab.dsn)
     with connect as connection:
