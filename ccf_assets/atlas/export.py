@@ -25,9 +25,6 @@ from ccf_assets.pg.arrow import read_arrow
 ELECTRODES = "electrodes"
 """The recording sites of one atlas with the columns of an NWB file's table of electrodes."""
 
-NOT_REGISTERED = "not_registered"
-"""Status of a site that has no row of recording_region yet, as in the view recording_site_region."""
-
 SUFFIXES = (".parquet", ".csv")
 
 _ELECTRODE_COLUMNS = {
@@ -39,7 +36,7 @@ _ELECTRODE_COLUMNS = {
     "group_name": "The recording",
     "site_id": "Number of the site in its recording",
     "hemisphere": "left or right; null outside the volume, and in a space without a midline",
-    "status": f"One of {', '.join(space.STATUSES)}; or {NOT_REGISTERED}: see ccf-assets register",
+    "status": f"One of {', '.join(space.STATUSES)}; or not_registered: see ccf-assets register",
     "atlas": "Key of the atlas that the coordinates and the location are of",
     "site": "Name of the site, or its number where it has none",
 }
@@ -142,30 +139,33 @@ def _voxels(engine: sa.Engine, atlas: LoadedAtlas) -> pa.RecordBatchReader:
 
 def _electrodes(atlas: LoadedAtlas) -> sa.Select[Any]:
     """The sites of the atlas's space, registered or not; a point of a track is no electrode."""
-    given, frame, of_atlas = schema.recording_site, schema.coordinate_frame, schema.recording_region
-    region = schema.brain_region
-    s, r = given.c, of_atlas.c
-    in_atlas = sa.and_(r.recording_id == s.recording_id, r.site_id == s.site_id, r.ccf_id == atlas.ccf_id)
-    same = sa.and_(region.c.ccf_id == r.ccf_id, region.c.region_id == r.region_id)
+    names = (
+        "ccf_id",
+        "recording_id",
+        "site_id",
+        "site_name",
+        "kind",
+        "acronym",
+        "status",
+        "hemisphere",
+        *space.XYZ,
+    )
+    site = sa.table("recording_site_region", *map(sa.column, names), schema=schema.SCHEMA)
+    s = site.c
     by = (s.recording_id, s.site_id)
     return (
         sa.select(
             sa.cast(sa.func.row_number().over(order_by=by) - 1, sa.Integer).label("id"),
-            r.x, r.y, r.z,
-            sa.func.coalesce(region.c.acronym, "unknown").label("location"),
+            s.x, s.y, s.z,
+            sa.func.coalesce(s.acronym, "unknown").label("location"),
             s.recording_id.label("group_name"),
             s.site_id,
-            r.hemisphere,
-            sa.func.coalesce(r.status, NOT_REGISTERED).label("status"),
+            s.hemisphere,
+            s.status,
             sa.literal(atlas.key).label("atlas"),
             sa.func.coalesce(s.site_name, sa.cast(s.site_id, sa.Text)).label("site"),
         )
-        .select_from(
-            given.join(frame, frame.c.name == s.frame)
-            .outerjoin(of_atlas, in_atlas)
-            .outerjoin(region, same)
-        )
-        .where(frame.c.space == atlas.space, s.kind == space.SITE)
+        .where(s.ccf_id == atlas.ccf_id, s.kind == space.SITE)
         .order_by(*by)
     )  # fmt: skip
 

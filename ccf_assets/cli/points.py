@@ -86,6 +86,6 @@ def locate_rows(atlas: Atlas, known: Frame, *, as_json: bool) -> None:
     else:
         found = beside_polars(rows, located)
         typer.echo(found.write_csv().encode(), nl=False)  # a file, as was given: UTF-8
-    if all(acronym is None for acronym in located.acronym):
+    if not located.region_id.any():
         hint = what_else(known, points, in_region=False)
         say(f"No point of the CSV lies in a region. {hint}".rstrip())
